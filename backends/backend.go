@@ -1,0 +1,196 @@
+package backends
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// A Backend is one client of a store of locks. All methods are safe for concurrent use.
+//
+// Every method answers within its context: one that has ended ends the call, with an error that [errors.Is]
+// reports as the context's. Errors wrap the sentinels of this package; [ErrUnavailable] is never mistaken
+// for [ErrBusy].
+type Backend interface {
+	// Capabilities tells what the store can do. The answer never changes.
+	Capabilities() Capabilities
+
+	// Acquire waits in the store's queue for the resource until the request is granted or ctx ends.
+	// An error means that nothing is held and nothing is left in the queue. A context already done loses, even to
+	// a free resource; a grant that arrives together with the end of ctx is given back.
+	// It fails at once with ErrInvalid, ErrInvalidName, ErrTooLarge, ErrMismatch, ErrPermission or ErrClosed; with
+	// ErrUnavailable when the store cannot be reached or refuses.
+	Acquire(ctx context.Context, r Request) (Grant, error)
+
+	// TryAcquire is Acquire without the wait: ErrBusy when the request cannot be granted now without overtaking a
+	// waiter.
+	TryAcquire(ctx context.Context, r Request) (Grant, error)
+
+	// Renew prolongs grants and refills their tokens, in as few requests to the store as it can. It returns
+	// one result for each renewal, in order. It never brings a lost grant back to life.
+	Renew(ctx context.Context, rs []Renewal) []Renewed
+
+	// Release gives a grant back and wakes the next waiters. It is idempotent.
+	// An error that wraps ErrLost says that the grant had ended before; its successor is untouched. ErrUnavailable
+	// says that the outcome is unknown: the store frees the grant by itself, at the latest when it expires.
+	Release(ctx context.Context, g Grant) error
+
+	// Inspect returns who holds the resource and who waits for it, of every process. A resource that nobody
+	// uses has neither, and that is no error. The answer may be out of date at once.
+	Inspect(ctx context.Context, name string) (State, error)
+
+	// List yields the state of every resource in use (held or waited for), in no order. An error ends the sequence.
+	List(ctx context.Context) iter.Seq2[State, error]
+
+	// Break ends every grant of the resource, whoever holds it; its holders learn of it through Notify or at their next
+	// renewal, and its waiters move up. Only for repair: until they learn of it, holders believe that they hold.
+	// Tokens go on increasing. Without the capability it returns ErrUnsupported.
+	Break(ctx context.Context, name string) error
+
+	// Close ends the client: waiting requests fail with ErrClosed, grants still held are released, and everything that
+	// the client started has ended when Close returns. When ctx ends first, Close returns its error and goes on
+	// closing. Later calls of any method but Close return ErrClosed.
+	Close(ctx context.Context) error
+}
+
+// Capabilities tells what a store can do.
+type Capabilities struct {
+	Name         string // of the kind of store: "memory", "file", "redis"
+	Expiry       bool   // grants expire unless renewed; Grant.ValidUntil is set
+	CrossProcess bool   // clients in several processes exclude each other
+	DurableToken bool   // tokens increase over the end of every process that used them
+	Break        bool   // Break works
+	Immediate    bool   // TryAcquire, Renew and Release never wait: an actor may call them in its turn
+}
+
+// Kind says how a resource is used. A name has one kind and one capacity for as long as anybody uses it.
+type Kind uint8
+
+// The kinds of resources. The zero Kind is none: the state of a resource that nobody uses.
+const (
+	Mutex     Kind = iota + 1 // capacity 1
+	ReadWrite                 // capacity ReadWriteCapacity; a reader weighs 1, a writer all of it
+	Semaphore                 // capacity chosen by its users
+)
+
+// ReadWriteCapacity is the capacity of every reader-writer lock: more readers than could ever hold it at once.
+const ReadWriteCapacity int64 = 1 << 30
+
+// MaxCapacity is the largest capacity of a semaphore. Sums of weights stay exact in every store's arithmetic.
+const MaxCapacity int64 = 1 << 40
+
+// MaxName is the length of the longest name, in bytes.
+const MaxName = 1024
+
+// MinTTL and MaxTTL bound the time to live of a grant.
+const (
+	MinTTL = 100 * time.Millisecond
+	MaxTTL = 24 * time.Hour
+)
+
+// MaxTokens bounds the block of tokens that one request can reserve.
+const MaxTokens = 1 << 16
+
+// Resource is what is locked: a name, used in one way.
+type Resource struct {
+	Name     string // 1 to MaxName bytes, any bytes; different bytes are different names
+	Kind     Kind
+	Capacity int64 // permits in all, 1 to MaxCapacity
+}
+
+// Owner says to people who holds or waits. It plays no part in exclusion.
+type Owner struct {
+	Host  string
+	PID   int
+	Label string // chosen by the user; at most MaxName bytes
+}
+
+// Request asks for permits of a resource.
+type Request struct {
+	Resource
+	Weight int64         // permits, 1 to Capacity
+	Tokens int           // to reserve, 1 to MaxTokens; more than one only if Weight is the whole Capacity
+	TTL    time.Duration // MinTTL to MaxTTL, where grants expire; ignored elsewhere
+	Owner  Owner
+
+	// Notify, unless nil, is told what happens to the request and its grant. It is called from any goroutine, must
+	// not block and must not call the backend. An event may arrive before Acquire has returned its grant, and a late one
+	// after Release; none arrives after Close.
+	Notify func(Event)
+}
+
+// GrantID names a grant: the client that asked, and the number of its request.
+type GrantID struct {
+	Client uint64 // random, one for each Backend
+	Seq    uint64
+}
+
+// Grant is what a successful request gets.
+type Grant struct {
+	ID         GrantID
+	Resource   Resource
+	Weight     int64
+	Token      uint64    // the first token
+	Tokens     int       // how many were reserved: Token, Token+1, … Token+Tokens-1
+	ValidUntil time.Time // on the monotonic clock; zero where grants do not expire
+	Contended  bool      // another client waits for the resource
+}
+
+// Renewal asks to prolong a grant.
+type Renewal struct {
+	Grant  Grant
+	TTL    time.Duration // counted anew, where grants expire
+	Tokens int           // more tokens to reserve; 0 for none; only for a grant of the whole capacity
+}
+
+// Renewed is the answer to a renewal.
+type Renewed struct {
+	ValidUntil time.Time // never earlier than the grant's before; zero where grants do not expire
+	Token      uint64    // the first of the new tokens, larger than all of the grant's before
+	Tokens     int       // how many
+	Contended  bool      // another client waits for the resource
+	Err        error     // wraps ErrLost: final, the grant has ended; any other error: nothing is known, try again
+}
+
+// EventType says what happened to a grant.
+type EventType uint8
+
+// The types of events.
+const (
+	Contended EventType = iota + 1 // another client waits for the resource that the grant holds
+	Lost                           // the grant has ended without a release; Err is a *LostError
+	Requeued                       // a waiting request had lost its place in the queue and stands at its end
+)
+
+// Event tells what happened to a grant, or to a request that waits to become one.
+type Event struct {
+	Grant GrantID
+	Type  EventType
+	Err   error // of Lost
+}
+
+// State is a resource as its store sees it.
+type State struct {
+	Resource Resource // Kind is zero if nobody uses it
+	Token    uint64   // the last token given out; 0 if none is known
+	Holders  []Holder // by token
+	Waiters  []Waiter // in the order of the queue
+}
+
+// Holder is a grant as others see it.
+type Holder struct {
+	ID      GrantID
+	Owner   Owner
+	Weight  int64
+	Token   uint64        // the first token of the grant
+	Since   time.Time     // by the store's wall clock
+	Expires time.Duration // from now; 0 where grants do not expire
+}
+
+// Waiter is a place in a queue.
+type Waiter struct {
+	ID     GrantID
+	Owner  Owner
+	Weight int64
+	Since  time.Time // by the store's wall clock
+}

@@ -1,0 +1,114 @@
+package backends
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Every error of a backend wraps one of these, or is a context's.
+var (
+	ErrBusy        = errors.New("busy")               // a try would have to wait
+	ErrLost        = errors.New("lease lost")         // typed: *LostError
+	ErrReleased    = errors.New("lease released")     // used after its release
+	ErrClosed      = errors.New("closed")             // by Close
+	ErrInvalid     = errors.New("invalid argument")   // typed: *InvalidError
+	ErrInvalidName = errors.New("invalid name")       // typed: *InvalidError; wraps ErrInvalid as well
+	ErrTooLarge    = errors.New("more than capacity") // a request that could never be granted
+	ErrMismatch    = errors.New("resource mismatch")  // typed: *MismatchError
+	ErrDeadlock    = errors.New("deadlock")           // typed: *DeadlockError
+	ErrUnavailable = errors.New("store unavailable")  // cannot be reached, or refuses; nothing is known of the resource
+	ErrPermission  = errors.New("permission denied")  // by the store or the operating system
+	ErrUnsupported = errors.New("not supported by the store")
+)
+
+// LostReason says why a lease ended before its release.
+type LostReason string
+
+// The reasons.
+const (
+	Expired     LostReason = "expired"      // not renewed in time, as far as the holder knows
+	NotOwner    LostReason = "not-owner"    // the store says that it is not held any more
+	BackendLost LostReason = "backend-lost" // what the store kept it in is gone: a lock file removed or replaced
+	Broken      LostReason = "broken"       // by Break
+	MaxHold     LostReason = "max-hold"     // held for longer than the manager allows
+	ByClose     LostReason = "closed"       // the manager or the backend was closed
+)
+
+// LostError says which lease was lost, and why. errors.Is(err, ErrLost) holds, and so does errors.Is with its cause.
+type LostError struct {
+	Name   string
+	Token  uint64
+	Reason LostReason
+	Cause  error // may be nil
+}
+
+func (e *LostError) Error() string {
+	s := fmt.Sprintf("lease on %q (token %d) lost: %s", e.Name, e.Token, e.Reason)
+	if e.Cause != nil {
+		s += ": " + e.Cause.Error()
+	}
+	return s
+}
+
+// Unwrap returns ErrLost and the cause.
+func (e *LostError) Unwrap() []error { return causes(ErrLost, e.Cause) }
+
+// InvalidError says which argument was refused. Nothing was changed.
+type InvalidError struct {
+	Field string // "name", "weight", "ttl", …
+	Value any
+	Want  string // what would have been accepted
+}
+
+func (e *InvalidError) Error() string {
+	return fmt.Sprintf("invalid %s %s: want %s", e.Field, brief(e.Value), e.Want)
+}
+
+// Is reports whether target is ErrInvalid, or ErrInvalidName for a name.
+func (e *InvalidError) Is(target error) bool {
+	return target == ErrInvalid || target == ErrInvalidName && e.Field == fieldName
+}
+
+// MismatchError says that a name is in use in another way than was asked for.
+type MismatchError struct {
+	Have, Want Resource
+}
+
+func (e *MismatchError) Error() string {
+	return fmt.Sprintf("%q is in use as a %s of capacity %d, not as a %s of capacity %d",
+		e.Want.Name, e.Have.Kind, e.Have.Capacity, e.Want.Kind, e.Want.Capacity)
+}
+
+// Is reports whether target is ErrMismatch.
+func (e *MismatchError) Is(target error) bool { return target == ErrMismatch }
+
+// DeadlockError names the cycle that an acquire would have closed: its caller waits for Cycle[0], whose holder waits for
+// Cycle[1], and so on; the caller holds the last.
+type DeadlockError struct {
+	Cycle []string
+}
+
+func (e *DeadlockError) Error() string { return fmt.Sprintf("deadlock over %q", e.Cycle) }
+
+// Is reports whether target is ErrDeadlock.
+func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
+
+func causes(sentinel, cause error) []error {
+	if cause == nil {
+		return []error{sentinel}
+	}
+	return []error{sentinel, cause}
+}
+
+// brief keeps a message readable when somebody passes a megabyte.
+func brief(v any) string {
+	s, ok := v.(string)
+	if !ok {
+		return fmt.Sprint(v)
+	}
+	const most = 64
+	if len(s) > most {
+		return fmt.Sprintf("%q… (%d bytes)", s[:most], len(s))
+	}
+	return fmt.Sprintf("%q", s)
+}
