@@ -1,0 +1,236 @@
+package redistest
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// binary is what is run; the environment variable REDIS_SERVER names another one.
+func binary() string {
+	if b := os.Getenv("REDIS_SERVER"); b != "" {
+		return b
+	}
+	return "redis-server"
+}
+
+// startTimeout is generous: it only bounds how long a broken machine is waited for.
+const startTimeout = 30 * time.Second
+
+// Server is a redis-server process on a port of the loopback interface. Its methods are for one goroutine at a time, Addr and
+// Prefix for any.
+type Server struct {
+	Addr string // host:port; it stays the same over Restart
+	dir  string
+	args []string
+
+	cmd    *exec.Cmd
+	ended  chan struct{} // closed when the process has ended and was waited for
+	closed bool
+}
+
+// Start runs a private server until the end of the test. Nothing is persisted unless args say so: they are appended
+// to the command line, for instance "--appendonly", "yes".
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	require(t)
+	s, err := start(t.TempDir(), args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	return s
+}
+
+func require(t testing.TB) {
+	t.Helper()
+	if _, err := exec.LookPath(binary()); err != nil {
+		if os.Getenv("CI") == "true" {
+			t.Fatalf("redis-server is missing, and CI=true forbids to skip: %v", err)
+		}
+		t.Skipf("SKIPPED, NOTHING WAS TESTED: redis-server is missing: %v", err)
+	}
+}
+
+func start(dir string, args []string) (*Server, error) {
+	const tries = 5 // somebody else may take the port between our look and the server's bind
+	var err error
+	for range tries {
+		var port int
+		if port, err = freePort(); err != nil {
+			return nil, err
+		}
+		s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dir: dir, args: args}
+		if err = s.run(); err == nil {
+			return s, nil
+		}
+	}
+	return nil, err
+}
+
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// run starts the process and returns when it accepts connections.
+func (s *Server) run() error {
+	_, port, _ := net.SplitHostPort(s.Addr)
+	args := append([]string{
+		"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no",
+		"--daemonize", "no", "--loglevel", "notice", "--logfile", "",
+	}, s.args...)
+	cmd := exec.Command(binary(), args...)
+	cmd.SysProcAttr = diesWithParent()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ready, ended := make(chan struct{}), make(chan struct{})
+	log := &tail{}
+	go func() {
+		defer close(ended)
+		log.watch(out, ready)
+		cmd.Wait() // the process's end is all that counts: tests kill it
+	}()
+	s.cmd, s.ended = cmd, ended
+	select {
+	case <-ready:
+		return nil
+	case <-ended:
+		return fmt.Errorf("redis-server %s did not start: %s", strings.Join(args, " "), log)
+	case <-time.After(startTimeout):
+		s.Kill()
+		return fmt.Errorf("redis-server %s is not ready after %v: %s", strings.Join(args, " "), startTimeout, log)
+	}
+}
+
+// tail keeps the last lines of a server's log, for messages.
+type tail struct {
+	mu    sync.Mutex // no actor is near: the lines are read by the test's goroutine and written by the watcher's
+	lines []string
+}
+
+func (l *tail) watch(r io.Reader, ready chan struct{}) {
+	var once sync.Once
+	for sc := bufio.NewScanner(r); sc.Scan(); {
+		if strings.Contains(sc.Text(), "Ready to accept connections") {
+			once.Do(func() { close(ready) })
+		}
+		const most = 20
+		l.mu.Lock()
+		if l.lines = append(l.lines, sc.Text()); len(l.lines) > most {
+			l.lines = l.lines[1:]
+		}
+		l.mu.Unlock()
+	}
+}
+
+func (l *tail) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+// Kill ends the process at once, as kill -9 does, and returns when it has ended.
+func (s *Server) Kill() {
+	s.cmd.Process.Kill()
+	<-s.ended
+}
+
+// Restart kills the process if it still runs and starts it again on the same address. Without persistence it is empty.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Kill()
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Dir returns the server's working directory: its database and append-only files, if any, lie there.
+func (s *Server) Dir() string { return filepath.Clean(s.dir) }
+
+func (s *Server) close() {
+	if !s.closed {
+		s.closed = true
+		s.Kill()
+	}
+}
+
+// Client returns a client of the server, which is closed at the end of the test.
+func (s *Server) Client(t testing.TB) *redis.Client {
+	t.Helper()
+	return s.ClientOf(t, &redis.Options{})
+}
+
+// ClientOf is Client with options; an empty address is the server's.
+func (s *Server) ClientOf(t testing.TB, opt *redis.Options) *redis.Client {
+	t.Helper()
+	if opt.Addr == "" {
+		opt.Addr = s.Addr
+	}
+	c := redis.NewClient(opt)
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+var prefixes atomic.Int64
+
+// Prefix returns a prefix for keys that no other call in this process returns.
+func (s *Server) Prefix() string {
+	return fmt.Sprintf("t%d-%d:", os.Getpid(), prefixes.Add(1))
+}
+
+// Calls returns how often each command was called since the last ResetCalls, by its lower-case name with "|" before a
+// subcommand. Calls from inside scripts are among them, so look only at commands that no script calls: "evalsha".
+func (s *Server) Calls(t testing.TB) map[string]int64 {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: s.Addr})
+	defer c.Close()
+	info, err := c.Info(context.Background(), "commandstats").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := make(map[string]int64)
+	for line := range strings.Lines(info) {
+		name, rest, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "cmdstat_"), ":calls=")
+		if !ok {
+			continue
+		}
+		n, _, _ := strings.Cut(rest, ",")
+		if calls[name], err = strconv.ParseInt(n, 10, 64); err != nil {
+			t.Fatalf("commandstats line %q: %v", line, err)
+		}
+	}
+	return calls
+}
+
+// ResetCalls sets the counters of Calls to zero.
+func (s *Server) ResetCalls(t testing.TB) {
+	t.Helper()
+	c := redis.NewClient(&redis.Options{Addr: s.Addr})
+	defer c.Close()
+	if err := c.ConfigResetStat(context.Background()).Err(); err != nil {
+		t.Fatal(err)
+	}
+}

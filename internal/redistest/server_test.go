@@ -1,0 +1,70 @@
+package redistest_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+	"github.com/redis/go-redis/v9"
+)
+
+func TestRestartEmptiesTheServerAndKeepsItsAddress(t *testing.T) {
+	s := redistest.Start(t)
+	c := s.Client(t)
+	ctx := context.Background()
+	if err := c.Set(ctx, "k", "v", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	addr := s.Addr
+	s.Restart(t)
+	if err := c.Get(ctx, "k").Err(); err != redis.Nil {
+		t.Fatalf("after a restart without persistence GET says %v, want nil", err)
+	}
+	if s.Addr != addr {
+		t.Fatalf("address moved from %s to %s", addr, s.Addr)
+	}
+}
+
+func TestAppendOnlyServerKeepsItsDataOverKill(t *testing.T) {
+	s := redistest.Start(t, "--appendonly", "yes", "--appendfsync", "always")
+	c := s.Client(t)
+	ctx := context.Background()
+	if err := c.Set(ctx, "k", "v", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.Restart(t)
+	if v, err := c.Get(ctx, "k").Result(); v != "v" || err != nil {
+		t.Fatalf("GET = %q, %v; want v", v, err)
+	}
+}
+
+func TestStoppedServerDoesNotAnswerUntilContinued(t *testing.T) {
+	s := redistest.Start(t)
+	c := s.ClientOf(t, &redis.Options{ReadTimeout: 50 * time.Millisecond, MaxRetries: -1})
+	ctx := context.Background()
+	if err := c.Ping(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.Stop(t)
+	if err := c.Ping(ctx).Err(); err == nil {
+		t.Fatal("a stopped server answered")
+	}
+	s.Cont(t)
+	if err := s.Client(t).Ping(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCallsCountsCommands(t *testing.T) {
+	s := redistest.Start(t)
+	c := s.Client(t)
+	ctx := context.Background()
+	s.ResetCalls(t)
+	for range 3 {
+		c.Incr(ctx, "n")
+	}
+	if n := s.Calls(t)["incr"]; n != 3 {
+		t.Fatalf("counted %d calls of incr, want 3", n)
+	}
+}
