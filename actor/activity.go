@@ -1,0 +1,123 @@
+package actor
+
+import (
+	"sync"
+	"sync/atomic"
+)
+
+// A Turner is an actor whose mail lies in a structure of its own. Turn handles what lies
+// there and returns; it is never called twice at the same time. It must not panic: there
+// would be nobody to tell, so the panic ends the process, as in any goroutine.
+type Turner interface{ Turn() }
+
+// The states of an Activity. Every change is one atomic read-modify-write, so each one
+// sees, and happens after, the one before it.
+//
+//	            Wake (starts a goroutine)
+//	┌─────────┐ ────────────────────────► ┌───────┐
+//	│ at rest │                           │ woken │ ◄─┐
+//	└─────────┘ ◄──┐                      └───────┘   │ Wake
+//	    │          │ leave: nobody woke it    │ Turn   │
+//	    │ enter    │                          ▼        │
+//	    │          └────────────────────  ┌─────────┐  │
+//	    └───────────────────────────────► │ running │ ─┘
+//	                                      └─────────┘
+const (
+	atRest  uint32 = iota // no goroutine, and none of the mail is unseen
+	running               // a turn runs, and nobody has called Wake since it began
+	woken                 // Wake was called, and no turn has begun since
+)
+
+// An Activity is the on-demand goroutine of one actor: it exists only while there is mail.
+// The zero value is at rest. An Activity must not be copied after first use.
+//
+// It owns one word and nothing else. Wake may be called by any goroutine. It has nothing
+// to close: the goroutine ends by itself when nobody woke it during its last turn.
+//
+// No wake-up is lost. Wake leaves the word at woken whatever it was. Only a turn's begin
+// turns woken into running, and only running can become at rest, by a compare-and-swap
+// that fails if Wake came in between. So after each Wake a turn begins, and it begins
+// after the Wake: what the caller wrote before Wake is visible to that turn.
+//
+// Turns do not overlap. A goroutine is started only by the Swap that found at rest, or
+// handed on by the goroutine that ran the last turn; the word is not at rest until
+// that goroutine's last turn is over.
+//
+// At rest it costs 4 bytes. A Wake of a running Activity costs one atomic swap, of
+// one at rest a goroutine start; neither allocates in steady state.
+type Activity struct{ state atomic.Uint32 }
+
+// Wake makes sure that t.Turn runs once more, beginning after this call began, on a goroutine
+// of the Activity. It never blocks. Every call must name the same t.
+func (a *Activity) Wake(t Turner) {
+	if a.state.Swap(woken) == atRest {
+		a.start(t)
+	}
+}
+
+// enter takes the turn for the caller's own goroutine if the actor is at rest.
+// The caller must call leave when its turn is over.
+func (a *Activity) enter() bool { return a.state.CompareAndSwap(atRest, running) }
+
+// leave ends a turn taken by enter. Mail that came meanwhile is left to the actor's own
+// goroutine: a caller who lent its goroutine for one message is not kept for others'.
+func (a *Activity) leave(t Turner) {
+	if !a.state.CompareAndSwap(running, atRest) {
+		a.start(t)
+	}
+}
+
+// start starts the goroutine; the caller has made the state woken and nobody else will.
+func (a *Activity) start(t Turner) {
+	l, _ := launches.Get().(*launch)
+	if l == nil {
+		l = new(launch)
+		l.run = l.begin
+	}
+	l.activity, l.turner = a, t
+	go l.run()
+}
+
+// loop runs turns until one ends that nobody woke again. It is entered with the state woken.
+func (a *Activity) loop(t Turner) {
+	home := false
+	defer func() {
+		if !home { // Goexit in a turn ended this goroutine, not the actor: another takes over.
+			a.state.Swap(woken)
+			a.start(t)
+		}
+	}()
+	for {
+		a.state.Swap(running) // a swap, not a store: it must happen after the Wake it answers
+		t.Turn()
+		if a.state.CompareAndSwap(running, atRest) {
+			home = true
+			return
+		}
+	}
+}
+
+// A launch carries an Activity into its new goroutine. It is pooled with its bound
+// function, so that starting a goroutine allocates no closure.
+type launch struct {
+	activity *Activity
+	turner   Turner
+	run      func()
+}
+
+var launches sync.Pool // of *launch
+
+// named is a Turner that knows what its goroutine is called.
+type named interface{ actorName() string }
+
+func (l *launch) begin() {
+	a, t := l.activity, l.turner
+	l.activity, l.turner = nil, nil
+	launches.Put(l)
+	if n, ok := t.(named); ok {
+		wearLabel(n.actorName())
+	} else {
+		wearLabel("activity")
+	}
+	a.loop(t)
+}
