@@ -30,7 +30,8 @@ type Backend interface {
 	// one result for each renewal, in order. It never brings a lost grant back to life.
 	Renew(ctx context.Context, rs []Renewal) []Renewed
 
-	// Release gives a grant back and wakes the next waiters. It is idempotent.
+	// Release gives a grant back and wakes the next waiters. It is idempotent: a second release changes nothing, and
+	// returns nil or an error that wraps ErrLost, as the store remembers.
 	// An error that wraps ErrLost says that the grant had ended before; its successor is untouched. ErrUnavailable
 	// says that the outcome is unknown: the store frees the grant by itself, at the latest when it expires.
 	Release(ctx context.Context, g Grant) error

@@ -67,6 +67,24 @@ func (r Request) Check(c Capabilities) error {
 	return nil
 }
 
+// Check returns an error unless the renewal makes sense for a grant of a store with these capabilities.
+func (r Renewal) Check(c Capabilities) error {
+	if err := r.Grant.Resource.Check(); err != nil {
+		return err
+	}
+	most := 0
+	if r.Grant.Weight == r.Grant.Resource.Capacity {
+		most = MaxTokens
+	}
+	if r.Tokens < 0 || r.Tokens > most {
+		return &InvalidError{Field: "tokens", Value: r.Tokens, Want: fmt.Sprintf("0 to %d", most)}
+	}
+	if c.Expiry {
+		return CheckTTL(r.TTL)
+	}
+	return nil
+}
+
 // capacity returns the capacity that the kind demands: negative if any will do, 0 for no kind at all.
 func (k Kind) capacity() int64 {
 	switch k {

@@ -1,0 +1,121 @@
+package memory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// Acquire waits in the queue until the request is granted or ctx ends. See [backends.Backend].
+func (b *Backend) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
+	return b.request(ctx, r, (*store).acquire, "acquire")
+}
+
+// TryAcquire grants the request now, or fails with [backends.ErrBusy]. See [backends.Backend].
+func (b *Backend) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
+	return b.request(ctx, r, (*store).tryAcquire, "try to acquire")
+}
+
+func (b *Backend) request(
+	ctx context.Context, r backends.Request, turn func(*store, *call), verb string,
+) (backends.Grant, error) {
+	if err := r.Check(capabilities); err != nil {
+		return backends.Grant{}, wrap(verb, "", err)
+	}
+	if ctx.Err() != nil {
+		return backends.Grant{}, wrap(verb, r.Name, ended(ctx))
+	}
+	c := b.newCall(turn)
+	defer c.free()
+	c.request = r
+	b.store.actor.Deliver(c)
+	// When both are ready it does not matter which case runs: cancelWait leaves a call alone that is not waiting
+	// any more, and below the end of ctx wins in any case.
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		b.cancel(c)
+		<-c.done
+	}
+	if c.err == nil && ctx.Err() != nil {
+		c.err = ended(ctx)
+		_ = b.Release(context.WithoutCancel(ctx), c.grant) // if it was lost meanwhile, so much the better
+	}
+	if c.err != nil {
+		return backends.Grant{}, wrap(verb, r.Name, c.err)
+	}
+	return c.grant, nil
+}
+
+// cancel sees to it that c is answered soon. It returns only when its own message has been handled: one still on its way
+// could meet c when it is used again.
+func (b *Backend) cancel(c *call) {
+	k := b.newCall((*store).cancelWait)
+	defer k.free()
+	k.target = c
+	b.do(k)
+}
+
+// ended is the error of a context that is done.
+func ended(ctx context.Context) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); cause != err {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+func (s *store) acquire(c *call) {
+	r, err := s.admit(c)
+	switch {
+	case err != nil:
+		c.answer(err)
+	case r.queue.Len() == 0 && r.fits(c):
+		r.grant(c, c.since)
+		c.answer(nil)
+	default:
+		r.enqueue(c)
+		for _, h := range r.holders {
+			if h.ID.Client != c.client.id {
+				h.tell(backends.Contended, nil)
+			}
+		}
+	}
+}
+
+func (s *store) tryAcquire(c *call) {
+	r, err := s.admit(c)
+	if err == nil {
+		if r.queue.Len() == 0 && r.fits(c) {
+			r.grant(c, c.since)
+		} else {
+			err = backends.ErrBusy
+		}
+	}
+	c.answer(err)
+}
+
+// admit gives a request its number and finds its resource. A resource that it had to make is free,
+// so the request is granted: none stays behind without a use.
+func (s *store) admit(c *call) (*resource, error) {
+	if c.client.closed {
+		return nil, backends.ErrClosed
+	}
+	c.client.seq++
+	c.grant.ID = backends.GrantID{Client: c.client.id, Seq: c.client.seq}
+	c.since = time.Now()
+	return s.open(c.request.Resource)
+}
+
+// cancelWait answers the target, if it still waits, and lets those behind it move up.
+func (s *store) cancelWait(c *call) {
+	if t := c.target; t.place != nil {
+		r := s.resources[t.request.Name]
+		r.leave(t)
+		s.settle(r)
+		t.answer(context.Canceled) // the caller says it in the words of its context
+	}
+	c.answer(nil)
+}

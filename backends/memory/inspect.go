@@ -1,0 +1,64 @@
+package memory
+
+import (
+	"context"
+	"iter"
+	"slices"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// Inspect returns who holds the resource and who waits for it, at one instant.
+func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, error) {
+	if err := backends.CheckName(name); err != nil {
+		return backends.State{}, wrap("inspect", "", err)
+	}
+	if ctx.Err() != nil {
+		return backends.State{}, wrap("inspect", name, ended(ctx))
+	}
+	state := backends.State{Resource: backends.Resource{Name: name}}
+	err := b.run("inspect", name, func(s *store) {
+		if r := s.resources[name]; r != nil {
+			state = r.state()
+		}
+	})
+	return state, err
+}
+
+// List yields the state of every resource in use, all as they were at one instant: when the sequence began.
+func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
+	return func(yield func(backends.State, error) bool) {
+		var states []backends.State
+		err := wrap("list", "", ended(ctx))
+		if err == nil {
+			err = b.run("list", "", func(s *store) {
+				states = slices.Grow(states, len(s.resources))
+				for _, r := range s.resources {
+					states = append(states, r.state())
+				}
+			})
+		}
+		for _, state := range states {
+			if !yield(state, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(backends.State{}, err)
+		}
+	}
+}
+
+func (r *resource) state() backends.State {
+	state := backends.State{Resource: r.Resource, Token: r.token}
+	for _, h := range r.holders {
+		state.Holders = append(state.Holders, h.Holder)
+	}
+	for e := r.queue.Front(); e != nil; e = e.Next() {
+		c := e.Value.(*call)
+		state.Waiters = append(state.Waiters, backends.Waiter{
+			ID: c.grant.ID, Owner: c.request.Owner, Weight: c.request.Weight, Since: c.since,
+		})
+	}
+	return state
+}
