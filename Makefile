@@ -1,0 +1,109 @@
+# lockkeeper: everything that is done with this repository. `make` lists it.
+
+SHELL       := bash
+.SHELLFLAGS := -eu -o pipefail -c
+MAKEFLAGS   += --no-print-directory
+
+GO       ?= go
+PKGS     ?= ./...
+BIN      := $(CURDIR)/bin
+TOOLS    := $(CURDIR)/.tools
+FUZZTIME ?= 20s
+BENCH    ?= .
+DEMO     ?=
+
+# Tools are pinned by version and built into .tools; a changed version builds anew.
+GOLANGCI_VERSION    := v2.15.0
+GOVULNCHECK_VERSION := v1.9.0
+GOLANGCI    := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-13s %s\n", $$1, $$2}' Makefile
+
+.PHONY: demo
+demo: build ## the main job, live: 4 processes contend, one is killed; DEMO='--store redis://…' for flags
+	$(BIN)/lockkeeper demo $(DEMO)
+
+.PHONY: build
+build: ## build bin/lockkeeper
+	@$(GO) build -trimpath -o $(BIN)/lockkeeper ./cmd/lockkeeper
+
+.PHONY: install
+install: ## install the lockkeeper command into GOBIN
+	$(GO) install -trimpath ./cmd/lockkeeper
+
+.PHONY: test
+test: redis-server ## all tests, race detector on, against a real redis-server (installed if missing)
+	CI=true $(GO) test -race -timeout 10m $(PKGS)
+
+.PHONY: race
+race: redis-server ## only the tests that look for races, ten times each: make race PKGS=./primitives
+	CI=true $(GO) test -race -short -count=10 -timeout 20m $(PKGS)
+
+.PHONY: cover
+cover: redis-server ## coverage of all packages by all tests: coverage.txt, coverage.html
+	CI=true $(GO) test -coverpkg=./... -coverprofile=coverage.txt -timeout 10m $(PKGS)
+	$(GO) tool cover -html=coverage.txt -o coverage.html
+	@$(GO) tool cover -func=coverage.txt | tail -n 1
+
+.PHONY: bench
+bench: redis-server ## measure against the peers: a table of ratios beside their targets (bench/)
+	cd bench && $(GO) run ./cmd/lkbench
+
+.PHONY: bench-once
+bench-once: redis-server ## run every benchmark once, and the suite in short, so that they stay alive
+	CI=true $(GO) test -run '^$$' -bench $(BENCH) -benchtime 1x -timeout 5m ./...
+	cd bench && $(GO) vet ./... && CI=true $(GO) test -timeout 8m ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz test for FUZZTIME (20s)
+	@FUZZTIME=$(FUZZTIME) GO=$(GO) scripts/fuzz.sh
+
+.PHONY: model
+model: ## check the model of the gate, and that each seeded mutant of it is caught (needs spin)
+	@scripts/model.sh
+
+.PHONY: lint
+lint: $(GOLANGCI) ## go vet, golangci-lint, the rules of the house, the build for other systems
+	$(GO) vet ./...
+	$(GOLANGCI) run ./...
+	GO=$(GO) scripts/rules.sh
+	GO=$(GO) scripts/cross.sh
+
+.PHONY: vuln
+vuln: $(GOVULNCHECK) ## known vulnerabilities in what we depend on (needs the vulnerability database)
+	$(GOVULNCHECK) ./...
+
+.PHONY: ci
+ci: ## what the CI server does: .ci/run
+	bash .ci/run
+
+.PHONY: tools
+tools: $(GOLANGCI) $(GOVULNCHECK) ## build the pinned tools into .tools
+
+.PHONY: redis-server
+redis-server:
+	@scripts/need.sh redis-server
+
+.PHONY: clean
+clean: ## remove what was built here
+	rm -rf $(BIN) $(TOOLS) coverage.txt coverage.html
+
+$(GOLANGCI):
+	$(call tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION))
+
+$(GOVULNCHECK):
+	$(call tool,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
+
+# tool builds $(1) under the name of the target, in a folder of its own so that a broken build leaves nothing.
+define tool
+	@echo "building $(notdir $@) (once; a few minutes)"
+	@mkdir -p $(TOOLS)/build
+	@GOBIN=$(TOOLS)/build GOFLAGS= $(GO) install $(1)
+	@mv $(TOOLS)/build/* $@
+	@rmdir $(TOOLS)/build
+endef
