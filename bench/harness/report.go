@@ -1,0 +1,104 @@
+package harness
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Report says under which circumstances figures were measured.
+type Report struct {
+	Machine string
+	Go      string
+	Date    time.Time
+	Command string
+}
+
+// NewReport describes this machine and this run.
+func NewReport(command string) Report {
+	return Report{
+		Machine: fmt.Sprintf("%s, %d cores, %s/%s", processor(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH),
+		Go:      runtime.Version(),
+		Date:    time.Now().UTC(),
+		Command: command,
+	}
+}
+
+// String is the report in one line.
+func (r Report) String() string {
+	return fmt.Sprintf("%s, %s, %s", r.Machine, r.Go, r.Date.Format("2006-01-02"))
+}
+
+// processor returns the name of the processor where the system tells it in the way of Linux.
+func processor() string {
+	text, _ := os.ReadFile("/proc/cpuinfo") // without it the name is left out
+	for line := range strings.Lines(string(text)) {
+		if key, name, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
+			return strings.TrimSpace(name)
+		}
+	}
+	return "unnamed processor"
+}
+
+// Markdown writes the table of verdicts and, below it, every figure of every side, median (smallest to largest).
+func Markdown(w io.Writer, r Report, outs []Outcome, quick bool) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "# Benchmarks\n\n- machine: %s\n- %s\n- %s\n- `%s`\n\n", r.Machine, r.Go, r.Date.Format(time.RFC3339), r.Command)
+	if quick {
+		b.WriteString("One short round each: this shows that the workloads run. The figures mean nothing.\n\n")
+	}
+	b.WriteString("## Targets\n\nMedian of the rounds (smallest–largest); the ratio is taken within each round.\n")
+	suite := ""
+	for _, v := range Verdicts(outs) {
+		if v.Suite != suite {
+			suite = v.Suite
+			fmt.Fprintf(&b, "\n| %s | ours | baseline | ratio | target | |\n|---|---|---|---|---|---|\n", suite)
+		}
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(v.cells(quick), " | "))
+	}
+	b.WriteString("\n## All figures\n")
+	for _, o := range outs {
+		o.markdown(&b)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// markdown writes one case: a line for each side, a column for each figure.
+func (o Outcome) markdown(b *strings.Builder) {
+	fmt.Fprintf(b, "\n### %s: %s\n\n%s\n\n", o.Suite, o.Case.Name, o.Case.Models)
+	if o.Err != nil {
+		fmt.Fprintf(b, "FAILED: %v\n\n", o.Err)
+	}
+	if len(o.Rounds) == 0 {
+		return
+	}
+	units := map[string]bool{}
+	for _, round := range o.Rounds {
+		for _, m := range round {
+			for u := range m {
+				units[u] = true
+			}
+		}
+	}
+	names := slices.Sorted(maps.Keys(units))
+	fmt.Fprintf(b, "| | %s |\n|---|%s\n", strings.Join(names, " | "), strings.Repeat("---|", len(names)))
+	for _, s := range o.Case.Sides {
+		cells := []string{s.Name}
+		for _, u := range names {
+			var vs []float64
+			for _, round := range o.Rounds {
+				if x, ok := round[s.Name][u]; ok {
+					vs = append(vs, x)
+				}
+			}
+			cells = append(cells, NewSpread(vs).String())
+		}
+		fmt.Fprintf(b, "| %s |\n", strings.Join(cells, " | "))
+	}
+}
