@@ -1,0 +1,206 @@
+package actor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The states of an actor, in the order in which it passes through them.
+const (
+	open        uint32 = iota // takes messages
+	passivating               // idle, about to stop; a sender makes it open again
+	draining                  // takes no more; handles what it has
+	stopping                  // takes no more; ends after the current message
+	dead                      // handles nothing more; what is still found in the mailbox is a dead letter
+)
+
+// A core is the part of an actor that does not depend on its message type.
+type core struct {
+	name    string
+	system  *System
+	parent  *core
+	mailbox mailbox // the cell around this core
+
+	state   atomic.Uint32
+	signals atomic.Pointer[signal]   // newest first
+	slots   atomic.Pointer[slotPool] // reply slots, one pool for each type of reply asked for
+	ctx     context.Context          // ends when the actor is told to stop
+	cancel  context.CancelCauseFunc
+	done    chan struct{} // closed when nothing of the actor is left
+	tasks   sync.WaitGroup
+
+	handled     atomic.Uint64
+	deadLetters atomic.Uint64
+	restarts    atomic.Uint64
+
+	// Guarded by system.mu.
+	older, younger *core
+	children       family
+	watchers       map[*watch]struct{} // of this actor
+	told           bool                // watchers have been told of the end
+
+	// Written before the state becomes dead, read after.
+	err     error // what Err reports
+	sendErr error // what a sender gets
+
+	// The rest belongs to the actor's goroutine.
+	policy   Supervision
+	current  turn     // the ask being handled
+	deferred []turn   // asks that handlers have deferred, and some already answered
+	timers   []*Timer // armed, and some no longer
+	watching map[*watch]struct{}
+	working  int             // tasks whose result has not been handled
+	failures int             // in a row
+	began    time.Time       // of this life, only where restarts are counted
+	rest     *signal         // taken from signals, oldest first
+	started  bool            // the first start has succeeded
+	life     int             // counts restarts
+	lifeCtx  context.Context // ctx, or its child for one life where there may be several
+	endLife  context.CancelFunc
+	bell     [2]signal // for drain and stop, so that neither allocates
+}
+
+// mailbox is what the core needs of the cell around it.
+type mailbox interface {
+	nudge()
+	queued() (length, capacity int)
+}
+
+// A turn names one use of a reply slot.
+type turn struct {
+	slot *slotHead
+	gen  uint64
+}
+
+// stop makes the actor end after the message it is handling.
+func (c *core) stop() {
+	for {
+		s := c.state.Load()
+		if s >= stopping {
+			return
+		}
+		if c.state.CompareAndSwap(s, stopping) {
+			break
+		}
+	}
+	c.cancel(ErrStopped)
+	c.post(&c.bell[1])
+}
+
+// drain makes the actor end when it has handled what it has.
+func (c *core) drain() {
+	for {
+		s := c.state.Load()
+		if s >= draining {
+			return
+		}
+		if c.state.CompareAndSwap(s, draining) {
+			break
+		}
+	}
+	c.post(&c.bell[0])
+}
+
+// refusal is the error for whoever sends to an actor that takes no more.
+func (c *core) refusal() error {
+	if c.state.Load() == dead {
+		return c.sendErr
+	}
+	return ErrStopped
+}
+
+// conclude is the first step of the end: nobody can send any more, and everybody knows why.
+func (c *core) conclude(err error) (drained bool) {
+	drained = err == nil && c.state.Load() == draining
+	c.err, c.sendErr = ErrStopped, ErrStopped
+	if err != nil {
+		c.err, c.sendErr = err, fmt.Errorf("%w: %s failed: %w", ErrStopped, c.name, err)
+	}
+	c.state.Store(dead)
+	c.cancel(c.err)
+	return drained
+}
+
+// endChildren ends the children, newest first, and waits for each.
+func (c *core) endChildren(drained bool) {
+	c.system.mu.Lock()
+	c.children.closed = true
+	children := c.children.newestFirst()
+	c.system.mu.Unlock()
+	for _, child := range children {
+		if drained {
+			child.drain()
+		} else {
+			child.stop()
+		}
+		<-child.done
+	}
+}
+
+// admitChildren takes back that endChildren closed the family.
+func (c *core) admitChildren() {
+	c.system.mu.Lock()
+	c.children.closed = false
+	c.system.mu.Unlock()
+}
+
+// failDeferred answers every ask still open with err.
+func (c *core) failDeferred(err error) {
+	for _, t := range c.deferred {
+		t.fail(err)
+	}
+	c.deferred = nil
+}
+
+func (c *core) stopTimers() {
+	for _, t := range c.timers {
+		t.Stop()
+	}
+	c.timers = nil
+}
+
+// info describes the actor, for hooks and snapshots.
+func (c *core) info() Info { return Info{Name: c.name, Stats: c.stats()} }
+
+func (c *core) stats() Stats {
+	queued, capacity := c.mailbox.queued()
+	return Stats{
+		Handled:     c.handled.Load(),
+		DeadLetters: c.deadLetters.Load(),
+		Restarts:    c.restarts.Load(),
+		Queued:      queued,
+		Capacity:    capacity,
+	}
+}
+
+// Stats are counts since the actor was spawned, but for Queued, which is now.
+// Once the actor has ended, messages accepted = Handled + DeadLetters.
+type Stats struct {
+	Handled     uint64 // messages passed to a behavior
+	DeadLetters uint64 // messages accepted and never handled
+	Restarts    uint64
+	Queued      int // messages in the mailbox
+	Capacity    int // of the mailbox
+}
+
+// prune drops what is no longer alive from a list that is about to grow past its
+// capacity, so that the list stays within twice what is alive, at constant cost per entry.
+func prune[T any](list []T, alive func(T) bool) []T {
+	if len(list) < cap(list) {
+		return list
+	}
+	kept := list[:0]
+	for _, x := range list {
+		if alive(x) {
+			kept = append(kept, x)
+		}
+	}
+	clear(list[len(kept):])
+	if 2*len(kept) > cap(list) { // mostly alive: make room, or the next call would prune again
+		kept = append(make([]T, 0, 2*cap(list)), kept...)
+	}
+	return kept
+}

@@ -1,0 +1,171 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+)
+
+// run is the goroutine of an actor.
+func (c *cell[M]) run() {
+	wearLabel(c.name)
+	for c.survive(c.serve()) {
+	}
+}
+
+// serve handles signals and messages until the actor shall stop (nil) or has failed.
+// One deferred call for a whole life, not one for each message.
+func (c *cell[M]) serve() (failure error) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if v := recover(); v != nil {
+			failure = &PanicError{Value: v, Stack: debug.Stack()}
+			c.settle(failure)
+			return
+		}
+		// Goexit ends this goroutine; the actor goes on, or ends in order, on another.
+		c.settle(errGoexit)
+		go func() {
+			if c.survive(errGoexit) {
+				c.run()
+			}
+		}()
+	}()
+	failure = c.live()
+	returned = true
+	return failure
+}
+
+// live is one life of the actor, from its (re)start on.
+func (c *cell[M]) live() error {
+	if c.behavior == nil {
+		if err := c.begin(); err != nil {
+			return err
+		}
+	}
+	if over, err := c.attend(); over || err != nil { // also what an earlier life left over
+		return err
+	}
+	for {
+		if c.signals.Load() != nil {
+			if over, err := c.attend(); over || err != nil {
+				return err
+			}
+		}
+		if err := c.handle(<-c.mail); err != nil {
+			return err
+		}
+	}
+}
+
+// handle passes one message to the behavior.
+func (c *cell[M]) handle(env envelope[M]) error {
+	if env.ask.slot == nil {
+		c.handled.Add(1)
+		return c.behavior.Receive(&c.turnCtx, env.msg)
+	}
+	if env.ask.slot == &nudge {
+		return nil
+	}
+	return c.handleAsk(env)
+}
+
+// handleAsk passes a message to the behavior whose sender waits for an answer.
+func (c *cell[M]) handleAsk(env envelope[M]) error {
+	if !env.ask.open() { // the asker went while the message was queued, and has been told so
+		c.deadLetter(env, context.Canceled)
+		return nil
+	}
+	c.handled.Add(1)
+	c.current = env.ask
+	err := c.behavior.Receive(&c.turnCtx, env.msg)
+	if err != nil {
+		c.settle(err)
+	} else {
+		c.settle(ErrNoReply)
+	}
+	return err
+}
+
+// settle answers the ask being handled, if nobody has answered or deferred it.
+func (c *core) settle(err error) {
+	t := c.current
+	c.current = turn{}
+	if t.slot != nil {
+		t.settle(err)
+	}
+}
+
+// begin makes the first behavior of a life.
+func (c *cell[M]) begin() (err error) {
+	c.behavior, err = c.start(&c.self)
+	if err == nil && c.behavior == nil {
+		err = errors.New("actor: start returned no behavior")
+	}
+	return err
+}
+
+// attend answers the signals. Over: the actor shall stop.
+func (c *cell[M]) attend() (over bool, err error) {
+	if err := c.callSignals(); err != nil {
+		return false, err
+	}
+	switch c.state.Load() {
+	case stopping:
+		return true, nil
+	case draining:
+		return true, c.finish()
+	}
+	return false, nil
+}
+
+// callSignals makes the calls that were asked for. After a failure the rest waits in c.rest.
+func (c *cell[M]) callSignals() error {
+	for {
+		if c.rest == nil {
+			if c.rest = c.takeSignals(); c.rest == nil {
+				return nil
+			}
+		}
+		if c.state.Load() == stopping {
+			return nil
+		}
+		s := c.rest
+		c.rest = s.next
+		if s.call != nil {
+			if err := s.call(false); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// finish handles what is left of a draining actor's mail and tasks.
+func (c *cell[M]) finish() error {
+	for c.state.Load() == draining {
+		if c.signals.Load() != nil {
+			if err := c.callSignals(); err != nil {
+				return err
+			}
+			continue
+		}
+		select {
+		case env := <-c.mail:
+			if err := c.handle(env); err != nil {
+				return err
+			}
+			continue
+		default:
+		}
+		if c.working == 0 {
+			return nil
+		}
+		if err := c.handle(<-c.mail); err != nil { // a task's result comes with a nudge
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,96 @@
+package actor
+
+import (
+	"context"
+	"time"
+)
+
+// A Self is an actor as its own start function and behavior see it. Its methods are for the
+// actor's goroutine, while start or a handler runs; only Ref, Name and Context may be used by others.
+// It is also the [Scope] for the actor's children.
+type Self[M any] struct{ cell *cell[M] }
+
+func (s *Self[M]) owner() (*System, *core) { return s.cell.system, &s.cell.core }
+
+// Ref gives the actor as others see it.
+func (s *Self[M]) Ref() Ref[M] { return Ref[M]{s.cell} }
+
+// Name is that of [Ref.Name].
+func (s *Self[M]) Name() string { return s.cell.name }
+
+// Context ends when the actor is told to stop, fails, or has been drained.
+func (s *Self[M]) Context() context.Context { return s.cell.ctx }
+
+// Next makes b the behavior for the next message on. It panics on nil.
+func (s *Self[M]) Next(b Behavior[M]) {
+	if b == nil {
+		panic("actor: Next(nil)")
+	}
+	s.cell.behavior = b
+}
+
+// After makes msg a message of the actor when d has passed, unless the timer is stopped before it is
+// handled. It goes ahead of the mailbox, so it cannot be blocked by a full one. A d
+// of zero or less means at once. Timers of an actor that ends or restarts are stopped.
+func (s *Self[M]) After(d time.Duration, msg M) *Timer {
+	c, t := s.cell, &Timer{}
+	due := &signal{call: func(over bool) error {
+		if over || !t.fire() {
+			return nil
+		}
+		return c.handle(envelope[M]{msg: msg})
+	}}
+	c.timers = append(prune(c.timers, (*Timer).pending), t)
+	t.clock = time.AfterFunc(d, func() { c.post(due) })
+	return t
+}
+
+// Go runs task on a goroutine of the actor's and makes what it returns a message of the actor, ahead of
+// the mailbox, so that a full mailbox cannot block it. So a handler never waits for I/O. The task's
+// context ends when the actor is told to stop, fails or restarts; the actor does not end
+// before its tasks have. If the task panics or calls runtime.Goexit, the actor has failed.
+// The result of a task from before a restart is a dead letter.
+func (s *Self[M]) Go(task func(ctx context.Context) M) {
+	c := s.cell
+	life, ctx := c.life, c.lifeCtx
+	c.working++
+	c.tasks.Add(1)
+	go c.perform(ctx, life, task)
+}
+
+func (c *cell[M]) perform(ctx context.Context, life int, task func(context.Context) M) {
+	defer c.tasks.Done()
+	wearLabel(c.name)
+	var msg M
+	var failure error
+	returned := false
+	defer func() {
+		if !returned {
+			failure = newPanicError(recover())
+		}
+		c.post(&signal{call: func(over bool) error { return c.taskDone(over, life, msg, failure) }})
+	}()
+	msg = task(ctx)
+	returned = true
+}
+
+// taskDone handles the end of a task, on the actor's goroutine unless it is over.
+func (c *cell[M]) taskDone(over bool, life int, msg M, failure error) error {
+	switch {
+	case over:
+		if failure == nil {
+			c.deadLetter(envelope[M]{msg: msg}, c.sendErr)
+		}
+		return nil
+	case life != c.life: // the life that waited for it has failed, and was told why
+		if failure == nil {
+			c.deadLetter(envelope[M]{msg: msg}, ErrStopped)
+		}
+		return nil
+	}
+	c.working--
+	if failure != nil {
+		return failure
+	}
+	return c.handle(envelope[M]{msg: msg})
+}

@@ -1,0 +1,174 @@
+package actor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Supervision decides what becomes of an actor that has failed: whose handler or task
+// panicked, called runtime.Goexit or returned an error. In every case the ask being handled
+// fails with that failure at once, deferred asks fail, timers are stopped, children end.
+type Supervision struct {
+	escalate bool
+	backoff  time.Duration
+	budget   int
+}
+
+var (
+	// Stop ends the actor. It is the default: a lock restarted with fresh state would
+	// grant twice.
+	Stop = Supervision{}
+	// Escalate ends the actor and makes its parent fail with the same failure; a
+	// top-level actor's failure stops all actors of its system.
+	Escalate = Supervision{escalate: true}
+)
+
+const (
+	// longestBackoff bounds the doubling of a backoff that began shorter.
+	longestBackoff = time.Minute
+	// steadyLife is how long a life must last for its failure to count as the first in a row.
+	steadyLife = time.Minute
+)
+
+// Restart makes the actor anew with its start function. The mailbox and its messages stay; only the one that
+// was being handled is lost. It is for workers without state of value.
+//
+// Before the first restart in a row it waits for backoff, before each further one twice as
+// long, up to a minute or backoff, whichever is longer. After budget restarts in a row, the
+// next failure ends the actor. A life of a minute or more begins a new row.
+func Restart(backoff time.Duration, budget int) Supervision {
+	return Supervision{backoff: backoff, budget: budget}
+}
+
+// delay says how long to wait before the n-th restart in a row, from 1 on.
+func (s Supervision) delay(n int) time.Duration {
+	d, most := s.backoff, max(s.backoff, longestBackoff)
+	for ; n > 1 && d < most; n-- {
+		d *= 2
+	}
+	return min(d, most)
+}
+
+// survive ends the actor, or reports that it shall be started anew.
+func (c *cell[M]) survive(failure error) bool {
+	if c.state.Load() == stopping && (errors.Is(failure, ErrStopped) || errors.Is(failure, context.Canceled)) {
+		failure = nil // the handler gave up since the actor was told to stop
+	}
+	if failure != nil && c.policy.budget > 0 && c.restart(failure) {
+		return true
+	}
+	c.terminate(failure)
+	return false
+}
+
+// restart cleans up after a life, waits, and reports whether there shall be another.
+func (c *cell[M]) restart(failure error) bool {
+	now := time.Now()
+	if now.Sub(c.began) >= steadyLife {
+		c.failures = 0
+	}
+	c.failures++
+	if c.failures > c.policy.budget || c.state.Load() >= stopping {
+		return false
+	}
+	c.endLife()
+	c.failDeferred(failure)
+	c.stopTimers()
+	c.unwatch()
+	c.endChildren(false)
+	c.life, c.working, c.behavior = c.life+1, 0, nil
+
+	delay := c.policy.delay(c.failures)
+	c.system.logger.Warn("actor: restarting", "actor", c.name, "failure", failure, "in", delay)
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select { // a stop wins over a restart, also when both are due
+	case <-timer.C:
+	case <-c.ctx.Done():
+	}
+	if c.state.Load() >= stopping {
+		return false
+	}
+	c.admitChildren()
+	c.newLife()
+	c.restarts.Add(1)
+	if h := c.system.hooks.Restarted; h != nil {
+		c.system.hook(c.name, "Restarted", func() { h(c.info(), failure) })
+	}
+	return true
+}
+
+// newLife gives tasks a context that ends with this life, where there may be several.
+func (c *core) newLife() {
+	if c.policy.budget == 0 {
+		c.lifeCtx = c.ctx
+		return
+	}
+	c.lifeCtx, c.endLife = context.WithCancel(c.ctx)
+	c.began = time.Now()
+}
+
+// terminate is the end of the actor.
+func (c *cell[M]) terminate(failure error) {
+	drained := c.conclude(failure)
+	if c.endLife != nil {
+		c.endLife()
+	}
+	if c.idle != nil && c.idle.timer != nil {
+		c.idle.timer.Stop()
+	}
+	c.stopTimers()
+	c.unwatch()
+	c.bury()
+	for s := c.rest; s != nil; s = s.next {
+		if s.call != nil {
+			_ = s.call(true)
+		}
+	}
+	c.rest = nil
+	c.burySignals()
+	c.failDeferred(c.sendErr)
+	c.endChildren(drained)
+	c.tasks.Wait()
+	c.behavior = nil
+	c.system.leave(c.parent, &c.core)
+	c.announce(failure)
+}
+
+// announce tells everybody that the actor has ended. Of one that never started only
+// its spawner hears.
+func (c *cell[M]) announce(failure error) {
+	defer func() { // whatever a hook does
+		close(c.done)
+		c.tellWatchers()
+		if failure != nil && c.policy.escalate && c.started {
+			c.escalate(failure)
+		}
+	}()
+	if !c.started {
+		return
+	}
+	if failure != nil {
+		c.system.logger.Error("actor: failed", "actor", c.name, "failure", failure)
+	}
+	if h := c.system.hooks.Stopped; h != nil {
+		c.system.hook(c.name, "Stopped", func() { h(c.info(), c.err) })
+	}
+}
+
+// escalate makes the failure that of the parent, or of the system.
+func (c *core) escalate(failure error) {
+	failure = fmt.Errorf("actor: %s failed: %w", c.name, failure)
+	if c.parent == nil {
+		c.system.escalated(failure)
+		return
+	}
+	c.parent.post(&signal{call: func(over bool) error {
+		if over {
+			return nil
+		}
+		return failure
+	}})
+}

@@ -1,0 +1,78 @@
+package actor
+
+// A watch is one actor's interest in another's end.
+type watch struct {
+	watcher *core
+	target  *core
+	ended   func(err error) // posts the message; on the goroutine of the actor that ended
+}
+
+// Watch makes a message of s when target ends, at once if it has ended already. The
+// message is what ended makes of the target's [Ref.Err], on s's goroutine; it goes ahead of the
+// mailbox. A restart is not an end. A watch ends with the watcher, or when that restarts.
+// Two watches of one target are two messages. Watch is for the watcher's own goroutine.
+func Watch[M, N any](s *Self[M], target Ref[N], ended func(err error) M) {
+	c := s.cell
+	tell := func(w *watch, err error) {
+		c.post(&signal{call: func(over bool) error {
+			if over {
+				return nil
+			}
+			if w != nil {
+				if _, watching := c.watching[w]; !watching { // of an earlier life
+					return nil
+				}
+				delete(c.watching, w)
+			}
+			return c.handle(envelope[M]{msg: ended(err)})
+		}})
+	}
+	if target.cell == nil {
+		tell(nil, ErrStopped)
+		return
+	}
+	w := &watch{watcher: &c.core, target: &target.cell.core}
+	w.ended = func(err error) { tell(w, err) }
+	if c.watching == nil {
+		c.watching = make(map[*watch]struct{})
+	}
+	c.watching[w] = struct{}{}
+	if !w.target.addWatch(w) {
+		w.ended(w.target.err)
+	}
+}
+
+// addWatch reports false if the actor's end has been told already.
+func (c *core) addWatch(w *watch) bool {
+	c.system.mu.Lock()
+	defer c.system.mu.Unlock()
+	if c.told {
+		return false
+	}
+	if c.watchers == nil {
+		c.watchers = make(map[*watch]struct{})
+	}
+	c.watchers[w] = struct{}{}
+	return true
+}
+
+// tellWatchers tells every watcher, once, that the actor has ended.
+func (c *core) tellWatchers() {
+	c.system.mu.Lock()
+	watchers := c.watchers
+	c.watchers, c.told = nil, true
+	c.system.mu.Unlock()
+	for w := range watchers {
+		w.ended(c.err)
+	}
+}
+
+// unwatch takes back all that this actor watches.
+func (c *core) unwatch() {
+	for w := range c.watching {
+		w.target.system.mu.Lock()
+		delete(w.target.watchers, w)
+		w.target.system.mu.Unlock()
+	}
+	c.watching = nil
+}
