@@ -1,0 +1,2 @@
+// Package primitives is to be documented.
+package primitives

@@ -1,0 +1,30 @@
+package primitives
+
+import (
+	"context"
+	"errors"
+)
+
+// ErrTooLarge is returned by an acquire of more permits than the semaphore has, at once or,
+// if the semaphore was shrunk while the acquire waited, then. Nothing is held.
+var ErrTooLarge = errors.New("primitives: more permits than the capacity")
+
+// ErrNegative is returned by an acquire of fewer than zero permits. Nothing is held.
+var ErrNegative = errors.New("primitives: negative number of permits")
+
+var errNilContext = errors.New("primitives: nil context")
+
+// contextError returns ctx.Err() itself, or an error that is both it and the cause of ctx.
+func contextError(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || cause == err { //nolint:errorlint // the same value, not the same kind
+		return err
+	}
+	return &causedError{err, cause}
+}
+
+// A causedError is a context error whose cause says more.
+type causedError struct{ err, cause error }
+
+func (e *causedError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
+func (e *causedError) Unwrap() []error { return []error{e.err, e.cause} }

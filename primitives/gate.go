@@ -1,0 +1,246 @@
+package primitives
+
+import (
+	"context"
+	"sync/atomic"
+
+	"github.com/lockkeeper/lockkeeper/actor"
+)
+
+// The word of a gate: 62 bits of permits in use, and two flags.
+//
+//	63       62      61                                0
+//	┌────────┬──────┬──────────────────────────────────┐
+//	│ queued │ mail │ permits in use (0 … limit)       │
+//	└────────┴──────┴──────────────────────────────────┘
+//
+// One comparison, word <= limit-n, asks all three questions of the fast path: is nobody
+// queued, is no mail on its way, do n permits fit.
+const (
+	// queued: somebody waits. Nobody enters but through the keeper.
+	queued uint64 = 1 << 63
+	// mail: somebody has posted to the inbox since the keeper last looked. It keeps the keeper
+	// from going home (clearing queued) past a waiter that has just arrived.
+	mail uint64 = 1 << 62
+	// limit: the permits of every gate. A mutex and a writer take them all. A semaphore of n
+	// keeps the other limit-n from everybody, see gate.withheld.
+	limit = mail - 1
+)
+
+// A gate is what stands behind every lock of this package: permits, and a queue of those who
+// want some. Its zero value has all its permits free, and nobody queued.
+//
+// Owns: the line of waiters (line, reserve, withheld) belongs to the keeper, an actor whose
+// turn runs either on its own goroutine or on one that a caller lends it, one at a time.
+// The word and the inbox are shared. Takes: waiters posted to inbox, and the wake-ups of
+// the keeper's Activity.
+//
+// Invariants:
+//
+//	I1  word&limit = permits held + permits given to waiters not yet awake
+//	    + withheld + permits in the hands of the turn.
+//	I2  permits are taken only by a compare-and-swap of a word without flags, or by the turn
+//	    while queued is set: never by both.
+//	I3  somebody is in the line ⇒ queued is set.
+//	I4  nobody has the turn, nobody woke the keeper ⇒ the front of the line does not fit.
+//	I5  a waiter is answered at most once, by whoever moves its state out of posted or lined.
+//	I6  reserve > withheld ⇒ queued is set, and free permits go to the reserve first.
+//
+// Nobody stops it: at rest it is 56 bytes of plain data.
+type gate struct {
+	word  atomic.Uint64
+	inbox atomic.Pointer[waiter] // newest first; pushed by anybody, taken whole by the turn
+
+	line line // the waiters in the order they came; the turn's own
+
+	// Of the limit, the semaphore keeps reserve permits from everybody: limit - size. In
+	// circulation they are in use by nobody: withheld. While a shrink waits for holders to
+	// release, withheld is still smaller than reserve. Written by the turn only.
+	reserve  atomic.Uint64
+	withheld atomic.Uint64
+
+	keeper actor.Activity
+}
+
+// acquire is the slow path of every acquire: it waits until n permits are the caller's or
+// ctx is done. An error means that nothing is held and nothing is left in the queue.
+func (g *gate) acquire(ctx context.Context, n uint64) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if ctx.Err() != nil { // also when the gate is free: a done context always loses
+		return contextError(ctx)
+	}
+	if n > limit-g.reserve.Load() {
+		return ErrTooLarge
+	}
+	if g.spin(n) {
+		return nil
+	}
+	w := newWaiter(acquiring, n)
+	g.post(w)
+	return g.await(ctx, w)
+}
+
+// spins is how often an acquire looks again before it queues; pauseLength is how long it
+// looks away. Together they are about as long as one switch of goroutines, so that a
+// short critical section on another core costs no switch, and a long one little more.
+const (
+	spins       = 8
+	pauseLength = 24
+)
+
+// spin tries to enter, again and again for a moment. It gives up as soon as somebody is queued.
+func (g *gate) spin(n uint64) bool {
+	for i := 0; ; i++ {
+		s := g.word.Load()
+		if s <= limit-n {
+			if g.word.CompareAndSwap(s, s+n) { // model: enter
+				return true
+			}
+			continue
+		}
+		if s > limit || i >= spins {
+			return false
+		}
+		pause(pauseLength)
+	}
+}
+
+// pause does nothing for about n nanoseconds.
+//
+//go:noinline
+func pause(n int) {
+	for range n {
+	}
+}
+
+// tryAcquire takes n permits if they are free and nobody is queued.
+func (g *gate) tryAcquire(n uint64) bool {
+	for {
+		s := g.word.Load()
+		switch {
+		case s <= limit-n:
+			if g.word.CompareAndSwap(s, s+n) { // model: enter
+				return true
+			}
+		case s&limit > limit-n:
+			return false // they are not free, whoever may be queued
+		default:
+			// They are free, yet flags are set. Either the permits are about to go to somebody queued,
+			// or the last one queued has just gone and the keeper is about to go home. It knows.
+			return g.ask(trying, n) == granted
+		}
+	}
+}
+
+// release gives n permits back. It reports false, and does nothing, if fewer are held.
+func (g *gate) release(n uint64) bool {
+	for {
+		s := g.word.Load()
+		if s&limit < n || s&limit-n < g.withheld.Load() {
+			// More than held, or the two words were read around a Resize. The keeper sees both.
+			return g.ask(returning, n) == granted
+		}
+		if s <= limit {
+			if g.word.CompareAndSwap(s, s-n) { // model: leave
+				return true
+			}
+			continue
+		}
+		if g.keeper.Enter() {
+			g.lend(n, false) // model: handover
+			return true
+		}
+		// Somebody else has the turn: leave the permits where it finds them.
+		if g.word.CompareAndSwap(s, s-n) { // model: put
+			g.keeper.Wake(g)
+			return true
+		}
+	}
+}
+
+// post queues w and sees to it that the keeper will look at it.
+//
+// First the push, then the flags. If the flags are already there, a keeper that is on its way
+// home finds mail set and looks again; if queued had just been cleared, it is set here.
+// After post nobody who comes later can enter before w.
+func (g *gate) post(w *waiter) {
+	g.push(w)
+	s := g.word.Load()
+	if s&(queued|mail) != queued|mail {
+		s = g.word.Or(queued | mail) // model: flag
+	}
+	// If w fits, perhaps nobody else will look: whoever had the permits may have released them
+	// before w was there. If it does not, a release will come, see queued, and look.
+	if w.kind != acquiring || s&limit <= limit-w.n {
+		g.knock()
+	}
+}
+
+// push puts w on the inbox.
+func (g *gate) push(w *waiter) {
+	for {
+		w.mail = g.inbox.Load()
+		if g.inbox.CompareAndSwap(w.mail, w) { // model: push
+			return
+		}
+	}
+}
+
+// ask has the keeper decide something that it can decide at once, and returns its decision.
+func (g *gate) ask(k kind, n uint64) uint32 {
+	w := newWaiter(k, n)
+	g.post(w)
+	<-w.ready
+	answer := w.state.Load()
+	w.free()
+	return answer
+}
+
+// await waits for the keeper's answer to w, or for the end of ctx.
+//
+// Who wins a tie: the end of ctx, always. If the grant came first but ctx is done when
+// the waiter wakes, the permits are passed on to the next in line. So nil means that
+// ctx was not done after the grant, and an error that nothing is held.
+func (g *gate) await(ctx context.Context, w *waiter) error {
+	if done := ctx.Done(); done == nil {
+		<-w.ready
+	} else {
+		select {
+		case <-w.ready:
+			// ctx may be done as well; that is looked at below.
+		case <-done:
+			if g.cancel(w) { // the keeper can no longer answer, and w is the keeper's
+				return contextError(ctx)
+			}
+			<-w.ready // the keeper was first: its answer is here, or on its way
+		}
+	}
+	answer, n := w.state.Load(), w.n
+	w.free()
+	if answer == refused {
+		return ErrTooLarge
+	}
+	if ctx.Err() != nil {
+		g.release(n) // model: passOn
+		return contextError(ctx)
+	}
+	return nil
+}
+
+// cancel withdraws w. It reports false if the keeper has answered before. It costs the
+// same however many are queued: w need not be found, it lies in the inbox or knows its
+// neighbours in the line.
+func (g *gate) cancel(w *waiter) bool {
+	switch {
+	case w.state.CompareAndSwap(posted, cancelled): // model: cancel
+		// Still in the inbox; the turn drops it when it gets there.
+	case w.state.CompareAndSwap(lined, cancelled):
+		g.push(w) // the second time, as the message that it has gone
+	default:
+		return false
+	}
+	g.knock() // the next in line may fit now; or nobody is left and the keeper can go home
+	return true
+}

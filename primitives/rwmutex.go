@@ -1,0 +1,121 @@
+package primitives
+
+import (
+	"context"
+	"sync"
+)
+
+// An RWMutex is a lock that any number of readers or one writer can hold. It is granted in
+// the order of arrival: readers that stand next to each other in the queue enter together,
+// and a waiting writer stops the readers that come after it. So neither starves the other.
+// The zero value is unlocked. An RWMutex must not be copied after first use; its methods
+// may be called by any goroutine.
+//
+// Every method costs one compare-and-swap while nobody waits. Readers on many cores
+// contend for the one word, as with [sync.RWMutex]. At rest it costs 56 bytes, no
+// goroutine, and needs no Close.
+//
+// A reader must not lock again for reading while it holds m: if a writer has queued in
+// between, both wait for ever. Nor can a reader become a writer.
+//
+// In the terms of the Go memory model, each Unlock is synchronized before every Lock and RLock
+// that succeeds after it, and each RUnlock before every Lock that succeeds after it.
+type RWMutex struct {
+	_    noCopy
+	gate gate
+}
+
+// Lock locks m for writing: it waits until nobody holds m, behind all who came before.
+//
+// Nil: the caller alone holds m. An error: it holds nothing and has left the queue, and
+// readers that waited behind it enter if they can; [errors.Is] finds ctx.Err() in
+// it, and its text has the cause of ctx. If ctx is done, Lock fails, even if m is free.
+func (m *RWMutex) Lock(ctx context.Context) error {
+	if ctx != nil && ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter
+		return nil
+	}
+	return m.gate.acquire(ctx, limit)
+}
+
+// TryLock locks m for writing if nobody holds it and nobody is queued for it, and reports
+// whether it did.
+func (m *RWMutex) TryLock() bool {
+	return m.gate.word.CompareAndSwap(0, limit) || m.gate.tryAcquire(limit)
+}
+
+// Unlock gives up what Lock got. It never waits. It panics if m is not locked for writing,
+// and has then changed nothing.
+func (m *RWMutex) Unlock() {
+	if !m.gate.word.CompareAndSwap(limit, 0) {
+		m.unlockSlow()
+	}
+}
+
+func (m *RWMutex) unlockSlow() {
+	if !m.writing() || !m.gate.release(limit) {
+		panic("primitives: Unlock of RWMutex that is not locked for writing")
+	}
+}
+
+// RLock locks m for reading: it waits until no writer holds m, behind all who came before,
+// writers included. What it returns means the same as with [RWMutex.Lock].
+func (m *RWMutex) RLock(ctx context.Context) error {
+	if ctx != nil && ctx.Err() == nil {
+		if s := m.gate.word.Load(); s < limit && m.gate.word.CompareAndSwap(s, s+1) { // model: enter
+			return nil
+		}
+	}
+	return m.gate.acquire(ctx, 1)
+}
+
+// TryRLock locks m for reading if no writer holds it and nobody is queued for it, and reports
+// whether it did.
+func (m *RWMutex) TryRLock() bool { return m.gate.tryAcquire(1) }
+
+// RUnlock gives up what one RLock got. It never waits. It panics if m is not locked
+// for reading, and has then changed nothing.
+func (m *RWMutex) RUnlock() {
+	// 0-1 is more than any word of readers alone.
+	if s := m.gate.word.Load(); s-1 >= limit-1 || !m.gate.word.CompareAndSwap(s, s-1) { // model: leave
+		m.runlockSlow()
+	}
+}
+
+func (m *RWMutex) runlockSlow() {
+	if m.writing() || !m.gate.release(1) {
+		panic("primitives: RUnlock of RWMutex that is not locked for reading")
+	}
+}
+
+// Downgrade turns the caller's lock for writing into one for reading, which RUnlock gives up.
+// No writer comes in between. Readers at the head of the queue enter too. It never
+// waits. It panics if m is not locked for writing, and has then changed nothing.
+//
+// What the caller wrote before Downgrade is visible to every reader that enters after it.
+func (m *RWMutex) Downgrade() {
+	if !m.gate.word.CompareAndSwap(limit, 1) && (!m.writing() || !m.gate.release(limit-1)) {
+		panic("primitives: Downgrade of RWMutex that is not locked for writing")
+	}
+}
+
+// writing reports whether a writer holds m. The answer stays true for as long as the caller is
+// that writer, and false for as long as it is a reader.
+func (m *RWMutex) writing() bool { return m.gate.word.Load()&limit == limit }
+
+// Locker returns the writer's side of m as a [sync.Locker]. Its Lock waits for as long as it
+// takes. It is m itself: what one locks, the other may unlock.
+func (m *RWMutex) Locker() sync.Locker { return (*writeLocker)(m) }
+
+// RLocker returns the readers' side of m as a [sync.Locker]. Its Lock waits for as long as it
+// takes. It is m itself: what one locks, the other may unlock.
+func (m *RWMutex) RLocker() sync.Locker { return (*readLocker)(m) }
+
+type (
+	writeLocker RWMutex
+	readLocker  RWMutex
+)
+
+func (l *writeLocker) Lock()   { lockForever((*RWMutex)(l).Lock) }
+func (l *writeLocker) Unlock() { (*RWMutex)(l).Unlock() }
+func (l *readLocker) Lock()    { lockForever((*RWMutex)(l).RLock) }
+func (l *readLocker) Unlock()  { (*RWMutex)(l).RUnlock() }

@@ -1,0 +1,246 @@
+package primitives
+
+// lentTurns is how many turns a caller runs for others, at most, after its own. Two callers
+// that meet at a gate then need no goroutine; a crowd does not keep one of them for long.
+const lentTurns = 4
+
+// Turn runs a turn on the keeper's own goroutine. It implements actor.Turner.
+func (g *gate) Turn() {
+	t := turn{gate: g}
+	t.run(true)
+	t.wake()
+}
+
+// knock has the keeper look at its mail: on the caller's goroutine if the keeper is at rest.
+func (g *gate) knock() {
+	if g.keeper.Enter() {
+		g.lend(0, true)
+	} else {
+		g.keeper.Wake(g)
+	}
+}
+
+// lend runs a turn on the caller's goroutine, which has entered the keeper. The caller brings
+// back n permits, which the word still shows in use; if the front of the line takes as many,
+// the word does not change at all. Waiters are woken when the turn is over, so that
+// the first of them, when it soon releases, finds the keeper at rest.
+func (g *gate) lend(n uint64, look bool) {
+	t := turn{gate: g, pot: n}
+	t.run(look)
+	for i := 0; i < lentTurns && g.keeper.Again(); i++ {
+		t.run(true)
+	}
+	g.keeper.Leave(g)
+	t.wake()
+}
+
+// A turn is what the keeper has at hand while it is awake.
+type turn struct {
+	*gate
+	pot         uint64  // permits taken back, which the word still shows in use
+	first, last *waiter // answered, to be woken in this order
+}
+
+// run grants what can be granted, and clears queued if nobody is left. With look it
+// empties the inbox first; without, only when the line runs out: those in the inbox come
+// after those in the line anyway.
+func (t *turn) run(look bool) {
+	if look {
+		t.collect()
+	}
+	for {
+		t.grant()
+		if t.line.front != nil || t.withheld.Load() != t.reserve.Load() {
+			break // the front does not fit, or a shrink waits: the next release will look again
+		}
+		if t.goHome() {
+			break
+		}
+		t.collect()
+	}
+	t.settle()
+}
+
+// settle shows the permits of the pot free.
+func (t *turn) settle() {
+	if t.pot != 0 {
+		t.word.Add(-t.pot) // model: settle
+		t.pot = 0
+	}
+}
+
+// take makes n free permits used: from the pot, as far as it goes.
+func (t *turn) take(n uint64) {
+	use := min(n, t.pot)
+	t.pot -= use
+	if n -= use; n != 0 {
+		t.word.Add(n)
+	}
+}
+
+// free counts the permits that can be given out. While queued is set only the turn takes
+// any, so there are at least as many until it does.
+func (t *turn) free() uint64 { return limit - t.word.Load()&limit + t.pot }
+
+// grant gives permits to the front of the line for as long as it fits.
+func (t *turn) grant() {
+	t.withhold()
+	for w := t.line.front; w != nil && w.n <= t.free(); w = t.line.front {
+		t.line.remove(w)
+		// If this fails its owner has cancelled, and the message that says so will free it.
+		if w.state.CompareAndSwap(lined, granted) { // model: claim
+			t.take(w.n)
+			t.answered(w)
+		}
+	}
+}
+
+// withhold takes free permits out of circulation, as many as a shrink still wants. First the
+// word, then withheld, and the other way round in resize: so release, which reads both, never
+// believes that fewer are held than are.
+func (t *turn) withhold() {
+	if owed := t.reserve.Load() - t.withheld.Load(); owed != 0 {
+		n := min(owed, t.free())
+		t.take(n)
+		t.withheld.Add(n)
+	}
+}
+
+// goHome clears the flags if there is no mail, and reports whether it did. Mail that comes
+// after the look at the inbox sets its flag before or after the swap. Before: the swap fails.
+// After: its sender finds queued cleared, sets it, and looks after itself.
+func (t *turn) goHome() bool {
+	for {
+		s := t.word.Load()
+		if s&mail != 0 {
+			s = t.word.And(^mail) &^ mail // model: unflag
+		}
+		if t.inbox.Load() != nil { // model: look
+			return false
+		}
+		if t.word.CompareAndSwap(s, s&^queued-t.pot) { // model: home
+			t.pot = 0
+			return true
+		}
+	}
+}
+
+// collect empties the inbox, oldest first.
+func (t *turn) collect() {
+	if t.inbox.Load() == nil {
+		return
+	}
+	// A sender pushes before it sets the flags. Before anybody is in the line, queued is set.
+	if t.word.Load()&queued == 0 {
+		t.word.Or(queued) // model: shut
+	}
+	var oldest *waiter
+	for w := t.inbox.Swap(nil); w != nil; { // model: collect
+		w.mail, oldest, w = oldest, w, w.mail
+	}
+	for w := oldest; w != nil; {
+		older := w
+		w = w.mail
+		older.mail = nil
+		t.receive(older)
+	}
+}
+
+// receive handles one message.
+func (t *turn) receive(w *waiter) {
+	switch w.kind {
+	case acquiring:
+		t.enqueue(w)
+	case trying:
+		t.grant() // those before it
+		ok := t.line.front == nil && w.n <= t.free()
+		if ok {
+			t.take(w.n)
+		}
+		t.decide(w, ok)
+	case returning:
+		ok := t.word.Load()&limit-t.withheld.Load()-t.pot >= w.n
+		if ok {
+			t.pot += w.n
+		}
+		t.decide(w, ok)
+	case resizing:
+		t.resize(w.n)
+		t.decide(w, true)
+	}
+}
+
+// enqueue puts w in the line; or takes it out, if this is the message that it has gone.
+func (t *turn) enqueue(w *waiter) {
+	switch {
+	case w.state.Load() == cancelled:
+		if w.inLine {
+			t.line.remove(w)
+		}
+		w.free()
+	case w.n > limit-t.reserve.Load(): // shrunk since it looked
+		t.refuse(w, posted)
+	case w.state.CompareAndSwap(posted, lined): // model: line
+		t.line.add(w)
+	default: // cancelled just now
+		w.free()
+	}
+}
+
+// refuse answers w, unless it is cancelled: in the inbox it is then dropped here, in the line
+// the message that it has gone will free it.
+func (t *turn) refuse(w *waiter, from uint32) {
+	if w.state.CompareAndSwap(from, refused) {
+		t.answered(w)
+	} else if from == posted {
+		w.free()
+	}
+}
+
+// resize keeps n permits from everybody, those in the hands of holders as they come back.
+// Waiters that no longer fit are refused.
+func (t *turn) resize(n uint64) {
+	t.reserve.Store(n)
+	if have := t.withheld.Load(); n < have {
+		t.withheld.Store(n)
+		t.pot += have - n
+	}
+	for w := t.line.front; w != nil; {
+		next := w.next
+		if w.n > limit-n {
+			t.line.remove(w)
+			t.refuse(w, lined)
+		}
+		w = next
+	}
+}
+
+// decide answers a message whose sender cannot cancel.
+func (t *turn) decide(w *waiter, ok bool) {
+	if ok {
+		w.state.Store(granted)
+	} else {
+		w.state.Store(refused)
+	}
+	t.answered(w)
+}
+
+// answered remembers to wake w.
+func (t *turn) answered(w *waiter) {
+	if t.last == nil {
+		t.first = w
+	} else {
+		t.last.next = w
+	}
+	t.last = w
+}
+
+// wake tells those who were answered. After the send a waiter is no longer ours.
+func (t *turn) wake() {
+	for w := t.first; w != nil; {
+		next := w.next
+		w.next = nil
+		w.ready <- struct{}{} // model: wake
+		w = next
+	}
+}
