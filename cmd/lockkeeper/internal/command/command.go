@@ -1,0 +1,78 @@
+package command
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Exit statuses that a shell uses too.
+const (
+	NotExecutable = 126 // found, but cannot be executed
+	NotFound      = 127
+	signalled     = 128 // plus the number of the signal
+)
+
+// A Command is what to run, and for how long it may.
+type Command struct {
+	Argv  []string          // the program, looked up in PATH, and its arguments; at least one
+	Env   []string          // whole environment, key=value; the last value of a key counts
+	Files [3]*os.File       // standard input, output and error
+	Lost  <-chan struct{}   // closed when the lease ends; nil: never
+	Grace time.Duration     // from SIGTERM to SIGKILL when the lease was lost; 0: SIGKILL at once
+	Sigs  <-chan os.Signal  // to pass on; from Notify
+	Warn  func(text string) // told why the command is being ended; may be nil
+}
+
+// Result is how a command ended.
+type Result struct {
+	Code int  // its exit status; 128 plus the number of the signal that ended it
+	Lost bool // the lease was lost before the command had ended
+}
+
+// StartError says that the command was not started.
+type StartError struct {
+	Code int // NotFound or NotExecutable
+	Err  error
+}
+
+func (e *StartError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *StartError) Unwrap() error { return e.Err }
+
+// Find returns the path of the program that a command names, as a shell would find it, or a *StartError.
+// It lets a caller refuse a misspelt command before it takes a lock.
+func Find(program string) (string, error) {
+	path, err := exec.LookPath(program)
+	switch {
+	case errors.Is(err, exec.ErrDot):
+		return path, nil // an entry "." in PATH is the user's own choice
+	case err != nil:
+		return "", startError(err)
+	}
+	return path, nil
+}
+
+func startError(err error) *StartError {
+	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
+		return &StartError{Code: NotFound, Err: err}
+	}
+	return &StartError{Code: NotExecutable, Err: err}
+}
+
+// Env returns the environment base with the name and fencing token of a lease, in LOCK_NAME and LOCK_TOKEN.
+// What base says about them, as in a command under another lock, is replaced.
+func Env(base []string, name string, token uint64) []string {
+	env := make([]string, 0, len(base)+2)
+	for _, kv := range base {
+		if !strings.HasPrefix(kv, "LOCK_NAME=") && !strings.HasPrefix(kv, "LOCK_TOKEN=") {
+			env = append(env, kv)
+		}
+	}
+	return append(env, "LOCK_NAME="+name, "LOCK_TOKEN="+strconv.FormatUint(token, 10))
+}

@@ -1,0 +1,196 @@
+//go:build unix
+
+package command
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Notify returns the signals that are passed on to a command, from now on, and a function that ends this. Signals that
+// were ignored when this process started, as nohup and background jobs of a shell do, stay ignored.
+func Notify() (sigs <-chan os.Signal, stop func()) {
+	const room = 16 // signals that may wait; more are dropped, as the kernel does with repeated ones
+	c := make(chan os.Signal, room)
+	for _, s := range []os.Signal{
+		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP,
+	} {
+		if !signal.Ignored(s) {
+			signal.Notify(c, s)
+		}
+	}
+	return c, func() { signal.Stop(c) }
+}
+
+// SignalCode returns the exit status that says that a signal ended the work.
+func SignalCode(s os.Signal) int {
+	if n, ok := s.(syscall.Signal); ok {
+		return signalled + int(n)
+	}
+	return signalled
+}
+
+// Stops reports whether a signal asks for a pause rather than for something to be done or ended.
+func Stops(s os.Signal) bool { return s == unix.SIGTSTP }
+
+// Pause stops this process as the signal would have done, had it not been caught. It returns when it goes on.
+func Pause() { _ = unix.Kill(unix.Getpid(), unix.SIGSTOP) }
+
+// Run starts the command and waits until it has ended; a *StartError says that it was not started.
+// It is started at most once. When Lost is closed first, the command gets SIGTERM, and SIGKILL when Grace is over.
+// Signals are passed on once each.
+func Run(c Command) (Result, error) {
+	runtime.LockOSThread() // the command dies with this thread: it must last until the command has ended
+	defer runtime.UnlockOSThread()
+
+	children := make(chan os.Signal, 1) // one is enough: it says "look again"
+	signal.Notify(children, unix.SIGCHLD)
+	defer signal.Stop(children)
+
+	p, err := start(c)
+	if err != nil {
+		return Result{}, err
+	}
+	return p.wait(c, children), nil
+}
+
+// process is a command that was started and whose status was not collected yet.
+type process struct {
+	pid   int
+	group bool // it leads a process group of its own
+	lost  bool
+}
+
+func start(c Command) (*process, error) {
+	path, err := Find(c.Argv[0])
+	if err != nil {
+		return nil, err
+	}
+	group := !inForeground()
+	files := []*os.File{c.Files[0], c.Files[1], c.Files[2]}
+	p, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Env: c.Env, Files: files, Sys: attributes(group)})
+	if err != nil {
+		return nil, startError(err)
+	}
+	pid := p.Pid
+	_ = p.Release() // its status is collected below, by number: os.Process cannot tell a stop from an end
+	return &process{pid: pid, group: group}, nil
+}
+
+// wait returns when the command has ended. The order in which the select finds things ready does not matter: the loop
+// collects the status first, and what is sent to a command that has just ended is lost on it, as signals are.
+func (p *process) wait(c Command, children <-chan os.Signal) Result {
+	lost := c.Lost
+	var grace <-chan time.Time
+	for {
+		if code, ended := p.collect(); ended {
+			p.sweep()
+			return Result{Code: code, Lost: p.lost}
+		}
+		select {
+		case <-children:
+		case <-lost:
+			lost, p.lost = nil, true
+			grace = p.terminate(c)
+		case <-grace:
+			grace = nil
+			p.send(unix.SIGKILL)
+		case s := <-c.Sigs:
+			p.pass(s)
+		}
+	}
+}
+
+// collect asks whether the command has ended, and for its status.
+func (p *process) collect() (code int, ended bool) {
+	var status unix.WaitStatus
+	for {
+		got, err := unix.Wait4(p.pid, &status, unix.WNOHANG, nil)
+		switch {
+		case err == unix.EINTR: //nolint:errorlint // Wait4 returns bare error numbers
+			continue
+		case err != nil:
+			panic(fmt.Sprintf("bug: command: wait4(%d): %v", p.pid, err))
+		case got != p.pid:
+			return 0, false
+		case status.Signaled():
+			return signalled + int(status.Signal()), true
+		default:
+			return status.ExitStatus(), true
+		}
+	}
+}
+
+// terminate ends a command that must not run any longer, and returns the end of its grace.
+func (p *process) terminate(c Command) <-chan time.Time {
+	if c.Warn != nil {
+		c.Warn(fmt.Sprintf("ending the command (SIGTERM, then SIGKILL after %v)", c.Grace))
+	}
+	if c.Grace <= 0 {
+		p.send(unix.SIGKILL)
+		return nil
+	}
+	p.send(unix.SIGTERM)
+	p.send(unix.SIGCONT) // a stopped process would not notice
+	return time.After(c.Grace)
+}
+
+// sweep ends what a command that lost its lease has left of its group. The command's status was collected, but the number
+// of a group is not given out again while it has a member; and if it has none, no process can have got
+// the number in this moment, since numbers are given out in turn.
+func (p *process) sweep() {
+	if p.lost && p.group {
+		p.send(unix.SIGKILL)
+	}
+}
+
+// pass hands a signal of ours on. What a terminal sends has reached the command already if it is in our group.
+func (p *process) pass(s os.Signal) {
+	sig, ok := s.(syscall.Signal)
+	if !ok {
+		return
+	}
+	switch sig {
+	case unix.SIGTSTP:
+		if p.group {
+			p.send(unix.SIGTSTP)
+		}
+		Pause()
+		if p.group {
+			p.send(unix.SIGCONT)
+		}
+	case unix.SIGINT, unix.SIGQUIT:
+		if p.group {
+			p.send(sig)
+		}
+	default:
+		p.send(sig)
+	}
+}
+
+// send signals the command, and its group if it has one of its own. The number is the command's for certain: only
+// collect, on this same goroutine, gives it back to the system (but see sweep).
+func (p *process) send(sig syscall.Signal) {
+	if p.group {
+		_ = unix.Kill(-p.pid, sig) // fails if nobody is left; so does the next line
+		return
+	}
+	_ = unix.Kill(p.pid, sig)
+}
+
+// inForeground reports whether this process is in the foreground group of its controlling terminal.
+func inForeground() bool {
+	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|unix.O_NOCTTY, 0)
+	if err != nil {
+		return false // no terminal
+	}
+	defer tty.Close()
+	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
+	return err == nil && group == unix.Getpgrp()
+}
