@@ -39,7 +39,7 @@ type resource struct {
 	used    int64
 	token   uint64 // the last that was given out
 	holders []*holder
-	queue   list.List         // of *call
+	queue   list.List        // of *call
 	places  map[*Backend]int // how many of the queue belong to each client
 }
 
@@ -83,14 +83,11 @@ func (s *store) open(want backends.Resource) (*resource, error) {
 // settle is called whenever permits have come back or a waiter has left: the queue moves up, and a resource
 // that is not in use any more is forgotten.
 func (s *store) settle(r *resource) {
-	var (
-		granted []*call
-		now     = time.Now()
-	)
+	var granted []*call
 	for e := r.queue.Front(); e != nil && r.fits(e.Value.(*call)); e = r.queue.Front() {
 		c := e.Value.(*call)
 		r.leave(c)
-		r.grant(c, now)
+		r.grant(c, time.Now())
 		granted = append(granted, c)
 	}
 	// Whether others wait is known only now: those granted with a waiter do not wait any more.

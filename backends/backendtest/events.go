@@ -1,0 +1,99 @@
+package backendtest
+
+import (
+	"context"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+var events = []Clause{
+	{
+		Name:  "Events/Contended",
+		Text:  "a holder is told that it is contended when another client's request is queued",
+		check: contendedEvent,
+	},
+	{
+		Name:  "Events/ContendedGrant",
+		Text:  "a grant and a renewal say whether another client waits; the client's own waiters do not count",
+		check: contendedAnswers,
+	},
+	{
+		Name:  "Events/NoneWithoutCause",
+		Text:  "use by one client alone causes no events",
+		check: noEventWithoutCause,
+	},
+}
+
+func contendedEvent(s *session) {
+	a, b := s.b, s.open()
+	in := newInbox()
+	r := s.mutex()
+	r.Notify = in.notify
+	g := s.acquire(a, r)
+	if g.Contended {
+		s.Error("a grant that nobody waits for is contended")
+	}
+	w := s.queue(b, s.mutex())
+	s.event(in, g.ID, backends.Contended)
+	s.release(a, g)
+	s.release(b, w.granted())
+
+	// Every holder is told, readers as well.
+	r1, r2 := s.reader(), s.reader()
+	in1, in2 := newInbox(), newInbox()
+	r1.Notify, r2.Notify = in1.notify, in2.notify
+	g1, g2 := s.acquire(a, r1), s.acquire(a, r2)
+	w = s.queue(b, s.writer())
+	s.event(in1, g1.ID, backends.Contended)
+	s.event(in2, g2.ID, backends.Contended)
+	s.release(a, g1)
+	s.release(a, g2)
+	s.release(b, w.granted())
+}
+
+func contendedAnswers(s *session) {
+	a, b := s.b, s.open()
+	g := s.acquire(a, s.mutex())
+	contended := func(g backends.Grant) bool {
+		s.Helper()
+		answer := s.renew(a, backends.Renewal{Grant: g, TTL: long})
+		if answer.Err != nil {
+			s.Fatalf("Renew: %v", answer.Err)
+		}
+		return answer.Contended
+	}
+	own := s.queue(a, s.mutex())
+	if contended(g) {
+		s.Error("a renewal is contended although only the same client waits")
+	}
+	other := s.queue(b, s.mutex())
+	if !contended(g) {
+		s.Error("a renewal is not contended although another client waits")
+	}
+	s.release(a, g)
+	g = own.granted()
+	if !g.Contended {
+		s.Error("a grant is not contended although another client waits")
+	}
+	other.cancel()
+	other.failed(context.Canceled)
+	if contended(g) {
+		s.Error("a renewal is contended although nobody waits any more")
+	}
+	s.release(a, g)
+}
+
+func noEventWithoutCause(s *session) {
+	in := newInbox()
+	r := s.mutex()
+	r.Notify = in.notify
+	for range 20 {
+		g := s.acquire(s.b, r)
+		w := s.queue(s.b, r)
+		s.release(s.b, g)
+		s.release(s.b, w.granted())
+	}
+	if n := in.len(); n > 0 {
+		s.Errorf("%d events; the first is %+v", n, in.events[0])
+	}
+}
