@@ -67,6 +67,7 @@ func ContendedEach(goroutines int, lock func() func() Guard) func(context.Contex
 type contest struct {
 	shares      []share
 	timed, stop atomic.Bool
+	failed      atomic.Int32 // goroutines that ended with an error
 }
 
 // window is what happened in a stretch of time.
@@ -80,6 +81,11 @@ type window struct {
 // take is one goroutine. It ends when it is told to, or at the first error.
 func (c *contest) take(ctx context.Context, s *share, g Guard) {
 	s.waits = hdrhistogram.New(1, int64(time.Minute), 2)
+	defer func() {
+		if s.err != nil {
+			c.failed.Add(1)
+		}
+	}()
 	for !c.stop.Load() {
 		timed := c.timed.Load()
 		var asked time.Time
@@ -99,7 +105,10 @@ func (c *contest) take(ctx context.Context, s *share, g Guard) {
 	}
 }
 
-// count returns what is granted in the time d.
+// longest is how long a window may last that has seen no grant.
+const longest = 10 * time.Second
+
+// count returns what is granted in the time d, or until the first grant if there is none in d.
 func (c *contest) count(d time.Duration) window {
 	var before, after runtime.MemStats
 	w := window{grants: make([]int64, len(c.shares))}
@@ -108,12 +117,16 @@ func (c *contest) count(d time.Duration) window {
 	for i := range c.shares {
 		w.grants[i] = -c.shares[i].grants.Load()
 	}
-	time.Sleep(d)
+	for w.total == 0 && w.took < longest && c.failed.Load() == 0 {
+		time.Sleep(d)
+		for i := range c.shares {
+			w.total += w.grants[i] + c.shares[i].grants.Load()
+		}
+		w.took = time.Since(start)
+	}
 	for i := range c.shares {
 		w.grants[i] += c.shares[i].grants.Load()
-		w.total += w.grants[i]
 	}
-	w.took = time.Since(start)
 	runtime.ReadMemStats(&after)
 	w.mallocs = after.Mallocs - before.Mallocs
 	return w

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/suites"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) {
+	harness.Dispatch(suites.Parts())
+	goleak.VerifyTestMain(m)
+}
+
+func TestQuickRunPrintsATableAndAReportWithoutVerdicts(t *testing.T) {
+	var out, errs strings.Builder
+	md := filepath.Join(t.TempDir(), "report.md")
+	if code := run(t.Context(), []string{"-quick", "-suite", "actor", "-run", "^Ask", "-md", md}, &out, &errs); code != 0 {
+		t.Fatalf("status %d\n%s", code, &errs)
+	}
+	report, err := os.ReadFile(md)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{out.String(), string(report)} {
+		if !strings.Contains(text, "Ask round trip") || !strings.Contains(text, "≤ 1.2 ×") {
+			t.Errorf("no row for Ask:\n%s", text)
+		}
+		if strings.Contains(text, "NOT MET") || strings.Contains(text, "Tell") {
+			t.Errorf("a verdict from a quick run, or a case that was not asked for:\n%s", text)
+		}
+	}
+}
+
+func TestBadUseIsRefused(t *testing.T) {
+	for _, args := range [][]string{{"-suite", "nosuch"}, {"-rounds", "0"}, {"-time", "-1s"}, {"-run", "("}, {"extra"}, {"-nosuch"}} {
+		var out, errs strings.Builder
+		if code := run(t.Context(), args, &out, &errs); code != 2 || errs.Len() == 0 || out.Len() > 0 {
+			t.Errorf("%q: status %d, %q on stdout, %q on stderr; want 2 and a reason on stderr", args, code, &out, &errs)
+		}
+	}
+}

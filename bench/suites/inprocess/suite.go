@@ -1,0 +1,24 @@
+package inprocess
+
+import "github.com/lockkeeper/lockkeeper/bench/harness"
+
+// The names of the sides.
+const (
+	ours     = "primitives"
+	stdlib   = "sync"
+	weighted = "semaphore.Weighted"
+	channel  = "channel of 1"
+	viney    = "viney-shih/go-lock"
+	marusama = "marusama/semaphore"
+)
+
+// Suite returns the suite.
+func Suite() harness.Suite {
+	return harness.Suite{Name: "inprocess", Open: harness.Fixed(func() []harness.Case {
+		cases := []harness.Case{mutexAlone(), readerAlone(), semaphoreAlone(), parallelReaders()}
+		for _, n := range []int{2, 8, 64, 1000} {
+			cases = append(cases, mutexContended(n))
+		}
+		return append(cases, semaphoreContended(64), cancelOne(), idle(), manyWaiters())
+	})}
+}

@@ -1,0 +1,50 @@
+// Package suites lists the suites of benchmarks and the parts that their helper processes play.
+package suites
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/suites/actors"
+	"github.com/lockkeeper/lockkeeper/bench/suites/inprocess"
+)
+
+// All returns every suite, in the order in which they run.
+func All() []harness.Suite {
+	return []harness.Suite{inprocess.Suite(), actors.Suite()}
+}
+
+// Parts returns every part, by name.
+func Parts() map[string]harness.Part {
+	parts := map[string]harness.Part{}
+	for _, p := range []map[string]harness.Part{} {
+		maps.Copy(parts, p)
+	}
+	return parts
+}
+
+// Names returns the names of the suites.
+func Names() []string {
+	var names []string
+	for _, s := range All() {
+		names = append(names, s.Name)
+	}
+	return names
+}
+
+// Choose returns the suites of a comma-separated list, each once, in the order of All; "all" and "" mean every one.
+func Choose(list string) ([]harness.Suite, error) {
+	if list == "" || list == "all" {
+		return All(), nil
+	}
+	want := strings.Split(list, ",")
+	for _, name := range want {
+		if !slices.Contains(Names(), name) {
+			return nil, fmt.Errorf("no suite %q; there are %s", name, strings.Join(Names(), ", "))
+		}
+	}
+	return slices.DeleteFunc(All(), func(s harness.Suite) bool { return !slices.Contains(want, s.Name) }), nil
+}
