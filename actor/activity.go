@@ -17,8 +17,8 @@ type Turner interface{ Turn() }
 //	┌─────────┐ ────────────────────────► ┌───────┐
 //	│ at rest │                           │ woken │ ◄─┐
 //	└─────────┘ ◄──┐                      └───────┘   │ Wake
-//	    │          │ leave: nobody woke it    │ Turn   │
-//	    │ enter    │                          ▼        │
+//	    │          │ Leave: nobody woke it    │ Turn   │
+//	    │ Enter    │                          ▼        │
 //	    │          └────────────────────  ┌─────────┐  │
 //	    └───────────────────────────────► │ running │ ─┘
 //	                                      └─────────┘
@@ -51,18 +51,6 @@ type Activity struct{ state atomic.Uint32 }
 // of the Activity. It never blocks. Every call must name the same t.
 func (a *Activity) Wake(t Turner) {
 	if a.state.Swap(woken) == atRest {
-		a.start(t)
-	}
-}
-
-// enter takes the turn for the caller's own goroutine if the actor is at rest.
-// The caller must call leave when its turn is over.
-func (a *Activity) enter() bool { return a.state.CompareAndSwap(atRest, running) }
-
-// leave ends a turn taken by enter. Mail that came meanwhile is left to the actor's own
-// goroutine: a caller who lent its goroutine for one message is not kept for others'.
-func (a *Activity) leave(t Turner) {
-	if !a.state.CompareAndSwap(running, atRest) {
 		a.start(t)
 	}
 }

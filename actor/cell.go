@@ -22,8 +22,8 @@ func (f BehaviorFunc[M]) Receive(ctx context.Context, msg M) error { return f(ct
 
 // An envelope is what lies in a mailbox.
 type envelope[M any] struct {
-	msg M
-	ask turn // whose slot is nil for a tell, and &nudge for no message at all
+	msg  M
+	slot *slotHead // where the asker waits; nil for a tell, &nudge for no message at all
 }
 
 // nudge marks an envelope that only makes the actor look at its signals.
@@ -31,13 +31,13 @@ var nudge slotHead
 
 // A cell is an actor.
 type cell[M any] struct {
-	core
-	mail     chan envelope[M] // never closed
-	idle     *idleness        // nil: no idle timeout
 	start    func(*Self[M]) (Behavior[M], error)
-	behavior Behavior[M] // nil until (re)started
 	self     Self[M]
 	turnCtx  turnContext
+	behavior Behavior[M]      // nil until (re)started
+	mail     chan envelope[M] // never closed
+	idle     *idleness        // nil: no idle timeout
+	core
 }
 
 // turnContext is the context handlers get. It tells Ask whose handler is asking.
@@ -57,7 +57,7 @@ func (t *turnContext) Value(key any) any {
 
 func (c *cell[M]) nudge() {
 	select {
-	case c.mail <- envelope[M]{ask: turn{slot: &nudge}}:
+	case c.mail <- envelope[M]{slot: &nudge}:
 	default: // full: the actor is not waiting for mail, and looks at its signals before the next
 	}
 }
@@ -134,7 +134,7 @@ func (c *cell[M]) bury() {
 	for {
 		select {
 		case env := <-c.mail:
-			if env.ask.slot != &nudge {
+			if env.slot != &nudge {
 				c.deadLetter(env, c.sendErr)
 			}
 		default:
@@ -146,8 +146,8 @@ func (c *cell[M]) bury() {
 // deadLetter accounts for a message that was accepted and will not be handled.
 func (c *cell[M]) deadLetter(env envelope[M], why error) {
 	c.deadLetters.Add(1)
-	if env.ask.slot != nil {
-		env.ask.fail(why)
+	if env.slot != nil {
+		env.slot.turn().fail(why)
 	}
 	if h := c.system.hooks.DeadLetter; h != nil {
 		c.system.hook(c.name, "DeadLetter", func() { h(c.info(), env.msg, why) })
@@ -199,7 +199,7 @@ func (c *cell[M]) whenIdle(over bool) error {
 	if over {
 		return nil
 	}
-	n := c.handled.Load()
+	n := c.count
 	if n == c.idle.handled && !c.busy() && c.passivate() {
 		return nil
 	}

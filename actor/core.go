@@ -18,23 +18,24 @@ const (
 )
 
 // A core is the part of an actor that does not depend on its message type.
+//
+// Senders read the first fields for every message, the actor writes the last ones for every
+// message; what lies between keeps them on different cache lines.
 type core struct {
 	name    string
 	system  *System
 	parent  *core
-	mailbox mailbox // the cell around this core
-
+	mailbox mailbox         // the cell around this core
+	ctx     context.Context // ends when the actor is told to stop
+	cancel  context.CancelCauseFunc
+	done    chan struct{} // closed when nothing of the actor is left
 	state   atomic.Uint32
 	signals atomic.Pointer[signal]   // newest first
 	slots   atomic.Pointer[slotPool] // reply slots, one pool for each type of reply asked for
-	ctx     context.Context          // ends when the actor is told to stop
-	cancel  context.CancelCauseFunc
-	done    chan struct{} // closed when nothing of the actor is left
-	tasks   sync.WaitGroup
 
-	handled     atomic.Uint64
-	deadLetters atomic.Uint64
-	restarts    atomic.Uint64
+	// Written before the state becomes dead, read after.
+	err     error // what Err reports
+	sendErr error // what a sender gets
 
 	// Guarded by system.mu.
 	older, younger *core
@@ -42,37 +43,33 @@ type core struct {
 	watchers       map[*watch]struct{} // of this actor
 	told           bool                // watchers have been told of the end
 
-	// Written before the state becomes dead, read after.
-	err     error // what Err reports
-	sendErr error // what a sender gets
+	tasks       sync.WaitGroup
+	deadLetters atomic.Uint64
+	restarts    atomic.Uint64
+	handled     atomic.Uint64 // count, as of when the mailbox was last empty
 
-	// The rest belongs to the actor's goroutine.
+	// The rest belongs to the actor's goroutine, and before the first start to its spawner.
+	count    uint64 // messages handled
+	current  turn   // the ask being handled
 	policy   Supervision
-	current  turn     // the ask being handled
+	started  bool     // the first start has succeeded
 	deferred []turn   // asks that handlers have deferred, and some already answered
 	timers   []*Timer // armed, and some no longer
 	watching map[*watch]struct{}
-	working  int             // tasks whose result has not been handled
-	failures int             // in a row
-	began    time.Time       // of this life, only where restarts are counted
-	rest     *signal         // taken from signals, oldest first
-	started  bool            // the first start has succeeded
-	life     int             // counts restarts
-	lifeCtx  context.Context // ctx, or its child for one life where there may be several
-	endLife  context.CancelFunc
-	bell     [2]signal // for drain and stop, so that neither allocates
+	working  int                // tasks whose result has not been handled
+	failures int                // in a row
+	rest     *signal            // taken from signals, oldest first
+	life     int                // counts restarts
+	began    time.Time          // this life, only where there may be several
+	lifeCtx  context.Context    // ctx, or its child for this life where there may be several
+	endLife  context.CancelFunc // nil where there is only one
+	bell     [2]signal          // for drain and stop, so that neither allocates
 }
 
 // mailbox is what the core needs of the cell around it.
 type mailbox interface {
 	nudge()
 	queued() (length, capacity int)
-}
-
-// A turn names one use of a reply slot.
-type turn struct {
-	slot *slotHead
-	gen  uint64
 }
 
 // stop makes the actor end after the message it is handling.
@@ -119,6 +116,7 @@ func (c *core) conclude(err error) (drained bool) {
 	if err != nil {
 		c.err, c.sendErr = err, fmt.Errorf("%w: %s failed: %w", ErrStopped, c.name, err)
 	}
+	c.handled.Store(c.count)
 	c.state.Store(dead)
 	c.cancel(c.err)
 	return drained
@@ -179,7 +177,7 @@ func (c *core) stats() Stats {
 // Stats are counts since the actor was spawned, but for Queued, which is now.
 // Once the actor has ended, messages accepted = Handled + DeadLetters.
 type Stats struct {
-	Handled     uint64 // messages passed to a behavior
+	Handled     uint64 // messages passed to a behavior, as of when the mailbox was last empty
 	DeadLetters uint64 // messages accepted and never handled
 	Restarts    uint64
 	Queued      int // messages in the mailbox

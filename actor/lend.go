@@ -6,7 +6,7 @@ package actor
 //
 // Whoever entered must call [Activity.Leave], and must not wait for anything in between.
 // What earlier turns wrote is visible to the one that entered, and its writes to later ones.
-func (a *Activity) Enter() bool { return a.enter() }
+func (a *Activity) Enter() bool { return a.state.CompareAndSwap(atRest, running) }
 
 // Again begins another turn on the goroutine that entered, if somebody called Wake during
 // the last one, and then answers that Wake. It is for a caller who would rather do a few
@@ -14,5 +14,9 @@ func (a *Activity) Enter() bool { return a.enter() }
 func (a *Activity) Again() bool { return a.state.CompareAndSwap(woken, running) }
 
 // Leave ends what Enter began. If somebody called Wake since the last turn began, t.Turn
-// runs on the actor's own goroutine.
-func (a *Activity) Leave(t Turner) { a.leave(t) }
+// runs on the actor's own goroutine: a caller who lent its goroutine is not kept for others' mail.
+func (a *Activity) Leave(t Turner) {
+	if !a.state.CompareAndSwap(running, atRest) {
+		a.start(t)
+	}
+}

@@ -71,7 +71,7 @@ func (a *OnDemand[M]) Tell(msg M) { a.push(msg, nil, nil) }
 // this actor's turn is. A panic in receive does not reach the caller; runtime.Goexit
 // in receive ends the caller's goroutine too, after the actor has been put in order.
 func (a *OnDemand[M]) Deliver(msg M) {
-	if !a.activity.enter() {
+	if !a.activity.Enter() {
 		a.push(msg, nil, nil)
 		return
 	}
@@ -157,7 +157,7 @@ func (a *OnDemand[M]) serve() (more bool) {
 // lend handles one message on the caller's goroutine, which has entered the activity.
 func (a *OnDemand[M]) lend(msg M) {
 	done := false
-	defer a.activity.leave((*turner[M])(a)) // also when failed panics
+	defer a.activity.Leave((*turner[M])(a)) // also when failed panics
 	defer func() {
 		if !done && a.fault == nil { // else failed itself panicked: not ours to hide
 			a.abort(msg, newPanicError(recover()))

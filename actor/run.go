@@ -55,19 +55,31 @@ func (c *cell[M]) live() error {
 				return err
 			}
 		}
-		if err := c.handle(<-c.mail); err != nil {
+		if err := c.handle(c.receive()); err != nil {
 			return err
 		}
 	}
 }
 
+// receive waits for an envelope. Only when it has to wait does it publish the count,
+// so that counting costs a busy actor nothing.
+func (c *cell[M]) receive() envelope[M] {
+	select {
+	case env := <-c.mail:
+		return env
+	default:
+		c.handled.Store(c.count)
+		return <-c.mail
+	}
+}
+
 // handle passes one message to the behavior.
 func (c *cell[M]) handle(env envelope[M]) error {
-	if env.ask.slot == nil {
-		c.handled.Add(1)
+	if env.slot == nil {
+		c.count++
 		return c.behavior.Receive(&c.turnCtx, env.msg)
 	}
-	if env.ask.slot == &nudge {
+	if env.slot == &nudge {
 		return nil
 	}
 	return c.handleAsk(env)
@@ -75,12 +87,13 @@ func (c *cell[M]) handle(env envelope[M]) error {
 
 // handleAsk passes a message to the behavior whose sender waits for an answer.
 func (c *cell[M]) handleAsk(env envelope[M]) error {
-	if !env.ask.open() { // the asker went while the message was queued, and has been told so
+	t, waiting := env.slot.take()
+	if !waiting { // the asker went while the message was queued, and has been told so
 		c.deadLetter(env, context.Canceled)
 		return nil
 	}
-	c.handled.Add(1)
-	c.current = env.ask
+	c.count++
+	c.current = t
 	err := c.behavior.Receive(&c.turnCtx, env.msg)
 	if err != nil {
 		c.settle(err)
@@ -163,7 +176,7 @@ func (c *cell[M]) finish() error {
 		if c.working == 0 {
 			return nil
 		}
-		if err := c.handle(<-c.mail); err != nil { // a task's result comes with a nudge
+		if err := c.handle(c.receive()); err != nil { // a task's result comes with a nudge
 			return err
 		}
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 // defaultMailbox is the capacity of a mailbox unless WithMailbox says otherwise.
-const defaultMailbox = 64
+const defaultMailbox = 16
 
 // A SpawnOption configures an actor.
 type SpawnOption func(*spawnConfig) error
@@ -19,7 +19,7 @@ type spawnConfig struct {
 	idle    time.Duration
 }
 
-// WithMailbox sets how many messages the mailbox holds: at least 1, 64 by default.
+// WithMailbox sets how many messages the mailbox holds: at least 1, 16 by default.
 func WithMailbox(n int) SpawnOption {
 	return func(c *spawnConfig) error {
 		if n < 1 {
