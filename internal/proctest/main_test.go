@@ -1,0 +1,18 @@
+//go:build unix
+
+package proctest_test
+
+import (
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
+)
+
+func TestMain(m *testing.M) {
+	proctest.Register("echo", echo)
+	proctest.Register("fails", fails)
+	proctest.Register("parent", parent)
+	goleak.VerifyTestMain(m)
+}
