@@ -1,0 +1,85 @@
+package manager
+
+import (
+	"context"
+	"time"
+)
+
+// order is how a claim is to be acquired.
+type order struct {
+	from  context.Context // whose values the lease's context gets
+	outer *Lease          // what the caller holds already
+	try   bool
+	limit time.Duration
+	hook  func(error)
+}
+
+// acquire asks the keeper of the name. Its errors do not name the resource yet.
+func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
+	if o.outer != nil {
+		if l, err := c.nested(o); l != nil || err != nil {
+			return l, err
+		}
+	}
+	for {
+		k := c.m.keeper(c.name)
+		if k == nil {
+			return nil, ErrClosed
+		}
+		r := &request{
+			Lease: Lease{from: o.from, outer: o.outer, hook: o.hook},
+			k:     k, kind: c.kind, try: o.try, cap: c.cap, weight: c.weight, limit: o.limit, handles: 1,
+		}
+		r.req = r
+		k.mail.Deliver(acquire{r})
+		if o.outer != nil {
+			c.m.waits.watch(r)
+		}
+		err := r.await(ctx)
+		if o.outer != nil {
+			c.m.waits.forget(r)
+		}
+		switch err { //nolint:errorlint // errRetired is never wrapped
+		case nil:
+			return &r.Lease, nil
+		case errRetired: // between the look-up and the message; the next look-up finds its successor
+		default:
+			return nil, err
+		}
+	}
+}
+
+// nested looks for the same name among what the caller holds. It returns a further lease on the same grant if the claim
+// asks for that, ErrDeadlock if the caller would wait for itself, and nothing if this is an ordinary acquire: of
+// another name, or of permits that are there beside those held.
+func (c *Claim) nested(o *order) (*Lease, error) {
+	var held int64
+	for l := o.outer; l != nil; l = l.outer {
+		r := l.req
+		if r == nil || r.k.m != c.m || r.k.name != c.name || l.Err() != nil {
+			continue
+		}
+		if c.reentrant && r.kind == c.kind && r.cap == c.cap && r.weight >= c.weight {
+			return c.reenter(r, o)
+		}
+		held += r.weight
+	}
+	if held > 0 && held+c.weight > c.cap {
+		return nil, &DeadlockError{Cycle: []string{c.name}}
+	}
+	return nil, nil
+}
+
+func (c *Claim) reenter(r *request, o *order) (*Lease, error) {
+	n := &nest{Lease: Lease{req: r, from: o.from, outer: o.outer, hook: o.hook}}
+	r.k.mail.Deliver(n)
+	s := c.m.borrow()
+	if n.signal.CompareAndSwap(nil, s) {
+		<-s.wake
+	}
+	c.m.giveBack(s)
+	if n.result != nil {
+		return nil, n.result
+	}
+	return &n.Lease, nil
+}

@@ -1,0 +1,173 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// ask is the request of this process that stands before the store.
+type ask struct {
+	weight  int64
+	try     bool
+	cancel  context.CancelFunc
+	dropped bool // nobody wants it any more
+}
+
+// answered is the store's answer to it.
+type answered struct {
+	ask   *ask
+	grant backends.Grant
+	err   error
+}
+
+// serve asks the store for the head of the queue, and for the next as soon as that is granted, until something has to be
+// waited for.
+func (k *keeper) serve() {
+	for k.queue.n > 0 && k.asking == nil && !k.own.live && !k.ownBack && k.strays.n == 0 {
+		k.ask(k.queue.head)
+	}
+	if k.own.live { // tries that stood behind one that was granted
+		for r := k.queue.head; r != nil && r.try; r = k.queue.head {
+			k.queue.remove(r)
+			k.refuse(r, ErrBusy, &k.counters.Busy)
+		}
+	}
+}
+
+// ask puts the request before the store. When it returns, the request is answered or k.asking is set.
+func (k *keeper) ask(r *request) {
+	q := backends.Request{
+		Resource: k.resource(), Weight: r.weight, Tokens: k.block(r.weight),
+		TTL: k.m.cfg.ttl, Owner: k.m.owner, Notify: k.notify,
+	}
+	if k.m.caps.Immediate {
+		g, err := k.m.store.TryAcquire(context.Background(), q)
+		if err == nil {
+			k.give(g)
+			return
+		}
+		if r.try || !errors.Is(err, ErrBusy) {
+			k.disappoint(&ask{weight: r.weight, try: r.try}, err)
+			return
+		}
+	}
+	ctx, cancel := context.WithCancel(k.m.life)
+	a := &ask{weight: r.weight, try: r.try, cancel: cancel}
+	k.asking = a
+	k.mail.Go(func() message {
+		defer cancel()
+		method := k.m.store.Acquire
+		if a.try {
+			method = k.m.store.TryAcquire
+		}
+		g, err := method(ctx, q)
+		return &answered{a, g, err}
+	})
+}
+
+// answered passes the store's answer on.
+func (k *keeper) answered(msg *answered) {
+	k.asking = nil
+	if msg.err == nil {
+		k.give(msg.grant)
+		early := k.early
+		k.early = nil
+		for _, e := range early {
+			k.event(e)
+		}
+	} else {
+		k.early = nil
+		k.disappoint(msg.ask, msg.err)
+	}
+	k.serve()
+}
+
+// disappoint tells the waiters concerned what the store said instead of a grant.
+func (k *keeper) disappoint(a *ask, err error) {
+	head := k.queue.head
+	switch {
+	case a.dropped || head == nil: // nobody was waiting for this answer any more; the next is asked for afresh
+	case errors.Is(err, ErrBusy):
+		if head.try {
+			k.queue.remove(head)
+			k.refuse(head, ErrBusy, &k.counters.Busy)
+		}
+	case errors.Is(err, ErrMismatch), errors.Is(err, ErrTooLarge), errors.Is(err, ErrInvalid), errors.Is(err, ErrPermission):
+		if head.weight == a.weight {
+			k.queue.remove(head)
+			k.refuse(head, err, &k.counters.Failed)
+		}
+	case k.m.life.Err() != nil:
+		k.refuseAll(ErrClosed)
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrClosed):
+		// It was out of reach for all who wait. To ask again for each would make the last wait for all timeouts in turn.
+		k.refuseAll(err)
+	default: // not in the contract: a context's error, say, although nobody cancelled
+		k.refuseAll(&causeError{ErrUnavailable, err})
+	}
+}
+
+// give passes a grant of the store to the waiters it suits, or back.
+func (k *keeper) give(b backends.Grant) {
+	now := k.m.now()
+	g := k.newGrant(b, now)
+	if k.expires() && now >= g.valid-k.spare() {
+		k.yield(g, nil)
+		if head := k.queue.head; head != nil && head.weight == b.Weight {
+			k.queue.remove(head)
+			k.refuse(head, &causeError{ErrUnavailable, errTooLate}, &k.counters.Failed)
+		}
+		return
+	}
+	for r := k.queue.head; r != nil && r.weight == b.Weight; r = k.queue.head {
+		k.queue.remove(r)
+		if k.seat(r, g, now) {
+			return
+		}
+	}
+	k.yield(g, nil)
+}
+
+// seat makes the request a holder with the next token of the grant, unless its caller has gone.
+func (k *keeper) seat(r *request, g *grant, now instant) bool {
+	r.grant, r.token = g, g.next
+	r.setValid(g)
+	if !r.accept() {
+		r.grant = nil
+		k.leaving++
+		return false
+	}
+	g.next++
+	g.left--
+	g.used++
+	k.holders.push(r, holding)
+	k.counters.Acquisitions++
+	var waited time.Duration
+	if r.waited {
+		waited = time.Duration(now - r.since)
+	}
+	k.counters.Waits.record(waited)
+	r.since, r.until = now, 0
+	if r.limit > 0 {
+		r.until = now + instant(r.limit)
+		k.watch(r.until)
+	}
+	if k.expires() {
+		k.watch(min(g.renewAt, g.valid-instant(k.m.cfg.margin)))
+	}
+	return true
+}
+
+func (r *request) setValid(g *grant) {
+	if g.valid != 0 {
+		r.wall.Store(g.ValidUntil.UnixNano())
+		r.valid.Store(g.valid)
+	}
+}
+
+// spare is how long before the end of its validity a grant is of no use to a new holder.
+func (k *keeper) spare() instant { return instant(k.m.cfg.margin + k.m.cfg.minimum) }
+func (k *keeper) expires() bool  { return k.m.caps.Expiry }

@@ -1,0 +1,175 @@
+package manager
+
+import (
+	"context"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/actor"
+)
+
+// linger is how long a keeper stays after its last use, at least, and about twice that at most: a name in steady use keeps its
+// keeper, one that was used once leaves nothing.
+const linger = 100 * time.Millisecond
+
+// caretaker sees to the end of things: of idle keepers, and of the manager.
+//
+// Owns: the list of idle keepers and the state of Close. Takes: idle and gone from keepers, closing from Close, and what its own
+// tasks return. Its timer is armed only while keepers are idle.
+//
+//	          Close             every keeper gone     renewals ended        backend closed
+//	┌──────┐ ──────► ┌─────────┐ ──────► ┌──────────┐ ──────► ┌─────────┐ ──────► ┌────────┐
+//	│ open │         │ closing │         │ quieting │         │ leaving │         │ closed │
+//	└──────┘         └─────────┘         └──────────┘         └─────────┘         └────────┘
+type caretaker struct {
+	m     *Manager
+	mail  *actor.OnDemand[errand]
+	idle  []*keeper
+	timer *actor.Timer
+
+	stage   stage
+	ctx     context.Context // of the Close that began it
+	keepers int             // not gone yet
+
+	done chan struct{} // closed at the end
+	err  error         // of the backend's Close; written before that
+}
+
+type stage uint8
+
+const (
+	open stage = iota
+	closing
+	quieting
+	leaving
+	closed
+)
+
+// The messages of the caretaker.
+type (
+	idle        struct{ *keeper }
+	gone        struct{} // a keeper has retired because of Close
+	look        struct{} // at the idle keepers
+	beginClose  struct{ context.Context }
+	renewerDone struct{}
+	storeClosed struct{ err error }
+)
+
+func newCaretaker(m *Manager) *caretaker {
+	c := &caretaker{m: m, done: make(chan struct{})}
+	c.mail = actor.NewOnDemand("lockkeeper/manager.caretaker", c.receive, c.failed)
+	return c
+}
+
+func (c *caretaker) receive(msg errand) {
+	switch msg := msg.(type) {
+	case idle:
+		c.idle = append(c.idle, msg.keeper)
+		if c.timer == nil && c.stage == open {
+			c.timer = c.mail.After(linger, look{})
+		}
+	case look:
+		c.timer = nil
+		c.look()
+	case beginClose:
+		c.begin(msg.Context)
+	case gone:
+		c.keepers--
+		c.quiet()
+	case renewerDone:
+		c.leave()
+	case storeClosed:
+		if c.stage == leaving {
+			c.stage, c.err = closed, msg.err
+			close(c.done)
+		}
+	}
+}
+
+// failed cannot happen but by a bug; Close must return all the same.
+func (c *caretaker) failed(msg errand, p *actor.PanicError) {
+	if _, ok := msg.(beginClose); ok && c.stage != closed {
+		c.stage, c.err = closed, p
+		close(c.done)
+	}
+}
+
+// look sends each idle keeper its sweep. A task lends its goroutine to one after the other, so that a million of them
+// do not start a million goroutines.
+func (c *caretaker) look() {
+	ks := c.idle
+	c.idle = nil
+	c.mail.Go(func() errand {
+		for _, k := range ks {
+			k.mail.Deliver(sweep{})
+		}
+		return nothing{}
+	})
+}
+
+// begin refuses new keepers and tells those there are to end what they have.
+func (c *caretaker) begin(ctx context.Context) {
+	if c.stage != open {
+		return
+	}
+	c.stage, c.ctx = closing, ctx
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	c.idle = nil
+	ks := c.m.dir.close()
+	c.keepers = len(ks)
+	c.mail.Go(func() errand {
+		for _, k := range ks {
+			k.mail.Deliver(shut{})
+		}
+		return nothing{}
+	})
+	c.quiet()
+}
+
+// quiet goes on when the last keeper has gone.
+func (c *caretaker) quiet() {
+	if c.stage == closing && c.keepers == 0 {
+		c.stage = quieting
+		c.m.endLife()
+		c.m.renewer.mail.Tell(halt{})
+	}
+}
+
+// leave closes the backend.
+func (c *caretaker) leave() {
+	if c.stage != quieting {
+		return
+	}
+	c.stage = leaving
+	c.mail.Go(func() errand { return storeClosed{c.m.store.Close(c.ctx)} })
+}
+
+// Close ends the manager: Acquire fails with ErrClosed from now on, those who wait in one are told so, and the leases still held are
+// lost (reason ByClose), so that their contexts end. Their holders have the stop margin to call Release; then the grants go back to
+// the store, the backend is closed, and everything that the manager started has ended when Close returns.
+//
+// If ctx ends first, Close returns its error and goes on closing. Further calls wait for the same end. The error is otherwise
+// that of the backend's Close.
+func (m *Manager) Close(ctx context.Context) error {
+	if ctx == nil {
+		return &InvalidError{Field: "context", Value: nil, Want: "not nil"}
+	}
+	m.caretaker.mail.Tell(beginClose{ctx})
+	select { // if both are ready, either answer is right
+	case <-m.caretaker.done:
+		return opErr("close", m.caps.Name, m.caretaker.err)
+	case <-ctx.Done():
+		return opErr("close", m.caps.Name, ended(ctx))
+	}
+}
+
+// log passes a line to the user's handler, which may be slow, on a goroutine of its own.
+func (c *caretaker) log(msg string, args []any) {
+	if l := c.m.cfg.logger; l != nil {
+		c.mail.Go(func() errand {
+			l.Warn("lockkeeper: "+msg, args...)
+			return nothing{}
+		})
+	}
+}

@@ -1,0 +1,165 @@
+package manager
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// A Claim says what is wanted: a resource and how much of it, or several. It holds nothing and may be kept, copied and used
+// by any number of goroutines. The zero Claim is refused with ErrInvalid.
+type Claim struct {
+	m         *Manager
+	name      string
+	kind      backends.Kind
+	cap       int64
+	weight    int64
+	reentrant bool
+	all       []Claim // of All
+}
+
+// Lock is a claim to be the only holder of the name.
+func (m *Manager) Lock(name string) Claim {
+	return Claim{m: m, name: name, kind: backends.Mutex, cap: 1, weight: 1}
+}
+
+// RWLock is a reader-writer lock: see [Manager.RWLock].
+type RWLock struct {
+	m    *Manager
+	name string
+}
+
+// RWLock is the name used as a reader-writer lock: any number of readers, or one writer.
+func (m *Manager) RWLock(name string) RWLock { return RWLock{m, name} }
+
+// Read is a claim to be one of the readers.
+func (l RWLock) Read() Claim { return l.claim(1) }
+
+// Write is a claim to be the only holder.
+func (l RWLock) Write() Claim { return l.claim(backends.ReadWriteCapacity) }
+
+func (l RWLock) claim(weight int64) Claim {
+	return Claim{m: l.m, name: l.name, kind: backends.ReadWrite, cap: backends.ReadWriteCapacity, weight: weight}
+}
+
+// Semaphore is a weighted semaphore: see [Manager.Semaphore].
+type Semaphore struct {
+	m    *Manager
+	name string
+	cap  int64
+}
+
+// Semaphore is the name used as a semaphore. All who use the name at a time must agree on the capacity, else
+// ErrMismatch.
+func (m *Manager) Semaphore(name string, capacity int64) Semaphore {
+	return Semaphore{m, name, capacity}
+}
+
+// Permits is a claim to n of the permits at once. More than the capacity is ErrTooLarge.
+func (s Semaphore) Permits(n int64) Claim {
+	return Claim{m: s.m, name: s.name, kind: backends.Semaphore, cap: s.cap, weight: n}
+}
+
+// Reentrant returns the claim in a form that may be acquired again by its own holder: an Acquire with a context that comes from
+// a live lease on the same name, of at least this weight, returns at once a further lease on the same grant, with the same token. The
+// resource is given back when the last of them is released; a loss ends them all.
+// For an All claim it holds for each part.
+func (c Claim) Reentrant() Claim {
+	c.reentrant = true
+	if c.all != nil {
+		parts := make([]Claim, len(c.all))
+		for i, p := range c.all {
+			parts[i] = p.Reentrant()
+		}
+		c.all = parts
+	}
+	return c
+}
+
+// Acquire waits until the claim is granted or ctx ends, first come first served.
+//
+// On success the lease is held until its Release, or until it is lost: work under it should use [Lease.Context].
+// The end of ctx afterwards does not touch it. On failure nothing is held and nothing is left in a queue; a ctx that is already
+// done loses even to a free resource. The error wraps that of ctx, or ErrUnavailable, ErrMismatch, ErrTooLarge, ErrInvalid,
+// ErrDeadlock, ErrPermission or ErrClosed.
+func (c Claim) Acquire(ctx context.Context, opts ...AcquireOption) (*Lease, error) {
+	return c.begin(ctx, false, nil, opts)
+}
+
+// TryAcquire is Acquire for a caller that does not want to wait for other holders or waiters: it fails with ErrBusy, and
+// never overtakes a waiter. It still takes a store's answer to know, for which ctx sets the limit.
+func (c Claim) TryAcquire(ctx context.Context, opts ...AcquireOption) (*Lease, error) {
+	return c.begin(ctx, true, nil, opts)
+}
+
+// Do acquires the claim, runs fn, and releases. The context of fn is ctx, ended also when the lease is lost (its cause is then
+// the *LostError), and it carries the owner, see [Lease.Context]. If fn panics or calls runtime.Goexit, the lease
+// is released and the panic goes on.
+//
+// It returns why the claim could not be acquired, in which case fn was not called, or else what fn returned, joined with the
+// *LostError if the lease was lost before fn had returned. A release that the store did not answer is only logged: the
+// work was done under a valid lease.
+func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) (err error) {
+	if ctx == nil || fn == nil {
+		return &InvalidError{Field: "context or function", Value: nil, Want: "not nil"}
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	l, err := c.begin(ctx, false, cancel, nil)
+	if err != nil {
+		return err
+	}
+	// Deferred, so that a panic or Goexit in fn releases as well, and goes on.
+	defer func() {
+		var lost *LostError
+		if e := l.Release(); errors.As(e, &lost) {
+			if !errors.Is(err, lost) { // fn may have said so itself
+				err = errors.Join(err, lost)
+			}
+		} else if e != nil {
+			c.m.log("release failed", "name", l.Name(), "err", e)
+		}
+	}()
+	return fn(&leaseContext{inner, cancel, l})
+}
+
+// begin acquires one claim or all of its parts. The hook is told when the lease ends.
+func (c Claim) begin(ctx context.Context, try bool, hook func(error), opts []AcquireOption) (*Lease, error) {
+	if c.m == nil {
+		return nil, &InvalidError{Field: "claim", Value: "zero", Want: "one made by a Manager"}
+	}
+	if ctx == nil {
+		return nil, &InvalidError{Field: "context", Value: nil, Want: "not nil"}
+	}
+	limit := c.m.cfg.maxHold
+	if len(opts) > 0 {
+		var err error
+		if limit, err = c.m.cfg.hold(opts); err != nil {
+			return nil, err
+		}
+	}
+	o := order{from: ctx, outer: holder(ctx), try: try, limit: limit, hook: hook}
+	if c.all != nil {
+		return c.acquireAll(ctx, o)
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if ctx.Err() != nil {
+		return nil, opErr("acquire", c.name, ended(ctx))
+	}
+	l, err := c.acquire(ctx, &o)
+	if err != nil {
+		return nil, opErr("acquire", c.name, err)
+	}
+	return l, nil
+}
+
+// check refuses what could never be granted.
+func (c *Claim) check() error {
+	r := backends.Request{
+		Resource: backends.Resource{Name: c.name, Kind: c.kind, Capacity: c.cap}, Weight: c.weight, Tokens: 1,
+	}
+	return r.Check(backends.Capabilities{})
+}

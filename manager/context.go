@@ -1,0 +1,68 @@
+package manager
+
+import "context"
+
+// leaseContext is a context that ends when its lease does, and says who holds it.
+//
+// Its Err looks at the clocks: after a pause longer than the lease, the first look says that it is lost, although the
+// timer that cancels the context has had no time to run.
+type leaseContext struct {
+	context.Context
+	cancel context.CancelCauseFunc
+	lease  *Lease
+}
+
+type ownerKey struct{}
+
+func (c *leaseContext) Value(key any) any {
+	if key == (ownerKey{}) {
+		return c.lease
+	}
+	return c.Context.Value(key)
+}
+
+func (c *leaseContext) Err() error {
+	if err := c.Context.Err(); err != nil {
+		return err
+	}
+	c.lease.check()
+	return c.Context.Err()
+}
+
+// String keeps the innards, which change under other goroutines' hands, out of printed contexts.
+func (c *leaseContext) String() string { return "lease.Context(" + quote(c.lease.Name()) + ")" }
+
+// Context returns a context with the values of the one given to Acquire, but not its end: it ends when the lease does,
+// and context.Cause tells why, with ErrReleased or a *LostError. It says who its holder is, so that an Acquire with it is known to be
+// nested. The context is made at the first call; a lease that nobody asks for it costs less.
+func (l *Lease) Context() context.Context {
+	l.check()
+	if c := l.ctx.Load(); c != nil {
+		return c
+	}
+	from := l.from
+	if from == nil { // the zero Lease
+		from = context.Background()
+	}
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(from))
+	c := &leaseContext{ctx, cancel, l}
+	if !l.ctx.CompareAndSwap(nil, c) {
+		cancel(nil)
+		return l.ctx.Load()
+	}
+	// Whoever ended the lease before the swap has not seen c.
+	if err := l.Err(); err != nil {
+		cancel(err)
+	}
+	return c
+}
+
+// holder returns the innermost lease that ctx says its owner holds, nil if none. Leases that have ended are skipped, so
+// that a chain of contexts made one from another does not keep them all.
+func holder(ctx context.Context) *Lease {
+	l, _ := ctx.Value(ownerKey{}).(*Lease)
+	for l != nil && l.end.Load() != nil {
+		l = l.outer
+	}
+	return l
+}

@@ -1,0 +1,92 @@
+package manager
+
+import (
+	"hash/maphash"
+	"sync"
+)
+
+// directory finds the keeper of a name, and makes it if there is none. There is one keeper for a name at any time.
+//
+// It is an index under mutexes, not an actor: it decides nothing, is held for the length of a map operation, and every acquire in
+// the process passes through it, whatever its name; as an actor's turn it would be the one thing that all names wait for.
+type directory struct {
+	seed   maphash.Seed
+	shards [64]shard
+}
+
+type shard struct {
+	mu      sync.Mutex
+	keepers map[string]*keeper
+	past    Counters // of keepers that have retired
+	closed  bool
+	_       [32]byte // neighbours' locks on other cache lines, near enough
+}
+
+func (d *directory) shard(name string) *shard {
+	return &d.shards[maphash.String(d.seed, name)%uint64(len(d.shards))]
+}
+
+// keeper returns the keeper of the name; nil once the directory is closed.
+func (m *Manager) keeper(name string) *keeper {
+	s := m.dir.shard(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k := s.keepers[name]
+	if k == nil && !s.closed {
+		if s.keepers == nil {
+			s.keepers = make(map[string]*keeper)
+		}
+		k = newKeeper(m, name)
+		s.keepers[name] = k
+	}
+	return k
+}
+
+// remove takes out a keeper that retires and adds its counts to the past, in one step, so that Stats
+// counts nothing twice and misses nothing.
+func (d *directory) remove(k *keeper) {
+	s := d.shard(k.name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.keepers[k.name] != k {
+		return
+	}
+	delete(s.keepers, k.name)
+	if len(s.keepers) == 0 {
+		s.keepers = nil // a map keeps the buckets it once needed
+	}
+	s.past.add(&k.counters)
+}
+
+// late counts a wait that ended at a keeper that had retired meanwhile.
+func (d *directory) late(name string, timeout bool) {
+	s := d.shard(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if timeout {
+		s.past.TimedOut++
+	} else {
+		s.past.Cancelled++
+	}
+}
+
+// close refuses new keepers and returns those there are.
+func (d *directory) close() []*keeper {
+	ks, _ := d.all(true)
+	return ks
+}
+
+// all returns every keeper and the sum of those that have retired.
+func (d *directory) all(closing bool) (ks []*keeper, past Counters) {
+	for i := range d.shards {
+		s := &d.shards[i]
+		s.mu.Lock()
+		for _, k := range s.keepers {
+			ks = append(ks, k)
+		}
+		past.add(&s.past)
+		s.closed = s.closed || closing
+		s.mu.Unlock()
+	}
+	return ks, past
+}

@@ -1,0 +1,206 @@
+package manager
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// maxBlock bounds the tokens that are reserved at a time. What is left of a block when a grant goes back is
+// never used, so this is also how far one grant can make tokens run ahead of the clock: 4096 µs.
+const maxBlock = 4096
+
+// grant is a grant of the store, and what its holder here may use of it.
+type grant struct {
+	backends.Grant
+	live  bool // meaningful for the whole resource only: see keeper.own
+	valid instant
+	renew // when to prolong it
+
+	next        uint64 // the next token
+	left        int    // tokens from there on
+	spareNext   uint64 // the block after that
+	spareTokens int
+	size        int // of the last block
+	used        int // tokens given to holders
+
+	refilling bool
+	parked    bool    // no holder: the next waits for tokens on order
+	contended instant // when another client was first seen to wait; 0: none does
+	handoffs  int     // since then
+}
+
+type renew struct {
+	renewAt  instant
+	renewing bool
+}
+
+// newGrant takes in what the store has granted.
+func (k *keeper) newGrant(b backends.Grant, now instant) *grant {
+	g := new(grant)
+	if b.Weight == k.cap {
+		if k.own.live {
+			panic("bug: two grants of the whole resource")
+		}
+		g = &k.own
+	}
+	*g = grant{Grant: b, live: true, next: b.Token, left: b.Tokens, size: b.Tokens}
+	if b.Contended {
+		g.contended = max(now, 1)
+	}
+	if k.expires() {
+		k.prolong(g, b.ValidUntil)
+	}
+	return g
+}
+
+// prolong moves the validity forward, never back.
+func (k *keeper) prolong(g *grant, until time.Time) {
+	valid := max(k.m.at(until), 1)
+	if valid < g.valid {
+		return
+	}
+	g.valid, g.ValidUntil = valid, until
+	ttl := k.m.cfg.ttl
+	lived := backends.ValidUntil(time.Time{}, ttl).Sub(time.Time{}) // what valid is ahead of the sending
+	g.renewAt = valid - instant(lived-ttl/renewPart) + rand.Int64N(int64(ttl/jitterPart))
+}
+
+// block is how many tokens to ask for: enough for those who wait now, and, where hand-offs went on and on, for twice as many as
+// were used last time, since those who are served come back.
+func (k *keeper) block(weight int64) int {
+	if weight != k.cap || k.m.cfg.handoffs == 0 {
+		return 1
+	}
+	n := max(k.queue.n, 1)
+	if k.lastUse > 1 {
+		n = max(n, 2*k.lastUse)
+	}
+	if k.rivals {
+		n = min(n, k.m.cfg.handoffs+1)
+	}
+	return min(n, maxBlock)
+}
+
+// handOn gives the whole grant, which nobody holds now, to the next waiter of this process. It reports false if that
+// is impossible or would be unfair to other processes: then the grant must go back to the store.
+func (k *keeper) handOn() bool {
+	g := &k.own
+	now := k.m.now()
+	for r := k.queue.head; r != nil && r.weight == k.cap && k.mayHandOn(g, now); r = k.queue.head {
+		if g.left == 0 && !k.tokens(g) {
+			return g.parked
+		}
+		k.queue.remove(r)
+		if k.seat(r, g, now) {
+			g.handoffs++
+			k.counters.Handoffs++
+			k.order()
+			return true
+		}
+	}
+	return false
+}
+
+// mayHandOn says whether a hand-off is fair, and whether the grant is good for long enough.
+func (k *keeper) mayHandOn(g *grant, now instant) bool {
+	switch {
+	case k.m.cfg.handoffs == 0 || k.closing:
+		return false
+	case k.expires() && now >= g.valid-k.spare():
+		return false
+	case g.contended != 0:
+		return g.handoffs < k.m.cfg.handoffs && now-g.contended <= instant(k.m.cfg.handoffTime)
+	}
+	return true
+}
+
+// tokens makes tokens available in g, or parks it until they come.
+func (k *keeper) tokens(g *grant) bool {
+	if g.spareTokens == 0 {
+		switch {
+		case k.m.caps.Immediate:
+			k.refillNow(g)
+		case g.refilling:
+			g.parked = true
+		case g.contended == 0:
+			k.refill(g)
+			g.parked = true
+		}
+	}
+	if g.left == 0 && g.spareTokens > 0 {
+		g.next, g.left = g.spareNext, g.spareTokens
+		g.spareTokens = 0
+	}
+	return g.left > 0
+}
+
+// order orders more tokens before they run out, so that hand-offs do not wait for the store.
+func (k *keeper) order() {
+	g := &k.own
+	if !g.live || k.m.caps.Immediate || g.refilling || g.contended != 0 || g.spareTokens > 0 ||
+		k.queue.n == 0 || k.queue.head.weight != k.cap || g.left > g.size/2 || !k.mayHandOn(g, k.m.now()) {
+		return
+	}
+	k.refill(g)
+}
+
+// refill asks the store for the next block of tokens, which also prolongs the grant.
+func (k *keeper) refill(g *grant) {
+	g.refilling = true
+	r := k.renewal(g)
+	k.mail.Go(func() message {
+		ctx, cancel := k.m.timeout(k.m.cfg.ttl / attemptPart)
+		defer cancel()
+		return &renewed{id: r.Grant.ID, refill: true, Renewed: first(k.m.store.Renew(ctx, []backends.Renewal{r}))}
+	})
+}
+
+func (k *keeper) refillNow(g *grant) {
+	r := k.renewal(g)
+	if a := first(k.m.store.Renew(context.Background(), []backends.Renewal{r})); a.Err == nil {
+		k.refilled(g, a)
+	}
+}
+
+func (k *keeper) renewal(g *grant) backends.Renewal {
+	n := min(max(k.queue.n, 2*g.size), maxBlock)
+	if g.contended != 0 {
+		n = min(n, k.m.cfg.handoffs-g.handoffs)
+	}
+	return backends.Renewal{Grant: g.Grant, TTL: k.m.cfg.ttl, Tokens: max(n, 1)}
+}
+
+// refilled takes in what a renewal brought.
+func (k *keeper) refilled(g *grant, a backends.Renewed) {
+	k.counters.Renewals++
+	if k.expires() {
+		k.prolong(g, a.ValidUntil)
+	}
+	if a.Tokens > 0 {
+		g.spareNext, g.spareTokens, g.size = a.Token, a.Tokens, a.Tokens
+	}
+	switch {
+	case !a.Contended:
+		g.contended = 0
+	case g.contended == 0:
+		g.rival(k.m.now())
+	}
+}
+
+// rival notes that another client waits: the budget counts from now.
+func (g *grant) rival(now instant) {
+	if g.contended == 0 {
+		g.contended, g.handoffs = max(now, 1), 0
+	}
+}
+
+// first is the answer to a single renewal. A store that gave none has told nothing.
+func first(rs []backends.Renewed) backends.Renewed {
+	if len(rs) == 0 {
+		return backends.Renewed{Err: ErrUnavailable}
+	}
+	return rs[0]
+}

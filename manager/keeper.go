@@ -1,0 +1,374 @@
+package manager
+
+import (
+	"github.com/lockkeeper/lockkeeper/actor"
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// A keeper stands between the store and this process's callers for one name.
+//
+// Owns: the local queue, the local holders, and the store's grants behind them.
+// Takes: the messages below. It never waits for a caller, and for the store only if the store is Immediate.
+// Stops: it retires soon after its last use, or with the manager.
+// Costs: about a kilobyte; a goroutine only while several messages come at once.
+//
+// Between turns:
+//
+//	I1  At most one request of this name stands before the store (asking).
+//	I2  While a grant of the whole resource is here (own.live), there is no request, and at most one holder.
+//	I3  A request stands in at most one list, and its place says in which.
+//	I4  Nobody is granted anything while one who lost the resource may still run (strays), for at most the stop margin.
+//	I5  If somebody waits, something is under way that will serve him: a request, a holder, a stray's time, tokens on order,
+//	    or a release.
+//	I6  A try stands in the queue only before all who are willing to wait.
+type keeper struct {
+	m      *Manager
+	name   string
+	mail   *actor.OnDemand[message]
+	notify func(backends.Event)
+
+	kind backends.Kind // as it is used now, or was last
+	cap  int64
+
+	queue   line
+	holders line
+	strays  line
+	leaving int // abandoned requests whose cancelWait is still to come
+
+	own       grant // of the whole resource, if live
+	asking    *ask
+	returning int  // releases on their way to the store
+	ownBack   bool // one of them is of the whole resource
+
+	timer  *actor.Timer
+	wakeAt instant // of the timer
+	early  []backends.Event
+
+	counters Counters
+	lastUse  int    // tokens used of the last whole grant
+	rivals   bool   // others waited for it
+	uses     uint64 // acquires so far
+	usesThen uint64 // when the caretaker was told of an idle keeper
+	listed   bool   // the caretaker will send a sweep
+	closing  bool
+	retired  bool // out of the directory; answers every acquire with errRetired
+}
+
+// The messages of a keeper.
+type (
+	message any
+
+	acquire    struct{ *request }
+	cancelWait struct {
+		*request
+		timeout bool
+	}
+	release struct{ *Lease }
+	nest    struct{ Lease }    // a re-entrant acquire
+	expired struct{ *request } // somebody has seen by the clock that it is lost
+	deny    struct {           // it would wait for ever
+		*request
+		err error
+	}
+	snapshot struct {
+		*Lease  // for the signal
+		row     ResourceStats
+		retired bool
+	}
+	tick  struct{} // a time has come
+	sweep struct{} // retire, if not used since
+	shut  struct{} // the manager closes
+)
+
+const keeperName = "lockkeeper/manager.keeper"
+
+func newKeeper(m *Manager, name string) *keeper {
+	k := &keeper{m: m, name: name}
+	k.mail = actor.NewOnDemand(keeperName, k.receive, k.failed)
+	k.notify = func(e backends.Event) { k.mail.Tell(&event{e}) }
+	return k
+}
+
+func (k *keeper) receive(msg message) {
+	switch msg := msg.(type) {
+	case acquire:
+		k.acquire(msg.request)
+	case release:
+		k.release(msg.Lease)
+	case cancelWait:
+		k.cancelWait(msg.request, msg.timeout)
+	case *answered:
+		k.answered(msg)
+	case *returned:
+		k.returned(msg)
+	case *renewed:
+		k.renewed(msg)
+	case *event:
+		k.event(msg.Event)
+	case tick:
+		k.tick()
+	case expired:
+		k.expire(msg.request)
+	case *nest:
+		k.nest(msg)
+	case deny:
+		k.deny(msg.request, msg.err)
+	case *snapshot:
+		k.snapshot(msg)
+	case sweep:
+		k.sweep()
+	case shut:
+		k.shut()
+	default:
+		panic("bug: unknown message")
+	}
+	k.rest()
+}
+
+// acquire queues the request and serves the queue, unless it can be refused at once.
+func (k *keeper) acquire(r *request) {
+	k.uses++
+	switch {
+	case k.retired:
+		r.refuse(errRetired) // abandoned: nobody waits for the answer, and nobody counts
+		return
+	case k.closing:
+		k.refuse(r, ErrClosed, &k.counters.Failed)
+		return
+	case r.kind != k.kind || r.cap != k.cap:
+		if !k.idle() {
+			k.refuse(r, &MismatchError{Have: k.resource(), Want: r.resource()}, &k.counters.Failed)
+			return
+		}
+		k.kind, k.cap = r.kind, r.cap
+	}
+	if r.try && (k.own.live || k.strays.n > 0 || k.queue.n > 0 && !k.queue.tail.try) {
+		k.refuse(r, ErrBusy, &k.counters.Busy)
+		return
+	}
+	k.queue.push(r, queued)
+	k.serve()
+	if r.place == queued && !r.try {
+		r.waited = true
+		r.since = k.m.now()
+		k.counters.Contended++
+		k.order()
+	}
+}
+
+// cancelWait takes a request out whose caller has gone. It comes once for each abandoned request.
+func (k *keeper) cancelWait(r *request, timeout bool) {
+	if k.retired {
+		k.m.dir.late(k.name, timeout)
+		return
+	}
+	if timeout {
+		k.counters.TimedOut++
+	} else {
+		k.counters.Cancelled++
+	}
+	if r.place != queued { // it was found abandoned when its turn came
+		k.leaving--
+		return
+	}
+	k.queue.remove(r)
+	k.reconsider()
+	k.serve()
+}
+
+// deny refuses a request that waits for its own caller.
+func (k *keeper) deny(r *request, err error) {
+	if r.place != queued {
+		return
+	}
+	k.queue.remove(r)
+	k.refuse(r, err, &k.counters.Failed)
+	k.reconsider()
+	k.serve()
+}
+
+// reconsider gives up what is held or asked for somebody who does not wait any more.
+func (k *keeper) reconsider() {
+	head := k.queue.head
+	if a := k.asking; a != nil && !a.dropped && (head == nil || head.weight != a.weight || head.try != a.try) {
+		a.dropped = true
+		a.cancel()
+	}
+	if k.own.parked && (head == nil || head.weight != k.cap) {
+		k.yield(&k.own, nil)
+	}
+}
+
+// refuse answers the request, which stands in no list, and counts it.
+func (k *keeper) refuse(r *request, err error, counter *uint64) {
+	r.err = err
+	if r.state.CompareAndSwap(pending, refused) {
+		*counter++
+		r.settle()
+		return
+	}
+	k.leaving++
+}
+
+// refuseAll answers everybody in the queue.
+func (k *keeper) refuseAll(err error) {
+	for r := k.queue.head; r != nil; r = k.queue.head {
+		k.queue.remove(r)
+		k.refuse(r, err, &k.counters.Failed)
+	}
+}
+
+// nest counts a re-entrant lease in, if the grant is still held.
+func (k *keeper) nest(n *nest) {
+	r := n.req
+	switch {
+	case r.place == holding && r.handles > 0:
+		r.handles++
+		r.nested = append(r.nested, &n.Lease)
+		k.counters.Acquisitions++
+	default:
+		k.counters.Failed++
+		n.result = r.gone()
+	}
+	n.settle()
+}
+
+// gone says why a grant is not there to be entered again.
+func (r *request) gone() error {
+	if err := r.Err(); err != nil {
+		return err
+	}
+	return ErrReleased
+}
+
+// idle says that nobody uses the name in this process and the store has nothing more to say.
+func (k *keeper) idle() bool {
+	return k.queue.n == 0 && k.holders.n == 0 && k.strays.n == 0 && k.leaving == 0 &&
+		k.asking == nil && k.returning == 0 && !k.own.live
+}
+
+// rest is the end of each turn: an idle keeper asks to be looked at soon, or goes at once if the manager closes.
+func (k *keeper) rest() {
+	if k.retired || !k.idle() {
+		return
+	}
+	if k.closing {
+		k.retire()
+		k.m.caretaker.mail.Tell(gone{})
+		return
+	}
+	if !k.listed {
+		k.listed, k.usesThen = true, k.uses
+		k.m.caretaker.mail.Tell(idle{k})
+	}
+}
+
+// sweep retires a keeper that nobody has used since it asked to be looked at.
+func (k *keeper) sweep() {
+	k.listed = false // if still idle, rest asks again
+	if !k.retired && k.uses == k.usesThen && k.idle() {
+		k.retire()
+	}
+}
+
+func (k *keeper) retire() {
+	k.retired = true
+	if k.timer != nil {
+		k.timer.Stop()
+		k.timer = nil
+	}
+	k.m.dir.remove(k)
+}
+
+// shut ends everything: the manager closes.
+func (k *keeper) shut() {
+	if k.retired {
+		k.m.caretaker.mail.Tell(gone{})
+		return
+	}
+	k.closing = true
+	k.refuseAll(ErrClosed)
+	k.reconsider()
+	now := k.m.now()
+	for r := k.holders.head; r != nil; r = k.holders.head {
+		k.lose(r, ByClose, nil, now+instant(k.m.cfg.margin))
+	}
+}
+
+func (k *keeper) resource() backends.Resource {
+	return backends.Resource{Name: k.name, Kind: k.kind, Capacity: k.cap}
+}
+
+func (r *request) resource() backends.Resource {
+	return backends.Resource{Name: r.k.name, Kind: r.kind, Capacity: r.cap}
+}
+
+// failed answers whoever the message came from: the keeper's own code has panicked. The first time, everybody else too.
+func (k *keeper) failed(msg message, p *actor.PanicError) {
+	cause := &causeError{ErrUnavailable, p}
+	k.crash(cause)
+	switch msg := msg.(type) {
+	case acquire:
+		msg.refuse(cause)
+	case *nest:
+		msg.result = cause
+		msg.settle()
+	case release:
+		msg.settle()
+	case *snapshot:
+		msg.retired = true
+		msg.settle()
+	case *returned:
+		if msg.lease != nil {
+			msg.lease.settle()
+		}
+	case *answered:
+		if msg.err == nil {
+			k.discard(msg.grant)
+		}
+	case shut:
+		if !k.closing {
+			k.m.caretaker.mail.Tell(gone{})
+		}
+	}
+}
+
+// crash ends every wait and every lease, gives the grants back as well as it can, and makes room for another keeper.
+// The state may be half changed: it relies on the lists alone.
+func (k *keeper) crash(cause error) {
+	if k.retired {
+		return
+	}
+	k.retire()
+	for r := k.queue.head; r != nil; r = r.next {
+		r.refuse(cause)
+	}
+	if k.asking != nil {
+		k.asking.cancel()
+	}
+	for _, q := range []*line{&k.holders, &k.strays} {
+		for r := q.head; r != nil; r = r.next {
+			r.finishAll(&LostError{Name: k.name, Token: r.token, Reason: Panicked, Cause: cause})
+			if r.grant != nil && r.grant != &k.own {
+				k.discard(r.grant.Grant)
+			}
+		}
+	}
+	if k.own.live {
+		k.discard(k.own.Grant)
+	}
+	k.m.log("keeper failed", "name", k.name, "err", cause)
+	if k.closing {
+		k.m.caretaker.mail.Tell(gone{})
+	}
+}
+
+// discard gives a grant back for which there is no keeper any more.
+func (k *keeper) discard(g backends.Grant) {
+	k.m.caretaker.mail.Go(func() errand {
+		ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
+		defer cancel()
+		_ = k.m.store.Release(ctx, g) // if it fails, the grant expires, or ends with the backend's Close
+		return nothing{}
+	})
+}

@@ -1,0 +1,174 @@
+package manager
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// event is what the store said by itself.
+type event struct{ backends.Event }
+
+// mostEarly bounds the events kept for a grant still on its way: a grant has but a few.
+const mostEarly = 64
+
+// event takes in what the store said of a grant. It may come before the answer that brings the grant: then it is kept until that.
+func (k *keeper) event(e backends.Event) {
+	g := &k.own
+	mine := g.live && g.ID == e.Grant
+	switch {
+	case e.Type == backends.Requeued:
+		k.counters.Requeued++
+	case e.Type == backends.Contended && mine:
+		g.rival(k.m.now())
+	case e.Type == backends.Lost && mine && g.parked:
+		k.yield(g, nil)
+		k.serve()
+	case e.Type == backends.Lost && k.find(e.Grant) != nil:
+		k.loseBy(k.find(e.Grant), e.Err)
+	case k.asking != nil && !mine && k.find(e.Grant) == nil && len(k.early) < mostEarly:
+		k.early = append(k.early, e)
+	}
+}
+
+// find returns the holder of a grant.
+func (k *keeper) find(id backends.GrantID) *request {
+	for r := k.holders.head; r != nil; r = r.next {
+		if r.grant.ID == id {
+			return r
+		}
+	}
+	return nil
+}
+
+// loseBy ends a holder's lease because the store says that it has ended.
+func (k *keeper) loseBy(r *request, err error) {
+	reason, cause := NotOwner, err
+	var lost *LostError
+	if errors.As(err, &lost) {
+		reason, cause = lost.Reason, lost.Cause
+	}
+	g := r.grant
+	k.lose(r, reason, cause, k.m.now()+instant(k.m.cfg.margin))
+	if r.owes { // tell the store that we know: it may have something to clear away
+		r.owes, r.grant = false, nil
+		k.yield(g, nil)
+	}
+}
+
+// expire follows a caller who saw by the clock that its lease is lost.
+func (k *keeper) expire(r *request) {
+	if r.place == holding {
+		k.lose(r, Expired, nil, r.grant.valid)
+	}
+}
+
+// lose ends the leases of a holder. It is a stray from then on, until it has released or the instant until has come. Only
+// then the grant goes back: a holder has the stop margin to stop in.
+func (k *keeper) lose(r *request, reason LostReason, cause error, until instant) {
+	k.leave(r)
+	r.until, r.owes = until, true
+	k.strays.push(r, straying)
+	lost := &LostError{Name: k.name, Token: r.token, Reason: reason, Cause: cause}
+	k.counters.Lost += r.finishAll(lost)
+	k.m.log("lease lost", "name", k.name, "token", r.token, "reason", string(reason), "cause", cause)
+	k.watch(until)
+}
+
+// finishAll ends what leases of the grant are still held and says how many of its leases were lost.
+func (r *request) finishAll(lost *LostError) (n uint64) {
+	e := &ending{lost}
+	for _, l := range append(r.nested, &r.Lease) {
+		if l.finish(e) || errors.Is(l.end.Load().err, ErrLost) {
+			n++
+		}
+	}
+	return n
+}
+
+// endStray forgets a stray: it has stopped, or had time enough to.
+func (k *keeper) endStray(r *request) {
+	k.strays.remove(r)
+	if r.owes {
+		k.yield(r.grant, nil)
+	}
+	r.grant = nil
+}
+
+// watch sees to it that tick comes at the instant, or earlier.
+func (k *keeper) watch(at instant) {
+	if k.timer != nil {
+		if k.wakeAt <= at {
+			return
+		}
+		k.timer.Stop()
+	}
+	k.wakeAt = at
+	k.timer = k.mail.After(time.Duration(at-k.m.now()), tick{})
+}
+
+// tick does what the time has come for, and sets the timer for what comes next. The timer is not moved when a lease is
+// released or renewed: it finds out here that there is nothing to do yet.
+func (k *keeper) tick() {
+	k.timer = nil
+	now, wall := k.m.now(), time.Now()
+	next := instant(0)
+	soonest := func(at instant) {
+		if next == 0 || at < next {
+			next = at
+		}
+	}
+	for r := k.holders.head; r != nil; {
+		this := r
+		r = r.next
+		switch g := this.grant; {
+		case this.expired(wall):
+			k.lose(this, Expired, nil, g.valid)
+		case this.until != 0 && now >= this.until:
+			k.lose(this, MaxHold, nil, now+instant(k.m.cfg.margin))
+		default:
+			if this.until != 0 {
+				soonest(this.until)
+			}
+			if k.expires() {
+				k.renewInTime(this, g, now)
+				soonest(k.nextLook(g))
+			}
+		}
+	}
+	for r := k.strays.head; r != nil; {
+		this := r
+		r = r.next
+		if now >= this.until {
+			k.endStray(this)
+		} else {
+			soonest(this.until)
+		}
+	}
+	if next != 0 {
+		k.watch(next)
+	}
+	k.serve()
+}
+
+// nextLook is when a held grant needs attention.
+func (k *keeper) nextLook(g *grant) instant {
+	end := g.valid - instant(k.m.cfg.margin)
+	if g.renewing {
+		return end
+	}
+	return min(g.renewAt, end)
+}
+
+// renewInTime has the grant renewed, if that is due and not under way.
+func (k *keeper) renewInTime(r *request, g *grant, now instant) {
+	if g.renewing || now < g.renewAt {
+		return
+	}
+	g.renewing = true
+	k.m.renewer.mail.Tell(&renewal{
+		k: k, holder: r, id: g.ID, until: g.valid - instant(k.m.cfg.margin),
+		Renewal: backends.Renewal{Grant: g.Grant, TTL: k.m.cfg.ttl},
+	})
+}

@@ -1,0 +1,110 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"hash/maphash"
+	"iter"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// A Manager hands out leases on named resources, from one backend. Make it with New and end it with Close.
+// All methods are safe for concurrent use.
+type Manager struct {
+	cfg   config
+	store backends.Backend
+	caps  backends.Capabilities
+	owner backends.Owner
+	epoch time.Time // instants count from here
+
+	life    context.Context // of requests to the store; ended by Close
+	endLife context.CancelFunc
+
+	dir       directory
+	signals   sync.Pool // of *signal; the manager's own, because a channel must not leave a synctest bubble
+	caretaker *caretaker
+	renewer   *renewer
+	waits     *waits
+}
+
+// New returns a manager over the backend, which it owns from then on: Close closes it. On an error the
+// backend is untouched and still the caller's. The error is an *InvalidError.
+func New(b backends.Backend, opts ...Option) (*Manager, error) {
+	if b == nil {
+		return nil, &InvalidError{Field: "backend", Value: nil, Want: "not nil"}
+	}
+	cfg, err := newConfig(opts)
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{cfg: cfg, store: b, caps: b.Capabilities(), owner: cfg.owner(), epoch: time.Now()}
+	m.life, m.endLife = context.WithCancel(context.Background())
+	m.dir.seed = maphash.MakeSeed()
+	m.signals.New = func() any { return &signal{make(chan struct{}, 1)} }
+	m.caretaker = newCaretaker(m)
+	m.renewer = newRenewer(m)
+	m.waits = newWaits()
+	return m, nil
+}
+
+// Inspect returns who holds the name and who waits for it, in every process that uses the store. Of the waiters in this process it shows
+// the one that stands in the store's queue for all. The answer may be out of date at once.
+func (m *Manager) Inspect(ctx context.Context, name string) (backends.State, error) {
+	if err := m.ready(ctx, name); err != nil {
+		return backends.State{}, opErr("inspect", name, err)
+	}
+	s, err := m.store.Inspect(ctx, name)
+	return s, opErr("inspect", name, err)
+}
+
+// List yields every resource that any process uses, in no order. An error ends it.
+func (m *Manager) List(ctx context.Context) iter.Seq2[backends.State, error] {
+	if err := m.ready(ctx, "-"); err != nil {
+		return func(yield func(backends.State, error) bool) { yield(backends.State{}, opErr("list", m.caps.Name, err)) }
+	}
+	return m.store.List(ctx)
+}
+
+// Break ends every lease on the name, whoever holds it. Its holders learn of it soon, or at their next renewal: until then they
+// believe that they hold, and only tokens protect. It is meant for repair by people.
+func (m *Manager) Break(ctx context.Context, name string) error {
+	if err := m.ready(ctx, name); err != nil {
+		return opErr("break", name, err)
+	}
+	return opErr("break", name, m.store.Break(ctx, name))
+}
+
+func (m *Manager) ready(ctx context.Context, name string) error {
+	switch {
+	case ctx == nil:
+		return &InvalidError{Field: "context", Value: nil, Want: "not nil"}
+	case m.life.Err() != nil:
+		return ErrClosed
+	}
+	return backends.CheckName(name)
+}
+
+func (m *Manager) now() instant             { return instant(time.Since(m.epoch)) }
+func (m *Manager) at(t time.Time) instant   { return instant(t.Sub(m.epoch)) }
+func (m *Manager) borrow() *signal          { return m.signals.Get().(*signal) }
+func (m *Manager) giveBack(s *signal)       { m.signals.Put(s) }
+func (m *Manager) log(msg string, a ...any) { m.caretaker.log(msg, a) }
+
+var (
+	errRetired  = errors.New("keeper retired")
+	errNoAnswer = &opError{"wait", "the store", ErrUnavailable}
+	errTooLate  = errors.New("granted too late to be of use")
+)
+
+// quote keeps a long name from filling a log.
+func quote(name string) string {
+	const most = 64
+	if len(name) > most {
+		return strconv.Quote(name[:most]) + "…"
+	}
+	return strconv.Quote(name)
+}

@@ -1,0 +1,184 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// The states of a request. It leaves pending once, by a compare-and-swap: either its keeper has answered it, or its
+// caller has gone. So a grant is never lost and never given to nobody.
+const (
+	pending uint32 = iota
+	accepted
+	refused
+	abandoned
+)
+
+// place says in which of its keeper's lists a request stands.
+type place uint8
+
+const (
+	nowhere  place = iota
+	queued         // waits
+	holding        // has the resource
+	straying       // has lost it, but has not said that it has stopped
+)
+
+// request is one acquire from its beginning to its release: one allocation holds the place in the queue, the grant and
+// the caller's lease.
+type request struct {
+	Lease // the caller's; what is said there of fields holds
+
+	// Set before the keeper gets it.
+	k      *keeper
+	kind   backends.Kind
+	try    bool
+	cap    int64
+	weight int64
+	limit  time.Duration // of holding; 0: none
+	err    error         // why it was refused; written by the keeper before the state
+	token  uint64        // written by the keeper before the state
+
+	state atomic.Uint32
+	valid atomic.Int64 // instant from which the store may give it to others; 0: no expiry
+	wall  atomic.Int64 // the same on the wall clock, in ns since 1970
+
+	// Owned by the keeper.
+	place      place
+	waited     bool // it had to queue
+	counted    bool // its cancellation
+	owes       bool // straying: its grant is still to be given back
+	next, prev *request
+	grant      *grant
+	since      instant  // it came; later: it was granted
+	until      instant  // holding: the limit; straying: nobody waits for it longer; 0: none
+	handles    int      // leases not released: itself and nested ones
+	nested     []*Lease // re-entrant leases
+}
+
+// instant is nanoseconds since the manager was made, on the monotonic clock.
+type instant = int64
+
+// expired reports whether a holder must not rely on the grant at now. A machine that was suspended has a monotonic
+// clock that stood still, one whose wall clock was set back has that: the earlier of the two counts.
+func (r *request) expired(now time.Time) bool {
+	valid := r.valid.Load()
+	if valid == 0 {
+		return false
+	}
+	margin := int64(r.k.m.cfg.margin)
+	return int64(now.Sub(r.k.m.epoch)) >= valid-margin || now.UnixNano() >= r.wall.Load()-margin
+}
+
+func (r *request) validUntil() time.Time {
+	valid := r.valid.Load()
+	if valid == 0 {
+		return time.Time{}
+	}
+	return r.k.m.epoch.Add(time.Duration(valid))
+}
+
+// signal wakes one goroutine. Its channel has room for one, so that a keeper never waits for a caller.
+type signal struct{ wake chan struct{} }
+
+// settled stands in the place of a signal when the answer is there.
+var settled = &signal{}
+
+// settle says that the answer is there.
+func (l *Lease) settle() {
+	if s := l.signal.Swap(settled); s != nil && s != settled {
+		s.wake <- struct{}{}
+	}
+}
+
+// refuse answers with an error. If the caller has gone, nothing is left to do.
+func (r *request) refuse(err error) {
+	r.err = err
+	if r.state.CompareAndSwap(pending, refused) {
+		r.settle()
+	}
+}
+
+// accept answers with the grant that stands in r, and says whether the caller was still there.
+func (r *request) accept() bool {
+	if !r.state.CompareAndSwap(pending, accepted) {
+		return false
+	}
+	r.settle()
+	return true
+}
+
+// await returns when the keeper has answered or ctx has ended. If the answer was there first, it counts, although ctx is
+// done; if the end of ctx was first, the keeper sees that the request was abandoned and gives the grant to the next.
+func (r *request) await(ctx context.Context) error {
+	if r.signal.Load() == settled {
+		return r.err
+	}
+	s := r.k.m.borrow()
+	if !r.signal.CompareAndSwap(nil, s) {
+		r.k.m.giveBack(s)
+		return r.err
+	}
+	select {
+	case <-s.wake:
+	case <-ctx.Done():
+		if r.state.CompareAndSwap(pending, abandoned) {
+			r.k.m.giveBack(s) // the keeper signals only what it has answered
+			r.k.mail.Deliver(cancelWait{r, errors.Is(ctx.Err(), context.DeadlineExceeded)})
+			return ended(ctx)
+		}
+		<-s.wake
+	}
+	r.k.m.giveBack(s)
+	return r.err
+}
+
+// ended is the error of a context that is done, with its cause where it has one of its own.
+func ended(ctx context.Context) error {
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if cause == nil || cause == err { //nolint:errorlint // the very same value
+		return err
+	}
+	return &causeError{err, cause}
+}
+
+type causeError struct{ err, cause error }
+
+func (e *causeError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }
+func (e *causeError) Unwrap() []error { return []error{e.err, e.cause} }
+
+// line is a list of requests.
+type line struct {
+	head, tail *request
+	n          int
+}
+
+func (q *line) push(r *request, p place) {
+	r.place, r.prev, r.next = p, q.tail, nil
+	if q.tail == nil {
+		q.head = r
+	} else {
+		q.tail.next = r
+	}
+	q.tail = r
+	q.n++
+}
+
+func (q *line) remove(r *request) {
+	if r.prev == nil {
+		q.head = r.next
+	} else {
+		r.prev.next = r.next
+	}
+	if r.next == nil {
+		q.tail = r.prev
+	} else {
+		r.next.prev = r.prev
+	}
+	r.place, r.prev, r.next = nowhere, nil, nil
+	q.n--
+}

@@ -1,0 +1,148 @@
+package manager
+
+import (
+	"cmp"
+	"math/bits"
+	"slices"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// Buckets is the number of buckets of a Histogram.
+const Buckets = 28
+
+// A Histogram counts durations in powers of two: bucket 0 those below 1 µs, bucket i those from 2^(i-1) µs to below 2^i µs,
+// the last one everything longer (from about a minute).
+type Histogram [Buckets]uint64
+
+func (h *Histogram) record(d time.Duration) {
+	h[min(bits.Len64(uint64(max(d, 0)/time.Microsecond)), Buckets-1)]++
+}
+
+func (h *Histogram) add(o *Histogram) {
+	for i, n := range o {
+		h[i] += n
+	}
+}
+
+// Count returns how many durations were counted.
+func (h *Histogram) Count() uint64 {
+	var n uint64
+	for _, c := range h {
+		n += c
+	}
+	return n
+}
+
+// Quantile returns an upper bound of the q-quantile (q from 0 to 1), exact to a factor of two; 0 if nothing was counted.
+func (h *Histogram) Quantile(q float64) time.Duration {
+	total := h.Count()
+	if total == 0 {
+		return 0
+	}
+	rank := uint64(q * float64(total))
+	var seen uint64
+	for i, c := range h {
+		if seen += c; seen > rank || seen == total {
+			return time.Microsecond << i
+		}
+	}
+	return 0
+}
+
+// Counters say what happened to one name, or to all. Every acquire ends as exactly one of Acquisitions, TimedOut, Cancelled, Busy
+// and Failed; requests refused for their arguments are not counted.
+type Counters struct {
+	Acquisitions uint64 `json:"acquisitions"` // grants, hand-offs and re-entries included
+	Releases     uint64 `json:"releases"`     // of leases held until then
+	Contended    uint64 `json:"contended"`    // acquires that had to wait
+	TimedOut     uint64 `json:"timed_out"`    // waits ended by a deadline
+	Cancelled    uint64 `json:"cancelled"`    // waits ended by a cancelled context
+	Busy         uint64 `json:"busy"`         // tries that would have had to wait
+	Failed       uint64 `json:"failed"`       // acquires refused by the store, a mismatch, a deadlock, or Close
+	Lost         uint64 `json:"lost"`         // leases that ended before their release
+	Handoffs     uint64 `json:"handoffs"`     // grants passed on inside the process, without asking the store
+	Renewals     uint64 `json:"renewals"`     // confirmed by the store
+	Requeued     uint64 `json:"requeued"`     // times that the store's queue lost our place
+
+	Waits Histogram `json:"waits"` // from the acquire to the grant
+	Holds Histogram `json:"holds"` // from the grant to the release or loss
+}
+
+func (c *Counters) add(o *Counters) {
+	c.Acquisitions += o.Acquisitions
+	c.Releases += o.Releases
+	c.Contended += o.Contended
+	c.TimedOut += o.TimedOut
+	c.Cancelled += o.Cancelled
+	c.Busy += o.Busy
+	c.Failed += o.Failed
+	c.Lost += o.Lost
+	c.Handoffs += o.Handoffs
+	c.Renewals += o.Renewals
+	c.Requeued += o.Requeued
+	c.Waits.add(&o.Waits)
+	c.Holds.add(&o.Holds)
+}
+
+// ResourceStats is one live resource: in use, or used a moment ago.
+type ResourceStats struct {
+	Name     string        `json:"name"`
+	Kind     backends.Kind `json:"-"`
+	KindName string        `json:"kind"`
+	Capacity int64         `json:"capacity"`
+	Holding  int64         `json:"holding"` // leases held by this process
+	Waiting  int64         `json:"waiting"` // acquires of this process that wait
+	Counters
+}
+
+// Stats is what a manager has done and what it does now.
+type Stats struct {
+	Store     string          `json:"store"`   // the kind of its backend
+	Holding   int64           `json:"holding"` // leases held now
+	Waiting   int64           `json:"waiting"` // acquires that wait now
+	Totals    Counters        `json:"totals"`  // since New, over all names
+	Resources []ResourceStats `json:"resources"`
+}
+
+// Stats returns the totals since New and one row for each live resource, by name. Each row is consistent in itself.
+// It asks every keeper, so it is meant for people and metrics, not for decisions.
+func (m *Manager) Stats() Stats {
+	s := Stats{Store: m.caps.Name, Resources: []ResourceStats{}}
+	var ks []*keeper
+	ks, s.Totals = m.dir.all(false)
+	for _, k := range ks {
+		q := &snapshot{Lease: &Lease{}}
+		k.mail.Deliver(q)
+		q.wait(m)
+		s.Totals.add(&q.row.Counters)
+		if q.retired {
+			continue // counted above: it was not when the past was summed
+		}
+		s.Holding += q.row.Holding
+		s.Waiting += q.row.Waiting
+		s.Resources = append(s.Resources, q.row)
+	}
+	slices.SortFunc(s.Resources, func(a, b ResourceStats) int { return cmp.Compare(a.Name, b.Name) })
+	return s
+}
+
+// wait returns when the keeper has filled in the row; keepers do not block.
+func (q *snapshot) wait(m *Manager) {
+	s := m.borrow()
+	defer m.giveBack(s)
+	if q.signal.CompareAndSwap(nil, s) {
+		<-s.wake
+	}
+}
+
+// snapshot fills in a row.
+func (k *keeper) snapshot(q *snapshot) {
+	q.retired = k.retired
+	q.row = ResourceStats{
+		Name: k.name, Kind: k.kind, KindName: k.kind.String(), Capacity: k.cap,
+		Holding: int64(k.holders.n), Waiting: int64(k.queue.n), Counters: k.counters,
+	}
+	q.settle()
+}
