@@ -2,8 +2,7 @@ package actor
 
 import (
 	"context"
-	"sync/atomic"
-	"time"
+	"runtime"
 )
 
 // A Behavior is what an actor does with its messages.
@@ -91,6 +90,12 @@ func (c *cell[M]) send(ctx context.Context, env envelope[M]) error {
 // sendWaiting waits for room. Where several cases are ready, any may win: the message is
 // in the mailbox if and only if the first did, and then the caller is told so.
 func (c *cell[M]) sendWaiting(ctx context.Context, env envelope[M]) error {
+	runtime.Gosched() // an actor that is merely behind makes room meanwhile, at a third of the price of parking
+	select {
+	case c.mail <- env:
+		return nil
+	default:
+	}
 	select {
 	case c.mail <- env:
 		return nil
@@ -152,95 +157,4 @@ func (c *cell[M]) deadLetter(env envelope[M], why error) {
 	if h := c.system.hooks.DeadLetter; h != nil {
 		c.system.hook(c.name, "DeadLetter", func() { h(c.info(), env.msg, why) })
 	}
-}
-
-// idleness ends an actor that had nothing to do for a while.
-//
-// A sender is counted while it sends. It first raises the count and then looks at the state;
-// the actor first makes the state passivating and then looks at the count. So either the
-// actor sees the sender and stays, or the sender sees passivating and takes it
-// back, or sees stopping and is refused with nothing sent: no message is lost to idleness.
-type idleness struct {
-	timeout time.Duration
-	timer   *time.Timer
-	sending atomic.Int64
-	handled uint64 // when the timer was set
-}
-
-// enter reports whether the caller may send; it must call exit afterwards if so.
-func (i *idleness) enter(c *core) bool {
-	i.sending.Add(1)
-	for {
-		switch s := c.state.Load(); {
-		case s == open:
-			return true
-		case s == passivating:
-			c.state.CompareAndSwap(passivating, open)
-		default:
-			i.sending.Add(-1)
-			return false
-		}
-	}
-}
-
-func (i *idleness) exit() { i.sending.Add(-1) }
-
-// arm sets the timer for the first time.
-func (c *cell[M]) armIdle() {
-	if c.idle != nil {
-		c.idle.timer = time.AfterFunc(c.idle.timeout, func() {
-			c.post(&signal{call: c.whenIdle})
-		})
-	}
-}
-
-// whenIdle stops the actor if it had nothing to do since the timer was set, else sets it again.
-func (c *cell[M]) whenIdle(over bool) error {
-	if over {
-		return nil
-	}
-	n := c.count
-	if n == c.idle.handled && !c.busy() && c.passivate() {
-		return nil
-	}
-	c.idle.handled = n
-	c.idle.timer.Reset(c.idle.timeout)
-	return nil
-}
-
-// busy reports whether the actor has work that is not in its mailbox.
-func (c *cell[M]) busy() bool {
-	if c.working > 0 {
-		return true
-	}
-	for _, t := range c.deferred {
-		if t.open() {
-			return true
-		}
-	}
-	for _, t := range c.timers {
-		if t.pending() {
-			return true
-		}
-	}
-	c.system.mu.Lock()
-	defer c.system.mu.Unlock()
-	return c.children.oldest != nil
-}
-
-// passivate stops the actor unless somebody is sending to it.
-func (c *cell[M]) passivate() bool {
-	if !c.state.CompareAndSwap(open, passivating) {
-		return false
-	}
-	if c.idle.sending.Load() != 0 || len(c.mail) != 0 || c.signals.Load() != nil {
-		c.state.CompareAndSwap(passivating, open)
-		return false
-	}
-	if !c.state.CompareAndSwap(passivating, stopping) {
-		return false
-	}
-	c.cancel(ErrStopped)
-	c.post(&c.bell[1])
-	return true
 }
