@@ -120,7 +120,7 @@ func cancelRacesGrant(s *session) {
 		w := s.queue(b, s.mutex())
 		next := s.start(c, s.mutex())
 		released := make(chan error, 1)
-		go func() { released <- a.Release(s.ctx, g) }()
+		s.spawned.Go(func() { released <- a.Release(s.ctx, g) })
 		for range i % 50 {
 			runtime.Gosched() // so that the two meet at all distances
 		}
@@ -146,13 +146,14 @@ func cancelMany(s *session) {
 	b := s.open()
 	g := s.acquire(s.b, s.mutex())
 	ctx, cancel := context.WithCancel(s.ctx)
-	ended := make(chan error)
+	defer cancel()
 	n := s.env.Rounds
+	ended := make(chan error, n)
 	for range n {
-		go func() {
+		s.spawned.Go(func() {
 			_, err := b.Acquire(ctx, s.mutex())
 			ended <- err
-		}()
+		})
 	}
 	s.waitQueued(s.name, n)
 	cancel()

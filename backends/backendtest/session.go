@@ -23,12 +23,14 @@ type session struct {
 	b    backends.Backend // the first client
 	caps backends.Capabilities
 	name string // a name for the clause to use
+
+	spawned sync.WaitGroup // the goroutines of the clause, which ends after them
 }
 
 func newSession(t testing.TB, env Env) *session {
 	ctx, cancel := context.WithTimeout(context.Background(), env.Patience)
-	t.Cleanup(cancel)
 	s := &session{TB: t, env: env, ctx: ctx, name: "clause/" + t.Name()}
+	t.Cleanup(func() { cancel(); s.spawned.Wait() })
 	s.b = s.open()
 	s.caps = s.b.Capabilities()
 	return s
@@ -150,10 +152,10 @@ type waiting struct {
 func (s *session) start(b backends.Backend, r backends.Request) *waiting {
 	ctx, cancel := context.WithCancel(s.ctx)
 	w := &waiting{s: s, cancel: cancel, ended: make(chan struct{})}
-	go func() {
+	s.spawned.Go(func() {
 		defer close(w.ended)
 		w.grant, w.err = b.Acquire(ctx, r)
-	}()
+	})
 	s.Cleanup(func() { cancel(); <-w.ended })
 	return w
 }

@@ -98,7 +98,8 @@ func (r *Recorder) write(op string, id uint64, at int64, g *Grant) {
 	}
 	b = append(b, "}\n"...)
 	if _, err := r.w.Write(b); err != nil {
-		r.failure.CompareAndSwap(nil, &err)
+		failure := err // so that only a failure is allocated
+		r.failure.CompareAndSwap(nil, &failure)
 	}
 	*buf = b
 	lines.Put(buf)
