@@ -39,12 +39,12 @@ type renew struct {
 
 // newGrant takes in what the store has granted.
 func (k *keeper) newGrant(b backends.Grant, now instant) *grant {
-	g := new(grant)
-	if b.Weight == k.cap {
-		if k.own.live {
-			panic("bug: two grants of the whole resource")
-		}
-		g = &k.own
+	g := &k.own
+	switch {
+	case b.Weight != k.cap:
+		g = new(grant)
+	case k.own.live:
+		panic("bug: two grants of the whole resource")
 	}
 	*g = grant{Grant: b, live: true, next: b.Token, left: b.Tokens, size: b.Tokens}
 	if b.Contended {
@@ -86,9 +86,8 @@ func (k *keeper) block(weight int64) int {
 
 // handOn gives the whole grant, which nobody holds now, to the next waiter of this process. It reports false if that
 // is impossible or would be unfair to other processes: then the grant must go back to the store.
-func (k *keeper) handOn() bool {
+func (k *keeper) handOn(now instant) bool {
 	g := &k.own
-	now := k.m.now()
 	for r := k.queue.head; r != nil && r.weight == k.cap && k.mayHandOn(g, now); r = k.queue.head {
 		if g.left == 0 && !k.tokens(g) {
 			return g.parked

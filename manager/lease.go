@@ -105,7 +105,7 @@ func (l *Lease) check() {
 		p.check() // its hook ends l
 	}
 	r := l.req
-	if r == nil || !r.expired(time.Now()) {
+	if r == nil || r.valid.Load() == 0 || !r.expired(time.Now()) {
 		return
 	}
 	if l.finish(&ending{&LostError{Name: r.k.name, Token: r.token, Reason: Expired}}) {
@@ -152,12 +152,20 @@ func (l *Lease) Release() error {
 	if !l.answered(k.m) {
 		return opErr("release", k.name, errNoAnswer)
 	}
+	if l.result == nil {
+		return nil
+	}
+	return l.troubled()
+}
+
+// troubled is what a Release returns that the store did not confirm.
+func (l *Lease) troubled() error {
 	var lost *LostError
 	if errors.As(l.result, &lost) {
 		l.end.Store(&ending{lost})
 		return lost
 	}
-	return opErr("release", k.name, l.result)
+	return opErr("release", l.req.k.name, l.result)
 }
 
 // outcome is what a Release says of a lease that has ended.

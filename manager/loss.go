@@ -67,7 +67,7 @@ func (k *keeper) expire(r *request) {
 // lose ends the leases of a holder. It is a stray from then on, until it has released or the instant until has come. Only
 // then the grant goes back: a holder has the stop margin to stop in.
 func (k *keeper) lose(r *request, reason LostReason, cause error, until instant) {
-	k.leave(r)
+	k.leave(r, k.m.now())
 	r.until, r.owes = until, true
 	k.strays.push(r, straying)
 	lost := &LostError{Name: k.name, Token: r.token, Reason: reason, Cause: cause}

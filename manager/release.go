@@ -9,7 +9,6 @@ import (
 // returned is the store's answer to a release.
 type returned struct {
 	lease *Lease // of the caller that waits for it; nil if none does
-	token uint64
 	whole bool
 	err   error
 }
@@ -28,8 +27,9 @@ func (k *keeper) release(l *Lease) {
 	}
 	switch r.place {
 	case holding:
-		k.leave(r)
-		if r.grant.whole(k) && k.handOn() {
+		now := k.m.now()
+		k.leave(r, now)
+		if r.grant.whole(k) && k.handOn(now) {
 			l.settle()
 		} else {
 			k.yield(r.grant, l)
@@ -56,73 +56,74 @@ func (r *request) drop(l *Lease) {
 }
 
 // leave takes a holder out.
-func (k *keeper) leave(r *request) {
+func (k *keeper) leave(r *request, now instant) {
 	k.holders.remove(r)
-	k.counters.Holds.record(time.Duration(k.m.now() - r.since))
+	k.counters.Holds.record(time.Duration(now - r.since))
 }
 
 func (g *grant) whole(k *keeper) bool { return g == &k.own }
 
 // yield gives a grant back to the store. The lease, unless nil, is that of a caller that waits for the answer.
 func (k *keeper) yield(g *grant, l *Lease) {
-	b := g.Grant
-	msg := &returned{lease: l, whole: g.whole(k)}
-	if l != nil {
-		msg.token = l.req.token
-	}
-	if msg.whole {
+	b, whole := g.Grant, g.whole(k)
+	if whole {
 		k.lastUse, k.rivals = g.used, g.contended != 0
 		k.own = grant{}
 	}
-	k.returning++
 	if k.m.caps.Immediate {
-		msg.err = k.m.store.Release(context.Background(), b)
-		k.settleReturn(msg)
+		k.report(l, k.m.store.Release(context.Background(), b))
 		return
 	}
-	k.ownBack = k.ownBack || msg.whole
+	k.returning++
+	k.ownBack = k.ownBack || whole
 	k.mail.Go(func() message {
 		ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
 		defer cancel()
-		msg.err = k.m.store.Release(ctx, b)
-		return msg
+		return &returned{l, whole, k.m.store.Release(ctx, b)}
 	})
 }
 
 // returned goes on with the queue once the store has answered, or failed to.
 func (k *keeper) returned(msg *returned) {
+	k.returning--
 	if msg.whole {
 		k.ownBack = false
 	}
-	k.settleReturn(msg)
+	k.report(msg.lease, msg.err)
 	k.serve()
 }
 
-// settleReturn tells the caller what became of the release.
-func (k *keeper) settleReturn(msg *returned) {
-	k.returning--
-	l, err := msg.lease, msg.err
-	var lost *LostError
-	switch {
-	case l == nil:
-		if err != nil && !errors.Is(err, ErrLost) {
-			k.m.log("release failed", "name", k.name, "err", err)
-		}
-		return
-	case errors.As(err, &lost):
-		k.counters.Releases--
-		k.counters.Lost++
-		l.result = &LostError{Name: k.name, Token: msg.token, Reason: lost.Reason, Cause: lost.Cause}
-	case errors.Is(err, ErrLost):
-		k.counters.Releases--
-		k.counters.Lost++
-		l.result = &LostError{Name: k.name, Token: msg.token, Reason: NotOwner, Cause: err}
-	case err != nil && !errors.Is(err, ErrUnavailable):
-		l.result = &causeError{ErrUnavailable, err} // a timeout, say
-	default:
-		l.result = err
+// report tells the caller, if one waits, what became of the release.
+func (k *keeper) report(l *Lease, err error) {
+	if err != nil {
+		err = k.trouble(l, err)
 	}
-	l.settle()
+	if l != nil {
+		l.result = err
+		l.settle()
+	}
+}
+
+// trouble is what a release that failed means to its caller.
+func (k *keeper) trouble(l *Lease, err error) error {
+	switch {
+	case errors.Is(err, ErrLost):
+		if l == nil {
+			return nil
+		}
+		k.counters.Releases--
+		k.counters.Lost++
+		lost := &LostError{Name: k.name, Token: l.req.token, Reason: NotOwner}
+		var said *LostError
+		if errors.As(err, &said) {
+			lost.Reason, lost.Cause = said.Reason, said.Cause
+		}
+		return lost
+	case !errors.Is(err, ErrUnavailable):
+		err = &causeError{ErrUnavailable, err} // a timeout, say
+	}
+	k.m.log("release failed", "name", k.name, "err", err)
+	return err
 }
 
 // timeout is a context for one call of the store that outlives the caller's.

@@ -216,7 +216,7 @@ func (k *keeper) renewed(msg *renewed) {
 	}
 	if g.parked {
 		g.parked = false
-		if !k.handOn() {
+		if !k.handOn(k.m.now()) {
 			k.yield(g, nil)
 		}
 		k.serve()
