@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -42,25 +43,59 @@ func Contended(goroutines int, lock func() Guard) func(context.Context, Budget) 
 // returns makes the handles.
 func ContendedEach(goroutines int, lock func() func() Guard) func(context.Context, Budget) (Metrics, error) {
 	return func(ctx context.Context, b Budget) (Metrics, error) {
-		handle := lock()
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		c := contest{shares: make([]share, goroutines)}
-		var wg sync.WaitGroup
-		for i := range c.shares {
-			g := handle()
-			wg.Go(func() { c.take(ctx, &c.shares[i], g) })
+		c := contest{shares: make([]share, goroutines), patient: true}
+		s, err := c.run(ctx, lock(), b)
+		if err != nil {
+			return nil, err
 		}
-		first := c.count(b.Duration / 4)
-		if !b.Quick {
-			first = c.count(b.Duration)
+		if s.Total() == 0 {
+			return nil, fmt.Errorf("no grant in %v", s.Took)
 		}
-		c.timed.Store(true)
-		second := c.count(b.Duration / 2)
-		c.stop.Store(true)
-		wg.Wait()
-		return c.metrics(first, second)
+		return s.Metrics(), nil
 	}
+}
+
+// Shares is what the goroutines of a contest got.
+type Shares struct {
+	Took    time.Duration          // length of the first window
+	Grants  []int64                // in the first window, by goroutine
+	Mallocs uint64                 // likewise, of the whole process
+	Waits   *hdrhistogram.Snapshot // of the second window, in nanoseconds
+}
+
+// Contend runs goroutines that take one lock again and again, as [Contended] says, and returns what each of them got. It
+// is for one of several processes that contend: that this one gets nothing at all is a result, not an error.
+func Contend(ctx context.Context, goroutines int, handle func() Guard, b Budget) (Shares, error) {
+	c := contest{shares: make([]share, goroutines)}
+	return c.run(ctx, handle, b)
+}
+
+// run is the contest, from the first goroutine to the last.
+func (c *contest) run(ctx context.Context, handle func() Guard, b Budget) (Shares, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var wg sync.WaitGroup
+	for i := range c.shares {
+		g := handle()
+		wg.Go(func() { c.take(ctx, &c.shares[i], g) })
+	}
+	first := c.count(b.Duration / 4)
+	if !b.Quick {
+		first = c.count(b.Duration)
+	}
+	c.timed.Store(true)
+	c.count(b.Duration / 2)
+	c.stop.Store(true)
+	wg.Wait()
+	waits := hdrhistogram.New(1, int64(time.Minute), 2)
+	for i := range c.shares {
+		if err := c.shares[i].err; err != nil {
+			return Shares{}, err
+		}
+		waits.Merge(c.shares[i].waits)
+	}
+	first.Waits = waits.Export()
+	return first, nil
 }
 
 // contest is one round of Contended.
@@ -68,14 +103,7 @@ type contest struct {
 	shares      []share
 	timed, stop atomic.Bool
 	failed      atomic.Int32 // goroutines that ended with an error
-}
-
-// window is what happened in a stretch of time.
-type window struct {
-	took    time.Duration
-	grants  []int64
-	total   int64
-	mallocs uint64
+	patient     bool         // wait for the first grant: there must be one
 }
 
 // take is one goroutine. It ends when it is told to, or at the first error.
@@ -108,49 +136,66 @@ func (c *contest) take(ctx context.Context, s *share, g Guard) {
 // longest is how long a window may last that has seen no grant.
 const longest = 10 * time.Second
 
-// count returns what is granted in the time d, or until the first grant if there is none in d.
-func (c *contest) count(d time.Duration) window {
+// count returns what is granted in the time d; a patient contest goes on until the first grant if there is none in d.
+func (c *contest) count(d time.Duration) Shares {
 	var before, after runtime.MemStats
-	w := window{grants: make([]int64, len(c.shares))}
+	s := Shares{Grants: make([]int64, len(c.shares))}
 	runtime.ReadMemStats(&before)
 	start := time.Now()
 	for i := range c.shares {
-		w.grants[i] = -c.shares[i].grants.Load()
+		s.Grants[i] = -c.shares[i].grants.Load()
 	}
-	for w.total == 0 && w.took < longest && c.failed.Load() == 0 {
+	for granted := false; !granted && s.Took < longest && c.failed.Load() == 0; s.Took = time.Since(start) {
 		time.Sleep(d)
+		granted = !c.patient
 		for i := range c.shares {
-			w.total += w.grants[i] + c.shares[i].grants.Load()
+			granted = granted || s.Grants[i]+c.shares[i].grants.Load() > 0
 		}
-		w.took = time.Since(start)
 	}
 	for i := range c.shares {
-		w.grants[i] += c.shares[i].grants.Load()
+		s.Grants[i] += c.shares[i].grants.Load()
 	}
 	runtime.ReadMemStats(&after)
-	w.mallocs = after.Mallocs - before.Mallocs
-	return w
+	s.Mallocs = after.Mallocs - before.Mallocs
+	return s
 }
 
-func (c *contest) metrics(first, second window) (Metrics, error) {
-	waits := hdrhistogram.New(1, int64(time.Minute), 2)
-	for i := range c.shares {
-		if err := c.shares[i].err; err != nil {
-			return nil, err
-		}
-		waits.Merge(c.shares[i].waits)
+// Add counts the shares of another process with these; both ran at the same time.
+func (s *Shares) Add(o Shares) {
+	s.Took = max(s.Took, o.Took)
+	s.Grants = append(s.Grants, o.Grants...)
+	s.Mallocs += o.Mallocs
+	if s.Waits == nil {
+		s.Waits = o.Waits
+		return
 	}
-	if first.total == 0 {
-		return nil, fmt.Errorf("no grant in %v", first.took)
+	h := hdrhistogram.Import(s.Waits)
+	h.Merge(hdrhistogram.Import(o.Waits))
+	s.Waits = h.Export()
+}
+
+// Total returns the number of grants.
+func (s Shares) Total() int64 {
+	var n int64
+	for _, g := range s.Grants {
+		n += g
 	}
+	return n
+}
+
+// Metrics returns the figures that Contended lists.
+func (s Shares) Metrics() Metrics {
+	total := float64(s.Total())
 	m := Metrics{
-		"ns/op":     float64(first.took.Nanoseconds()) / float64(first.total),
-		"grants/s":  float64(first.total) / first.took.Seconds(),
-		"allocs/op": float64(first.mallocs) / float64(first.total),
-		"jain":      Jain(first.grants),
+		"ns/op":         float64(s.Took.Nanoseconds()) / total,
+		"grants/s":      total / s.Took.Seconds(),
+		"allocs/op":     float64(s.Mallocs) / total,
+		"jain":          Jain(s.Grants),
+		"fewest grants": float64(slices.Min(s.Grants)),
+		"most grants":   float64(slices.Max(s.Grants)),
 	}
-	m.Waits(waits)
-	return m, nil
+	m.Waits(hdrhistogram.Import(s.Waits))
+	return m
 }
 
 // Waits adds the percentiles of waits, given in nanoseconds.

@@ -10,11 +10,12 @@ import (
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/suites/actors"
 	"github.com/lockkeeper/lockkeeper/bench/suites/inprocess"
+	"github.com/lockkeeper/lockkeeper/bench/suites/named"
 )
 
 // All returns every suite, in the order in which they run.
 func All() []harness.Suite {
-	return []harness.Suite{inprocess.Suite(), actors.Suite()}
+	return []harness.Suite{inprocess.Suite(), actors.Suite(), named.Suite()}
 }
 
 // Parts returns every part, by name.
