@@ -1,0 +1,306 @@
+package redis
+
+import (
+	"container/list"
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// cancelPatience is how long a cancelled Acquire waits for the server to confirm that nothing is left of it. A server
+// that answers takes a round trip; one that does not must not hold up the caller.
+const cancelPatience = 50 * time.Millisecond
+
+// Acquire waits in the queue on the server until the request is granted or ctx ends. See [backends.Backend].
+//
+// The first command either grants or queues. If it fails the call fails, with ErrUnavailable where the server cannot be
+// reached. A request that is queued survives the server's absence: it goes on waiting until ctx ends, and if it lost its
+// place meanwhile it queues again, and Notify says so (Requeued).
+//
+// When ctx ends, whatever the request got or may still get is given back; Acquire waits up to 50 ms for the server to
+// confirm that. Without the confirmation the server frees it when its claim, its time to live or its heartbeat ends.
+func (b *Backend) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
+	return b.request(ctx, r, "wait")
+}
+
+// TryAcquire grants the request now, or fails with [backends.ErrBusy]. See [backends.Backend].
+func (b *Backend) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
+	return b.request(ctx, r, "try")
+}
+
+func (b *Backend) request(ctx context.Context, r backends.Request, mode string) (backends.Grant, error) {
+	if err := r.Check(capabilities); err != nil {
+		return backends.Grant{}, wrap("acquire", "", err)
+	}
+	if err := ended(ctx); err != nil {
+		return backends.Grant{}, wrap("acquire", r.Name, err)
+	}
+	q := b.newRequest(ctx, r, mode)
+	b.desk.actor.Deliver(begin{q})
+	var o outcome
+	select {
+	case o = <-q.done:
+	case <-ctx.Done():
+	}
+	// The end of ctx wins, also over a grant that came with it. Nothing is lost: giveUp finds the request
+	// wherever it is by now, waiting or holding, and gives back what it has.
+	if ctx.Err() != nil && (o.err == nil) {
+		o.err = ended(ctx)
+		if cause := b.giveUp(q); cause != nil {
+			o.err = fmt.Errorf("%w: %w", o.err, cause)
+		}
+	}
+	if o.err != nil {
+		return backends.Grant{}, wrap("acquire", r.Name, o.err)
+	}
+	return o.grant, nil
+}
+
+// request is an acquire on its way, from begin to its outcome.
+type request struct {
+	backends.Request
+	ctx  context.Context
+	id   backends.GrantID
+	call call
+	done chan outcome  // capacity 1: the desk never waits for a caller
+	gone chan struct{} // closed when nothing is left of a request that was given up
+
+	// The rest belongs to the desk.
+	place  *place
+	spot   *list.Element // in place.waiting, once it was queued
+	asking bool          // its command is on its way
+	again  bool          // it was offered its grant meanwhile: ask again
+	over   bool          // its outcome is decided, or its caller has gone
+	trial  bool          // never waits
+	cause  error         // why it still waits, if the server could not be asked
+	back   *giveBack     // what gives it back, after it was given up
+}
+
+type outcome struct {
+	grant backends.Grant
+	err   error
+}
+
+func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode string) *request {
+	q := &request{
+		Request: r,
+		ctx:     ctx,
+		id:      backends.GrantID{Client: b.id, Seq: b.seq.Add(1)},
+		done:    make(chan outcome, 1),
+		gone:    make(chan struct{}),
+		trial:   mode == "try",
+	}
+	owner, _ := json.Marshal(ownerOf(r.Owner)) // strings and a number: cannot fail
+	q.call = call{
+		keys: b.appendKeys(make([]string, 0, 3), r.Name),
+		args: append(b.header(9), r.Name, idText(q.id), mode, strconv.Itoa(int(r.Kind)),
+			strconv.FormatInt(r.Capacity, 10), strconv.FormatInt(r.Weight, 10), strconv.Itoa(r.Tokens),
+			micros(r.TTL+b.opt.grace), owner),
+	}
+	return q
+}
+
+func (q *request) fail(err error) {
+	if !q.over {
+		q.over = true
+		q.done <- outcome{err: err}
+	}
+}
+
+// begin takes up a request and asks the server for it.
+type begin struct{ *request }
+
+func (m begin) on(d *desk) {
+	q := m.request
+	if d.closing {
+		q.fail(backends.ErrClosed)
+		return
+	}
+	q.place = d.place(q.Name)
+	q.place.asked++
+	d.waiting[q.id.Seq] = q
+	d.ask(q)
+}
+
+// ask sends the request, the first time or again. It has the same effect once or many times.
+func (d *desk) ask(q *request) {
+	if q.asking {
+		q.again = true
+		return
+	}
+	q.asking, q.again = true, false
+	d.task(func() message {
+		sent := time.Now()
+		v, err := d.b.eval(q.ctx, d.b.clients.calls, acquireScript, q.call)
+		a := answer{request: q, sent: sent}
+		if err != nil {
+			a.err = d.b.classify(err)
+		} else if a.row, err = asRow(v); err != nil {
+			a.err = d.b.classify(err)
+		}
+		return a
+	})
+}
+
+// answer is what the server said.
+type answer struct {
+	*request
+	sent time.Time // before the command
+	row  row
+	err  error
+}
+
+func (a answer) on(d *desk) {
+	q := a.request
+	q.asking = false
+	if q.over {
+		if q.back != nil && q.back.failed { // it may have taken effect after all
+			d.giveBack(q.back.again())
+		}
+		return
+	}
+	switch code := a.row.int(0); {
+	case a.err != nil:
+		d.unanswered(q, a.err)
+	case code == codeGranted:
+		d.granted(q, a)
+	case code == codeQueued:
+		d.queued(q, a.row)
+	case code == codeBusy:
+		d.finish(q, outcome{err: backends.ErrBusy})
+	case code == codeMismatch:
+		have := backends.Resource{Name: q.Name, Kind: backends.Kind(a.row.int(1)), Capacity: a.row.int(2)}
+		d.finish(q, outcome{err: &backends.MismatchError{Have: have, Want: q.Resource}})
+	case refusal(code) != nil:
+		d.finish(q, outcome{err: refusal(code)})
+	default:
+		d.finish(q, outcome{err: fmt.Errorf("%w: %w: code %d", backends.ErrUnavailable, errReply, code)})
+	}
+}
+
+func (d *desk) granted(q *request, a answer) {
+	valid := backends.ValidUntil(a.sent, q.TTL)
+	if !time.Now().Before(valid) {
+		d.giveBack(d.b.giveBackOf(q, "cancel"))
+		d.finish(q, outcome{err: errTooLate})
+		return
+	}
+	g := backends.Grant{
+		ID: q.id, Resource: q.Resource, Weight: q.Weight, Token: a.row.uint(1), Tokens: int(a.row.int(2)),
+		ValidUntil: valid, Contended: a.row.int(3) != 0,
+	}
+	d.hold(q, g.Token, g.Contended)
+	d.finish(q, outcome{grant: g})
+	if q.place.news { // it may have meant this grant, which was not in the books yet
+		q.place.news = false
+		d.due[q.place] = true
+		d.beat()
+	}
+}
+
+// queued notes that the request stands in the queue. From now on the heartbeat speaks for it, and the inbox hears
+// when it is offered its grant.
+func (d *desk) queued(q *request, r row) {
+	q.cause = nil
+	switch fresh := r.int(1) == 1; {
+	case q.spot == nil:
+		q.place.asked--
+		q.spot = q.place.waiting.PushBack(q)
+	case fresh:
+		q.place.waiting.MoveToBack(q.spot)
+		if q.Notify != nil {
+			q.Notify(backends.Event{Grant: q.id, Type: backends.Requeued})
+		}
+	}
+	d.listen()
+	d.keepPulse()
+	d.expect(q.place, r.int(2))
+	if q.again {
+		d.ask(q)
+	}
+}
+
+// unanswered: nothing is known of the request. One that stands in the queue goes on waiting, and the next heartbeat asks
+// again; a new one fails, and what it may have got is given back.
+func (d *desk) unanswered(q *request, err error) {
+	if q.spot != nil && !final(err) {
+		q.cause = err
+		return
+	}
+	d.giveBack(d.b.giveBackOf(q, "forbid"))
+	d.finish(q, outcome{err: err})
+}
+
+// finish answers the caller.
+func (d *desk) finish(q *request, o outcome) {
+	d.forget(q)
+	q.done <- o
+}
+
+// forget takes the request out of the books.
+func (d *desk) forget(q *request) {
+	q.over = true
+	delete(d.waiting, q.id.Seq)
+	if q.spot != nil {
+		q.place.waiting.Remove(q.spot)
+		q.spot = nil
+	} else {
+		q.place.asked--
+	}
+	d.tidy(q.place)
+}
+
+// giveUp gives the request up, and returns when nothing is left of it or patience is at its end: then, if it was the
+// server's fault that it still waited, with the reason.
+func (b *Backend) giveUp(q *request) error {
+	b.desk.actor.Deliver(giveUp{q})
+	patience := time.NewTimer(cancelPatience)
+	defer patience.Stop()
+	select { // a tie does not matter: either way the caller has its context's error
+	case <-q.gone:
+		return q.cause
+	case <-patience.C:
+		return nil
+	}
+}
+
+// giveUp says that a request's caller has gone.
+type giveUp struct{ *request }
+
+func (m giveUp) on(d *desk) {
+	q := m.request
+	how := "cancel"
+	switch {
+	case d.drop(q.id.Seq) != nil: // it holds
+	case q.over: // it failed, or the client is closed
+		close(q.gone)
+		return
+	default:
+		if q.asking { // and the command may yet arrive, after the one that gives up
+			how = "forbid"
+		}
+		d.forget(q)
+	}
+	q.back = d.b.giveBackOf(q, how)
+	q.back.gone = q.gone
+	d.giveBack(q.back)
+}
+
+func (m giveUp) fail(error) { close(m.gone) }
+
+// ownerJSON is an owner as it stands in the server's records. Bytes, so that any host and label come back.
+type ownerJSON struct {
+	Host  []byte `json:"h"`
+	PID   int    `json:"p"`
+	Label []byte `json:"l"`
+}
+
+func ownerOf(o backends.Owner) ownerJSON { return ownerJSON{[]byte(o.Host), o.PID, []byte(o.Label)} }
+
+func (o ownerJSON) owner() backends.Owner {
+	return backends.Owner{Host: string(o.Host), PID: o.PID, Label: string(o.Label)}
+}

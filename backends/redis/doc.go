@@ -1,0 +1,2 @@
+// Package redis keeps locks on a Redis server.
+package redis

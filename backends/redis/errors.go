@@ -1,0 +1,97 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/redis/go-redis/v9"
+)
+
+var (
+	errForeign = fmt.Errorf("%w: its key holds data of somebody else", backends.ErrMismatch)
+	errVersion = fmt.Errorf("%w: its key has the format of another version", backends.ErrMismatch)
+	errTooLate = fmt.Errorf("%w: the grant came when its time was over", backends.ErrUnavailable)
+)
+
+// opError says which call failed; it is put into words only if somebody reads it.
+type opError struct {
+	verb, name string
+	err        error
+}
+
+func (e *opError) Error() string {
+	if e.name == "" {
+		return "redis: " + e.verb + ": " + e.err.Error()
+	}
+	return fmt.Sprintf("redis: %s %q: %v", e.verb, e.name, e.err)
+}
+
+func (e *opError) Unwrap() error { return e.err }
+
+func wrap(verb, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &opError{verb, name, err}
+}
+
+// ended is the error of a context that is done, or nil.
+func ended(ctx context.Context) error {
+	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); cause != err {
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+// classify gives an error of the client or the server its sentinel. Whatever is not known to be final is
+// ErrUnavailable: it says nothing about who holds what. What Close interrupts is ErrClosed.
+func (b *Backend) classify(err error) error {
+	if err == nil {
+		return nil
+	}
+	if b.closing.Load() {
+		return fmt.Errorf("%w: %w", backends.ErrClosed, err)
+	}
+	var reply redis.Error
+	if errors.As(err, &reply) {
+		text := strings.TrimPrefix(reply.Error(), "ERR ")
+		switch word, _, _ := strings.Cut(text, " "); word {
+		case "WRONGTYPE":
+			return fmt.Errorf("%w: %w", errForeign, err)
+		case "NOAUTH", "NOPERM", "WRONGPASS":
+			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
+		}
+		// What a script is not allowed to do is told without a code.
+		if strings.HasPrefix(text, "The user executing the script") || strings.Contains(text, "has no permissions") {
+			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
+		}
+	}
+	return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
+}
+
+// final reports whether waiting on makes no sense.
+func final(err error) bool { return !errors.Is(err, backends.ErrUnavailable) }
+
+// refusal is the error of a code with which a script refuses a name; nil for other codes.
+func refusal(code int64) error {
+	switch code {
+	case codeForeign:
+		return errForeign
+	case codeVersion:
+		return errVersion
+	}
+	return nil
+}
+
+func lost(g backends.Grant, reason backends.LostReason) error {
+	return &backends.LostError{Name: g.Resource.Name, Token: g.Token, Reason: reason}
+}
+
+func isLost(err error) bool { return errors.Is(err, backends.ErrLost) }

@@ -1,0 +1,194 @@
+package redis
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/actor"
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/redis/go-redis/v9"
+)
+
+const (
+	warmAfter     = 50 * time.Millisecond // a grant held for longer wants to know who waits for it
+	coolAfter     = 5 * time.Second       // without use an inbox is closed
+	subscribeTime = 5 * time.Second
+	inboxSize     = 1024 // messages on their way to the desk
+)
+
+// inbox is the channel on which a client hears of offers and of waiters. What it says is a hint, and checked with the
+// server's table; what it misses is found by the heartbeat. It is open while something waits, or has been held
+// for a while, so that a client that nobody competes with costs no subscription.
+type inbox struct {
+	sub        *redis.PubSub // nil: closed
+	subscribed bool
+	warming    *actor.Timer
+	cooling    *actor.Timer
+	awaited    map[uint64]*actor.Timer // offers that the heartbeat found before their message came
+}
+
+func hexID(id uint64) string { return idText(backends.GrantID{Client: id})[:16] }
+
+// warm sees to it that a holder hears of waiters.
+func (d *desk) warm() {
+	if in := &d.inbox; in.sub == nil && in.warming == nil && !d.closing {
+		in.warming = d.actor.After(warmAfter, warmed{})
+	}
+}
+
+type warmed struct{}
+
+func (warmed) on(d *desk) {
+	d.inbox.warming = nil
+	if len(d.held) > 0 {
+		d.listen()
+	}
+}
+
+// cool sees to it that an inbox that nobody needs is closed.
+func (d *desk) cool() {
+	if in := &d.inbox; in.sub != nil && in.cooling == nil && !d.closing {
+		in.cooling = d.actor.After(coolAfter, cooled{})
+	}
+}
+
+type cooled struct{}
+
+func (cooled) on(d *desk) {
+	d.inbox.cooling = nil
+	if len(d.waiting) == 0 && len(d.held) == 0 {
+		d.deafen()
+	}
+}
+
+// listen opens the inbox. Requests that were queued before the subscription stands are looked at when it does, so no offer is
+// missed in between.
+func (d *desk) listen() {
+	if d.inbox.sub != nil || d.closing {
+		return
+	}
+	b := d.b
+	sub := b.clients.calls.Subscribe(context.Background())
+	d.inbox.sub, d.inbox.subscribed, d.inbox.awaited = sub, false, make(map[uint64]*actor.Timer)
+	d.task(func() message {
+		ctx, cancel := context.WithTimeout(context.Background(), subscribeTime)
+		defer cancel()
+		// If this fails the client goes on trying: it connects again and subscribes.
+		_ = sub.Subscribe(ctx, b.inboxPrefix()+hexID(b.id))
+		for m := range sub.ChannelWithSubscriptions(
+			redis.WithChannelSize(inboxSize), redis.WithChannelHealthCheckInterval(0),
+		) {
+			switch m := m.(type) {
+			case *redis.Subscription:
+				d.actor.Tell(subscribed{sub})
+			case *redis.Message:
+				d.actor.Tell(hint{sub, m.Payload})
+			}
+		}
+		return nil
+	})
+}
+
+// deafen closes the inbox.
+func (d *desk) deafen() {
+	in := &d.inbox
+	for _, t := range []*actor.Timer{in.warming, in.cooling} {
+		if t != nil {
+			t.Stop()
+		}
+	}
+	stopAll(in.awaited)
+	sub := in.sub
+	*in = inbox{}
+	if sub != nil {
+		d.task(func() message {
+			sub.Close() // what it was for is over
+			return nil
+		})
+	}
+}
+
+// subscribed says that messages arrive from now on. What was sent before, or while the connection was cut, is lost: so
+// everything is looked at.
+type subscribed struct{ sub *redis.PubSub }
+
+func (m subscribed) on(d *desk) {
+	if d.inbox.sub != m.sub {
+		return
+	}
+	d.inbox.subscribed = true
+	for _, p := range d.names {
+		if p.waiting.Len() > 0 || len(p.held) > 0 {
+			d.due[p] = true
+		}
+	}
+	d.beat()
+}
+
+// overdue says that a message has not come that should have: the inbox is opened anew.
+type overdue struct {
+	seq uint64
+	sub *redis.PubSub
+}
+
+func (m overdue) on(d *desk) {
+	if d.inbox.sub != m.sub {
+		return
+	}
+	d.deafen()
+	d.listen()
+}
+
+// hint is a message: a letter, numbers, and a name.
+type hint struct {
+	sub     *redis.PubSub
+	payload string
+}
+
+func (m hint) on(d *desk) {
+	word, rest, _ := strings.Cut(m.payload, " ")
+	numbers, name, ok := strings.Cut(rest, " ")
+	if !ok || d.closing || d.inbox.sub != m.sub {
+		return
+	}
+	p := d.names[name]
+	switch {
+	case word == "o":
+		for s := range strings.SplitSeq(numbers, ",") {
+			if seq, err := strconv.ParseUint(s, 16, 64); err == nil {
+				d.offered(name, seq)
+			}
+		}
+	case word == "c" && p != nil:
+		p.news = p.asked > 0 || p.waiting.Len() > 0
+		for _, h := range p.held {
+			h.contend(true)
+		}
+	case word == "b" && p != nil:
+		p.broken = true
+		d.due[p] = true
+		d.beat()
+	}
+}
+
+// offered claims what a request was offered, and declines what nobody asked for: a request that was given up, but whose
+// giving up did not reach the server.
+func (d *desk) offered(name string, seq uint64) {
+	if t := d.inbox.awaited[seq]; t != nil {
+		t.Stop()
+		delete(d.inbox.awaited, seq)
+	}
+	if q := d.waiting[seq]; q != nil {
+		if q.Name == name {
+			d.ask(q)
+		}
+		return
+	}
+	if d.held[seq] == nil && backends.CheckName(name) == nil {
+		id := backends.GrantID{Client: d.b.id, Seq: seq}
+		keys := d.b.appendKeys(nil, name)
+		d.giveBack(&giveBack{call: d.b.giveBackCall(keys, name, idText(id), "cancel"), tries: giveBackTries - 1})
+	}
+}

@@ -1,0 +1,85 @@
+package redis
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// encode makes a name the hash tag of its keys: never empty, without braces, readable where the name is, and different
+// for different names. A byte that could end the tag, or that people cannot see, becomes %XX.
+func encode(name string) string {
+	var s strings.Builder
+	for i := range len(name) {
+		if c := name[i]; c <= ' ' || c == '%' || c == '{' || c == '}' || c >= 0x7f {
+			fmt.Fprintf(&s, "%%%02X", c)
+		} else {
+			s.WriteByte(c)
+		}
+	}
+	return s.String()
+}
+
+// decode is the reverse of encode; it reports false for what encode does not produce.
+func decode(tag string) (string, bool) {
+	var s strings.Builder
+	for i := 0; i < len(tag); i++ {
+		if tag[i] != '%' {
+			s.WriteByte(tag[i])
+			continue
+		}
+		if i+2 >= len(tag) {
+			return "", false
+		}
+		c, err := strconv.ParseUint(tag[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", false
+		}
+		s.WriteByte(byte(c))
+		i += 2
+	}
+	name := s.String()
+	return name, backends.CheckName(name) == nil && encode(name) == tag
+}
+
+// appendKeys appends the three keys of a name. They lie in one slot of a cluster.
+func (b *Backend) appendKeys(keys []string, name string) []string {
+	h := b.opt.prefix + "{" + encode(name) + "}"
+	return append(keys, h, h+":q", h+":d")
+}
+
+// nameOf returns the name whose hash has this key.
+func (b *Backend) nameOf(key string) (string, bool) {
+	tag, ok := strings.CutPrefix(key, b.opt.prefix+"{")
+	if !ok {
+		return "", false
+	}
+	if tag, ok = strings.CutSuffix(tag, "}"); !ok {
+		return "", false
+	}
+	return decode(tag)
+}
+
+// pattern matches the hashes of all names, and little else.
+func (b *Backend) pattern() string {
+	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`).Replace(b.opt.prefix) + "{*}"
+}
+
+// inboxPrefix is what the channels of all clients begin with; a client's own number follows.
+func (b *Backend) inboxPrefix() string { return b.opt.prefix + "inbox:" }
+
+// idText is how scripts write a grant's id.
+func idText(id backends.GrantID) string { return id.String() }
+
+// parseID is the reverse of idText.
+func parseID(s string) (backends.GrantID, error) {
+	client, seq, _ := strings.Cut(s, "-")
+	c, err := strconv.ParseUint(client, 16, 64)
+	if err != nil {
+		return backends.GrantID{}, err
+	}
+	n, err := strconv.ParseUint(seq, 16, 64)
+	return backends.GrantID{Client: c, Seq: n}, err
+}

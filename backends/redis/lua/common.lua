@@ -1,0 +1,210 @@
+-- What all scripts share: the state of one name, and the rules by which it changes.
+--
+-- keys     three for each name, in one slot: H, Q, D
+--   H  hash   v format, k kind, c capacity, u permits in use, t last token, s last ticket,
+--             e when the last of its uses can end at the latest, r grant that was released last
+--             g:<id>     a grant: mark weight token tokens since owner
+--                        mark "h" held, "o" offered: reserved for a waiter that has not claimed it yet
+--             w:<id>     a waiter: weight tokens since owner
+--             c:<client> a client with waiters: how many, until when it counts as alive
+--             x:<id>     an acquire that was given up: it must not take effect if it still comes
+--   Q  zset   the queue: id, by ticket
+--   D  zset   deadlines: "g:<id>" and "x:<id>", by the time when they end
+-- args     ARGV[1] channel prefix of the inboxes, ARGV[2] how long a client counts as alive after it was seen,
+--          ARGV[3] how long an offer stands
+-- clock    TIME of the server, in microseconds since 1970; every time and span is in microseconds
+--
+-- An id is <client>-<number>, the client 16 hexadecimal digits. Numbers beyond 10^14 lose digits when Lua turns them
+-- into text by itself: text() keeps all of them up to 2^53.
+
+local FORMAT = '1'
+local LINGER = 600 * 1000000       -- how long the last token of an unused name is remembered
+local LARGEST = 9007199254740991   -- 2^53 - 1
+local AT_ONCE = 256                -- bounds what one call prunes, offers or tells
+
+local BUSY, GRANTED, QUEUED, GIVEN_UP = 0, 1, 2, 3
+local MISMATCH, FOREIGN, VERSION = -1, -2, -3
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000000 + clock[2]
+local inbox, alive, claim = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+
+local H, Q, D
+local S        -- the fields of H that are numbers, and q, the length of the queue
+local written  -- fields of H to be written by save
+local clients  -- c: fields read so far
+local changed  -- anything to be written at all
+local mail     -- client -> what it is told
+
+local function text(n) return string.format('%.0f', n) end
+
+-- open reads the name whose keys begin at KEYS[i], and what is known of id. It returns a code if the key is not ours.
+local function open(i, id)
+  H, Q, D = KEYS[i], KEYS[i + 1], KEYS[i + 2]
+  written, clients, mail, changed = {}, {}, {}, false
+  local f = redis.call('HMGET', H, 'v', 'k', 'c', 'u', 't', 's', 'e', 'r', 'g:' .. id, 'w:' .. id, 'x:' .. id)
+  S = { k = f[2], c = tonumber(f[3]) or 0, u = tonumber(f[4]) or 0, t = tonumber(f[5]) or 0, s = tonumber(f[6]) or 0,
+        e = tonumber(f[7]) or 0, r = f[8], g = f[9], w = f[10], x = f[11], fresh = not f[1] }
+  S.q = redis.call('ZCARD', Q)
+  if f[1] and f[1] ~= FORMAT then return VERSION end
+  if S.fresh and redis.call('HLEN', H) > 0 or not (S.t < LARGEST / 2) then return FOREIGN end
+end
+
+local function clientOf(id) return string.sub(id, 1, 16) end
+
+local function client(name)
+  local c = clients[name]
+  if not c then
+    local f = redis.call('HGET', H, 'c:' .. name)
+    c = { n = 0, till = 0 }
+    if f then
+      local n, till = string.match(f, '^(%d+) (%d+)$')
+      c.n, c.till = tonumber(n) or 0, tonumber(till) or 0
+    end
+    clients[name] = c
+  end
+  return c
+end
+
+-- contended says whether any client but this one waits.
+local function contended(name) return S.q > 0 and S.q > client(name).n and 1 or 0 end
+
+local function fits(weight) return S.u + weight <= S.c end
+
+local function weightOf(grant) return tonumber(string.match(grant, '^%a(%d+)')) or 0 end
+
+local function tell(name, word, what)
+  local m = mail[name] or {}
+  mail[name] = m
+  m[word] = m[word] or {}
+  if what then table.insert(m[word], what) end
+end
+
+-- grant gives id its permits and tokens until life is over.
+local function grant(id, weight, tokens, life, owner, mark)
+  local first = math.max(S.t + 1, now)
+  S.t = first + tokens - 1
+  S.u = S.u + weight
+  S.e = math.max(S.e, now + life)
+  local g = mark .. text(weight) .. ' ' .. text(first) .. ' ' .. text(tokens) .. ' ' .. text(now) .. ' ' .. owner
+  written['g:' .. id] = g
+  changed = true
+  return g, first
+end
+
+local function drop(field)
+  written[field] = nil
+  redis.call('HDEL', H, field)
+  changed = true
+end
+
+-- free takes the permits of a grant back.
+local function free(id, g)
+  redis.call('ZREM', D, 'g:' .. id)
+  drop('g:' .. id)
+  S.u = math.max(0, S.u - weightOf(g))
+end
+
+-- unqueue takes a waiter out of the queue.
+local function unqueue(id)
+  if redis.call('ZREM', Q, id) == 1 then S.q = S.q - 1 end
+  drop('w:' .. id)
+  local c = client(clientOf(id))
+  c.n, c.dirty = c.n - 1, true
+end
+
+-- prune ends what is overdue. A client that let an offer lapse does not count as alive until it is seen again.
+local function prune(id)
+  if S.fresh then -- the hash was lost; what the others still say means nothing without it
+    if S.q > 0 or redis.call('ZCARD', D) > 0 then redis.call('DEL', Q, D) end
+    S.q = 0
+    return
+  end
+  for _, m in ipairs(redis.call('ZRANGEBYSCORE', D, '-inf', text(now), 'LIMIT', 0, AT_ONCE)) do
+    local whose = string.sub(m, 3)
+    local g = redis.call('HGET', H, m)
+    if g and string.sub(m, 1, 1) == 'g' then
+      if string.sub(g, 1, 1) == 'o' then
+        local c = client(clientOf(whose))
+        c.till, c.dirty = 0, true
+      end
+      free(whose, g)
+    else
+      redis.call('ZREM', D, m)
+      drop(m)
+    end
+    if whose == id then S.g, S.x = false, false end
+  end
+  if S.u > 0 and redis.call('EXISTS', D) == 0 then -- the deadlines were lost, and the grants with them
+    for _, f in ipairs(redis.call('HKEYS', H)) do
+      if string.sub(f, 1, 2) == 'g:' then drop(f) end
+    end
+    S.u, S.g = 0, false
+  end
+end
+
+-- pump lets the queue move up: its head is offered what it waits for as long as it fits. Waiters of dead clients
+-- are skipped.
+local function pump(id)
+  local n = 0
+  while S.q > 0 and S.u < S.c and n < AT_ONCE do
+    n = n + 1
+    local head = redis.call('ZRANGE', Q, 0, 0)[1]
+    local w = head and (written['w:' .. head] or redis.call('HGET', H, 'w:' .. head))
+    local whose = head and clientOf(head)
+    local weight, tokens, owner
+    if w then weight, tokens, owner = string.match(w, '^(%d+) (%d+) %d+ (.*)$') end
+    weight = tonumber(weight)
+    if not head then
+      S.q = 0
+    elseif not weight then -- junk, or half of it was lost
+      redis.call('ZREM', Q, head)
+      S.q = S.q - 1
+    elseif client(whose).till <= now then
+      unqueue(head)
+    elseif not fits(weight) then
+      break
+    else
+      unqueue(head)
+      local g = grant(head, weight, tonumber(tokens), claim, owner, 'o')
+      redis.call('ZADD', D, text(now + claim), 'g:' .. head)
+      if head == id then S.g, S.w = g, false else tell(whose, 'o', string.sub(head, 18)) end
+    end
+  end
+end
+
+-- save writes what has changed and sends the mail. A message that the server refuses changes nothing: it is a hint.
+local function save(name)
+  for c, v in pairs(clients) do
+    if v.dirty then
+      if v.n > 0 then written['c:' .. c] = text(v.n) .. ' ' .. text(v.till) else drop('c:' .. c) end
+      changed = true
+    end
+  end
+  if changed then
+    local idle = S.u <= 0 and S.q <= 0
+    if idle then S.e = now end
+    local f = { 'v', FORMAT, 'k', S.k or '0', 'c', text(S.c), 'u', text(S.u), 't', text(S.t), 's', text(S.s),
+                'e', text(S.e), 'r', S.r or '' }
+    for k, v in pairs(written) do
+      f[#f + 1] = k
+      f[#f + 1] = v
+    end
+    redis.call('HSET', H, unpack(f))
+    local till = text(math.ceil((math.max(S.e, S.t, now) + LINGER) / 1000))
+    redis.call('PEXPIREAT', H, till)
+    redis.call('PEXPIREAT', D, till)
+    if S.q > 0 then redis.call('PEXPIREAT', Q, till) end
+  end
+  for c, words in pairs(mail) do
+    for word, what in pairs(words) do
+      redis.pcall('PUBLISH', inbox .. c, word .. ' ' .. table.concat(what, ',') .. ' ' .. name)
+    end
+  end
+end
+
+-- due says in how many microseconds the next deadline comes; -1: there is none.
+local function due()
+  local d = redis.call('ZRANGE', D, 0, 0, 'WITHSCORES')
+  return d[2] and math.max(0, tonumber(d[2]) - now) or -1
+end

@@ -1,0 +1,34 @@
+-- Gives back what an id has, a grant or a place in the queue, and lets the queue move up.
+--
+-- keys     H, Q, D of the name
+-- args     4 name, 5 id
+--          6 "release": of a grant; "cancel": of whatever there is;
+--            "forbid": the same, and if there is nothing, the acquire that may still be on its way will have no effect
+--          7 how long to forbid it
+-- result   {1} given back, also when a release is repeated; {0} there was nothing; {FOREIGN}, {VERSION}
+-- clock    TIME
+
+local name, id, how = ARGV[4], ARGV[5], ARGV[6]
+local bad = open(1, id)
+if bad then return { bad } end
+prune(id)
+
+local had = 0
+if S.g then
+  had = 1
+  free(id, S.g)
+  if how == 'release' then S.r = id end
+elseif how == 'release' then
+  if S.r == id then had = 1 end
+elseif S.w then
+  had = 1
+  unqueue(id)
+elseif how == 'forbid' then
+  local till = now + tonumber(ARGV[7])
+  redis.call('ZADD', D, text(till), 'x:' .. id)
+  written['x:' .. id], changed = '1', true
+  S.e = math.max(S.e, till)
+end
+pump()
+save(name)
+return { had }

@@ -1,0 +1,36 @@
+-- Prolongs grants and reserves more tokens for them. Never brings one back that has ended. A name that cannot be
+-- handled does not keep the others from it.
+--
+-- keys     H, Q, D of each name
+-- args     from 4, for each name: id, time to live, tokens (0: none)
+-- result   for each name {GRANTED, first token or "0", contended}, {BUSY} if the grant has ended, {FOREIGN}, {VERSION}, or
+--          the text of an error
+-- clock    TIME
+
+local function renew(i)
+  local at = 4 + (i - 1) * 3
+  local id, life, tokens = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+  local bad = open(i * 3 - 2, id)
+  if bad then return { bad } end
+  local till = tonumber(redis.call('ZSCORE', D, 'g:' .. id) or 0)
+  if not S.g or string.sub(S.g, 1, 1) ~= 'h' or till <= now then return { BUSY } end
+  -- First a write that is allowed when memory is exhausted: it makes the server allow the rest of the script.
+  redis.call('PEXPIREAT', D, text(math.ceil((math.max(S.e, now + life) + LINGER) / 1000)))
+  redis.call('ZADD', D, text(now + life), 'g:' .. id)
+  S.e, changed = math.max(S.e, now + life), true
+  local first = 0
+  if tokens > 0 then
+    first = math.max(S.t + 1, now)
+    S.t = first + tokens - 1
+  end
+  local others = contended(clientOf(id))
+  save('')
+  return { GRANTED, text(first), others }
+end
+
+local results = {}
+for i = 1, #KEYS / 3 do
+  local ok, r = pcall(renew, i)
+  results[i] = ok and r or (type(r) == 'table' and r.err or tostring(r))
+end
+return results

@@ -1,0 +1,97 @@
+package redis
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/redis/go-redis/v9"
+)
+
+// Backend is one client of the locks on a Redis server, Sentinel group or cluster. Make it with [New]; the zero value is
+// not usable. It is safe for concurrent use.
+//
+// Between acquires, while nothing is held, it has no goroutine, no subscription and no timer, only idle connections.
+// A grant happens after the release that made room for it, as far as the server orders them; there is no
+// happens-before edge between processes but through the server.
+type Backend struct {
+	id      uint64
+	opt     options
+	clients clients
+	desk    *desk
+	seq     atomic.Uint64 // of the last request
+	closing atomic.Bool   // set once, by the desk; tells tasks why their connections end
+}
+
+var _ backends.Backend = (*Backend)(nil)
+
+var capabilities = backends.Capabilities{
+	Name: "redis", Expiry: true, CrossProcess: true, DurableToken: true, Break: true,
+}
+
+// New returns a backend for the locks that client can reach. It does not connect: the first acquire does.
+//
+// A *redis.Client (a Sentinel client is one) and a *redis.ClusterClient lend only their options: the backend opens
+// connections of its own, so that an exhausted pool cannot end leases, and never changes or closes the client. Any other
+// client is used as it is. Errors are *backends.InvalidError.
+func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
+	if client == nil {
+		return nil, fmt.Errorf("redis: %w",
+			&backends.InvalidError{Field: "client", Value: client, Want: "a client"})
+	}
+	o, err := newOptions(opts)
+	if err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
+	}
+	b := &Backend{id: rand.Uint64(), opt: o, clients: connect(client, o)}
+	b.desk = newDesk(b)
+	return b, nil
+}
+
+// Capabilities tells what the store can do.
+func (b *Backend) Capabilities() backends.Capabilities { return capabilities }
+
+// header is the arguments that every script takes first.
+func (b *Backend) header(more int) []any {
+	args := make([]any, 0, 3+more)
+	return append(args, b.inboxPrefix(), micros(b.opt.alive()), micros(b.opt.claim()))
+}
+
+// call runs f, which does I/O, on a goroutine of its own, and returns when f has returned or ctx has ended. The
+// end of ctx wins a tie: whoever calls undoes what f may still bring about.
+func (b *Backend) call(ctx context.Context, f func(context.Context)) error {
+	if err := ended(ctx); err != nil {
+		return err
+	}
+	r := run{ctx: ctx, f: f, done: make(chan error, 1)}
+	b.desk.actor.Deliver(r)
+	select {
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+		return ended(ctx)
+	}
+}
+
+// run is a call on its way to the desk.
+type run struct {
+	ctx  context.Context
+	f    func(context.Context)
+	done chan error // capacity 1: nobody waits for a caller that has gone
+}
+
+func (r run) on(d *desk) {
+	if d.closing {
+		r.done <- backends.ErrClosed
+		return
+	}
+	d.task(func() message {
+		r.f(r.ctx)
+		r.done <- nil
+		return nil
+	})
+}
+
+func (r run) fail(err error) { r.done <- err }

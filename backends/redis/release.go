@@ -1,0 +1,82 @@
+package redis
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// Release gives a grant back, in one command, and lets the queue move up: the processes that come next are told. A
+// grant that has ended before is an error that wraps [backends.ErrLost]; ErrUnavailable, or the error of a context that
+// ended first, says that the outcome is unknown: then the release can be repeated, or left to the grant's end.
+func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
+	if err := backends.CheckName(g.Resource.Name); err != nil {
+		return wrap("release", "", err)
+	}
+	var err error
+	if e := b.call(ctx, func(ctx context.Context) { err = b.release(ctx, g) }); e != nil {
+		return wrap("release", g.Resource.Name, e)
+	}
+	return wrap("release", g.Resource.Name, err)
+}
+
+func (b *Backend) release(ctx context.Context, g backends.Grant) error {
+	name := g.Resource.Name
+	k := b.giveBackCall(b.appendKeys(make([]string, 0, 3), name), name, idText(g.ID), "release")
+	v, err := b.eval(ctx, b.clients.calls, giveBackScript, k)
+	var unconfirmed *notReplicatedError
+	if errors.As(err, &unconfirmed) {
+		b.desk.actor.Tell(released{g.ID})
+		return nil // a release that a failover forgets ends with the grant's time
+	}
+	if err != nil {
+		return b.classify(err)
+	}
+	r, err := asRow(v)
+	if err != nil {
+		return b.classify(err)
+	}
+	if err := refusal(r.int(0)); err != nil {
+		return err
+	}
+	b.desk.actor.Tell(released{g.ID})
+	if r.int(0) == 0 {
+		return lost(g, backends.NotOwner)
+	}
+	return nil
+}
+
+// released says that a grant has ended.
+type released struct{ id backends.GrantID }
+
+func (m released) on(d *desk) {
+	if m.id.Client == d.b.id {
+		d.drop(m.id.Seq)
+	}
+}
+
+// Break ends every grant of the resource. Holders hear of it at once if their inbox is open, which it is when they have
+// held for a moment, and otherwise at their next renewal.
+func (b *Backend) Break(ctx context.Context, name string) error {
+	if err := backends.CheckName(name); err != nil {
+		return wrap("break", "", err)
+	}
+	var err error
+	e := b.call(ctx, func(ctx context.Context) {
+		var v any
+		k := call{keys: b.appendKeys(nil, name), args: append(b.header(1), name)}
+		if v, err = b.eval(ctx, b.clients.calls, breakScript, k); err != nil {
+			err = b.classify(err)
+			return
+		}
+		var r row
+		if r, err = asRow(v); err == nil {
+			err = refusal(r.int(0))
+		}
+	})
+	if e != nil {
+		err = e
+	}
+	return wrap("break", name, err)
+}

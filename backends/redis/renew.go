@@ -1,0 +1,124 @@
+package redis
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// renewNames is how many grants one script call renews, where one call may name several: the server does
+// nothing else meanwhile, for about half a millisecond.
+const renewNames = 128
+
+// Renew prolongs grants: 128 in one command on a single server, one each in a cluster, and all commands of a call in one
+// round trip. Only the server's word that a grant is not held is ErrLost; every other failure is ErrUnavailable, and the
+// grant may be renewed again.
+func (b *Backend) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
+	answers := make([]backends.Renewed, len(rs))
+	todo := make([]int, 0, len(rs))
+	for i := range rs {
+		if err := rs[i].Check(capabilities); err != nil {
+			answers[i].Err = wrap("renew", "", err)
+		} else {
+			todo = append(todo, i)
+		}
+	}
+	if len(todo) == 0 {
+		return answers
+	}
+	var sent time.Time
+	var results []result
+	err := b.call(ctx, func(ctx context.Context) {
+		sent = time.Now()
+		results = b.renew(ctx, rs, todo)
+	})
+	var told books
+	for j, i := range todo {
+		g := rs[i].Grant
+		if err != nil {
+			answers[i].Err = wrap("renew", g.Resource.Name, err)
+			continue
+		}
+		answers[i] = b.renewed(rs[i], sent, results[j])
+		told = append(told, entry{g.ID, answers[i]})
+		answers[i].Err = wrap("renew", g.Resource.Name, answers[i].Err)
+	}
+	if told != nil {
+		b.desk.actor.Deliver(told)
+	}
+	return answers
+}
+
+func (b *Backend) renew(ctx context.Context, rs []backends.Renewal, todo []int) []result {
+	size := 1
+	if b.clients.batch {
+		size = renewNames
+	}
+	var calls []call
+	for part := range slices.Chunk(todo, size) {
+		c := call{keys: make([]string, 0, 3*len(part)), args: b.header(3 * len(part))}
+		for _, i := range part {
+			g := rs[i].Grant
+			c.keys = b.appendKeys(c.keys, g.Resource.Name)
+			c.args = append(c.args, idText(g.ID), micros(rs[i].TTL+b.opt.grace), strconv.Itoa(rs[i].Tokens))
+		}
+		calls = append(calls, c)
+	}
+	if b.opt.replicas == 0 {
+		return spread(evalAll(ctx, b.clients.renews, renewScript, calls), len(todo), size)
+	}
+	answers := make([]result, len(calls))
+	for i, c := range calls {
+		answers[i].val, answers[i].err = b.eval(ctx, b.clients.renews, renewScript, c)
+	}
+	return spread(answers, len(todo), size)
+}
+
+func (b *Backend) renewed(rn backends.Renewal, sent time.Time, res result) backends.Renewed {
+	if res.err != nil {
+		return backends.Renewed{Err: b.classify(res.err)}
+	}
+	r, err := asRow(res.val)
+	if err != nil {
+		return backends.Renewed{Err: b.classify(err)}
+	}
+	switch code := r.int(0); {
+	case code == codeBusy:
+		return backends.Renewed{Err: lost(rn.Grant, backends.NotOwner)}
+	case code != codeGranted:
+		// The key is not ours any more, and neither is what it said: the next answer may be another.
+		return backends.Renewed{Err: refusal(code)}
+	}
+	valid := backends.ValidUntil(sent, rn.TTL)
+	if valid.Before(rn.Grant.ValidUntil) {
+		valid = rn.Grant.ValidUntil
+	}
+	return backends.Renewed{ValidUntil: valid, Token: r.uint(1), Tokens: rn.Tokens, Contended: r.int(2) != 0}
+}
+
+// books is what renewals found out.
+type books []entry
+
+type entry struct {
+	id     backends.GrantID
+	answer backends.Renewed
+}
+
+func (m books) on(d *desk) {
+	for _, e := range m {
+		if e.id.Client != d.b.id {
+			continue
+		}
+		h := d.held[e.id.Seq]
+		switch {
+		case h == nil:
+		case e.answer.Err == nil:
+			h.contended = e.answer.Contended
+		case isLost(e.answer.Err):
+			d.drop(e.id.Seq)
+		}
+	}
+}

@@ -1,0 +1,211 @@
+package redis
+
+import (
+	"context"
+	"crypto/sha1"
+	_ "embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// The scripts are the only place where state of a name is changed. Each one is common.lua followed by a file of its own,
+// whose header says keys, arguments, result and clock.
+var (
+	//go:embed lua/common.lua
+	commonLua string
+	//go:embed lua/acquire.lua
+	acquireLua string
+	//go:embed lua/giveback.lua
+	giveBackLua string
+	//go:embed lua/renew.lua
+	renewLua string
+	//go:embed lua/beat.lua
+	beatLua string
+	//go:embed lua/break.lua
+	breakLua string
+	//go:embed lua/inspect.lua
+	inspectLua string
+
+	acquireScript  = newScript(acquireLua)
+	giveBackScript = newScript(giveBackLua)
+	renewScript    = newScript(renewLua)
+	beatScript     = newScript(beatLua)
+	breakScript    = newScript(breakLua)
+	inspectScript  = newScript(inspectLua)
+)
+
+// The codes with which scripts answer, as in common.lua.
+const (
+	codeBusy     = 0
+	codeGranted  = 1
+	codeQueued   = 2
+	codeGivenUp  = 3
+	codeMismatch = -1
+	codeForeign  = -2
+	codeVersion  = -3
+)
+
+type script struct{ src, sha string }
+
+func newScript(own string) *script {
+	src := commonLua + own
+	sum := sha1.Sum([]byte(src))
+	return &script{src: src, sha: hex.EncodeToString(sum[:])}
+}
+
+// call is one call of a script.
+type call struct {
+	keys []string
+	args []any
+}
+
+// result is its answer.
+type result struct {
+	val any
+	err error
+}
+
+// Messages of replies that are not what the scripts send.
+var errReply = errors.New("unexpected reply")
+
+// eval calls a script once, by its hash, and sends its text if the server does not know it.
+func (b *Backend) eval(ctx context.Context, c redis.UniversalClient, s *script, k call) (any, error) {
+	if b.opt.replicas > 0 {
+		return b.evalAndWait(ctx, c, s, k)
+	}
+	v, err := c.EvalSha(ctx, s.sha, k.keys, k.args...).Result()
+	if noScript(err) {
+		v, err = c.Eval(ctx, s.src, k.keys, k.args...).Result()
+	}
+	return v, err
+}
+
+// evalAndWait has the replicas confirm what the script wrote. WAIT speaks of the writes of its own connection, so both go
+// through one pipeline to one node.
+func (b *Backend) evalAndWait(ctx context.Context, c redis.UniversalClient, s *script, k call) (any, error) {
+	if cluster, ok := c.(*redis.ClusterClient); ok {
+		node, err := cluster.MasterForKey(ctx, k.keys[0])
+		if err != nil {
+			return nil, err
+		}
+		c = node
+	}
+	for _, text := range []bool{false, true} {
+		p := c.Pipeline()
+		var cmd *redis.Cmd
+		if text {
+			cmd = p.Eval(ctx, s.src, k.keys, k.args...)
+		} else {
+			cmd = p.EvalSha(ctx, s.sha, k.keys, k.args...)
+		}
+		wait := p.Do(ctx, "wait", b.opt.replicas, b.opt.replicaTimeout.Milliseconds())
+		_, _ = p.Exec(ctx) // each command has its own error
+		if noScript(cmd.Err()) && !text {
+			continue
+		}
+		if cmd.Err() != nil {
+			return nil, cmd.Err()
+		}
+		n, err := wait.Int()
+		if err == nil && n < b.opt.replicas {
+			err = fmt.Errorf("%d of %d replicas confirmed within %v", n, b.opt.replicas, b.opt.replicaTimeout)
+		}
+		if err != nil {
+			return nil, &notReplicatedError{err}
+		}
+		return cmd.Val(), nil
+	}
+	return nil, errReply
+}
+
+// notReplicatedError says that a script ran, but that too few replicas have what it wrote.
+type notReplicatedError struct{ err error }
+
+func (e *notReplicatedError) Error() string { return "not replicated: " + e.err.Error() }
+
+// evalAll calls a script many times in one round trip.
+func evalAll(ctx context.Context, c redis.UniversalClient, s *script, calls []call) []result {
+	results := make([]result, len(calls))
+	todo := make([]int, len(calls))
+	for i := range todo {
+		todo[i] = i
+	}
+	for _, text := range []bool{false, true} {
+		p := c.Pipeline()
+		cmds := make([]*redis.Cmd, len(todo))
+		for j, i := range todo {
+			if text {
+				cmds[j] = p.Eval(ctx, s.src, calls[i].keys, calls[i].args...)
+			} else {
+				cmds[j] = p.EvalSha(ctx, s.sha, calls[i].keys, calls[i].args...)
+			}
+		}
+		_, _ = p.Exec(ctx) // each command has its own error
+		var unknown []int
+		for j, i := range todo {
+			v, err := cmds[j].Result()
+			results[i] = result{v, err}
+			if noScript(err) {
+				unknown = append(unknown, i)
+			}
+		}
+		if todo = unknown; len(todo) == 0 {
+			break
+		}
+	}
+	return results
+}
+
+func noScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }
+
+// micros is how scripts take spans of time.
+func micros(d time.Duration) string { return strconv.FormatInt(d.Microseconds(), 10) }
+
+// row is a script's answer for one name.
+type row []any
+
+func asRow(v any) (row, error) {
+	r, ok := v.([]any)
+	if ok && len(r) > 0 {
+		return r, nil
+	}
+	if text, ok := v.(string); ok {
+		return nil, scriptError(text)
+	}
+	return nil, fmt.Errorf("%w: %T", errReply, v)
+}
+
+// scriptError is the text of an error that a script met while it handled one of many names.
+type scriptError string
+
+func (e scriptError) Error() string { return string(e) }
+
+// RedisError makes it an error as the server sends it.
+func (scriptError) RedisError() {}
+
+// int returns number i of the row, or 0 where there is none: the codes of the scripts make 0 the harmless one.
+func (r row) int(i int) int64 {
+	if i >= len(r) {
+		return 0
+	}
+	switch v := r[i].(type) {
+	case int64:
+		return v
+	case string:
+		n, _ := strconv.ParseInt(v, 10, 64)
+		return n
+	}
+	return 0
+}
+
+func (r row) uint(i int) uint64 {
+	if n := r.int(i); n > 0 {
+		return uint64(n)
+	}
+	return 0
+}
