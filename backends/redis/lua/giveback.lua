@@ -3,7 +3,7 @@
 -- keys     H, Q, D of the name
 -- args     4 name, 5 id
 --          6 "release": of a grant; "cancel": of whatever there is;
---            "forbid": the same, and if there is nothing, the acquire that may still be on its way will have no effect
+--            "forbid": the same, and an acquire that may still be on its way, the first or a repeated one, has no effect
 --          7 how long to forbid it
 -- result   {1} given back, also when a release is repeated; {0} there was nothing; {FOREIGN}, {VERSION}
 -- clock    TIME
@@ -23,7 +23,8 @@ elseif how == 'release' then
 elseif S.w then
   had = 1
   unqueue(id)
-elseif how == 'forbid' then
+end
+if how == 'forbid' then
   local till = now + tonumber(ARGV[7])
   redis.call('ZADD', D, text(till), 'x:' .. id)
   written['x:' .. id], changed = '1', true
