@@ -1,0 +1,88 @@
+package file
+
+import (
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// verb is what a message asks a resource to do.
+type verb uint8
+
+const (
+	acquire     verb = iota + 1 // call
+	try                         // call
+	cancelWait                  // call: the one that waits
+	release                     // call.grant
+	renew                       // call.renewal
+	inspect                     // call
+	breakAll                    // call
+	shut                        // the Backend closes
+	look                        // something may have changed: wake-up, event, timer
+	again                       // look, once more after the last time
+	verify                      // a file may have been removed or replaced
+	died                        // client has ended
+	tableLocked                 // err; the task that waited for the table's lock
+	tick                        // the resource's timer
+	giveUp                      // call: its cancellation has waited long enough
+)
+
+// message is what a resource's actor takes.
+type message struct {
+	verb   verb
+	call   *call
+	client uint64
+	err    error
+}
+
+// callState is how far an acquire has come. It moves down only.
+type callState uint8
+
+const (
+	fresh callState = iota
+	waiting
+	granted
+	over // failed, released or lost
+)
+
+// call is a request on its way through a resource, and its answer. After an acquire was granted it stays, as what the
+// resource knows of the grant. It belongs to the resource's actor from Deliver to done, and where it is an acquire's
+// for good, but for answer and err: those are the caller's after done.
+type call struct {
+	request backends.Request
+	id      backends.GrantID
+	state   callState
+	told    bool   // of contention
+	last    uint64 // of the grant's tokens
+
+	grant   backends.Grant   // acquire: the answer. release: which
+	renewal backends.Renewal // renew
+	renewed backends.Renewed // renew: the answer
+	seen    backends.State   // inspect: the answer
+
+	answered bool
+	err      error
+	done     chan struct{} // capacity 1: the actor never waits for a caller
+}
+
+func newCall() *call { return &call{done: make(chan struct{}, 1)} }
+
+// answer ends the call for its caller.
+func (c *call) answer() {
+	if !c.answered {
+		c.answered = true
+		c.done <- struct{}{}
+	}
+}
+
+func (c *call) fail(err error) {
+	if !c.answered {
+		c.err = err
+		c.state = over
+		c.answer()
+	}
+}
+
+// event is something to tell a holder or waiter when the table is unlocked again.
+type event struct {
+	notify func(backends.Event)
+	backends.Event
+}

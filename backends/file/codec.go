@@ -1,0 +1,263 @@
+package file
+
+import (
+	"bytes"
+	"errors"
+	"hash/crc32"
+	"strconv"
+	"strings"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// A table file begins with one line of fixed length, the header:
+//
+//	lockkeeper 1 version 00000000000000a7 crc 9f2d01c4 at 00000058 length 00000083
+//
+// The crc (Castagnoli) is that of the body: length bytes (hexadecimal, like all of the header) at offset at. What lies
+// beyond is left over from earlier and means nothing. The version grows with every change, so that a reader who
+// finds the header it wrote itself knows the rest without reading it. The body is lines as well:
+//
+//	name "db"
+//	mutex capacity 1
+//	token 1764000000000001
+//	holder 00c0ffee00c0ffee-1 weight 1 token 1764000000000001 since 2026-01-02T15:04:05.000006Z pid 7 …
+//	waiter 0badcafe0badcafe-9 weight 1 token 0 since …
+const (
+	headerLength = 79
+	page         = 4096 // a body that ends within the first page lies there, else behind it
+	largestTable = 64 << 20
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+var (
+	errCorrupt = errors.New("table is damaged")
+	errTooLong = errors.New("table is too long")
+)
+
+type header struct {
+	version uint64
+	crc     uint32
+	at      int64
+	length  int64
+}
+
+func (h header) append(b []byte) []byte {
+	b = append(b, "lockkeeper 1 version "...)
+	b = appendHex(b, h.version, 16)
+	b = append(b, " crc "...)
+	b = appendHex(b, uint64(h.crc), 8)
+	b = append(b, " at "...)
+	b = appendHex(b, uint64(h.at), 8)
+	b = append(b, " length "...)
+	b = appendHex(b, uint64(h.length), 8)
+	return append(b, '\n')
+}
+
+func appendHex(b []byte, v uint64, digits int) []byte {
+	for s := 4 * (digits - 1); s >= 0; s -= 4 {
+		b = append(b, hexDigits[v>>s&15])
+	}
+	return b
+}
+
+// parseHeader reads the header at the start of b. Only what append writes is a header, bit for bit.
+func parseHeader(b []byte) (header, error) {
+	if len(b) < headerLength {
+		return header{}, errCorrupt
+	}
+	line := b[:headerLength]
+	h := header{
+		version: hexAt(line, 21, 16),
+		crc:     uint32(hexAt(line, 42, 8)),
+		at:      int64(hexAt(line, 54, 8)),
+		length:  int64(hexAt(line, 70, 8)),
+	}
+	var again [headerLength]byte
+	inline := h.at == headerLength && h.at+h.length <= page
+	if !bytes.Equal(h.append(again[:0]), line) || !inline && h.at < page || h.length > largestTable {
+		return header{}, errCorrupt
+	}
+	return h, nil
+}
+
+// hexAt reads hexadecimal digits. Other bytes count as some digit; parseHeader notices.
+func hexAt(b []byte, at, digits int) uint64 {
+	var v uint64
+	for _, c := range b[at : at+digits] {
+		if c -= '0'; c > 9 {
+			c -= 'a' - '0' - 10
+		}
+		v = v<<4 | uint64(c&15)
+	}
+	return v
+}
+
+// appendBody appends the table's lines.
+func (t *table) appendBody(b []byte) []byte {
+	b = append(b, "name "...)
+	b = strconv.AppendQuote(b, t.name)
+	b = append(b, '\n')
+	b = append(b, t.kind.String()...)
+	b = append(b, " capacity "...)
+	b = strconv.AppendInt(b, t.capacity, 10)
+	b = append(b, "\ntoken "...)
+	b = strconv.AppendUint(b, t.token, 10)
+	b = append(b, '\n')
+	for i := range t.holders {
+		word := "holder "
+		if t.holders[i].broken {
+			word = "broken "
+		}
+		b = t.holders[i].append(b, word)
+	}
+	for i := range t.waiters {
+		b = t.waiters[i].append(b, "waiter ")
+	}
+	return b
+}
+
+func (e *entry) append(b []byte, word string) []byte {
+	b = append(b, word...)
+	b = appendHex(b, e.id.Client, 16)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, e.id.Seq, 16)
+	b = append(b, " weight "...)
+	b = strconv.AppendInt(b, e.weight, 10)
+	b = append(b, " token "...)
+	b = strconv.AppendUint(b, e.token, 10)
+	b = append(b, ' ')
+	b = append(b, e.about...)
+	return append(b, '\n')
+}
+
+// parseBody reads what appendBody wrote. Whatever else it is given, it returns an error and no table.
+func parseBody(body string) (*table, error) {
+	t := &table{}
+	p := parser{rest: body}
+	p.word("name ")
+	t.name = p.quoted()
+	p.word("\n")
+	t.kind = p.kind()
+	p.word("capacity ")
+	t.capacity = int64(p.number(10, '\n'))
+	p.word("token ")
+	t.token = p.number(10, '\n')
+	for p.rest != "" && !p.bad {
+		switch word := p.until(' '); word {
+		case "holder", "broken":
+			e := p.entry()
+			e.broken = word == "broken"
+			t.holders = append(t.holders, e)
+		case "waiter":
+			t.waiters = append(t.waiters, p.entry())
+		default:
+			p.bad = true
+		}
+	}
+	r := backends.Resource{Name: t.name, Kind: t.kind, Capacity: t.capacity}
+	if p.bad || r.Check() != nil || t.token > highestToken {
+		return nil, errCorrupt
+	}
+	for _, es := range [...][]entry{t.holders, t.waiters} {
+		for i := range es {
+			if es[i].weight > t.capacity || es[i].token > t.token {
+				return nil, errCorrupt
+			}
+		}
+	}
+	return t, nil
+}
+
+// highestToken leaves more room above than could ever be used up, so that no sum overflows.
+const highestToken = 1 << 62
+
+// parser cuts a body into pieces. The first piece that is not as expected makes it bad for good.
+type parser struct {
+	rest string
+	bad  bool
+}
+
+func (p *parser) word(w string) {
+	rest, ok := strings.CutPrefix(p.rest, w)
+	p.rest = rest
+	p.bad = p.bad || !ok
+}
+
+func (p *parser) until(end byte) string {
+	i := strings.IndexByte(p.rest, end)
+	if i < 0 || p.bad {
+		p.bad = true
+		return ""
+	}
+	s := p.rest[:i]
+	p.rest = p.rest[i+1:]
+	return s
+}
+
+func (p *parser) number(base int, end byte) uint64 {
+	v, err := strconv.ParseUint(p.until(end), base, 63)
+	p.bad = p.bad || err != nil
+	return v
+}
+
+func (p *parser) quoted() string {
+	q, err := strconv.QuotedPrefix(p.rest)
+	if err != nil || p.bad {
+		p.bad = true
+		return ""
+	}
+	p.rest = p.rest[len(q):]
+	s, err := strconv.Unquote(q)
+	p.bad = p.bad || err != nil
+	return s
+}
+
+func (p *parser) kind() backends.Kind {
+	word := p.until(' ')
+	for _, k := range [...]backends.Kind{backends.Mutex, backends.ReadWrite, backends.Semaphore} {
+		if k.String() == word {
+			return k
+		}
+	}
+	p.bad = true
+	return 0
+}
+
+func (p *parser) entry() entry {
+	var e entry
+	var err error
+	if e.id.Client, err = strconv.ParseUint(p.until('-'), 16, 64); err != nil {
+		p.bad = true
+	}
+	e.id.Seq = p.number(16, ' ')
+	p.word("weight ")
+	e.weight = int64(p.number(10, ' '))
+	p.word("token ")
+	e.token = p.number(10, ' ')
+	e.about = p.until('\n')
+	p.bad = p.bad || e.weight < 1
+	return e
+}
+
+// salvage returns the last token that a damaged table seems to tell of, or 0. A number beyond ceiling is
+// taken for damage: believed once, it would be this name's tokens for ever.
+func salvage(raw []byte, ceiling uint64) uint64 {
+	var last uint64
+	for line := range strings.Lines(string(raw)) {
+		for s := line; ; {
+			_, after, ok := strings.Cut(s, "token ")
+			if !ok {
+				break
+			}
+			s = after
+			digits := strings.TrimRight(after, "\n")
+			digits, _, _ = strings.Cut(digits, " ")
+			if v, err := strconv.ParseUint(digits, 10, 64); err == nil && v <= ceiling {
+				last = max(last, v)
+			}
+		}
+	}
+	return last
+}

@@ -1,0 +1,90 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+const clientsName = ".clients" // no stem begins with a dot
+
+// directory is an open lock directory. Everything is opened relative to its descriptors, so it is always one
+// directory, whatever its path leads to later.
+type directory struct {
+	path    string // absolute
+	fd      int
+	id      fileID
+	clients int // descriptor of the subdirectory of inboxes
+}
+
+// openStore opens the lock directory, which it creates if it is missing, and refuses one that cannot be trusted.
+func openStore(path string, anyFileSystem bool) (*directory, error) {
+	if !supported {
+		return nil, fmt.Errorf("file: %w: no file locks on this operating system", backends.ErrUnsupported)
+	}
+	fd, err := openDirectory(path)
+	if err != nil {
+		return nil, storeError("open", path, err)
+	}
+	d := &directory{path: path, fd: fd, clients: -1}
+	if err := d.check(anyFileSystem); err != nil {
+		d.close()
+		return nil, err
+	}
+	if d.clients, err = openSubdirectory(fd, clientsName); err != nil {
+		d.close()
+		return nil, storeError("open", path+"/"+clientsName, err)
+	}
+	return d, nil
+}
+
+func (d *directory) check(anyFileSystem bool) error {
+	id, owner, mode, err := examine(d.fd)
+	if err != nil {
+		return storeError("examine", d.path, err)
+	}
+	d.id = id
+	const others = 0o022
+	switch {
+	case mode&others != 0:
+		return fmt.Errorf("file: %w: others may write to %s (mode %04o, sticky or not): they could remove or replace locks; use a directory of mode 0700",
+			backends.ErrPermission, d.path, mode&0o7777)
+	case !trusted(owner):
+		return fmt.Errorf("file: %w: %s belongs to user %d, who could remove or replace locks", backends.ErrPermission, d.path, owner)
+	case anyFileSystem:
+		return nil
+	}
+	if name := remote(d.fd); name != "" {
+		return fmt.Errorf("file: %w: %s is on %s, where locks may hold on this machine only", backends.ErrUnsupported, d.path, name)
+	}
+	return nil
+}
+
+// intact returns an error unless the path still leads to this directory.
+func (d *directory) intact() error {
+	id, err := pathID(d.path)
+	if err == nil && id != d.id {
+		err = &fs.PathError{Op: "stat", Path: d.path, Err: errReplaced}
+	}
+	return err
+}
+
+var errReplaced = errors.New("removed or replaced")
+
+// holds returns an error unless the directory has this very file under that name.
+func (d *directory) holds(name string, id fileID) error {
+	now, err := lookup(d.fd, name)
+	if err == nil && now != id {
+		err = &fs.PathError{Op: "stat", Path: name, Err: errReplaced}
+	}
+	return err
+}
+
+func (d *directory) close() {
+	if d.clients >= 0 {
+		closeFile(d.clients)
+	}
+	closeFile(d.fd)
+}

@@ -1,0 +1,152 @@
+package file
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// Backend is one client of a lock directory. Make it with [New]; the zero value is not usable. It is safe for
+// concurrent use. Two Backends of one process over one directory are two clients, as if they were two processes.
+//
+// A grant happens after the release that made room for it, also when the two are in different processes as far
+// as the memory they share by other means (files, mappings) is concerned: system calls stand between them.
+type Backend struct {
+	id      uint64
+	dir     *directory
+	sync    bool      // flush tokens to the disk before a grant
+	started time.Time // when this process began, for people
+	timing  timing
+
+	// resources maps stems to live resources. It is a concurrent map and not an actor's because finding a resource would
+	// otherwise cost every call a message; it is only an index: a resource says by itself, in a turn of its
+	// own actor, when it has retired, and takes itself out.
+	resources sync.Map // string → *resource
+	lingering atomic.Int64
+	seq       atomic.Uint64
+
+	watcher *watcher
+	closing atomic.Bool   // set before the watcher begins to close
+	closed  chan struct{} // closed when nothing is left
+}
+
+// timing is how long things last that are not events. Tests stretch it to see that nothing hangs on it.
+type timing struct {
+	linger time.Duration // files of an unused name stay open for at least this long
+	net    time.Duration // a look at the table in case a wake-up was lost
+	retry  time.Duration // the first look at a kernel lock that should be free soon; doubles
+}
+
+const (
+	mostLingering = 64 // unused names whose files stay open for a while
+	retries       = 7  // looks at a kernel lock after an event, before only events and the net are left
+)
+
+var _ backends.Backend = (*Backend)(nil)
+
+var capabilities = backends.Capabilities{Name: "file", CrossProcess: true, DurableToken: true, Break: true}
+
+// New returns a client of the lock directory dir, which it creates (mode 0700) if it is missing; its parents as well.
+//
+// It fails with an error that wraps [backends.ErrPermission] if the directory may not be used or others could
+// tamper with it (see the package comment), [backends.ErrUnavailable] if the file system refuses, and
+// [backends.ErrUnsupported] on a file system or an operating system that cannot do it. Nothing is left
+// behind after an error but perhaps the empty directory.
+//
+// Close the Backend when it is not needed any more. A process that ends without Close loses
+// nothing: the kernel tells the others.
+func New(dir string, opts ...Option) (*Backend, error) {
+	var o options
+	for _, opt := range opts {
+		opt.apply(&o)
+	}
+	if dir == "" {
+		return nil, fmt.Errorf("file: %w", &backends.InvalidError{Field: "directory", Value: dir, Want: "a path"})
+	}
+	path, err := filepath.Abs(dir) // the process may change its directory
+	if err != nil {
+		return nil, storeError("locate", dir, err)
+	}
+	d, err := openStore(path, o.anyFileSystem)
+	if err != nil {
+		return nil, err
+	}
+	b := &Backend{
+		id: rand.Uint64() | 1, dir: d, sync: o.sync, started: processStart(),
+		timing: timing{linger: 100 * time.Millisecond, net: safetyNet, retry: time.Millisecond},
+		closed: make(chan struct{}),
+	}
+	inbox, err := d.createInbox(b.id)
+	if err != nil {
+		d.close()
+		return nil, storeError("create the inbox in", path, err)
+	}
+	d.sweepClients()
+	b.watcher = newWatcher(b, inbox)
+	return b, nil
+}
+
+// Capabilities tells what the store can do.
+func (b *Backend) Capabilities() backends.Capabilities { return capabilities }
+
+// resource returns the live resource of that name.
+func (b *Backend) resource(name string) *resource {
+	s := stem(name)
+	if r, ok := b.resources.Load(s); ok {
+		return r.(*resource)
+	}
+	r, _ := b.resources.LoadOrStore(s, newResource(b, name, s))
+	return r.(*resource)
+}
+
+// Close ends the client: its waiting requests fail with [backends.ErrClosed], its grants are released, its files are
+// closed. When ctx ends first, Close returns its error and closing goes on; that can happen only when
+// another process was stopped in the middle of changing a table. Files of names stay in the directory.
+func (b *Backend) Close(ctx context.Context) error {
+	if b.closing.CompareAndSwap(false, true) {
+		b.watcher.actor.Tell(notice{verb: closeAll})
+	}
+	select { // if both are ready either answer is true: it is closed, or ctx has ended and closing goes on
+	case <-b.closed:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("file: close: %w", ended(ctx))
+	}
+}
+
+// ended is the error of a context that is done, or nil.
+func ended(ctx context.Context) error {
+	err := ctx.Err()
+	if cause := context.Cause(ctx); cause != err { //nolint:errorlint // the same value, or another cause
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+// wrap says what failed, in the words of this package.
+func wrap(verb, name string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case name == "":
+		return fmt.Errorf("file: %s: %w", verb, err)
+	default:
+		return fmt.Errorf("file: %s %q: %w", verb, name, err)
+	}
+}
+
+// storeError turns what the operating system said into the contract's words: ErrPermission or ErrUnavailable, with the
+// cause still visible.
+func storeError(verb, what string, err error) error {
+	sentinel := backends.ErrUnavailable
+	if refused(err) {
+		sentinel = backends.ErrPermission
+	}
+	return fmt.Errorf("file: %s %s: %w: %w", verb, what, sentinel, err)
+}

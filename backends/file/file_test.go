@@ -1,0 +1,38 @@
+package file
+
+import (
+	"testing"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/backendtest"
+)
+
+func open(t testing.TB, dir string, opts ...Option) *Backend {
+	t.Helper()
+	b, err := New(dir, opts...)
+	if err != nil {
+		t.Fatalf("New: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(t.Context()); err != nil && t.Context().Err() == nil {
+			t.Errorf("Close: %v", err)
+		}
+		<-b.closed
+	})
+	return b
+}
+
+func TestContract(t *testing.T) {
+	backendtest.Run(t, func(t testing.TB) backendtest.Env {
+		dir := t.TempDir() + "/locks"
+		return backendtest.Env{
+			Open: func(t testing.TB) backends.Backend {
+				b, err := New(dir)
+				if err != nil {
+					t.Fatalf("New: %v", err)
+				}
+				return b
+			},
+		}
+	})
+}

@@ -1,0 +1,156 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package file
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A client's inbox is a FIFO that it keeps open for reading as long as it lives. Opening it for writing tells whether the
+// client is alive (ENXIO: nobody reads), writing to it wakes the client, and a writer that stays learns from the
+// kernel when the last reader has gone, however it went.
+
+const inboxFlags = unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NOCTTY
+
+func inboxName(client uint64) string { return fmt.Sprintf("%016x", client) }
+
+// createInbox makes the inbox of a new client and opens it. It opens for reading and writing: with a writer of its own, a
+// reader never sees an end of file.
+func (d *directory) createInbox(client uint64) (*os.File, error) {
+	name := inboxName(client)
+	path := d.path + "/" + clientsName + "/" + name
+	var err error
+	for range 8 { // somebody may sweep the directory between the steps
+		if err = unix.Mkfifo(path, 0o600); err != nil && !errors.Is(err, unix.EEXIST) {
+			return nil, &os.PathError{Op: "mkfifo", Path: path, Err: err}
+		}
+		_ = os.Chmod(path, 0o600) // whatever the umask has left; if it fails, opening fails
+		var fd int
+		err = retry(func() error { fd, err = unix.Openat(d.clients, name, unix.O_RDWR|inboxFlags, 0); return err })
+		if errors.Is(err, unix.ENOENT) {
+			continue
+		}
+		if err != nil {
+			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+		}
+		f := os.NewFile(uintptr(fd), path)
+		if err = d.isInbox(fd, name); err == nil {
+			return f, nil
+		}
+		_ = f.Close()
+	}
+	return nil, &os.PathError{Op: "create", Path: path, Err: err}
+}
+
+func (d *directory) isInbox(fd int, name string) error {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return os.NewSyscallError("fstat", err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFIFO {
+		return errors.New("not a FIFO")
+	}
+	now, err := lookup(d.clients, name)
+	if err == nil && now != identity(&st) {
+		err = errReplaced
+	}
+	return err
+}
+
+func (d *directory) removeInbox(client uint64) {
+	_ = unix.Unlinkat(d.clients, inboxName(client), 0) // if it stays, the next sweep removes it
+}
+
+var errDead = errors.New("the process has ended")
+
+// openPeer opens another client's inbox for writing. It returns errDead if that client has ended. A dead client
+// never comes back: nobody uses its number again.
+func (d *directory) openPeer(client uint64) (fd int, err error) {
+	err = retry(func() error {
+		fd, err = unix.Openat(d.clients, inboxName(client), unix.O_WRONLY|inboxFlags, 0)
+		return err
+	})
+	switch {
+	case err == nil:
+		return fd, nil
+	case errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENOENT):
+		return -1, errDead
+	default:
+		return -1, &os.PathError{Op: "open", Path: inboxName(client), Err: err}
+	}
+}
+
+// dead reports whether the client has certainly ended.
+func (d *directory) dead(client uint64) bool {
+	fd, err := d.openPeer(client)
+	if err == nil {
+		closeFile(fd)
+	}
+	return errors.Is(err, errDead)
+}
+
+// wake tells a client to look at a table. It never waits. A full inbox needs no further message: a client that finds
+// much mail looks at everything it waits for. It reports false if the client has ended.
+func (d *directory) wake(client uint64, stem string) bool {
+	fd, err := d.openPeer(client)
+	if err != nil {
+		return !errors.Is(err, errDead)
+	}
+	defer closeFile(fd)
+	var line [longestStem + 1]byte
+	msg := append(append(line[:0], stem...), '\n')
+	err = retry(func() error { _, err := unix.Write(fd, msg); return err })
+	return !errors.Is(err, unix.EPIPE)
+}
+
+// openWatch opens a client's inbox to wait for its end.
+func (d *directory) openWatch(client uint64) (*os.File, error) {
+	fd, err := d.openPeer(client)
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), inboxName(client)), nil
+}
+
+// awaitEnd returns when nobody reads the FIFO any more, or f was closed. It costs a goroutine that the runtime's
+// poller wakes, no thread.
+func awaitEnd(f *os.File) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	_ = raw.Write(func(fd uintptr) bool {
+		p := []unix.PollFd{{Fd: int32(fd)}}
+		_, err := unix.Poll(p, 0)
+		return err == nil && p[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+	})
+}
+
+// sweepClients removes inboxes that dead clients have left, a few at a time. A young one may be about to be opened.
+func (d *directory) sweepClients() {
+	const most, young = 32, 10 * time.Second
+	dir, err := os.Open(d.path + "/" + clientsName)
+	if err != nil {
+		return // housekeeping; whatever is wrong will be said by what needs the directory
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(most)
+	for _, name := range names {
+		var client uint64
+		if _, err := fmt.Sscanf(name, "%016x", &client); err != nil || inboxName(client) != name || !d.dead(client) {
+			continue
+		}
+		var st unix.Stat_t
+		if unix.Fstatat(d.clients, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
+			continue
+		}
+		if modified := time.Unix(st.Mtim.Unix()); time.Since(modified) > young {
+			d.removeInbox(client)
+		}
+	}
+}

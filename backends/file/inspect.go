@@ -1,0 +1,161 @@
+package file
+
+import (
+	"context"
+	"iter"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// Inspect returns who holds the resource and who waits for it, of every process, at one instant. Processes that have
+// ended are left out, and taken out. Who holds the lock file by other means (flock(1)) is not known here.
+func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, error) {
+	none := backends.State{Resource: backends.Resource{Name: name}}
+	err := b.view(ctx, name)
+	if err != nil || !b.known(name) {
+		return none, wrap("inspect", name, err)
+	}
+	c := newCall()
+	if err := b.ask(ctx, name, inspect, &c); err != nil {
+		return none, wrap("inspect", name, err)
+	}
+	return c.seen, nil
+}
+
+// Break ends every grant of the resource. Those of other processes end as soon as these have taken note, which they are woken
+// to do; a process that was stopped keeps the kernel's lock of a mutex or reader-writer lock until it goes
+// on or is killed. See [backends.Backend].
+func (b *Backend) Break(ctx context.Context, name string) error {
+	err := b.view(ctx, name)
+	if err != nil || !b.known(name) {
+		return wrap("break", name, err)
+	}
+	c := newCall()
+	return wrap("break", name, b.ask(ctx, name, breakAll, &c))
+}
+
+// view checks what Inspect, Break and List have in common.
+func (b *Backend) view(ctx context.Context, name string) error {
+	if b.closing.Load() {
+		return backends.ErrClosed
+	}
+	if err := backends.CheckName(name); err != nil {
+		return err
+	}
+	return ended(ctx)
+}
+
+// known reports whether the name was ever used. To look at a name that was not must not create its files.
+func (b *Backend) known(name string) bool {
+	s := stem(name)
+	if _, ok := b.resources.Load(s); ok {
+		return true
+	}
+	_, err := os.Lstat(filepath.Join(b.dir.path, s+tableEnding))
+	return !gone(err)
+}
+
+// List yields the state of every resource in use, each as it is when it is reached. It reads every table in the directory.
+func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
+	return func(yield func(backends.State, error) bool) {
+		err := b.view(ctx, "list")
+		var files []string
+		if err == nil {
+			if files, err = names(b.dir.path); err != nil {
+				err = storeError("read", b.dir.path, err)
+			}
+		}
+		for _, file := range files {
+			name, used := b.dir.peek(file)
+			if !used {
+				continue
+			}
+			var state backends.State
+			if state, err = b.Inspect(ctx, name); err != nil {
+				break
+			}
+			if state.Resource.Kind != 0 && !yield(state, nil) {
+				return
+			}
+		}
+		if err != nil {
+			yield(backends.State{}, wrap("list", "", err))
+		}
+	}
+}
+
+// names lists a directory.
+func names(path string) ([]string, error) {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer dir.Close()
+	return dir.Readdirnames(-1)
+}
+
+// everyone lists all clients, also dead ones.
+func (d *directory) everyone() []uint64 {
+	inboxes, _ := names(filepath.Join(d.path, clientsName)) // who is not told finds out by and by
+	var ids []uint64
+	for _, name := range inboxes {
+		if id, err := strconv.ParseUint(name, 16, 64); err == nil {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// peek reads a table without its lock and returns its name. It errs on the side of being used.
+func (d *directory) peek(file string) (name string, used bool) {
+	s, ok := strings.CutSuffix(file, tableEnding)
+	if !ok {
+		return "", false
+	}
+	fd, _, err := openRegular(byPath, filepath.Join(d.path, file), false)
+	if err != nil {
+		return "", false // removed meanwhile, or none of ours
+	}
+	defer closeFile(fd)
+	f := tableFile{fd: fd, raw: make([]byte, page)}
+	n, err := readAt(fd, f.raw, 0)
+	if err != nil {
+		return "", false
+	}
+	f.raw = f.raw[:n]
+	t, err := f.parse()
+	if err != nil { // damaged, or in the middle of a change: a short name can be told from the stem
+		return s, plain(s)
+	}
+	return t.name, t.used() && stem(t.name) == s
+}
+
+func (r *resource) inspect(m *call) {
+	r.buryDead()
+	m.seen = r.tab.state()
+	r.reply(m)
+}
+
+func (r *resource) breakAll(m *call) {
+	r.reply(m)
+	r.buryDead()
+	t := r.tab
+	for i := range t.holders {
+		if e := &t.holders[i]; e.id.Client != r.b.id && !e.broken {
+			e.broken = true
+			r.wake(e.id.Client)
+			r.turn.dirty, r.turn.moved = true, true
+		}
+	}
+	for _, c := range r.calls {
+		if c.state == granted {
+			r.loseOne(c, backends.Broken, nil)
+		}
+	}
+	r.dropKernel()
+	r.turn.undone = append(r.turn.undone, m)
+}

@@ -1,0 +1,159 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// kernelLock is the lock that the kernel keeps on a name's lock file: exclusive for a mutex and a writer, shared for
+// readers, so that flock(1) and everybody else who locks that file excludes us and is excluded. All readers of
+// one Backend share one. It is never converted from one mode to another: the kernel would give the first up
+// before it refuses the second.
+type kernelLock struct {
+	fd    int // -1: not open
+	id    fileID
+	mode  lockMode
+	holds int // grants that rest on it
+}
+
+func (k *kernelLock) close() {
+	if k.fd >= 0 {
+		closeFile(k.fd) // unlocks as well: nobody else has this open file
+	}
+	*k = kernelLock{fd: -1}
+}
+
+// onKernel reports whether grants of that kind rest on the kernel's lock. Permits of a semaphore cannot.
+func onKernel(k backends.Kind) bool { return k != backends.Semaphore }
+
+func modeOf(r *backends.Request) lockMode {
+	if r.Weight == r.Capacity {
+		return exclusive
+	}
+	return shared
+}
+
+// lockKernel takes the kernel's lock for a call, if it needs one. False: somebody has it who is not in the table.
+func (r *resource) lockKernel(c *call) (bool, error) {
+	if !onKernel(c.request.Kind) {
+		return true, nil
+	}
+	k, mode := &r.kernel, modeOf(&c.request)
+	const attempts = 16 // somebody would have to replace the file that often in between
+	for range attempts {
+		if k.fd < 0 {
+			fd, id, err := openRegular(r.b.dir.fd, r.stem+lockEnding, true)
+			if err != nil {
+				return false, err
+			}
+			*k = kernelLock{fd: fd, id: id}
+		}
+		if k.holds > 0 && k.mode != mode {
+			return false, nil // we ourselves, about to let go
+		}
+		if k.mode != mode {
+			r.dropKernel() // a grant that ended in this turn may have left it in the other mode
+			if ok, err := tryLock(k.fd, mode); !ok {
+				return false, err
+			}
+			k.mode = mode
+		}
+		switch err := r.b.dir.holds(r.stem+lockEnding, k.id); {
+		case err == nil:
+			k.holds++
+			return true, nil
+		case !gone(err):
+			r.dropKernel()
+			return false, err
+		default: // the file was removed or replaced before we locked it, or under our readers
+			r.lose(onKernel, err)
+			k.close()
+		}
+	}
+	return false, errReplaced
+}
+
+// dropKernel unlocks when no grant rests on the lock any more.
+func (r *resource) dropKernel() {
+	if k := &r.kernel; k.holds == 0 && k.mode != unlocked {
+		unlock(k.fd)
+		k.mode = unlocked
+	}
+}
+
+// checkKernel looks whether the lock file of our grants is still there. If not, the kernel's lock excludes nobody any
+// more and they are lost. Nobody in the table has been granted meanwhile, for our lines are still there.
+func (r *resource) checkKernel() {
+	if r.kernel.fd < 0 {
+		return
+	}
+	err := r.b.dir.intact()
+	if err == nil {
+		err = r.b.dir.holds(r.stem+lockEnding, r.kernel.id)
+	}
+	if gone(err) {
+		r.lose(onKernel, err)
+		r.kernel.close()
+	}
+}
+
+// gone reports whether an error says that a file has lost its name, and not merely that it is hard to tell.
+func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced) }
+
+func (r *resource) loseSemaphores(err error) {
+	r.lose(func(k backends.Kind) bool { return !onKernel(k) }, err)
+}
+
+func (r *resource) loseAll(err error) {
+	r.lose(func(backends.Kind) bool { return true }, err)
+}
+
+// lose ends all grants of some kinds because what they rested on is gone.
+func (r *resource) lose(kinds func(backends.Kind) bool, cause error) {
+	for _, c := range r.calls {
+		if c.state == granted && kinds(c.request.Kind) {
+			r.loseOne(c, backends.BackendLost, cause)
+		}
+	}
+}
+
+func (r *resource) loseOne(c *call, reason backends.LostReason, cause error) {
+	r.end(c)
+	if r.tab != nil && drop(&r.tab.holders, c.id) >= 0 {
+		r.turn.dirty, r.turn.moved = true, true
+	}
+	r.tell(c, backends.Lost, &backends.LostError{Name: r.name, Token: c.grant.Token, Reason: reason, Cause: cause})
+}
+
+// end takes a call out of our books. Its line in the table is the caller's business.
+func (r *resource) end(c *call) {
+	switch c.state {
+	case waiting:
+		r.waiters--
+	case granted:
+		if onKernel(c.request.Kind) {
+			r.kernel.holds--
+		}
+	}
+	c.state = over
+	delete(r.calls, c.id.Seq)
+}
+
+func (r *resource) tell(c *call, t backends.EventType, err error) {
+	if c.request.Notify != nil {
+		r.turn.events = append(r.turn.events, event{c.request.Notify, backends.Event{Grant: c.id, Type: t, Err: err}})
+	}
+}
+
+// reply has a call answered at the end of the turn.
+func (r *resource) reply(c *call) { r.turn.answers = append(r.turn.answers, c) }
+
+// refuseCall is reply with an error, unless the caller has given up already.
+func (r *resource) refuseCall(c *call, err error) {
+	if !c.answered {
+		c.err = err
+		r.reply(c)
+	}
+}

@@ -1,0 +1,110 @@
+package file
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// reconcile makes our lines and our books agree, after others have changed the table or we could not write it.
+func (r *resource) reconcile() {
+	kept := 0
+	keep := func(es []entry, state callState) []entry {
+		return slices.DeleteFunc(es, func(e entry) bool {
+			if e.id.Client != r.b.id {
+				return false
+			}
+			c := r.calls[e.id.Seq]
+			if c != nil && c.state == state && !e.broken {
+				kept++
+				return false
+			}
+			if c != nil && c.state == granted && e.broken {
+				r.end(c)
+				r.tell(c, backends.Lost, &backends.LostError{Name: r.name, Token: c.grant.Token, Reason: backends.Broken})
+			}
+			r.turn.dirty, r.turn.moved = true, true
+			return true
+		})
+	}
+	r.tab.holders = keep(r.tab.holders, granted)
+	r.tab.waiters = keep(r.tab.waiters, waiting)
+	if kept != len(r.calls) {
+		r.restore()
+	}
+}
+
+// restore gives lines to our calls that have none: the table was removed or damaged. Grants that rest on the kernel's lock
+// have excluded others all the time. Permits of a semaphore may have been given to others; then ours are lost.
+func (r *resource) restore() {
+	t := r.tab
+	for _, seq := range slices.Sorted(maps.Keys(r.calls)) {
+		c := r.calls[seq]
+		if find(t.holders, c.id) >= 0 || find(t.waiters, c.id) >= 0 {
+			continue
+		}
+		if !t.used() {
+			t.kind, t.capacity = c.request.Kind, c.request.Capacity
+		}
+		same := t.kind == c.request.Kind && t.capacity == c.request.Capacity
+		e := entry{id: c.id, weight: c.request.Weight, about: describe(time.Now(), r.ownerWords(c.request.Owner))}
+		r.turn.dirty = true
+		switch {
+		case c.state == granted && same && e.weight <= t.free():
+			e.token = c.grant.Token
+			t.token = max(t.token, c.last)
+			t.holders = append(t.holders, e)
+		case c.state == granted:
+			r.loseOne(c, backends.BackendLost, errReplaced)
+		case same:
+			t.waiters = append(t.waiters, e)
+			r.tell(c, backends.Requeued, nil)
+		default:
+			r.end(c)
+			have := backends.Resource{Name: r.name, Kind: t.kind, Capacity: t.capacity}
+			r.refuseCall(c, &backends.MismatchError{Have: have, Want: c.request.Resource})
+		}
+	}
+}
+
+// undo takes back what the turn has promised: the table could not be written.
+func (r *resource) undo(err error) {
+	for _, c := range r.turn.minted {
+		if c.state == granted { // and not lost meanwhile
+			r.end(c)
+		}
+		c.grant, c.err = backends.Grant{}, err
+	}
+	for _, c := range r.turn.queued {
+		if c.state == waiting {
+			r.end(c)
+			r.refuseCall(c, err)
+		}
+	}
+	for _, c := range r.turn.undone {
+		c.err = err
+	}
+	r.unsaved = true
+	r.turn.targets = nil
+}
+
+// bury removes the lines of a client that has ended, and reports whether there were any.
+func (r *resource) bury(client uint64) bool {
+	if client == r.b.id || !r.b.dir.dead(client) || !r.tab.dropClient(client) {
+		return false
+	}
+	r.b.dir.removeInbox(client)
+	r.turn.dirty, r.turn.moved = true, true
+	return true
+}
+
+// buryDead does so for all clients that have ended.
+func (r *resource) buryDead() bool {
+	found := false
+	for _, client := range r.tab.clients(r.b.id) {
+		found = r.bury(client) || found
+	}
+	return found
+}

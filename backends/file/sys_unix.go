@@ -1,0 +1,236 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package file
+
+import (
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Why these few calls and not gofrs/flock: a lock here keeps its file open from one use to the next (opening is most of
+// the price), needs to know which inode it locked, repeats calls that a signal interrupted (EINTR), unlocks
+// without closing, and opens relative to a directory without ever following a link. gofrs/flock does none of these; it
+// is the yardstick of the benchmarks and an interlocutor of the tests.
+
+const supported = true
+
+const openFlags = unix.O_RDWR | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+
+const byPath = unix.AT_FDCWD // in place of a directory, for absolute paths
+
+// fileID tells one file from another, whatever its name.
+type fileID struct{ dev, ino uint64 }
+
+// retry repeats a call that a signal interrupted.
+func retry(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR { //nolint:errorlint // system calls return bare numbers
+			return err
+		}
+	}
+}
+
+// lockMode is what a kernel lock is held for.
+type lockMode int
+
+const (
+	unlocked  lockMode = 0
+	shared    lockMode = unix.LOCK_SH
+	exclusive lockMode = unix.LOCK_EX
+)
+
+// tryLock locks the file without waiting, and reports whether it did.
+func tryLock(fd int, mode lockMode) (bool, error) {
+	for {
+		switch err := unix.Flock(fd, int(mode)|unix.LOCK_NB); err { //nolint:errorlint // see retry
+		case nil:
+			return true, nil
+		case unix.EWOULDBLOCK:
+			return false, nil
+		case unix.EINTR:
+		default:
+			return false, os.NewSyscallError("flock", err)
+		}
+	}
+}
+
+// waitLock locks the file exclusively. It holds a thread until it succeeds.
+func waitLock(fd int) error {
+	return os.NewSyscallError("flock", retry(func() error { return unix.Flock(fd, unix.LOCK_EX) }))
+}
+
+func unlock(fd int) { _ = unix.Flock(fd, unix.LOCK_UN) } // fails only for what is not an open file
+
+func closeFile(fd int) { _ = unix.Close(fd) } // nothing is buffered
+
+func readAt(fd int, b []byte, at int64) (int, error) {
+	for n := 0; ; {
+		m, err := unix.Pread(fd, b[n:], at+int64(n))
+		switch {
+		case err == unix.EINTR: //nolint:errorlint // see retry
+		case err != nil:
+			return n, os.NewSyscallError("pread", err)
+		default:
+			if n += m; m == 0 || n == len(b) || at+int64(n) < page {
+				return n, nil // within the first page a read is whole
+			}
+		}
+	}
+}
+
+// writeAt writes all of b or fails.
+func writeAt(fd int, b []byte, at int64) error {
+	for len(b) > 0 {
+		n, err := unix.Pwrite(fd, b, at)
+		switch {
+		case err == unix.EINTR: //nolint:errorlint // see retry
+		case err != nil:
+			return os.NewSyscallError("pwrite", err)
+		default:
+			b, at = b[n:], at+int64(n)
+		}
+	}
+	return nil
+}
+
+func truncate(fd int, size int64) error {
+	return os.NewSyscallError("ftruncate", retry(func() error { return unix.Ftruncate(fd, size) }))
+}
+
+func flush(fd int) error {
+	return os.NewSyscallError("fsync", retry(func() error { return unix.Fsync(fd) }))
+}
+
+// openRegular opens a file of the directory, which it creates if create is set. What is there must be a regular
+// file: no link is followed, and a FIFO or device never makes it hang.
+func openRegular(dir int, name string, create bool) (int, fileID, error) {
+	fd, err := openOrCreate(dir, name, create)
+	if err != nil {
+		return -1, fileID{}, err
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		closeFile(fd)
+		return -1, fileID{}, os.NewSyscallError("fstat", err)
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		closeFile(fd)
+		return -1, fileID{}, errNotRegular
+	}
+	return fd, identity(&st), nil
+}
+
+var errNotRegular = errors.New("not a regular file")
+
+// openOrCreate opens without O_CREAT first: in a sticky directory the kernel may refuse O_CREAT for a file of another
+// user although opening it is allowed.
+func openOrCreate(dir int, name string, create bool) (fd int, err error) {
+	const attempts = 16 // somebody would have to create and remove the file that often in between
+	for range attempts {
+		err = retry(func() error { fd, err = unix.Openat(dir, name, openFlags, 0); return err })
+		if err == nil || !create || !errors.Is(err, unix.ENOENT) {
+			break
+		}
+		err = retry(func() error {
+			fd, err = unix.Openat(dir, name, openFlags|unix.O_CREAT|unix.O_EXCL, 0o600)
+			return err
+		})
+		if err == nil {
+			if err = unix.Fchmod(fd, 0o600); err != nil { // whatever the umask has left of it
+				closeFile(fd)
+			}
+			break
+		}
+		if !errors.Is(err, unix.EEXIST) {
+			break
+		}
+	}
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return fd, nil
+}
+
+func identity(st *unix.Stat_t) fileID {
+	return fileID{dev: uint64(st.Dev), ino: uint64(st.Ino)} //nolint:unconvert // types differ between systems
+}
+
+// lookup returns what the directory has under a name.
+func lookup(dir int, name string) (fileID, error) {
+	var st unix.Stat_t
+	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return fileID{}, &os.PathError{Op: "stat", Path: name, Err: err}
+	}
+	return identity(&st), nil
+}
+
+// refused reports whether an error of the file system means that permission is missing, or that what is there must not be used.
+func refused(err error) bool {
+	for _, e := range [...]error{unix.EACCES, unix.EPERM, unix.ELOOP, unix.EMLINK, unix.EISDIR, unix.ENXIO, unix.ENOTDIR, errNotRegular} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
+
+// openDirectory creates the directory if it is missing, and opens it.
+func openDirectory(path string) (fd int, err error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		if err := os.MkdirAll(path, 0o700); err != nil {
+			return -1, err
+		}
+		_ = os.Chmod(path, 0o700) // whatever the umask has left; if it fails, opening fails
+	}
+	return openDirAt(unix.AT_FDCWD, path, 0)
+}
+
+func openDirAt(dir int, name string, extra int) (fd int, err error) {
+	err = retry(func() error {
+		fd, err = unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|extra, 0)
+		return err
+	})
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return fd, nil
+}
+
+// openSubdirectory creates and opens a directory in dir, of mode 0700 whatever the umask.
+func openSubdirectory(dir int, name string) (int, error) {
+	err := unix.Mkdirat(dir, name, 0o700)
+	if err != nil && !errors.Is(err, unix.EEXIST) {
+		return -1, &os.PathError{Op: "mkdir", Path: name, Err: err}
+	}
+	created := err == nil
+	fd, err := openDirAt(dir, name, unix.O_NOFOLLOW)
+	if created && errors.Is(err, unix.EACCES) { // a umask that takes even the owner's rights
+		if err = unix.Fchmodat(dir, name, 0o700, 0); err == nil {
+			fd, err = openDirAt(dir, name, unix.O_NOFOLLOW)
+		}
+	}
+	return fd, err
+}
+
+// examine says who owns an open directory and what others may do there.
+func examine(fd int) (id fileID, owner uint32, mode uint32, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return fileID{}, 0, 0, os.NewSyscallError("fstat", err)
+	}
+	return identity(&st), st.Uid, uint32(st.Mode), nil
+}
+
+// pathID returns which directory a path leads to now.
+func pathID(path string) (fileID, error) {
+	var st unix.Stat_t
+	if err := unix.Stat(path, &st); err != nil {
+		return fileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
+	}
+	return identity(&st), nil
+}
+
+// trusted reports whether a directory of that owner is safe to use: ours, or the superuser's.
+func trusted(owner uint32) bool { return owner == 0 || int64(owner) == int64(os.Geteuid()) }

@@ -1,0 +1,65 @@
+package file
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// safetyNet is how often a waiting process looks at the table although nothing has woken it.
+const safetyNet = time.Second
+
+// remoteTypes are file systems whose files other machines may see, while locks or FIFOs may stay local.
+var remoteTypes = map[int64]string{
+	unix.NFS_SUPER_MAGIC:   "NFS",
+	unix.SMB_SUPER_MAGIC:   "SMB",
+	unix.SMB2_SUPER_MAGIC:  "SMB",
+	unix.CIFS_SUPER_MAGIC:  "SMB",
+	unix.V9FS_MAGIC:        "9p",
+	unix.AFS_SUPER_MAGIC:   "AFS",
+	unix.AFS_FS_MAGIC:      "AFS",
+	unix.CEPH_SUPER_MAGIC:  "Ceph",
+	unix.CODA_SUPER_MAGIC:  "Coda",
+	unix.FUSE_SUPER_MAGIC:  "FUSE",
+	unix.OCFS2_SUPER_MAGIC: "OCFS2",
+	0x01161970:             "GFS2",
+	0x0bd00bd0:             "Lustre",
+	0x786f4256:             "a VirtualBox share",
+}
+
+// remote names the file system of an open directory if it is one of remoteTypes.
+func remote(fd int) string {
+	var st unix.Statfs_t
+	if retry(func() error { return unix.Fstatfs(fd, &st) }) != nil {
+		return ""
+	}
+	return remoteTypes[int64(st.Type)&0xffffffff] //nolint:unconvert // its type differs between architectures
+}
+
+// processStart returns when this process began, for people who see its number in a table. The kernel tells it in clock
+// ticks since it booted. Where /proc is missing it is now.
+func processStart() time.Time {
+	const ticks = 100 // per second, on every architecture that Go supports
+	stat, err := os.ReadFile("/proc/self/stat")
+	boot, err2 := os.ReadFile("/proc/stat")
+	if err != nil || err2 != nil {
+		return time.Now()
+	}
+	_, stat, _ = bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" ")) // the name may contain spaces
+	fields := bytes.Fields(stat)
+	_, boot, _ = bytes.Cut(boot, []byte("btime "))
+	boot, _, _ = bytes.Cut(boot, []byte("\n"))
+	seconds, err := strconv.ParseInt(string(boot), 10, 64)
+	const starttime = 22 - 3 // the 22nd field; the third is the first here
+	if err != nil || len(fields) <= starttime {
+		return time.Now()
+	}
+	n, err := strconv.ParseInt(string(fields[starttime]), 10, 64)
+	if err != nil {
+		return time.Now()
+	}
+	return time.Unix(seconds, 0).Add(time.Duration(n) * (time.Second / ticks))
+}

@@ -1,0 +1,234 @@
+package file
+
+import (
+	"bytes"
+	"hash/crc32"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// tableFile is the open file of a table. Its content is read and written only while its kernel lock is held, and each
+// change is one write within the first page, or, for a large table, one write behind everything valid and then one of the
+// header: a process that is killed in between leaves the old table or the new one.
+type tableFile struct {
+	fd     int // -1: not open
+	id     fileID
+	header header
+	raw    []byte // the first page as we read or wrote it last; empty: not known
+	buf    []byte
+}
+
+func (f *tableFile) close() {
+	if f.fd >= 0 {
+		closeFile(f.fd)
+	}
+	*f = tableFile{fd: -1, buf: f.buf}
+}
+
+// forget makes the next load read everything anew.
+func (f *tableFile) forget() { f.raw = f.raw[:0] }
+
+// openTable opens the table, unless it is open.
+func (r *resource) openTable() error {
+	if r.table.fd >= 0 {
+		return nil
+	}
+	if err := r.b.dir.intact(); err != nil {
+		return err
+	}
+	fd, id, err := openRegular(r.b.dir.fd, r.stem+tableEnding, true)
+	if err != nil {
+		return err
+	}
+	r.table.fd, r.table.id = fd, id
+	r.table.forget()
+	return nil
+}
+
+// load brings r.tab up to date. It returns errReplaced if the file has lost its name, which it checks when something
+// hints at it, and always for a semaphore: its exclusion has nothing else to rest on.
+func (r *resource) load() error {
+	if r.mustCheck() {
+		if err := r.b.dir.holds(r.stem+tableEnding, r.table.id); gone(err) {
+			r.loseSemaphores(err)
+			return errReplaced
+		} else if err != nil {
+			return err
+		}
+	}
+	f := &r.table
+	if f.buf == nil {
+		f.buf = make([]byte, page)
+	}
+	n, err := readAt(f.fd, f.buf[:page], 0)
+	if err != nil {
+		return err
+	}
+	first := f.buf[:n]
+	if len(f.raw) > 0 && bytes.Equal(first, f.raw) {
+		return nil // as we left it
+	}
+	f.raw = append(f.raw[:0], first...)
+	r.turn.reread = true
+	t, err := f.parse()
+	switch {
+	case err == errCorrupt: //nolint:errorlint // ours, unwrapped
+		return r.recover()
+	case err != nil:
+		f.forget()
+		return err
+	case t.name != r.name:
+		f.forget()
+		return &backends.MismatchError{
+			Have: backends.Resource{Name: t.name, Kind: t.kind, Capacity: t.capacity}, Want: backends.Resource{Name: r.name},
+		}
+	}
+	r.tab = t
+	return nil
+}
+
+func (r *resource) mustCheck() bool {
+	if len(r.table.raw) == 0 {
+		return true
+	}
+	for _, m := range r.pending {
+		switch m.verb {
+		case look, again, verify, died:
+			return true
+		case acquire, try:
+			if m.call.request.Kind == backends.Semaphore {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// parse reads the table whose first page is raw.
+func (f *tableFile) parse() (*table, error) {
+	h, err := parseHeader(f.raw)
+	if err != nil {
+		f.header = header{}
+		return nil, err
+	}
+	f.header = h
+	var body []byte
+	if end := h.at + h.length; end <= int64(len(f.raw)) {
+		body = f.raw[h.at:end]
+	} else {
+		body = make([]byte, h.length)
+		n, err := readAt(f.fd, body, h.at)
+		if err != nil {
+			return nil, err
+		}
+		body = body[:n]
+	}
+	if int64(len(body)) != h.length || crc32.Checksum(body, castagnoli) != h.crc {
+		return nil, errCorrupt
+	}
+	return parseBody(string(body))
+}
+
+// recover makes a new table in place of one that is empty or damaged. Tokens go on from what can still be read, and from
+// the clock in any case. Live processes put their own lines back when they look: they are told to, unless the
+// file was empty, as a new one is.
+func (r *resource) recover() error {
+	const century = 100 * 365 * 24 * time.Hour
+	ceiling := uint64(time.Now().Add(century).UnixMicro())
+	r.tab = &table{name: r.name, kind: backends.Mutex, capacity: 1, token: salvage(r.table.raw, ceiling)}
+	if len(r.table.raw) > 0 {
+		r.turn.dirty = true
+		r.turn.everyone = true
+	}
+	return nil
+}
+
+// save writes r.tab if the turn has changed it.
+func (r *resource) save() error {
+	if !r.turn.dirty {
+		return nil
+	}
+	f := &r.table
+	b := f.buf[:headerLength]
+	b = r.tab.appendBody(b)
+	f.buf = b[:cap(b)]
+	body := b[headerLength:]
+	h := header{
+		version: f.header.version + 1, crc: crc32.Checksum(body, castagnoli),
+		at: headerLength, length: int64(len(body)),
+	}
+	var err error
+	if len(b) <= page {
+		h.append(b[:0])
+		err = f.writeSmall(b)
+	} else {
+		h.at = f.place(h.length)
+		err = f.writeLarge(h, body, r.b.sync)
+	}
+	if err == nil && r.b.sync {
+		err = flush(f.fd)
+	}
+	if err != nil {
+		f.forget()
+		return err
+	}
+	f.header = h
+	return nil
+}
+
+// writeSmall writes a table that fits in the first page. What a longer one has left behind it is blanked out, for those
+// who read the file with cat; it is cut off only when there is much of it, for that is dearer.
+func (f *tableFile) writeSmall(b []byte) error {
+	const much = 512
+	old := len(f.raw)
+	if rest := old - len(b); 0 < rest && rest <= much {
+		for range rest - 1 {
+			b = append(b, ' ')
+		}
+		b = append(b, '\n')
+	}
+	f.buf = b[:cap(b)]
+	if err := writeAt(f.fd, b, 0); err != nil {
+		return err
+	}
+	f.raw = append(f.raw[:0], b...)
+	if old > len(b) {
+		return truncate(f.fd, int64(len(b)))
+	}
+	return nil
+}
+
+// place returns where a large body may lie without touching the one that is valid now.
+func (f *tableFile) place(length int64) int64 {
+	now := f.header
+	if now.at < page || page+length <= now.at {
+		return page
+	}
+	return (now.at + now.length + page - 1) / page * page
+}
+
+func (f *tableFile) writeLarge(h header, body []byte, sync bool) error {
+	if h.length > largestTable {
+		return errTooLong
+	}
+	if err := writeAt(f.fd, body, h.at); err != nil {
+		return err
+	}
+	if sync { // the body must be on the disk before the header that vouches for it
+		if err := flush(f.fd); err != nil {
+			return err
+		}
+	}
+	// The first page may still hold a small body, valid until the header is replaced: one write does both.
+	first := h.append(make([]byte, 0, page))
+	for range page - len(first) - 1 {
+		first = append(first, ' ')
+	}
+	first = append(first, '\n')
+	if err := writeAt(f.fd, first, 0); err != nil {
+		return err
+	}
+	f.raw = append(f.raw[:0], first...)
+	return nil
+}
