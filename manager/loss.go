@@ -71,6 +71,7 @@ func (k *keeper) lose(r *request, reason LostReason, cause error, until instant)
 	r.until, r.owes = until, true
 	k.strays.push(r, straying)
 	lost := &LostError{Name: k.name, Token: r.token, Reason: reason, Cause: cause}
+	r.loss = lost
 	k.counters.Lost += r.finishAll(lost)
 	k.m.log("lease lost", "name", k.name, "token", r.token, "reason", string(reason), "cause", cause)
 	k.watch(until)

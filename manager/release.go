@@ -17,7 +17,11 @@ type returned struct {
 func (k *keeper) release(l *Lease) {
 	r := l.req
 	r.handles--
-	if errors.Is(l.end.Load().err, ErrReleased) {
+	switch released := errors.Is(l.end.Load().err, ErrReleased); {
+	case released && r.loss != nil: // its holder did not know yet, but the loss came first
+		l.result = r.loss
+		k.counters.Lost++
+	case released:
 		k.counters.Releases++
 	}
 	if r.handles > 0 {

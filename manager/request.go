@@ -56,6 +56,7 @@ type request struct {
 	grant      *grant
 	since      instant  // it came; later: it was granted
 	until      instant  // holding: the limit; straying: nobody waits for it longer; 0: none
+	loss       error    // straying: how it was lost
 	handles    int      // leases not released: itself and nested ones
 	nested     []*Lease // re-entrant leases
 }
