@@ -57,10 +57,9 @@ func crashedHolder(s *session) {
 func crashedWaiter(s *session) {
 	dead, b := s.env.Open(s.TB), s.open()
 	g := s.acquire(s.b, s.mutex())
-	lost := s.queue(dead, s.short(s.mutex()))
+	s.queue(dead, s.short(s.mutex()))
 	w := s.queue(b, s.mutex())
 	s.env.Crash(s.TB, dead)
-	lost.cancel() // its goroutine is of this process, which lives on
 	s.release(s.b, g)
 	s.release(b, w.granted())
 	s.unused(s.name)

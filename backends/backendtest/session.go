@@ -148,7 +148,7 @@ type waiting struct {
 	err    error          // after ended
 }
 
-// start calls Acquire in the background. It is cancelled and waited for at the end of the clause.
+// start calls Acquire in the background. It is cancelled at the end of the clause.
 func (s *session) start(b backends.Backend, r backends.Request) *waiting {
 	ctx, cancel := context.WithCancel(s.ctx)
 	w := &waiting{s: s, cancel: cancel, ended: make(chan struct{})}
@@ -156,7 +156,7 @@ func (s *session) start(b backends.Backend, r backends.Request) *waiting {
 		defer close(w.ended)
 		w.grant, w.err = b.Acquire(ctx, r)
 	})
-	s.Cleanup(func() { cancel(); <-w.ended })
+	s.Cleanup(cancel)
 	return w
 }
 
@@ -254,57 +254,6 @@ func (s *session) describe() string {
 	defer cancel()
 	state, err := s.b.Inspect(ctx, s.name)
 	return fmt.Sprintf("%+v, %v", state, err)
-}
-
-// inbox collects events.
-type inbox struct {
-	mu     sync.Mutex
-	events []backends.Event
-	news   chan struct{}
-}
-
-func newInbox() *inbox { return &inbox{news: make(chan struct{}, 1)} }
-
-func (in *inbox) notify(e backends.Event) {
-	in.mu.Lock()
-	in.events = append(in.events, e)
-	in.mu.Unlock()
-	select {
-	case in.news <- struct{}{}:
-	default:
-	}
-}
-
-func (in *inbox) find(id backends.GrantID, t backends.EventType) (backends.Event, bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	for _, e := range in.events {
-		if e.Grant == id && e.Type == t {
-			return e, true
-		}
-	}
-	return backends.Event{}, false
-}
-
-func (in *inbox) len() int {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	return len(in.events)
-}
-
-// event waits for an event about the grant.
-func (s *session) event(in *inbox, id backends.GrantID, t backends.EventType) backends.Event {
-	s.Helper()
-	for {
-		if e, found := in.find(id, t); found {
-			return e
-		}
-		select {
-		case <-in.news:
-		case <-s.ctx.Done():
-			s.Fatalf("no event %q about the grant", t)
-		}
-	}
 }
 
 func show(r backends.Request) string {

@@ -1,0 +1,253 @@
+package backendtest_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/backendtest"
+)
+
+// TestSeededFaultsAreFound breaks a store in one way at a time, and names the clauses that must find it.
+func TestSeededFaultsAreFound(t *testing.T) {
+	covered := make(map[string]bool)
+	for _, m := range slices.Concat(mutantsOfGrants, mutantsOfTheRest) {
+		open := env(m.change)
+		if m.expiring != nil {
+			open = expiringEnv(m.expiring)
+		}
+		impatient := func(t testing.TB) backendtest.Env {
+			e := open(t)
+			e.Patience = 250 * time.Millisecond // for what will never happen
+			if m.cutOff != nil {
+				e.CutOff = func(_ testing.TB, b backends.Backend) func() { return b.(*hooks).cutOff(m.cutOff) }
+			}
+			return e
+		}
+		for _, name := range m.found {
+			covered[name] = true
+		}
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel() // most of it is waiting in vain
+			for _, name := range m.found {
+				i := slices.IndexFunc(backendtest.Clauses(), func(c backendtest.Clause) bool { return c.Name == name })
+				if i < 0 {
+					t.Fatalf("there is no clause %s", name)
+				}
+				c := backendtest.Clauses()[i]
+				p := try(t, c, impatient)
+				if !p.failed {
+					t.Errorf("%s has not found it", name)
+				} else if !strings.Contains(p.log.String(), c.Text) {
+					t.Errorf("%s failed without its text:\n%s", name, p.log.String())
+				}
+			}
+		})
+	}
+	for _, c := range backendtest.Clauses() {
+		if !covered[c.Name] && !slices.Contains(withoutMutant, c.Name) {
+			t.Errorf("no seeded fault shows that %s can fail", c.Name)
+		}
+	}
+}
+
+// withoutMutant are clauses that no fault here breaks.
+var withoutMutant = []string{
+	"Break/Unsupported", // needs a store without the capability
+}
+
+type mutant struct {
+	name     string
+	found    []string // by these clauses
+	change   func(h *hooks)
+	expiring func(b *expiring)
+	cutOff   error
+}
+
+// forged is what a store says that grants what it does not have.
+func forged(r backends.Request) backends.Grant {
+	return backends.Grant{
+		ID: backends.GrantID{Client: 1, Seq: fakeSeq.Add(1)}, Resource: r.Resource, Weight: r.Weight, Token: 1 << 60, Tokens: r.Tokens,
+	}
+}
+
+var fakeSeq atomic.Uint64
+
+// mutantsOfGrants have faults in who is granted, when, and with which tokens.
+var mutantsOfGrants = []mutant{
+	{
+		name: "grants although it is busy",
+		found: []string{
+			"Exclusion/Mutex", "Exclusion/ReadWrite", "Exclusion/Semaphore", "Exclusion/LargestCapacity",
+			"Queue/TryNeverOvertakes", "Storm",
+		},
+		change: func(h *hooks) {
+			h.try = func(ctx context.Context, r backends.Request) (backends.Grant, error) {
+				g, err := h.Backend.TryAcquire(ctx, r)
+				if errors.Is(err, backends.ErrBusy) {
+					return forged(r), nil
+				}
+				return g, err
+			}
+		},
+	},
+	{
+		name:  "one lock for all names",
+		found: []string{"Exclusion/NamesAreIndependent", "Input/NamesAreInjective", "List/EndsEarly", "Renew/Batch"},
+		change: func(h *hooks) {
+			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
+				if r.Check(h.Capabilities()) == nil {
+					r.Name = "all"
+				}
+				return call(ctx, r)
+			})
+		},
+	},
+	{
+		name:  "the first kind and capacity are ignored",
+		found: []string{"Mismatch"},
+		change: func(h *hooks) {
+			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
+				g, err := call(ctx, r)
+				if errors.Is(err, backends.ErrMismatch) {
+					return forged(r), nil
+				}
+				return g, err
+			})
+		},
+	},
+	{
+		name: "waiters poll instead of queueing",
+		found: []string{
+			"Queue/FIFO", "Queue/TryNeverOvertakes", "Queue/HeavyHeadIsNotStarved", "Queue/ReadersEnterTogether",
+			"Queue/WriterIsNotStarved", "Queue/MovesUpAsFarAsItFits", "Inspect/HoldersAndWaiters", "List/WhatIsInUse",
+			"Events/Contended", "Events/ContendedGrant", "Close/ReleasesAndWakes", "Close/SparesOthers",
+		},
+		change: func(h *hooks) {
+			h.acquire = func(ctx context.Context, r backends.Request) (backends.Grant, error) {
+				for {
+					g, err := h.Backend.TryAcquire(ctx, r)
+					if !errors.Is(err, backends.ErrBusy) {
+						return g, err
+					}
+				}
+			}
+		},
+	},
+	{
+		name:  "a cancelled request stays in the queue",
+		found: []string{"Cancel/LeavesNothing", "Cancel/Deadline", "Cancel/HeadLetsNextIn", "Cancel/MiddleKeepsOrder", "Cancel/Many"},
+		change: func(h *hooks) {
+			var strays sync.WaitGroup
+			h.acquire = func(ctx context.Context, r backends.Request) (backends.Grant, error) {
+				type answer struct {
+					g   backends.Grant
+					err error
+				}
+				answers := make(chan answer, 1)
+				strays.Go(func() {
+					g, err := h.Backend.Acquire(context.WithoutCancel(ctx), r)
+					answers <- answer{g, err}
+				})
+				select {
+				case a := <-answers:
+					return a.g, a.err
+				case <-ctx.Done():
+					return backends.Grant{}, ctx.Err()
+				}
+			}
+			h.close = func(ctx context.Context) error {
+				defer strays.Wait()
+				return h.Backend.Close(ctx)
+			}
+		},
+	},
+	{
+		name:  "a cancelled request fails but keeps what it got",
+		found: []string{"Cancel/RacesGrant"},
+		change: func(h *hooks) {
+			h.acquire = func(ctx context.Context, r backends.Request) (backends.Grant, error) {
+				g, err := h.Backend.Acquire(ctx, r)
+				if err == nil && fakeSeq.Add(1)%10 == 0 {
+					return backends.Grant{}, context.Canceled
+				}
+				return g, err
+			}
+		},
+	},
+	{
+		name:  "a context already done is not looked at",
+		found: []string{"Cancel/DoneContextLoses"},
+		change: func(h *hooks) {
+			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
+				return call(context.WithoutCancel(ctx), r)
+			})
+		},
+	},
+	{
+		name:   "tokens go down",
+		found:  []string{"Tokens/Increase", "Tokens/SharedGrants", "Tokens/BlocksAreDisjoint", "Queue/FIFO", "Storm", "Break/Unused", "Crash/Holder"},
+		change: func(h *hooks) { h.tokens(func(token uint64) uint64 { return 1<<62 - token }) },
+	},
+	{
+		name:  "a block is promised, one token is reserved",
+		found: []string{"Tokens/BlocksAreDisjoint", "Tokens/FasterThanTheClock"},
+		change: func(h *hooks) {
+			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
+				n := r.Tokens
+				if n > 1 {
+					r.Tokens = 1
+				}
+				g, err := call(ctx, r)
+				g.Tokens = n
+				return g, err
+			})
+		},
+	},
+	{
+		name:  "a renewal hands out old tokens",
+		found: []string{"Renew/Refills", "Tokens/FasterThanTheClock", "Renew/WithoutTokens"},
+		change: func(h *hooks) {
+			h.eachRenewal(func(rn backends.Renewal, a *backends.Renewed) { a.Token = rn.Grant.Token })
+		},
+	},
+	{
+		name:  "a renewal brings back what has ended",
+		found: []string{"Renew/NeverRevives", "Renew/Batch", "Break/EndsGrants", "Break/TellsHolders"},
+		change: func(h *hooks) {
+			h.eachRenewal(func(_ backends.Renewal, a *backends.Renewed) {
+				if errors.Is(a.Err, backends.ErrLost) {
+					a.Err = nil
+				}
+			})
+		},
+	},
+	{
+		name:  "renewals are answered in another order",
+		found: []string{"Renew/Batch"},
+		change: func(h *hooks) {
+			h.renew = func(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
+				answers := h.Backend.Renew(ctx, rs)
+				slices.Reverse(answers)
+				return answers
+			}
+		},
+	},
+	{
+		name:  "a renewal takes any input",
+		found: []string{"Input/InvalidRenewals"},
+		change: func(h *hooks) {
+			h.eachRenewal(func(_ backends.Renewal, a *backends.Renewed) {
+				if errors.Is(a.Err, backends.ErrInvalid) {
+					a.Err = nil
+				}
+			})
+		},
+	},
+}

@@ -1,0 +1,100 @@
+package backendtest_test
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/backendtest"
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+)
+
+// env is a store in memory whose clients are all changed in the same way.
+func env(change func(*hooks)) func(testing.TB) backendtest.Env {
+	return func(testing.TB) backendtest.Env {
+		store := memory.New()
+		return backendtest.Env{
+			Patience: 10 * time.Second,
+			Rounds:   40,
+			Open: func(testing.TB) backends.Backend {
+				h := &hooks{Backend: store.Peer()}
+				change(h)
+				return h
+			},
+			Crash: func(_ testing.TB, b backends.Backend) { _ = b.Close(context.Background()) },
+			CutOff: func(_ testing.TB, b backends.Backend) func() {
+				return b.(*hooks).cutOff(backends.ErrUnavailable)
+			},
+		}
+	}
+}
+
+// cutOff makes every method fail.
+func (h *hooks) cutOff(err error) func() {
+	before := *h
+	h.eachRequest(func(context.Context, backends.Request, call) (backends.Grant, error) { return backends.Grant{}, err })
+	h.inspect = func(context.Context, string) (backends.State, error) { return backends.State{}, err }
+	h.renew = func(_ context.Context, rs []backends.Renewal) []backends.Renewed {
+		return slices.Repeat([]backends.Renewed{{Err: err}}, len(rs))
+	}
+	return func() { *h = before }
+}
+
+// expiringEnv is a store whose grants expire.
+func expiringEnv(change func(*expiring)) func(testing.TB) backendtest.Env {
+	return func(testing.TB) backendtest.Env {
+		store := memory.New()
+		return backendtest.Env{
+			Patience: 10 * time.Second,
+			TTL:      backends.MinTTL,
+			Rounds:   40,
+			Open: func(testing.TB) backends.Backend {
+				b := newExpiring(store)
+				change(b)
+				return b
+			},
+		}
+	}
+}
+
+func TestCorrectStoresPass(t *testing.T) {
+	for name, open := range map[string]func(testing.TB) backendtest.Env{
+		"plain":    env(func(*hooks) {}),
+		"expiring": expiringEnv(func(*expiring) {}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, c := range backendtest.Clauses() {
+				if p := try(t, c, open); p.failed {
+					t.Errorf("%s: a correct store failed:\n%s", c.Name, p.log.String())
+				}
+			}
+		})
+	}
+}
+
+func TestMissingCapabilityIsLogged(t *testing.T) {
+	open := func(testing.TB) backendtest.Env {
+		store := memory.New()
+		return backendtest.Env{Open: func(testing.TB) backends.Backend { return store.Peer() }}
+	}
+	for _, c := range backendtest.Clauses() {
+		missing := strings.HasPrefix(c.Name, "Expiry/") || strings.HasPrefix(c.Name, "Crash/") ||
+			slices.Contains([]string{"CutOff/IsUnavailable", "Input/InvalidTTL", "Break/Unsupported"}, c.Name)
+		if p := try(t, c, open); p.skipped != missing || missing && !strings.Contains(p.log.String(), "not checked") {
+			t.Errorf("%s: skipped: %v; want %v; log: %s", c.Name, p.skipped, missing, p.log.String())
+		}
+	}
+}
+
+func TestClausesHaveNamesAndTexts(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, c := range backendtest.Clauses() {
+		if c.Name == "" || c.Text == "" || seen[c.Name] {
+			t.Errorf("clause %q has no name of its own or no text", c.Name)
+		}
+		seen[c.Name] = true
+	}
+}
