@@ -1,0 +1,40 @@
+package backends_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+)
+
+// A backend grants permits of named resources; a manager is what programs use instead.
+func ExampleBackend() {
+	ctx := context.Background()
+	var b backends.Backend = memory.New()
+	defer b.Close(ctx)
+
+	r := backends.Request{
+		Resource: backends.Resource{Name: "printer", Kind: backends.Semaphore, Capacity: 2},
+		Weight:   2,
+		Tokens:   1,
+	}
+	g, err := b.Acquire(ctx, r)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = b.TryAcquire(ctx, r)
+	fmt.Println(err, errors.Is(err, backends.ErrBusy))
+
+	r.Kind, r.Capacity, r.Weight = backends.Mutex, 1, 1
+	_, err = b.TryAcquire(ctx, r)
+	fmt.Println(err)
+
+	fmt.Println(b.Release(ctx, g))
+	// Output:
+	// memory: try to acquire "printer": busy true
+	// memory: try to acquire "printer": "printer" is in use as a semaphore of capacity 2, not as a mutex of capacity 1
+	// <nil>
+}
