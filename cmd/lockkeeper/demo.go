@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strconv"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/demo"
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+// demoTTL is short, so that a demo on Redis goes on soon after a process was killed.
+const demoTTL = 2 * time.Second
+
+type demoCmd struct {
+	Store      string `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a new directory, removed at the end." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
+	Processes  int    `help:"How many contend." default:"4" placeholder:"N"`
+	Goroutines int    `help:"How many in each of them." default:"16" placeholder:"N"`
+	Names      int    `help:"For how many names." default:"3" placeholder:"N"`
+	For        span   `help:"How long." default:"6s" placeholder:"DURATION"`
+	Keep       bool   `help:"Keep the recorded history, and say where it is."`
+}
+
+// Run shows the demo and returns exitViolated if its history shows a fault.
+func (d *demoCmd) Run(s streams) exitCode {
+	if err := d.check(); err != nil {
+		s.warn("%v", err)
+		return codeOf(err)
+	}
+	dir, locks, err := demo.TempDir()
+	if err != nil {
+		s.warn("%v", err)
+		return exitUnavailable
+	}
+	ctx, interrupted := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer interrupted()
+	v, err := d.play(ctx, s, dir, locks)
+	switch {
+	case ctx.Err() != nil:
+		err = errors.Join(err, os.RemoveAll(dir))
+		s.warn("interrupted")
+		return exitCode(command.SignalCode(os.Interrupt))
+	case err != nil, !v.OK(), d.Keep:
+		fmt.Fprintln(s.out, "the history is kept in", dir)
+	default:
+		err = os.RemoveAll(dir)
+	}
+	switch {
+	case err != nil:
+		s.warn("%v", err)
+		return codeOf(err)
+	case !v.OK():
+		return exitViolated
+	default:
+		return exitOK
+	}
+}
+
+func (d *demoCmd) check() error {
+	const most = 1000
+	switch {
+	case d.Processes < 2 || d.Processes > most:
+		return usageError("--processes=%d: want 2 to %d", d.Processes, most)
+	case d.Goroutines < 1 || d.Goroutines > most:
+		return usageError("--goroutines=%d: want 1 to %d", d.Goroutines, most)
+	case d.Names < 1 || d.Names > most:
+		return usageError("--names=%d: want 1 to %d", d.Names, most)
+	case time.Duration(d.For) < time.Second || time.Duration(d.For) > time.Hour:
+		return usageError("--for=%v: want 1s to 1h", time.Duration(d.For))
+	}
+	return nil
+}
+
+func (d *demoCmd) play(ctx context.Context, s streams, dir, locks string) (*demo.Verdict, error) {
+	text := d.Store
+	if text == "" {
+		text = "file:" + locks
+	}
+	where, err := store.Parse(text)
+	if err != nil {
+		return nil, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	prefix := fmt.Sprintf("demo-%d-%d/", os.Getpid(), time.Now().UnixNano())
+	return demo.Run(ctx, demo.Config{
+		Processes: d.Processes, Goroutines: d.Goroutines, Names: d.Names, Duration: time.Duration(d.For),
+		Dir: dir, Prefix: prefix,
+		Title: fmt.Sprintf("%d processes × %d goroutines contend for %d names in %v; one process will be killed.",
+			d.Processes, d.Goroutines, d.Names, where),
+		Screen: screen(s.out),
+		Command: func(process string) *exec.Cmd {
+			cmd := exec.Command(self, "demo-worker", "--process", process, "--dir", dir, "--prefix", prefix, //nolint:gosec,noctx // this program itself; it ends with its input
+				"--names", strconv.Itoa(d.Names), "--goroutines", strconv.Itoa(d.Goroutines))
+			cmd.Env = append(os.Environ(), "LOCKKEEPER_STORE="+text) // not an argument: it may hold a password
+			return cmd
+		},
+	})
+}
+
+// screen draws on a terminal and writes lines to anything else.
+func screen(out *os.File) demo.Screen {
+	if !term.IsTerminal(int(out.Fd())) || os.Getenv("TERM") == "dumb" {
+		return &demo.Plain{Out: out}
+	}
+	return &demo.Live{Out: out, Colour: os.Getenv("NO_COLOR") == ""}
+}
+
+// demoWorkerCmd is a worker process of the demo.
+type demoWorkerCmd struct {
+	Store      string `env:"LOCKKEEPER_STORE" required:""`
+	Process    string `required:""`
+	Dir        string `required:""`
+	Prefix     string `required:""`
+	Names      int    `required:""`
+	Goroutines int    `required:""`
+}
+
+// Run works until its input ends. An interrupt of the terminal is the director's affair.
+func (d *demoWorkerCmd) Run(s streams) exitCode {
+	signal.Ignore(os.Interrupt)
+	where, err := store.Parse(d.Store)
+	if err != nil {
+		s.warn("%v", err)
+		return codeOf(err)
+	}
+	m, done, err := openManager(where, manager.WithTTL(demoTTL), manager.WithLabel("demo process "+d.Process))
+	if err != nil {
+		s.warn("%v", err)
+		return codeOf(err)
+	}
+	defer done()
+	err = demo.Work(demo.Worker{
+		Process: d.Process, Dir: d.Dir, Prefix: d.Prefix, Names: d.Names, Goroutines: d.Goroutines,
+		Locks: locker{m}, In: s.in, Out: s.out,
+	})
+	if err != nil {
+		s.warn("%v", err)
+		return codeOf(err)
+	}
+	return exitOK
+}
+
+// locker is a manager as the demo sees it.
+type locker struct{ m *manager.Manager }
+
+// Hold runs fn under the lock.
+func (l locker) Hold(ctx context.Context, name string, fn func(token uint64) error) error {
+	lease, err := l.m.Lock(name).Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(fn(lease.Token()), lease.Release())
+}

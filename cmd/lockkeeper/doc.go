@@ -1,0 +1,53 @@
+// Lockkeeper runs commands under locks that every process of a machine, or of many machines, can see.
+//
+//	lockkeeper run nightly-backup -- pg_dump -f /backup/db.sql
+//	lockkeeper run --wait 30s --store redis://db1:6379 deploy -- ./deploy.sh
+//	lockkeeper run --no-wait --store file:/run/locks report -- ./report.sh
+//	lockkeeper demo
+//
+// # run [flags] NAME -- COMMAND [ARGUMENT …]
+//
+// It waits for its turn in the queue for NAME, runs the command once while it holds the lock, and exits as the command
+// did. Flags stand before NAME. The lock is released when the command ends; what the command has left running in the
+// background then runs without it.
+//
+// The command finds in its environment LOCK_NAME, and LOCK_TOKEN, its fencing token: a decimal number that is larger for
+// every later holder of the name. A resource that refuses writes with a smaller token than it has seen is safe
+// even from a command that was paused for so long that its lock went to another one.
+//
+// If the lease is lost while the command runs (the Redis server was cut off for too long, the lock file was
+// removed) the command gets SIGTERM, and SIGKILL when the grace period is over. If lockkeeper itself is killed the command is
+// killed too (on Linux). If lockkeeper is stopped (SIGSTOP) nothing can end the command in time: only its token protects.
+//
+// HUP, INT, QUIT, TERM, USR1 and USR2 are passed on to the command and to all that it started; in the
+// foreground of a terminal, which signals all of its job, they are not sent twice. While lockkeeper waits for its turn, any of
+// them ends the wait.
+//
+// # Stores
+//
+// The flag --store, or LOCKKEEPER_STORE in the environment, says where locks are kept: file:DIR for the processes of one
+// machine, redis://[user:password@]host:port[/db] or rediss:// for those of many. By default they are kept in a directory
+// of the user, under XDG_RUNTIME_DIR or else the directory for temporary files. These are two different places: a job of
+// cron, where XDG_RUNTIME_DIR is not set, should name its store. A password belongs in LOCKKEEPER_STORE, since everyone can
+// read the arguments of a process; it is never printed.
+//
+// # Exit status
+//
+//	0–125  that of the command, whatever it is
+//	126    the command was found but cannot be executed; 127: it was not found. No lock was taken.
+//	128+n  the command was ended by signal n, or lockkeeper was while it waited
+//	64     bad usage: flags, name, store; or the name is in use as another kind of lock
+//	69     the store cannot be reached or does not work
+//	70     lockkeeper itself failed: a bug
+//	75     the lock was busy (--no-wait) or the wait was over (--wait). The command was not started.
+//	76     the lease was lost before the command had ended
+//	77     the store refused: permission denied
+//
+// A message on standard error goes with each of 64 to 77 that is lockkeeper's own.
+//
+// # demo [flags]
+//
+// Four processes of sixteen goroutines contend for a few names; one process is killed half-way and replaced. At the end the
+// recorded history is checked: every counter exact, no two holders at a time, tokens increasing. The exit status is
+// 1 if anything was violated.
+package main

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
+)
+
+// exitCode is the status of this process. Its own are those of sysexits.h.
+type exitCode int
+
+const (
+	exitOK          exitCode = 0
+	exitViolated    exitCode = 1  // demo: the history shows a fault
+	exitUsage       exitCode = 64 // EX_USAGE
+	exitUnavailable exitCode = 69 // EX_UNAVAILABLE
+	exitBug         exitCode = 70 // EX_SOFTWARE
+	exitBusy        exitCode = 75 // EX_TEMPFAIL: try again later
+	exitLost        exitCode = 76 // EX_PROTOCOL
+	exitPermission  exitCode = 77 // EX_NOPERM
+)
+
+// codes are tried in this order: an error that wraps several counts as the first. A store that did not answer before
+// the deadline is unavailable, not busy.
+var codes = []struct {
+	err  error
+	code exitCode
+}{
+	{store.ErrUnknown, exitUsage},
+	{store.ErrRefused, exitUsage},
+	{store.ErrUnsafe, exitPermission},
+	{backends.ErrInvalid, exitUsage},
+	{backends.ErrTooLarge, exitUsage},
+	{backends.ErrMismatch, exitUsage},
+	{backends.ErrPermission, exitPermission},
+	{backends.ErrUnavailable, exitUnavailable},
+	{backends.ErrUnsupported, exitUnavailable},
+	{backends.ErrLost, exitLost},
+	{backends.ErrBusy, exitBusy},
+	{context.DeadlineExceeded, exitBusy},
+}
+
+// codeOf returns the exit status for an error.
+func codeOf(err error) exitCode {
+	var start *command.StartError
+	if errors.As(err, &start) {
+		return exitCode(start.Code)
+	}
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return c.code
+		}
+	}
+	return exitBug
+}

@@ -1,0 +1,231 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+)
+
+// trapped is a command that says when it runs, and when it is told to end.
+const trapped = `trap 'echo ending; exit 5' TERM; echo held; while :; do sleep 0.01; done`
+
+func TestLossEndsTheCommand(t *testing.T) {
+	t.Run("redis loses its data", func(t *testing.T) {
+		s := redistest.Start(t)
+		p := start(t, "redis://"+s.Addr, "run", "--ttl", "600ms", "a", "--", "sh", "-c", trapped)
+		p.Expect("held")
+		if err := s.Client(t).FlushAll(t.Context()).Err(); err != nil {
+			t.Fatal(err)
+		}
+		p.Expect("ending")
+		contains(t, p.ends(76), "lost")
+	})
+	t.Run("redis dies", func(t *testing.T) {
+		s := redistest.Start(t)
+		p := start(t, "redis://"+s.Addr, "run", "--ttl", "600ms", "a", "--", "sh", "-c", trapped)
+		p.Expect("held")
+		s.Kill()
+		p.Expect("ending")
+		contains(t, p.ends(76), "lost")
+	})
+	t.Run("files are removed", func(t *testing.T) {
+		dir := filepath.Join(t.TempDir(), "locks")
+		p := start(t, "file:"+dir, "run", "a", "--", "sh", "-c", trapped)
+		p.Expect("held")
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		p.Expect("ending")
+		contains(t, p.ends(76), "lost")
+	})
+	t.Run("broken by an operator", func(t *testing.T) {
+		eachStore(t, func(t *testing.T, in string) {
+			b := client(t, in)
+			if !b.Capabilities().Break {
+				t.Log("this store cannot break a lock")
+				return
+			}
+			p := start(t, in, "run", "--ttl", "600ms", "a", "--", "sh", "-c", trapped)
+			p.Expect("held")
+			if err := b.Break(t.Context(), "a"); err != nil {
+				t.Fatal(err)
+			}
+			p.Expect("ending")
+			contains(t, p.ends(76), "lost")
+		})
+	})
+}
+
+func TestALostCommandThatWillNotEndIsKilled(t *testing.T) {
+	s := redistest.Start(t)
+	p := start(t, "redis://"+s.Addr, "run", "--ttl", "600ms", "--grace", "20ms", "a", "--",
+		"sh", "-c", `trap "" TERM; echo held; while :; do sleep 0.01; done`)
+	p.Expect("held")
+	s.Kill()
+	p.saysNothing()
+	p.ends(76)
+}
+
+func TestKilledKeeperTakesItsCommandWithIt(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Log("only Linux kills a process with its parent: not tested here")
+		return
+	}
+	eachStore(t, func(t *testing.T, in string) {
+		p := start(t, in, "run", "--ttl", "600ms", "a", "--", "sh", "-c", "echo held; exec cat")
+		p.Expect("held")
+		p.Kill()
+		p.saysNothing() // the end of the output: the command, which held it open, is gone
+		q := start(t, in, "run", "a", "--", "echo", "started")
+		q.Expect("started")
+		q.ends(0)
+	})
+}
+
+func TestASuspendedJobLearnsOfItsLossFirst(t *testing.T) {
+	s := redistest.Start(t)
+	p := start(t, "redis://"+s.Addr, "run", "--ttl", "300ms", "a", "--", "sh", "-c", trapped)
+	p.Expect("held")
+	p.Signal(syscall.SIGSTOP) // lockkeeper only: the worst case, nobody renews and nobody can end the command
+	q := start(t, "redis://"+s.Addr, "run", "a", "--", "echo", "started")
+	q.Expect("started") // after the TTL
+	q.ends(0)
+	p.Signal(syscall.SIGCONT)
+	p.Expect("ending")
+	contains(t, p.ends(76), "lost")
+}
+
+func TestCtrlZStopsBothAndBothGoOn(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		p := start(t, in, "run", "a", "--", "sh", "-c", "echo held; read x; echo done")
+		p.Expect("held")
+		p.Signal(syscall.SIGTSTP)
+		untilStopped(t, p.PID())
+		p.Signal(syscall.SIGCONT)
+		p.Say("go on")
+		p.Expect("done")
+		p.ends(0)
+	})
+}
+
+func untilStopped(t *testing.T, pid int) {
+	t.Helper()
+	if runtime.GOOS != "linux" {
+		return
+	}
+	for {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, state, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(state, "T") {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+func TestACommandInheritsOnlyItsStreams(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Log("no /proc/self/fd here: not tested")
+		return
+	}
+	eachStore(t, func(t *testing.T, in string) {
+		p := start(t, in, "run", "a", "--", "sh", "-c", "ls /proc/$$/fd")
+		for _, fd := range []string{"0", "1", "2"} {
+			p.Expect(fd)
+		}
+		p.saysNothing()
+		p.ends(0)
+	})
+}
+
+func TestManyAtOnceRunOneAtATimeInOrderOfArrival(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		const n = 100
+		b := client(t, in)
+		log := filepath.Join(t.TempDir(), "log")
+		first := hold(t, in, "a")
+		var all []process
+		var killed []int
+		for i := range n {
+			// mkdir fails if another one is running.
+			p := start(t, in, "run", "a", "--", "sh", "-c",
+				fmt.Sprintf(`mkdir %[1]s.busy || exit 99; echo %[2]d >>%[1]s; rmdir %[1]s.busy`, log, i))
+			untilWaiting(t, b, "a", i+1)
+			all = append(all, p)
+			if i%10 == 3 {
+				killed = append(killed, i)
+			}
+		}
+		for _, i := range killed {
+			all[i].Kill()
+		}
+		first.let()
+		var want strings.Builder
+		for i, p := range all {
+			if i%10 != 3 {
+				p.ends(0)
+				fmt.Fprintln(&want, i)
+			}
+		}
+		got, err := os.ReadFile(log)
+		if err != nil || string(got) != want.String() {
+			t.Errorf("%v; they ran in the order %q", err, strings.Fields(string(got)))
+		}
+		isClean(t, in, b)
+	})
+}
+
+func TestAStampede(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		const n = 100
+		log := filepath.Join(t.TempDir(), "log")
+		all := make([]process, n)
+		for i := range all {
+			all[i] = start(t, in, "run", "a", "--", "sh", "-c",
+				fmt.Sprintf(`mkdir %[1]s.busy || exit 99; echo x >>%[1]s; rmdir %[1]s.busy`, log))
+		}
+		for _, p := range all {
+			p.ends(0)
+		}
+		got, err := os.ReadFile(log)
+		if err != nil || len(got) != 2*n {
+			t.Errorf("%v; %d commands ran, want %d", err, len(got)/2, n)
+		}
+		isClean(t, in, client(t, in))
+	})
+}
+
+// isClean checks that nobody holds or waits, and that what lingers in Redis has an expiry.
+func isClean(t *testing.T, in string, b backends.Backend) {
+	t.Helper()
+	for s, err := range b.List(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Errorf("still in use: %+v", s)
+	}
+	if !strings.HasPrefix(in, "redis:") {
+		return
+	}
+	c := server.Get(t).Client(t)
+	keys, err := c.Keys(t.Context(), "*").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range keys {
+		if ttl := c.PTTL(t.Context(), k).Val(); ttl < 0 {
+			t.Errorf("key %q lingers for ever", k)
+		}
+	}
+}

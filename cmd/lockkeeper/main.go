@@ -1,0 +1,80 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/alecthomas/kong"
+)
+
+// commandLine is what users write; package kong reads the tags.
+type commandLine struct {
+	Run        runCmd        `cmd:"" help:"Run a command while holding a lock."`
+	Demo       demoCmd       `cmd:"" help:"Watch processes contend for locks, one being killed, and see the result checked."`
+	DemoWorker demoWorkerCmd `cmd:"" hidden:""`
+
+	Version kong.VersionFlag `help:"Print the version and exit."`
+}
+
+// streams are those of the process.
+type streams struct {
+	in, out, err *os.File
+}
+
+func (s streams) warn(format string, args ...any) {
+	fmt.Fprintf(s.err, "lockkeeper: "+format+"\n", args...)
+}
+
+func main() {
+	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+}
+
+// subcommand is what every field of commandLine with a cmd tag is.
+type subcommand interface {
+	Run(s streams) exitCode
+}
+
+// run does what the arguments say and returns the exit status.
+func run(args []string, s streams) int {
+	var cl commandLine
+	done := -1 // set by --help and --version, after which kong goes on
+	parser, err := kong.New(&cl,
+		kong.Name("lockkeeper"),
+		kong.Description("Locks for the processes of one machine or of many. Exit status of run: that of the command; "+
+			"64 usage, 69 store unavailable, 75 busy, 76 lease lost, 77 permission denied, 126 and 127 command not started."),
+		kong.Vars{"version": version()},
+		kong.Writers(s.out, s.err),
+		kong.Exit(func(code int) {
+			if done < 0 {
+				done = code
+			}
+		}),
+	)
+	if err != nil {
+		s.warn("bug: %v", err)
+		return int(exitBug)
+	}
+	ctx, err := parser.Parse(args)
+	switch {
+	case done >= 0:
+		return done
+	case err != nil:
+		s.warn("%v (see lockkeeper --help)", err)
+		return int(exitUsage)
+	}
+	cmd, ok := ctx.Selected().Target.Addr().Interface().(subcommand)
+	if !ok {
+		s.warn("bug: %s does nothing", ctx.Command())
+		return int(exitBug)
+	}
+	return int(cmd.Run(s))
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}

@@ -1,0 +1,249 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/actor"
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+// What a store gets to finish with, so that one that has gone does not hold up the exit status.
+const (
+	releaseTimeout = 2 * time.Second
+	closeTimeout   = time.Second
+)
+
+// gracePart: by default a command has a sixth of the TTL to end in.
+const gracePart = 6
+
+type runCmd struct {
+	Store  string `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a directory of the user." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
+	Wait   *span  `short:"w" xor:"wait" help:"Wait no longer than this for the lock, then exit with status 75. Default: for ever." placeholder:"DURATION"`
+	NoWait bool   `short:"n" xor:"wait" help:"Do not wait at all: exit with status 75 if the lock is busy."`
+	TTL    span   `help:"Redis: how long the lock outlives a crash of this machine." default:"10s" placeholder:"DURATION"`
+	Grace  *span  `help:"From SIGTERM to SIGKILL when the lease is lost; with Redis, at most a third of the TTL. Default: a sixth of the TTL." placeholder:"DURATION"`
+	Label  string `help:"Shown to people who ask who holds the lock." placeholder:"TEXT"`
+
+	Read     bool   `xor:"kind" aliases:"shared" help:"Hold the reader-writer lock NAME as one of its readers."`
+	Write    bool   `xor:"kind" aliases:"exclusive" help:"Hold the reader-writer lock NAME as its writer."`
+	Capacity *int64 `xor:"kind" help:"NAME is a semaphore of N permits in all." placeholder:"N"`
+	Permits  *int64 `help:"How many of the semaphore's permits to hold. Default: 1." placeholder:"N"`
+
+	Name    string   `arg:"" help:"Of the lock: 1 to 1024 bytes."`
+	Command []string `arg:"" passthrough:"" help:"What to run, after --."`
+}
+
+// Run holds the lock while the command runs.
+func (r *runCmd) Run(s streams) exitCode {
+	fail := func(err error) exitCode {
+		s.warn("%v", err)
+		return codeOf(err)
+	}
+	argv, err := r.argv()
+	if err != nil {
+		return fail(err)
+	}
+	// A command that cannot be run is refused before anybody has to wait for it.
+	if _, err := command.Find(argv[0]); err != nil {
+		return fail(err)
+	}
+	m, done, err := r.open()
+	if err != nil {
+		return fail(err)
+	}
+	defer done()
+	claim, err := r.claim(m)
+	if err != nil {
+		return fail(err)
+	}
+	sigs, stop := command.Notify()
+	defer stop()
+	lease, sig, err := r.acquire(claim, sigs)
+	switch {
+	case sig != nil:
+		return exitCode(command.SignalCode(sig))
+	case err != nil:
+		return fail(r.explain(m, err))
+	}
+	return r.hold(s, lease, argv, sigs)
+}
+
+// hold runs the command and releases the lease.
+func (r *runCmd) hold(s streams, lease *manager.Lease, argv []string, sigs <-chan os.Signal) exitCode {
+	res, err := command.Run(command.Command{
+		Argv:  argv,
+		Env:   command.Env(os.Environ(), r.Name, lease.Token()),
+		Files: [3]*os.File{s.in, s.out, s.err},
+		Lost:  lease.Context().Done(),
+		Grace: r.grace(),
+		Sigs:  sigs,
+		Warn:  func(text string) { s.warn("%v: %s", context.Cause(lease.Context()), text) },
+	})
+	released := lease.Release()
+	switch {
+	case err != nil:
+		s.warn("%v", err)
+		return codeOf(err)
+	case errors.Is(released, manager.ErrLost):
+		if !res.Lost { // else it was said before
+			s.warn("%v: the command may have run beside another holder", released)
+		}
+		return exitLost
+	case res.Lost:
+		return exitLost
+	case released != nil:
+		s.warn("%v (the command had ended with status %d; the store frees the lock by itself)", released, res.Code)
+	}
+	return exitCode(res.Code)
+}
+
+// argv returns the command without the -- in front of it.
+func (r *runCmd) argv() ([]string, error) {
+	argv := r.Command
+	if len(argv) > 0 && argv[0] == "--" {
+		argv = argv[1:]
+	} else if len(argv) > 0 && strings.HasPrefix(argv[0], "-") {
+		return nil, usageError("flag %s stands after NAME: write run [flags] NAME -- COMMAND", argv[0])
+	}
+	if len(argv) == 0 || argv[0] == "" {
+		return nil, usageError("no command: write run [flags] NAME -- COMMAND")
+	}
+	return argv, nil
+}
+
+func usageError(format string, args ...any) error {
+	return fmt.Errorf("%w: "+format, append([]any{backends.ErrInvalid}, args...)...)
+}
+
+// open returns a manager over the store, and what closes both.
+func (r *runCmd) open() (*manager.Manager, func(), error) {
+	where, err := store.Parse(r.Store)
+	if err != nil {
+		return nil, nil, err
+	}
+	opts := []manager.Option{
+		manager.WithTTL(time.Duration(r.TTL)), manager.WithReleaseTimeout(releaseTimeout), manager.WithLabel(r.Label),
+	}
+	if where.Kind() == store.Redis {
+		opts = append(opts, manager.WithStopMargin(r.grace())) // the command is dead before the lock is another's
+	}
+	return openManager(where, opts...)
+}
+
+// openManager returns a manager over a store, and what closes both.
+func openManager(where store.Store, opts ...manager.Option) (*manager.Manager, func(), error) {
+	b, free, err := store.Open(where)
+	if err != nil {
+		return nil, nil, err
+	}
+	m, err := manager.New(b, opts...)
+	if err != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		_ = b.Close(ctx) // it was not used
+		free()
+		return nil, nil, err
+	}
+	return m, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		defer cancel()
+		_ = m.Close(ctx) // what it could not finish, the store ends by itself
+		free()
+	}, nil
+}
+
+func (r *runCmd) grace() time.Duration {
+	if r.Grace != nil {
+		return time.Duration(*r.Grace)
+	}
+	return time.Duration(r.TTL) / gracePart
+}
+
+// claim returns what the flags ask for.
+func (r *runCmd) claim(m *manager.Manager) (manager.Claim, error) {
+	switch {
+	case r.Permits != nil && r.Capacity == nil:
+		return manager.Claim{}, usageError("--permits goes with --capacity")
+	case r.Read:
+		return m.RWLock(r.Name).Read(), nil
+	case r.Write:
+		return m.RWLock(r.Name).Write(), nil
+	case r.Capacity != nil && r.Permits != nil:
+		return m.Semaphore(r.Name, *r.Capacity).Permits(*r.Permits), nil
+	case r.Capacity != nil:
+		return m.Semaphore(r.Name, *r.Capacity).Permits(1), nil
+	default:
+		return m.Lock(r.Name), nil
+	}
+}
+
+// acquired is the outcome of an acquire.
+type acquired struct {
+	lease *manager.Lease
+	err   error
+}
+
+// acquire waits for the claim. A signal ends the wait and is returned; then nothing is held.
+func (r *runCmd) acquire(claim manager.Claim, sigs <-chan os.Signal) (*manager.Lease, os.Signal, error) {
+	ctx, cancel := r.deadline()
+	defer cancel()
+	done := make(chan acquired, 1)
+	waiter := actor.NewOnDemand("acquire",
+		func(a acquired) { done <- a },
+		func(_ acquired, p *actor.PanicError) { done <- acquired{err: p} })
+	waiter.Go(func() acquired {
+		if r.NoWait || r.Wait != nil && *r.Wait == 0 {
+			lease, err := claim.TryAcquire(ctx)
+			return acquired{lease, err}
+		}
+		lease, err := claim.Acquire(ctx)
+		return acquired{lease, err}
+	})
+	for {
+		select { // both ready: a signal found later is passed on to the command; one found first ends the wait
+		case a := <-done:
+			return a.lease, nil, a.err
+		case sig := <-sigs:
+			if command.Stops(sig) {
+				command.Pause()
+				continue
+			}
+			cancel()
+			if a := <-done; a.lease != nil {
+				_ = a.lease.Release() // the grant had come first; the process ends now in any case
+			}
+			return nil, sig, nil
+		}
+	}
+}
+
+// deadline returns the context of the wait.
+func (r *runCmd) deadline() (context.Context, context.CancelFunc) {
+	if r.Wait == nil || *r.Wait == 0 {
+		return context.WithCancel(context.Background())
+	}
+	return context.WithTimeout(context.Background(), time.Duration(*r.Wait))
+}
+
+// explain adds to the error of a busy lock who holds it, if the store says so at once.
+func (r *runCmd) explain(m *manager.Manager, err error) error {
+	if codeOf(err) != exitBusy {
+		return err
+	}
+	const patience = 200 * time.Millisecond
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	state, failed := m.Inspect(ctx, r.Name)
+	if failed != nil || len(state.Holders) == 0 {
+		return err
+	}
+	return fmt.Errorf("%w (held by %v, %d waiting)", err, state.Holders[0].Owner, len(state.Waiters))
+}

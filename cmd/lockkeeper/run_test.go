@@ -1,0 +1,311 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+)
+
+func TestRunExitsAsTheCommandDoes(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		start(t, in, "run", "a", "--", "true").ends(0)
+		start(t, in, "run", "a", "--", "sh", "-c", "exit 7").ends(7)
+		start(t, in, "run", "a", "--", "sh", "-c", "exit 75").ends(75)
+		start(t, in, "run", "a", "--", "sh", "-c", "kill -9 $$").ends(128 + 9)
+		start(t, in, "run", "a", "sh", "-c", "exit 8").ends(8) // -- may be left out
+		start(t, in, "run", "a", "--", "sh", "-c", `exit $#`, "x", "--", "-n").ends(2)
+	})
+}
+
+func TestRunPassesStreamsAndEnvironment(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		t.Setenv("LOCK_TOKEN", "inherited")
+		p := start(t, in, "run", "a b", "--", "sh", "-c", `cat; echo "$LOCK_NAME=$LOCK_TOKEN"; echo oops >&2`)
+		p.Say("through")
+		p.CloseInput()
+		p.Expect("through")
+		token, err := strconv.ParseUint(p.Expect("a b="), 10, 64)
+		if err != nil || token == 0 {
+			t.Errorf("token %d, %v", token, err)
+		}
+		if stderr := p.ends(0); stderr != "oops\n" {
+			t.Errorf("standard error %q, want only the command's", stderr)
+		}
+	})
+}
+
+func TestTokenIsTheGrantsAndIncreases(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		b := client(t, in)
+		last := uint64(0)
+		for range 3 {
+			p := start(t, in, "run", "a", "--", "sh", "-c", `echo $LOCK_TOKEN; cat`)
+			token, err := strconv.ParseUint(p.Expect(""), 10, 64)
+			if err != nil || token <= last {
+				t.Errorf("token %d after %d, %v", token, last, err)
+			}
+			last = token
+			s := until(t, b, "a", "it is held", func(s backends.State) bool { return len(s.Holders) == 1 })
+			if s.Holders[0].Token > token || s.Token < token {
+				t.Errorf("LOCK_TOKEN=%d, the store knows %+v", token, s)
+			}
+			p.let()
+		}
+	})
+}
+
+func TestNestedRunsHaveTheirOwnTokens(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		self, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := start(t, in, "run", "outer", "--", "sh", "-c",
+			`echo $LOCK_NAME; LOCKKEEPER_PROCTEST_HELPER=lockkeeper `+self+` run inner -- sh -c 'echo $LOCK_NAME'`)
+		p.Expect("outer")
+		p.Expect("inner")
+		p.ends(0)
+	})
+}
+
+func TestBusy(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		p := hold(t, in, "--label", "backup of today", "a")
+		for _, flags := range [][]string{{"-n"}, {"--no-wait"}, {"-w", "0"}, {"--wait=30ms"}, {"-w", "0.03"}} {
+			q := start(t, in, append(append([]string{"run"}, flags...), "a", "--", "echo", "started")...)
+			q.saysNothing()
+			contains(t, q.ends(75), "backup of today")
+		}
+		start(t, in, "run", "-n", "b", "--", "true").ends(0) // another name
+		p.let()
+		start(t, in, "run", "-n", "a", "--", "true").ends(0)
+	})
+}
+
+func TestUsageErrorsTouchNothing(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "locks")
+	for _, args := range [][]string{
+		{},
+		{"run"},
+		{"run", "a"},
+		{"run", "a", "--"},
+		{"run", "a", "--", ""},
+		{"run", "a", "-n", "--", "true"},
+		{"run", "--no-such-flag", "a", "--", "true"},
+		{"run", "-n", "-w", "1s", "a", "--", "true"},
+		{"run", "-w", "soon", "a", "--", "true"},
+		{"run", "--wait=-1s", "a", "--", "true"},
+		{"run", "-w", "NaN", "a", "--", "true"},
+		{"run", "-w", "1e300", "a", "--", "true"},
+		{"run", "", "--", "true"},
+		{"run", strings.Repeat("x", 1025), "--", "true"},
+		{"run", "--ttl", "0", "a", "--", "true"},
+		{"run", "--ttl", "99999h", "a", "--", "true"},
+		{"run", "--label", strings.Repeat("x", 1025), "a", "--", "true"},
+		{"run", "--permits", "2", "a", "--", "true"},
+		{"run", "--capacity", "0", "a", "--", "true"},
+		{"run", "--capacity", "2", "--permits", "3", "a", "--", "true"},
+		{"run", "--capacity", "2", "--permits", "0", "a", "--", "true"},
+		{"run", "--capacity", "2", "--permits", "-1", "a", "--", "true"},
+		{"run", "--capacity", "9223372036854775807", "a", "--", "true"},
+		{"run", "--capacity", "2", "--read", "a", "--", "true"},
+		{"run", "--read", "--write", "a", "--", "true"},
+		{"run", "--store", "memory:", "a", "--", "true"},
+		{"run", "--store", "etcd://host", "a", "--", "true"},
+		{"nonsense"},
+	} {
+		p := start(t, "file:"+dir, args...)
+		p.saysNothing()
+		if stderr := p.ends(64); !strings.HasPrefix(stderr, "lockkeeper: ") || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%q: standard error %q, want one line of lockkeeper's", args, stderr)
+		}
+	}
+	found, err := filepath.Glob(dir + "/*/*")
+	if err != nil || len(found) > 0 {
+		t.Errorf("left behind: %q, %v", found, err)
+	}
+}
+
+func TestACommandThatCannotRunTakesNoTurn(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		p := hold(t, in, "a") // were the lock asked for, these would wait for ever
+		start(t, in, "run", "a", "--", "no-such-command").ends(127)
+		start(t, in, "run", "a", "--", "/no/such/command").ends(127)
+		start(t, in, "run", "a", "--", "/").ends(126)
+		p.let()
+	})
+}
+
+func TestOneNameOneKind(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		p := hold(t, in, "a")
+		contains(t, start(t, in, "run", "--capacity", "2", "a", "--", "true").ends(64), "mutex")
+		p.let()
+		p = hold(t, in, "--capacity", "2", "a")
+		contains(t, start(t, in, "run", "--capacity", "3", "a", "--", "true").ends(64), "capacity")
+		p.let()
+	})
+}
+
+func TestReadersShareWritersDoNot(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		one := hold(t, in, "--read", "a")
+		two := hold(t, in, "--shared", "a")
+		start(t, in, "run", "-n", "--write", "a", "--", "true").ends(75)
+		one.let()
+		two.let()
+		w := hold(t, in, "--write", "a")
+		start(t, in, "run", "-n", "--read", "a", "--", "true").ends(75)
+		start(t, in, "run", "-n", "--exclusive", "a", "--", "true").ends(75)
+		w.let()
+	})
+}
+
+func TestPermits(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		one := hold(t, in, "--capacity", "3", "a")
+		two := hold(t, in, "--capacity", "3", "--permits", "2", "a")
+		start(t, in, "run", "-n", "--capacity", "3", "a", "--", "true").ends(75)
+		one.let()
+		start(t, in, "run", "-n", "--capacity", "3", "a", "--", "true").ends(0)
+		start(t, in, "run", "-n", "--capacity", "3", "--permits", "2", "a", "--", "true").ends(75)
+		two.let()
+	})
+}
+
+func TestWhatRunsOnInTheBackgroundHasNoLock(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		p := start(t, in, "run", "a", "--", "sh", "-c", `exec 3<&0; cat <&3 >/dev/null 2>&1 & echo $!`)
+		background, err := strconv.Atoi(p.Expect(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.ends(0)
+		start(t, in, "run", "-n", "a", "--", "true").ends(0)
+		if err := syscall.Kill(background, 0); err != nil {
+			t.Errorf("the background process is gone: %v", err)
+		}
+		p.CloseInput()
+	})
+}
+
+func TestUnreachableStore(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close() // nobody listens there now
+	for _, flags := range [][]string{{"-w", "500ms"}, {"-n"}, {}} {
+		p := start(t, "redis://user:secret@"+addr, append(append([]string{"run"}, flags...), "a", "--", "echo", "started")...)
+		p.saysNothing()
+		stderr := p.ends(69)
+		if strings.Contains(stderr, "secret") {
+			t.Errorf("the password is printed: %s", stderr)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := start(t, "file:"+file, "run", "a", "--", "echo", "started")
+	p.saysNothing()
+	if code, stderr := p.code(); code != 69 && code != 77 && code != 64 {
+		t.Errorf("a store that is a file: exit status %d: %s", code, stderr)
+	}
+}
+
+func TestAStoreThatDiesAtTheEndKeepsTheStatus(t *testing.T) {
+	s := redistest.Start(t)
+	p := start(t, "redis://"+s.Addr, "run", "a", "--", "sh", "-c", "echo held; cat; exit 3")
+	p.Expect("held")
+	s.Kill()
+	p.CloseInput()
+	contains(t, p.ends(3), "frees the lock by itself")
+}
+
+func TestNoPasswordIsPrinted(t *testing.T) {
+	s := redistest.Start(t, "--requirepass", "hunter2")
+	in := "redis://:hunter2@" + s.Addr
+	p := start(t, in, "run", "a", "--", "true")
+	if stderr := p.ends(0); stderr != "" {
+		t.Errorf("standard error %q", stderr)
+	}
+	for _, wrong := range []string{"redis://:wrong-hunter3@" + s.Addr, "redis://:wrong-hunter3@" + s.Addr + "/x?wrong-hunter3=1"} {
+		p := start(t, wrong, "run", "-w", "5s", "a", "--", "true")
+		code, stderr := p.code()
+		if code != 77 && code != 64 && code != 69 || strings.Contains(stderr, "hunter") {
+			t.Errorf("exit status %d, standard error %q", code, stderr)
+		}
+	}
+	help := start(t, in, "run", "--help")
+	for line, ok := help.Listen(); ok; line, ok = help.Listen() {
+		if strings.Contains(line, "hunter") {
+			t.Errorf("--help shows %q", line)
+		}
+	}
+	help.ends(0)
+}
+
+func TestSpan(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"500ms": 500 * time.Millisecond, "90": 90 * time.Second, "0.5": 500 * time.Millisecond, "0": 0, "1h30m": 90 * time.Minute,
+	} {
+		var s span
+		if err := s.UnmarshalText([]byte(text)); err != nil || time.Duration(s) != want {
+			t.Errorf("%q: %v, %v; want %v", text, time.Duration(s), err, want)
+		}
+	}
+	for _, text := range []string{"", "-1s", "-1", "x", "NaN", "Inf", "1e300", "9223372037"} {
+		var s span
+		if err := s.UnmarshalText([]byte(text)); err == nil {
+			t.Errorf("%q was taken for %v", text, time.Duration(s))
+		}
+	}
+}
+
+func TestAWaitEndedByASignalLeavesNothing(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		b := client(t, in)
+		p := hold(t, in, "a")
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+			q := start(t, in, "run", "a", "--", "echo", "started")
+			untilWaiting(t, b, "a", 1)
+			q.Signal(sig)
+			q.saysNothing()
+			q.ends(128 + int(sig))
+			untilWaiting(t, b, "a", 0)
+		}
+		p.let()
+	})
+}
+
+func TestSignalsReachTheCommand(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		for _, sig := range []struct {
+			number syscall.Signal
+			name   string
+		}{
+			{syscall.SIGTERM, "TERM"}, {syscall.SIGINT, "INT"}, {syscall.SIGHUP, "HUP"},
+			{syscall.SIGQUIT, "QUIT"}, {syscall.SIGUSR1, "USR1"},
+		} {
+			p := start(t, in, "run", "a", "--", "sh", "-c",
+				fmt.Sprintf(`trap 'echo got; exit 9' %s; echo ready; while :; do sleep 0.01; done`, sig.name))
+			p.Expect("ready")
+			p.Signal(sig.number)
+			p.Expect("got")
+			p.saysNothing()
+			p.ends(9)
+		}
+		start(t, in, "run", "-n", "a", "--", "true").ends(0)
+	})
+}

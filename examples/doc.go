@@ -1,0 +1,7 @@
+// Package examples holds runnable programs, each in a folder of its own with a test of its output:
+//
+//	go run ./examples/quickstart   locks on three levels: goroutines, names, processes
+//	go run ./examples/fencing      a stale writer is refused by what it writes to
+//
+// The tests of this package build and run the programs of README.md.
+package examples
