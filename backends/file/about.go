@@ -12,24 +12,16 @@ import (
 
 const aboutTime = "2006-01-02T15:04:05.000000Z07:00"
 
-// describe returns an entry's words for people. ownerWords, of the same request, changes rarely; since does every time.
-func describe(since time.Time, ownerWords string) string {
-	b := make([]byte, 0, 40+len(ownerWords))
-	b = append(b, "since "...)
-	b = since.UTC().AppendFormat(b, aboutTime)
-	b = append(b, ownerWords...)
-	return string(b)
-}
-
-// ownerWords returns the part of describe that says who it is; started is when that process began.
+// ownerWords returns the part of an entry's line that says who it is; it changes rarely. Started is when that process began.
 func ownerWords(o backends.Owner, started time.Time) string {
 	return fmt.Sprintf(" pid %d started %s host %s label %s",
 		o.PID, started.UTC().Format(aboutTime), strconv.Quote(o.Host), strconv.Quote(o.Label))
 }
 
-// parseAbout reads what describe wrote. It is of use to people only, so what it cannot read it leaves out.
-func parseAbout(s string) (since time.Time, o backends.Owner) {
-	p := parser{rest: s + " "}
+// about reads what the line says for people. What it cannot read it leaves out.
+func (e *entry) about() (since time.Time, o backends.Owner) {
+	p := parser{rest: e.line + " "}
+	p.fields(&entry{})
 	p.word("since ")
 	since, _ = time.Parse(aboutTime, p.until(' '))
 	p.word("pid ")
@@ -50,11 +42,11 @@ func (t *table) state() backends.State {
 		if e.broken {
 			continue
 		}
-		since, owner := parseAbout(e.about)
+		since, owner := e.about()
 		s.Holders = append(s.Holders, backends.Holder{ID: e.id, Owner: owner, Weight: e.weight, Token: e.token, Since: since})
 	}
 	for _, e := range t.waiters {
-		since, owner := parseAbout(e.about)
+		since, owner := e.about()
 		s.Waiters = append(s.Waiters, backends.Waiter{ID: e.id, Owner: owner, Weight: e.weight, Since: since})
 	}
 	slices.SortFunc(s.Holders, func(a, b backends.Holder) int { return cmp.Compare(a.Token, b.Token) })

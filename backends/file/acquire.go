@@ -27,11 +27,12 @@ func (b *Backend) request(ctx context.Context, r backends.Request, v verb, what 
 	}
 	var c *call
 	for {
-		c = newCall()
+		c = b.newCall()
 		c.request = r
 		res := b.resource(r.Name)
 		res.actor.Deliver(message{verb: v, call: c})
 		c.await(ctx, res)
+		b.finish(c)
 		if c.err != errRetired { //nolint:errorlint // ours, unwrapped
 			break
 		}

@@ -53,17 +53,33 @@ type call struct {
 	told    bool   // of contention
 	last    uint64 // of the grant's tokens
 
-	grant   backends.Grant   // acquire: the answer. release: which
-	renewal backends.Renewal // renew
-	renewed backends.Renewed // renew: the answer
-	seen    backends.State   // inspect: the answer
+	grant backends.Grant // acquire: the answer. release: which
+	query *query         // renew, inspect
 
-	answered bool
+	answered bool // by the actor, which does not touch done again
 	err      error
 	done     chan struct{} // capacity 1: the actor never waits for a caller
 }
 
-func newCall() *call { return &call{done: make(chan struct{}, 1)} }
+// query is what only the rarer calls need.
+type query struct {
+	renewal backends.Renewal
+	renewed backends.Renewed
+	seen    backends.State
+}
+
+// newCall returns a call with a channel that may have served another. The channels are the Backend's own because one made
+// in a testing/synctest bubble must not leave it.
+func (b *Backend) newCall() *call {
+	done, _ := b.channels.Get().(chan struct{})
+	if done == nil {
+		done = make(chan struct{}, 1)
+	}
+	return &call{done: done}
+}
+
+// finish gives the channel of an answered call back.
+func (b *Backend) finish(c *call) { b.channels.Put(c.done) }
 
 // answer ends the call for its caller.
 func (c *call) answer() {

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -110,26 +111,32 @@ func (t *table) appendBody(b []byte) []byte {
 		if t.holders[i].broken {
 			word = "broken "
 		}
-		b = t.holders[i].append(b, word)
+		b = append(b, word...)
+		b = append(b, t.holders[i].line...)
+		b = append(b, '\n')
 	}
 	for i := range t.waiters {
-		b = t.waiters[i].append(b, "waiter ")
+		b = append(b, "waiter "...)
+		b = append(b, t.waiters[i].line...)
+		b = append(b, '\n')
 	}
 	return b
 }
 
-func (e *entry) append(b []byte, word string) []byte {
-	b = append(b, word...)
-	b = appendHex(b, e.id.Client, 16)
+// write makes the entry's line. It is made once and then copied, by every process.
+func (e *entry) write(since time.Time, ownerWords string) {
+	var room [256]byte
+	b := appendHex(room[:0], e.id.Client, 16)
 	b = append(b, '-')
 	b = strconv.AppendUint(b, e.id.Seq, 16)
 	b = append(b, " weight "...)
 	b = strconv.AppendInt(b, e.weight, 10)
 	b = append(b, " token "...)
 	b = strconv.AppendUint(b, e.token, 10)
-	b = append(b, ' ')
-	b = append(b, e.about...)
-	return append(b, '\n')
+	b = append(b, " since "...)
+	b = since.UTC().AppendFormat(b, aboutTime)
+	b = append(b, ownerWords...)
+	e.line = string(b)
 }
 
 // parseBody reads what appendBody wrote. Whatever else it is given, it returns an error and no table.
@@ -226,7 +233,15 @@ func (p *parser) kind() backends.Kind {
 }
 
 func (p *parser) entry() entry {
-	var e entry
+	e := entry{line: p.until('\n')}
+	q := parser{rest: e.line, bad: p.bad}
+	q.fields(&e)
+	p.bad = q.bad
+	return e
+}
+
+// fields reads what every line of a holder or waiter begins with. The rest is for people.
+func (p *parser) fields(e *entry) {
 	var err error
 	if e.id.Client, err = strconv.ParseUint(p.until('-'), 16, 64); err != nil {
 		p.bad = true
@@ -236,9 +251,7 @@ func (p *parser) entry() entry {
 	e.weight = int64(p.number(10, ' '))
 	p.word("token ")
 	e.token = p.number(10, ' ')
-	e.about = p.until('\n')
 	p.bad = p.bad || e.weight < 1
-	return e
 }
 
 // salvage returns the last token that a damaged table seems to tell of, or 0. A number beyond ceiling is

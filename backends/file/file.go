@@ -30,6 +30,8 @@ type Backend struct {
 	resources sync.Map // string → *resource
 	lingering atomic.Int64
 	seq       atomic.Uint64
+	channels  sync.Pool // of call.done
+	releases  sync.Pool // of *call, for Release
 
 	watcher *watcher
 	closing atomic.Bool   // set before the watcher begins to close

@@ -19,11 +19,12 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 	if err != nil || !b.known(name) {
 		return none, wrap("inspect", name, err)
 	}
-	c := newCall()
-	if err := b.ask(ctx, name, inspect, &c); err != nil {
+	c := b.newCall()
+	c.query = new(query)
+	if _, err := b.ask(ctx, name, inspect, c); err != nil {
 		return none, wrap("inspect", name, err)
 	}
-	return c.seen, nil
+	return c.query.seen, nil
 }
 
 // Break ends every grant of the resource. Those of other processes end as soon as these have taken note, which they are woken
@@ -34,8 +35,9 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 	if err != nil || !b.known(name) {
 		return wrap("break", name, err)
 	}
-	c := newCall()
-	return wrap("break", name, b.ask(ctx, name, breakAll, &c))
+	c := b.newCall()
+	_, err = b.ask(ctx, name, breakAll, c)
+	return wrap("break", name, err)
 }
 
 // view checks what Inspect, Break and List have in common.
@@ -136,7 +138,7 @@ func (d *directory) peek(file string) (name string, used bool) {
 
 func (r *resource) inspect(m *call) {
 	r.buryDead()
-	m.seen = r.tab.state()
+	m.query.seen = r.tab.state()
 	r.reply(m)
 }
 

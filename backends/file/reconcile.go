@@ -49,11 +49,14 @@ func (r *resource) restore() {
 			t.kind, t.capacity = c.request.Kind, c.request.Capacity
 		}
 		same := t.kind == c.request.Kind && t.capacity == c.request.Capacity
-		e := entry{id: c.id, weight: c.request.Weight, about: describe(time.Now(), r.ownerWords(c.request.Owner))}
+		e := entry{id: c.id, weight: c.request.Weight}
+		if c.state == granted {
+			e.token = c.grant.Token
+		}
+		e.write(time.Now(), r.ownerWords(c.request.Owner))
 		r.turn.dirty = true
 		switch {
 		case c.state == granted && same && e.weight <= t.free():
-			e.token = c.grant.Token
 			t.token = max(t.token, c.last)
 			t.holders = append(t.holders, e)
 		case c.state == granted:

@@ -12,42 +12,53 @@ import (
 // An error that wraps [backends.ErrUnavailable] says that the table could not be written: the kernel's lock is free all
 // the same, and the table follows as soon as it can.
 func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
-	c := newCall()
+	c, _ := b.releases.Get().(*call)
+	if c == nil {
+		c = &call{done: make(chan struct{}, 1)}
+	}
 	c.grant = g
-	return wrap("release", g.Resource.Name, b.ask(ctx, g.Resource.Name, release, &c))
+	heard, err := b.ask(ctx, g.Resource.Name, release, c)
+	if heard {
+		*c = call{done: c.done}
+		b.releases.Put(c)
+	}
+	return wrap("release", g.Resource.Name, err)
 }
 
-// ask sends a call to its resource, which answers soon, and returns the error of the answer. A call that must be repeated
-// is replaced by a new one.
-func (b *Backend) ask(ctx context.Context, name string, v verb, c **call) error {
-	if b.closing.Load() {
-		return backends.ErrClosed
+// ask sends a call to its resource, which answers soon, and returns the error of the answer. If heard is false there is no
+// answer yet, and the call belongs to the resource.
+func (b *Backend) ask(ctx context.Context, name string, v verb, c *call) (heard bool, err error) {
+	for !b.closing.Load() {
+		b.resource(name).actor.Deliver(message{verb: v, call: c})
+		if err := c.hear(ctx); err != nil {
+			return false, err
+		}
+		if c.err != errRetired { //nolint:errorlint // ours, unwrapped
+			return true, c.err
+		}
+		c.err, c.state, c.answered = nil, fresh, false // answered and ours again: the next resource's turn
 	}
-	for {
-		r := b.resource(name)
-		r.actor.Deliver(message{verb: v, call: *c})
-		// The answer is waited for only as long as another process takes to change the table. If it was stopped in the
-		// middle ctx may end first; what was asked for then happens later, and the call is nobody's.
-		select {
-		case <-(*c).done:
+	return true, backends.ErrClosed
+}
+
+// hear waits for the answer, or for the end of ctx: the answer takes only as long as another process takes to change the
+// table, but that one may have been stopped in the middle. What was asked for then happens later.
+func (c *call) hear(ctx context.Context) error {
+	select {
+	case <-c.done:
+		return nil
+	default:
+	}
+	select {
+	case <-c.done:
+	case <-ctx.Done():
+		select { // an answer that has come wins
+		case <-c.done:
 		default:
-			select {
-			case <-(*c).done:
-			case <-ctx.Done():
-				select { // an answer that has come wins
-				case <-(*c).done:
-				default:
-					return ended(ctx)
-				}
-			}
+			return ended(ctx)
 		}
-		if (*c).err != errRetired { //nolint:errorlint // ours, unwrapped
-			return (*c).err
-		}
-		again := newCall()
-		again.grant, again.renewal = (*c).grant, (*c).renewal
-		*c = again
 	}
+	return nil
 }
 
 // held returns the call that a grant came from, if it is still held.

@@ -26,28 +26,28 @@ func (b *Backend) renewOne(ctx context.Context, rn *backends.Renewal) backends.R
 	if err == nil {
 		err = ended(ctx)
 	}
-	c := newCall()
-	c.renewal = *rn
+	c := b.newCall()
+	c.query = &query{renewal: *rn}
 	if err == nil {
-		err = b.ask(ctx, name, renew, &c)
+		_, err = b.ask(ctx, name, renew, c)
 	}
 	if err != nil {
 		return backends.Renewed{Err: wrap("renew", name, err)}
 	}
-	return c.renewed
+	return c.query.renewed
 }
 
 func (r *resource) renew(m *call) {
 	r.reply(m)
 	r.checkKernel()
-	c, err := r.held(m.renewal.Grant)
+	c, err := r.held(m.query.renewal.Grant)
 	if err != nil {
 		m.err = err
 		return
 	}
-	m.renewed = backends.Renewed{Tokens: m.renewal.Tokens, Contended: r.tab.contended(r.b.id)}
-	if n := m.renewal.Tokens; n > 0 {
-		m.renewed.Token = r.mint(n, time.Now())
+	m.query.renewed = backends.Renewed{Tokens: m.query.renewal.Tokens, Contended: r.tab.contended(r.b.id)}
+	if n := m.query.renewal.Tokens; n > 0 {
+		m.query.renewed.Token = r.mint(n, time.Now())
 		c.last = r.tab.token
 		r.turn.dirty = true
 		r.turn.undone = append(r.turn.undone, m)

@@ -47,7 +47,8 @@ type resource struct {
 	retired   bool
 	lingering bool // out of use, and counted in the Backend's
 
-	turn turn // what the present turn under the lock has found out
+	turn  turn // what the present turn under the lock has found out
+	spare turn // room for the next one
 
 	blocked  bool     // our first waiter could have the lock but for the kernel's refusal
 	attempts int      // looks at it since the last event
@@ -264,7 +265,7 @@ func (r *resource) apply(m message) {
 // conclude ends a turn: the table is unlocked, what was decided goes out.
 func (r *resource) conclude() {
 	t := r.turn
-	r.turn = turn{}
+	r.turn, r.spare = r.spare, turn{}
 	for _, e := range t.events {
 		e.notify(e.Event)
 	}
@@ -279,6 +280,7 @@ func (r *resource) conclude() {
 			r.pending = append(r.pending, message{verb: died, client: client})
 		}
 	}
+	r.spare = t.room()
 	if len(r.pending) > 0 { // each death is reported once, so this comes to an end
 		r.turn.acks = t.acks
 		r.work()
@@ -289,6 +291,18 @@ func (r *resource) conclude() {
 		r.retire()
 		r.b.watcher.actor.Tell(notice{verb: resourceShut})
 	}
+}
+
+// room returns an empty turn that uses the memory of an old one.
+func (t *turn) room() turn {
+	again := turn{targets: t.targets[:0]}
+	for _, list := range [...]struct{ old, again *[]*call }{
+		{&t.minted, &again.minted}, {&t.queued, &again.queued}, {&t.answers, &again.answers}, {&t.undone, &again.undone},
+	} {
+		clear(*list.old) // calls are not ours any more, and large
+		*list.again = (*list.old)[:0]
+	}
+	return again
 }
 
 // refuse answers everything pending with an error: the table could not be opened, locked or read. What ends, ends all

@@ -23,7 +23,7 @@ type entry struct {
 	weight int64
 	token  uint64 // the first of the grant; 0 for a ticket
 	broken bool   // a grant that Break has ended; the line stays until its process has taken note
-	about  string // since when, and the owner: for people, see about.go
+	line   string // as in the file, but for the first word and the end
 }
 
 // used reports whether anybody holds or waits, so that kind and capacity bind.

@@ -220,6 +220,10 @@ func (f *tableFile) writeLarge(h header, body []byte, sync bool) error {
 			return err
 		}
 	}
+	if f.header.at >= page && len(f.raw) == page {
+		line := h.append(f.raw[:0]) // the rest of the page stays as it is
+		return writeAt(f.fd, line, 0)
+	}
 	// The first page may still hold a small body, valid until the header is replaced: one write does both.
 	first := h.append(make([]byte, 0, page))
 	for range page - len(first) - 1 {
