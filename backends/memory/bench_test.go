@@ -6,7 +6,6 @@ import (
 
 	"golang.org/x/sync/semaphore"
 
-	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
@@ -74,11 +73,4 @@ func BenchmarkContended(b *testing.B) {
 			}
 		})
 	})
-}
-
-func mutex(name string) backends.Request {
-	return backends.Request{
-		Resource: backends.Resource{Name: name, Kind: backends.Mutex, Capacity: 1},
-		Weight:   1, Tokens: 1,
-	}
 }

@@ -9,8 +9,51 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	backendtest.Run(t, func(t testing.TB) backendtest.Env {
+	backendtest.Run(t, func(testing.TB) backendtest.Env {
 		store := memory.New()
 		return backendtest.Env{Open: func(testing.TB) backends.Backend { return store.Peer() }}
 	})
+}
+
+func TestStoresAreIndependent(t *testing.T) {
+	a, b := memory.New(), memory.New()
+	g := try(t, a, mutex("db"))
+	release(t, b, try(t, b, mutex("db")))
+	release(t, a, g)
+}
+
+func TestPeersOutliveEachOther(t *testing.T) {
+	a := memory.New()
+	b := a.Peer()
+	g := try(t, b, mutex("db"))
+	if err := a.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	c := a.Peer()
+	busy(t, c, mutex("db"))
+	release(t, b, g)
+	release(t, c, try(t, c, mutex("db")))
+}
+
+func mutex(name string) backends.Request {
+	return backends.Request{
+		Resource: backends.Resource{Name: name, Kind: backends.Mutex, Capacity: 1},
+		Weight:   1, Tokens: 1,
+	}
+}
+
+func try(t testing.TB, b backends.Backend, r backends.Request) backends.Grant {
+	t.Helper()
+	g, err := b.TryAcquire(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func release(t testing.TB, b backends.Backend, g backends.Grant) {
+	t.Helper()
+	if err := b.Release(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
 }

@@ -31,8 +31,12 @@ type store struct {
 	resources map[string]*resource
 	floor     uint64
 	spare     *resource // the last one that fell out of use, to be used again
+	most      int       // resources in use at a time, since the map was made
 	calls     sync.Pool // of *call; not the actor's, but the clients'
 }
+
+// roomKept is how much room for resources and holders is kept when there are none: a map never shrinks, a slice neither.
+const roomKept = 64
 
 type resource struct {
 	backends.Resource
@@ -96,9 +100,18 @@ func (s *store) settle(r *resource) {
 		c.answer(nil)
 	}
 	if len(r.holders) == 0 && r.queue.Len() == 0 {
-		delete(s.resources, r.Name)
-		s.floor = max(s.floor, r.token)
+		s.forget(r)
+	}
+}
+
+func (s *store) forget(r *resource) {
+	delete(s.resources, r.Name)
+	s.floor = max(s.floor, r.token)
+	if cap(r.holders) <= roomKept {
 		s.spare = r
+	}
+	if s.most = max(s.most, len(s.resources)+1); len(s.resources) == 0 && s.most > roomKept {
+		s.resources, s.most = make(map[string]*resource), 0
 	}
 }
 
