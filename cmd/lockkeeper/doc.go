@@ -8,7 +8,7 @@
 // # run [flags] NAME -- COMMAND [ARGUMENT …]
 //
 // It waits for its turn in the queue for NAME, runs the command once while it holds the lock, and exits as the command
-// did. Flags stand before NAME. The lock is released when the command ends; what the command has left running in the
+// did. The lock is released when the command ends; what the command has left running in the
 // background then runs without it.
 //
 // The command finds in its environment LOCK_NAME, and LOCK_TOKEN, its fencing token: a decimal number that is larger for

@@ -10,7 +10,7 @@ import (
 
 // commandLine is what users write; package kong reads the tags.
 type commandLine struct {
-	Run        runCmd        `cmd:"" help:"Run a command while holding a lock."`
+	Run        runCmd        `cmd:"" help:"Hold a lock while a command runs: lockkeeper run [flags] NAME -- COMMAND [ARGUMENT …]"`
 	Demo       demoCmd       `cmd:"" help:"Watch processes contend for locks, one being killed, and see the result checked."`
 	DemoWorker demoWorkerCmd `cmd:"" hidden:""`
 

@@ -28,7 +28,7 @@ type runCmd struct {
 	Store  string `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a directory of the user." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
 	Wait   *span  `short:"w" xor:"wait" help:"Wait no longer than this for the lock, then exit with status 75. Default: for ever." placeholder:"DURATION"`
 	NoWait bool   `short:"n" xor:"wait" help:"Do not wait at all: exit with status 75 if the lock is busy."`
-	TTL    span   `help:"Redis: how long the lock outlives a crash of this machine." default:"10s" placeholder:"DURATION"`
+	TTL    span   `help:"Redis: how long the lock outlives a crash of this machine. Default: 10s." default:"10s" placeholder:"DURATION"`
 	Grace  *span  `help:"From SIGTERM to SIGKILL when the lease is lost; with Redis, at most a third of the TTL. Default: a sixth of the TTL." placeholder:"DURATION"`
 	Label  string `help:"Shown to people who ask who holds the lock." placeholder:"TEXT"`
 
@@ -111,7 +111,7 @@ func (r *runCmd) argv() ([]string, error) {
 	if len(argv) > 0 && argv[0] == "--" {
 		argv = argv[1:]
 	} else if len(argv) > 0 && strings.HasPrefix(argv[0], "-") {
-		return nil, usageError("flag %s stands after NAME: write run [flags] NAME -- COMMAND", argv[0])
+		return nil, usageError("unknown flag %s: write run [flags] NAME -- COMMAND", argv[0])
 	}
 	if len(argv) == 0 || argv[0] == "" {
 		return nil, usageError("no command: write run [flags] NAME -- COMMAND")

@@ -99,7 +99,7 @@ func TestUsageErrorsTouchNothing(t *testing.T) {
 		{"run", "a"},
 		{"run", "a", "--"},
 		{"run", "a", "--", ""},
-		{"run", "a", "-n", "--", "true"},
+		{"run", "a", "--no-such-flag", "--", "true"},
 		{"run", "--no-such-flag", "a", "--", "true"},
 		{"run", "-n", "-w", "1s", "a", "--", "true"},
 		{"run", "-w", "soon", "a", "--", "true"},
@@ -125,8 +125,8 @@ func TestUsageErrorsTouchNothing(t *testing.T) {
 	} {
 		p := start(t, "file:"+dir, args...)
 		p.saysNothing()
-		if stderr := p.ends(64); !strings.HasPrefix(stderr, "lockkeeper: ") || strings.Count(stderr, "\n") != 1 {
-			t.Errorf("%q: standard error %q, want one line of lockkeeper's", args, stderr)
+		if code, stderr := p.code(); code != 64 || !strings.HasPrefix(stderr, "lockkeeper: ") || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%q: exit status %d, standard error %q, want 64 and one line of lockkeeper's", args, code, stderr)
 		}
 	}
 	found, err := filepath.Glob(dir + "/*/*")

@@ -60,11 +60,11 @@ var lockers = map[string]func(dir string) (Locker, func() error, error){
 			return l.Hold(ctx, name, func(uint64) error { return fn(1) })
 		}), done, err
 	},
-	// lets one grant in a thousand in beside the holder
+	// lets one grant in fifty in beside the holder
 	"leaky": func(dir string) (Locker, func() error, error) {
 		l, done, err := good(dir)
 		return hold(func(ctx context.Context, name string, fn func(uint64) error) error {
-			if history.Now()%1000 == 0 {
+			if history.Now()%50 == 0 {
 				return fn(uint64(history.Now()))
 			}
 			return l.Hold(ctx, name, fn)

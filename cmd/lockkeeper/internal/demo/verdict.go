@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 
 	"github.com/lockkeeper/lockkeeper/internal/history"
 )
@@ -81,14 +82,14 @@ func (v *Verdict) counter(dir, prefix string, n int, all []record, events []hist
 	if err != nil {
 		return Counter{}, err
 	}
-	name := fmt.Sprint(prefix, n)
+	name := prefix + strconv.Itoa(n)
 	grants := make(map[uint64]history.End) // by token
 	for _, e := range events {
 		if e.Name == name {
 			grants[e.Token] = e.End
 		}
 	}
-	chain := chain{name: name, last: last, grants: grants, fault: v.fault}
+	chain := chain{name: strconv.Itoa(n), last: last, grants: grants, fault: v.fault}
 	for _, r := range all {
 		if r.name == uint64(n) { //nolint:gosec // a name's number is small
 			chain.records = append(chain.records, r)
