@@ -1,0 +1,178 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestNestedAcquireOfTheSameNameIsADeadlockAtOnce(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		l := mustAcquire(t, m.Lock("db"))
+		child := context.WithValue(l.Context(), key{}, "v")
+		_, err := m.Lock("db").Acquire(child)
+		var dead *DeadlockError
+		if !errors.As(err, &dead) || !errors.Is(err, ErrDeadlock) || !slices.Equal(dead.Cycle, []string{"db"}) {
+			t.Errorf("got %v", err)
+		}
+		other, err := m.Lock("other").Acquire(child) // another name is no matter
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = m.Lock("db").Acquire(other.Context()) // over two steps
+		wantErr(t, err, ErrDeadlock)
+		_, err = m.Lock("db").TryAcquire(other.Context())
+		wantErr(t, err, ErrDeadlock)
+		_, err = m.All(m.Lock("a"), m.Lock("db")).Acquire(other.Context())
+		wantErr(t, err, ErrDeadlock)
+		wantFree(t, m.Lock("a"))
+		mustRelease(t, l)
+		again, err := m.Lock("db").Acquire(other.Context()) // it is not held any more
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustRelease(t, again, other)
+
+		err = m.Lock("db").Do(context.Background(), func(ctx context.Context) error {
+			return m.Lock("db").Do(ctx, func(context.Context) error { return nil })
+		})
+		wantErr(t, err, ErrDeadlock)
+	})
+}
+
+func TestNestedUpgradeOfAReaderIsADeadlock(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		r := mustAcquire(t, m.RWLock("rw").Read())
+		for _, c := range []Claim{m.RWLock("rw").Write(), m.RWLock("rw").Write().Reentrant()} {
+			_, err := c.Acquire(r.Context())
+			wantErr(t, err, ErrDeadlock)
+		}
+		mustRelease(t, r)
+	})
+}
+
+func TestFurtherPermitsMayBeHadWhileTheyExist(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		s := m.Semaphore("s", 3)
+		a := mustAcquire(t, s.Permits(1))
+		b, err := s.Permits(2).Acquire(a.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = s.Permits(1).Acquire(b.Context()) // they are all the caller's own
+		wantErr(t, err, ErrDeadlock)
+		mustRelease(t, a, b)
+	})
+}
+
+func TestReentrantClaimSharesTheGrantUntilTheLastRelease(t *testing.T) {
+	twins(t, func(t *testing.T, m, other *Manager) {
+		c := m.Lock("db").Reentrant()
+		outer := mustAcquire(t, c)
+		inner, err := c.Acquire(outer.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		third, err := c.TryAcquire(inner.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if inner.Token() != outer.Token() || third.Token() != outer.Token() || inner == outer {
+			t.Errorf("tokens %d %d %d", outer.Token(), inner.Token(), third.Token())
+		}
+		mustRelease(t, third, third)
+		wantBusy(t, other.Lock("db"))
+		mustRelease(t, outer) // out of order
+		if !inner.Valid() || outer.Valid() {
+			t.Error("the wrong one ended")
+		}
+		wantBusy(t, other.Lock("db"))
+		again, err := c.Acquire(inner.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustRelease(t, inner, again)
+		wantFree(t, other.Lock("db"))
+		if s := m.Stats(); s.Totals.Acquisitions != 4 || s.Totals.Releases != 4 || s.Holding != 0 {
+			t.Errorf("stats: %+v", s.Totals)
+		}
+	})
+}
+
+func TestLossEndsAllLeasesOfAReentrantGrant(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		c := m.Lock("db").Reentrant()
+		outer := mustAcquire(t, c)
+		inner, err := c.Acquire(outer.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := start(m.Lock("db"))
+		if err := m.Break(context.Background(), "db"); err != nil {
+			t.Fatal(err)
+		}
+		<-inner.Context().Done()
+		<-outer.Context().Done()
+		wantLost(t, inner.Release(), Broken)
+		w.stillWaiting(t) // outer may still be at work
+		wantLost(t, outer.Release(), Broken)
+		mustRelease(t, w.granted(t))
+		if s := m.Stats(); s.Totals.Lost != 2 {
+			t.Errorf("stats: %+v", s.Totals)
+		}
+	})
+}
+
+func TestCycleOfOwnersIsNamedToTheYoungest(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		a, b, c := mustAcquire(t, m.Lock("a")), mustAcquire(t, m.Lock("b")), mustAcquire(t, m.RWLock("c").Write())
+		ab := startWith(a.Context(), m.Lock("b"))
+		bc := startWith(b.Context(), m.RWLock("c").Read())
+		ab.stillWaiting(t)
+		bc.stillWaiting(t)
+		ca := startWith(c.Context(), m.Lock("a"))
+		if ca.waiting() {
+			t.Fatal("the cycle was not seen")
+		}
+		var dead *DeadlockError
+		if !errors.As(ca.err, &dead) || !slices.Equal(dead.Cycle, []string{"a", "b", "c"}) {
+			t.Errorf("got %v", ca.err)
+		}
+		mustRelease(t, c)
+		mustRelease(t, bc.granted(t), b)
+		mustRelease(t, ab.granted(t), a)
+		if n := len(m.waits.waiting); n != 0 {
+			t.Errorf("%d waits are left", n)
+		}
+	})
+}
+
+func TestOwnersThatCanShareAreNoCycle(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		s := m.Semaphore("s", 2)
+		l, k := mustAcquire(t, s.Permits(1)), mustAcquire(t, m.Lock("k"))
+		other := mustAcquire(t, s.Permits(1))
+		w := startWith(l.Context(), m.Lock("k"))
+		v := startWith(k.Context(), s.Permits(1)) // l's owner waits for k, but other may make room
+		v.stillWaiting(t)
+		mustRelease(t, other)
+		mustRelease(t, v.granted(t), k)
+		mustRelease(t, w.granted(t), l)
+	})
+}
+
+func TestWaitOutsideAnyCycleIsLeftAlone(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		a, b := mustAcquire(t, m.Lock("a")), mustAcquire(t, m.Lock("b"))
+		w := startWith(a.Context(), m.Lock("b"))
+		v := start(m.Lock("a"))
+		sleep(time.Hour)
+		w.stillWaiting(t)
+		v.stillWaiting(t)
+		mustRelease(t, b)
+		mustRelease(t, w.granted(t), a)
+		mustRelease(t, v.granted(t))
+	})
+}
