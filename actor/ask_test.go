@@ -3,8 +3,10 @@ package actor
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,7 +23,7 @@ func TestAskGetsTheAnswer(t *testing.T) {
 	for i := range 8 {
 		wg.Go(func() {
 			for n := range 1000 {
-				if got, err := ask(t.Context(), r, n*i); err != nil || got != 2*n*i {
+				if got, err := ask(context.Background(), r, n*i); err != nil || got != 2*n*i {
 					t.Errorf("ask(%d) = %d, %v", n*i, got, err)
 				}
 			}
@@ -32,82 +34,261 @@ func TestAskGetsTheAnswer(t *testing.T) {
 
 func TestAskFailsAtOnceWhenTheHandlerDoes(t *testing.T) {
 	broken := errors.New("broken")
-	r := func(t *testing.T) Ref[question] {
-		return spawn(t, quiet(t), func(_ *Self[question], _ context.Context, q question) error {
-			switch q.n {
-			case 1:
-				panic(broken)
-			case 2:
-				runtime.Goexit()
-			case 3:
-				return broken
-			case 4:
-				q.reply.Fail(broken)
+	for name, c := range map[string]struct {
+		do   func(r Reply[int]) error
+		want error
+		ends bool
+	}{
+		"no answer": {func(Reply[int]) error { return nil }, ErrNoReply, false},
+		"panic":     {func(Reply[int]) error { panic(broken) }, broken, true},
+		"goexit":    {func(Reply[int]) error { runtime.Goexit(); return nil }, ErrNoReply, true},
+		"error":     {func(Reply[int]) error { return broken }, broken, true},
+		"Fail":      {func(r Reply[int]) error { r.Fail(broken); return nil }, broken, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := worker(t, quiet(t))
+			_, err := askWorker(context.Background(), r, func(_ *Self[order], r Reply[int]) error { return c.do(r) })
+			if !errors.Is(err, c.want) {
+				t.Errorf("Ask: %v, want %v", err, c.want)
 			}
-			return nil
+			if p := (*PanicError)(nil); name == "panic" && (!errors.As(err, &p) || len(p.Stack) == 0) {
+				t.Errorf("Ask: %v is no *PanicError with a stack", err)
+			}
+			if !c.ends {
+				tell(t, r, nothing)
+				return
+			}
+			<-r.Done()
+			if !errors.Is(r.Err(), c.want) {
+				t.Errorf("Err: %v, want %v", r.Err(), c.want)
+			}
 		})
-	}
-	for n, want := range []error{ErrNoReply, broken, ErrNoReply, broken, broken} {
-		ref := r(t)
-		_, err := ask(context.Background(), ref, n)
-		if !errors.Is(err, want) {
-			t.Errorf("ask(%d): %v, want %v", n, err, want)
-		}
-		if n >= 1 && n <= 3 {
-			<-ref.Done()
-			if !errors.Is(ref.Err(), want) {
-				t.Errorf("actor ended with %v, want %v", ref.Err(), want)
-			}
-		}
-	}
-	_, err := ask(context.Background(), r(t), 1)
-	if p := (*PanicError)(nil); !errors.As(err, &p) || len(p.Stack) == 0 {
-		t.Errorf("%v is no *PanicError with a stack", err)
 	}
 }
 
 func TestQueuedAsksFailAtStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := spawn(t, quiet(t), func(_ *Self[question], ctx context.Context, q question) error {
-			<-ctx.Done()
-			return nil
-		}, WithMailbox(4))
+		r := worker(t, quiet(t), WithMailbox(4))
+		release := block(t, r)
 		var wg sync.WaitGroup
-		for range 20 { // one handled, 4 in the mailbox, the others waiting for room
+		for range 20 { // 4 in the mailbox, the others waiting for room
 			wg.Go(func() {
-				if _, err := ask(context.Background(), r, 1); !errors.Is(err, ErrStopped) && !errors.Is(err, ErrNoReply) {
+				_, err := askWorker(context.Background(), r, func(*Self[order], Reply[int]) error { return nil })
+				if !errors.Is(err, ErrStopped) {
 					t.Errorf("ask: %v", err)
 				}
 			})
 		}
 		synctest.Wait()
 		r.Stop()
+		release()
 		wg.Wait()
 		<-r.Done()
 	})
 }
 
-func TestDeferredAsk(t *testing.T) {
+func TestQueuedAsksFailWhenTheActorDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := worker(t, quiet(t))
+		release := block(t, r)
+		tell(t, r, func(*Self[order], context.Context) error { panic("over") })
+		answers := make(chan error, 5)
+		for range cap(answers) {
+			go func() {
+				_, err := askWorker(context.Background(), r, func(*Self[order], Reply[int]) error { return nil })
+				answers <- err
+			}()
+		}
+		synctest.Wait()
+		release()
+		for range cap(answers) {
+			err := <-answers
+			if p := (*PanicError)(nil); !errors.Is(err, ErrStopped) || !errors.As(err, &p) || p.Value != "over" {
+				t.Errorf("ask: %v, want ErrStopped because of the panic", err)
+			}
+		}
+	})
+}
+
+func TestAskCancelledInTheQueueIsNotHandled(t *testing.T) {
+	r := worker(t, quiet(t))
+	release := block(t, r)
+	ctx, cancel := context.WithCancel(context.Background())
+	answer := make(chan error, 1)
+	go func() {
+		_, err := askWorker(ctx, r, func(*Self[order], Reply[int]) error { t.Error("handled"); return nil })
+		answer <- err
+	}()
+	for r.Stats().Queued == 0 {
+		runtime.Gosched()
+	}
+	cancel()
+	if err := <-answer; !errors.Is(err, context.Canceled) {
+		t.Errorf("ask: %v", err)
+	}
+	release()
+	if err := r.Drain(context.Background()); err != nil || r.Stats().DeadLetters != 1 {
+		t.Errorf("Drain: %v, %+v; want 1 dead letter", err, r.Stats())
+	}
+}
+
+func TestReplyAfterTheAskerHasGone(t *testing.T) {
+	r := worker(t, quiet(t))
+	handling, cancelled := make(chan struct{}), make(chan struct{})
+	ctx, cancel := context.WithCancel(context.Background())
+	sent := make(chan bool, 1)
+	go func() {
+		<-handling
+		cancel()
+	}()
+	_, err := askWorker(ctx, r, func(_ *Self[order], reply Reply[int]) error {
+		close(handling)
+		<-cancelled
+		sent <- reply.Send(1)
+		return nil
+	})
+	close(cancelled)
+	if ok := <-sent; ok || !errors.Is(err, context.Canceled) {
+		t.Errorf("Send %v, Ask %v: the asker had gone", ok, err)
+	}
+}
+
+func TestAnAnswerThatCameFirstIsKeptAlthoughTheContextIsDone(t *testing.T) {
+	r := worker(t, quiet(t))
+	for range 1000 { // the asker's select may pick either of the two; both must give the answer
+		ctx, cancel := context.WithCancel(context.Background())
+		n, err := askWorker(ctx, r, func(_ *Self[order], reply Reply[int]) error {
+			if !reply.Send(7) {
+				t.Error("the asker has gone?")
+			}
+			cancel()
+			return nil
+		})
+		if n != 7 || err != nil {
+			t.Fatalf("Ask = %d, %v", n, err)
+		}
+	}
+}
+
+func TestReplyOrCancelIsExact(t *testing.T) {
+	rounds := 500_000
+	if raceEnabled {
+		rounds = 50_000
+	}
+	var sent, received atomic.Int64
+	r := spawn(t, quiet(t), func(_ *Self[question], _ context.Context, q question) error {
+		if q.n%16 == 0 {
+			runtime.Gosched()
+		}
+		if q.reply.Send(q.n) {
+			sent.Add(1)
+		}
+		if q.reply.Send(-1) {
+			t.Error("answered twice")
+		}
+		return nil
+	})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			cancels := make(chan context.CancelFunc, 1)
+			wg.Go(func() {
+				for cancel := range cancels {
+					cancel()
+				}
+			})
+			for i := range rounds {
+				ctx, cancel := context.WithCancel(context.Background())
+				if i%2 == 0 {
+					cancels <- cancel
+				}
+				n, err := ask(ctx, r, i)
+				switch {
+				case err == nil && n == i:
+					received.Add(1)
+				case !errors.Is(err, context.Canceled):
+					t.Errorf("ask(%d) = %d, %v", i, n, err)
+				}
+				cancel()
+			}
+			close(cancels)
+		})
+	}
+	wg.Wait()
+	if err := r.Drain(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if sent.Load() != received.Load() {
+		t.Errorf("%d answers given, %d received", sent.Load(), received.Load())
+	}
+	t.Logf("%d of %d asks answered", received.Load(), 2*rounds)
+}
+
+// granter defers every ask, and gives what it has to whoever waits longest, as a lock does.
+func granter(t *testing.T, in Scope, given *atomic.Int64) Ref[question] {
+	var waiting []Reply[int]
+	return spawn(t, in, func(s *Self[question], _ context.Context, q question) error {
+		if q.n < 0 { // back
+			given.Add(-1)
+		} else {
+			q.reply.Defer(func() {
+				if q.reply.Send(0) {
+					t.Error("Send succeeds after onCancel")
+				}
+			})
+			waiting = append(waiting, q.reply)
+		}
+		for len(waiting) > 0 && given.Load() == 0 {
+			next := waiting[0]
+			waiting = waiting[1:]
+			if next.Send(1) {
+				given.Add(1)
+			}
+		}
+		return nil
+	})
+}
+
+func TestNoGrantIsLostWhenDeferredAsksAreCancelled(t *testing.T) {
+	rounds := 100_000
+	if raceEnabled {
+		rounds = 10_000
+	}
+	var given, inside atomic.Int64
+	r := granter(t, quiet(t), &given)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			rnd := rand.New(rand.NewPCG(uint64(i), 1))
+			for range rounds {
+				ctx, cancel := context.WithCancel(context.Background())
+				if rnd.IntN(2) == 0 {
+					wg.Go(cancel)
+				}
+				if _, err := ask(ctx, r, 1); err == nil {
+					if inside.Add(1) != 1 {
+						t.Error("granted twice")
+					}
+					inside.Add(-1)
+					tell(t, r, question{n: -1})
+				} else if !errors.Is(err, context.Canceled) {
+					t.Error(err)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	if _, err := ask(context.Background(), r, 1); err != nil {
+		t.Errorf("the grant is lost: %v", err)
+	}
+}
+
+func TestDeferredAskIsAnsweredLaterOrCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var waiting []Reply[int]
 		cancelled := 0
-		r := spawn(t, quiet(t), func(_ *Self[question], _ context.Context, q question) error {
-			switch q.n {
-			case 0: // answer all
-				n := 0
-				for _, w := range waiting {
-					if w.Send(7) {
-						n++
-					}
-				}
-				waiting = nil
-				q.reply.Send(n*100 + cancelled)
-			default:
-				q.reply.Defer(func() { cancelled++ })
-				waiting = append(waiting, q.reply)
-			}
-			return nil
-		})
+		r := worker(t, quiet(t))
 		var wg sync.WaitGroup
 		for i := range 10 {
 			wg.Go(func() {
@@ -117,36 +298,169 @@ func TestDeferredAsk(t *testing.T) {
 					defer cancel()
 					ctx = c
 				}
-				n, err := ask(ctx, r, 1)
+				n, err := askWorker(ctx, r, func(_ *Self[order], reply Reply[int]) error {
+					reply.Defer(func() { cancelled++ })
+					waiting = append(waiting, reply)
+					return nil
+				})
 				if i%2 == 0 && !errors.Is(err, context.DeadlineExceeded) || i%2 == 1 && (n != 7 || err != nil) {
 					t.Errorf("ask %d: %d, %v", i, n, err)
 				}
 			})
 		}
 		<-time.After(2 * time.Second)
-		if n, err := ask(context.Background(), r, 0); n != 505 || err != nil {
-			t.Errorf("%d, %v: want 5 answered, 5 cancelled", n, err)
+		n, err := askWorker(context.Background(), r, func(_ *Self[order], reply Reply[int]) error {
+			answered := 0
+			for _, w := range waiting {
+				if w.Send(7) {
+					answered++
+				}
+			}
+			reply.Send(answered*100 + cancelled)
+			return nil
+		})
+		if n != 505 || err != nil {
+			t.Errorf("%d, %v: want 5 answered and 5 cancelled", n, err)
 		}
 		wg.Wait()
 	})
 }
 
-func TestDeferredAskFailsWhenTheActorEnds(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := spawn(t, quiet(t), func(_ *Self[question], _ context.Context, q question) error {
-			q.reply.Defer(nil)
+func TestCancelOfADeferredAskPassesAFullMailbox(t *testing.T) {
+	r := worker(t, quiet(t), WithMailbox(1))
+	order1 := make(chan string, 4)
+	ctx, cancel := context.WithCancel(context.Background())
+	isDeferred, answer := make(chan struct{}), make(chan error, 1)
+	go func() {
+		_, err := askWorker(ctx, r, func(_ *Self[order], reply Reply[int]) error {
+			reply.Defer(func() { order1 <- "cancel" })
+			close(isDeferred)
 			return nil
 		})
-		var wg sync.WaitGroup
-		wg.Go(func() {
-			if _, err := ask(context.Background(), r, 1); !errors.Is(err, ErrStopped) {
+		answer <- err
+	}()
+	<-isDeferred
+	release := block(t, r)
+	tell(t, r, note(order1, "message"))
+	cancel()
+	if err := <-answer; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	release()
+	if first, second := <-order1, <-order1; first != "cancel" || second != "message" {
+		t.Errorf("%s came before %s", first, second)
+	}
+}
+
+func TestDeferAfterTheAskerHasGoneRunsOnCancel(t *testing.T) {
+	r := worker(t, quiet(t))
+	ctx, cancel := context.WithCancel(context.Background())
+	gone, called := make(chan struct{}), make(chan struct{})
+	_, err := askWorker(ctx, r, func(_ *Self[order], reply Reply[int]) error {
+		cancel()
+		<-gone
+		reply.Defer(func() { close(called) })
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+	close(gone)
+	<-called
+}
+
+func TestDeferredAskFailsWhenTheActorEnds(t *testing.T) {
+	for name, end := range map[string]func(Ref[order]){
+		"stop":  Ref[order].Stop,
+		"drain": func(r Ref[order]) { _ = r.Drain(context.Background()) },
+		"panic": func(r Ref[order]) { _ = r.TryTell(func(*Self[order], context.Context) error { panic("over") }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := worker(t, quiet(t))
+			isDeferred := make(chan struct{})
+			go func() {
+				<-isDeferred
+				end(r)
+			}()
+			_, err := askWorker(context.Background(), r, func(_ *Self[order], reply Reply[int]) error {
+				reply.Defer(func() { t.Error("onCancel, but the asker has not gone") })
+				close(isDeferred)
+				return nil
+			})
+			if !errors.Is(err, ErrStopped) {
 				t.Errorf("ask: %v", err)
 			}
+			<-r.Done()
 		})
-		synctest.Wait()
-		if err := r.Drain(context.Background()); err != nil {
-			t.Error(err)
-		}
-		wg.Wait()
+	}
+}
+
+func TestAHandlerThatAsksItselfIsToldSo(t *testing.T) {
+	r := spawn(t, quiet(t), func(s *Self[question], ctx context.Context, q question) error {
+		_, err := ask(ctx, s.Ref(), 0)
+		q.reply.Fail(err)
+		return nil
 	})
+	if _, err := ask(context.Background(), r, 1); !errors.Is(err, ErrNoReply) {
+		t.Errorf("ask: %v", err)
+	}
+	var other Ref[question]
+	other = spawn(t, quiet(t), func(_ *Self[question], ctx context.Context, q question) error {
+		_, err := ask(ctx, r, 1) // the context of a handler, derived, for another actor: fine
+		if !errors.Is(err, ErrNoReply) {
+			t.Errorf("ask to another actor: %v", err)
+		}
+		q.reply.Send(1)
+		return nil
+	})
+	if _, err := ask(context.Background(), other, 1); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTheZeroReplyHasNoAsker(t *testing.T) {
+	var r Reply[int]
+	r.Defer(nil)
+	if r.Send(1) || r.Fail(nil) {
+		t.Error("somebody got an answer")
+	}
+}
+
+func TestCancelledAsksLeaveNothing(t *testing.T) {
+	r := worker(t, quiet(t), WithMailbox(1))
+	release := block(t, r)
+	tell(t, r, nothing)
+	before := runtime.NumGoroutine()
+	for range 100_000 {
+		if _, err := askWorker(cancelledContext(), r, nil); err == nil {
+			t.Fatal("answered")
+		}
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	for range 1000 {
+		wg.Go(func() { _, _ = askWorker(ctx, r, nil) })
+	}
+	cancel()
+	wg.Wait()
+	for runtime.NumGoroutine() > before { // ends when the last asker's goroutine has, or never
+		runtime.Gosched()
+	}
+	release()
+	if err := r.Drain(context.Background()); err != nil || r.Stats().Handled != 2 {
+		t.Errorf("%v, %+v", err, r.Stats())
+	}
+}
+
+func TestAskAllocatesNothingInSteadyState(t *testing.T) {
+	if raceEnabled {
+		t.Log("the race detector makes sync.Pool forget: nothing to measure")
+		return
+	}
+	r := spawn(t, quiet(t), double)
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if n := testing.AllocsPerRun(1000, func() { _, _ = ask(ctx, r, 1) }); n != 0 {
+		t.Errorf("%v allocations for an ask", n)
+	}
 }

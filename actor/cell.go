@@ -2,7 +2,6 @@ package actor
 
 import (
 	"context"
-	"runtime"
 )
 
 // A Behavior is what an actor does with its messages.
@@ -90,12 +89,6 @@ func (c *cell[M]) send(ctx context.Context, env envelope[M]) error {
 // sendWaiting waits for room. Where several cases are ready, any may win: the message is
 // in the mailbox if and only if the first did, and then the caller is told so.
 func (c *cell[M]) sendWaiting(ctx context.Context, env envelope[M]) error {
-	runtime.Gosched() // an actor that is merely behind makes room meanwhile, at a third of the price of parking
-	select {
-	case c.mail <- env:
-		return nil
-	default:
-	}
 	select {
 	case c.mail <- env:
 		return nil

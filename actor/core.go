@@ -165,6 +165,9 @@ func (c *core) info() Info { return Info{Name: c.name, Stats: c.stats()} }
 
 func (c *core) stats() Stats {
 	queued, capacity := c.mailbox.queued()
+	if c.state.Load() == dead {
+		queued = 0 // at most a nudge that came too late
+	}
 	return Stats{
 		Handled:     c.handled.Load(),
 		DeadLetters: c.deadLetters.Load(),
@@ -180,7 +183,7 @@ type Stats struct {
 	Handled     uint64 // messages passed to a behavior, as of when the mailbox was last empty
 	DeadLetters uint64 // messages accepted and never handled
 	Restarts    uint64
-	Queued      int // messages in the mailbox
+	Queued      int // in the mailbox: messages, and wake-ups for what lies beside it
 	Capacity    int // of the mailbox
 }
 

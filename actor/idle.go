@@ -15,7 +15,8 @@ type idleness struct {
 	timeout time.Duration
 	timer   *time.Timer
 	sending atomic.Int64
-	handled uint64 // when the timer was set
+	count   uint64 // messages handled when the timer was set
+	due     bool   // the timer has fired
 }
 
 // enter reports whether the caller may send; it must call exit afterwards if so.
@@ -36,27 +37,28 @@ func (i *idleness) enter(c *core) bool {
 
 func (i *idleness) exit() { i.sending.Add(-1) }
 
-// arm sets the timer for the first time.
+// armIdle sets the timer for the first time. That it fired is noted by a signal, and
+// looked into as soon as the mailbox is empty: the signal's own nudge may still lie there.
 func (c *cell[M]) armIdle() {
-	if c.idle != nil {
-		c.idle.timer = time.AfterFunc(c.idle.timeout, func() {
-			c.post(&signal{call: c.whenIdle})
-		})
+	if c.idle == nil {
+		return
 	}
+	c.idle.timer = time.AfterFunc(c.idle.timeout, func() {
+		c.post(&signal{call: func(bool) error {
+			c.idle.due = true
+			return nil
+		}})
+	})
 }
 
-// whenIdle stops the actor if it had nothing to do since the timer was set, else sets it again.
-func (c *cell[M]) whenIdle(over bool) error {
-	if over {
-		return nil
+// lookIdle stops the actor if it had nothing to do since the timer was set, else sets it again.
+func (c *cell[M]) lookIdle() {
+	c.idle.due = false
+	if c.count == c.idle.count && !c.busy() && c.passivate() {
+		return
 	}
-	n := c.count
-	if n == c.idle.handled && !c.busy() && c.passivate() {
-		return nil
-	}
-	c.idle.handled = n
+	c.idle.count = c.count
 	c.idle.timer.Reset(c.idle.timeout)
-	return nil
 }
 
 // busy reports whether the actor has work that is not in its mailbox.

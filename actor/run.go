@@ -61,14 +61,17 @@ func (c *cell[M]) live() error {
 	}
 }
 
-// receive waits for an envelope. Only when it has to wait does it publish the count,
-// so that counting costs a busy actor nothing.
+// receive waits for an envelope. Only when it has to wait does it publish the count and
+// look whether it has been idle, so that a busy actor pays for neither.
 func (c *cell[M]) receive() envelope[M] {
 	select {
 	case env := <-c.mail:
 		return env
 	default:
 		c.handled.Store(c.count)
+		if c.idle != nil && c.idle.due {
+			c.lookIdle()
+		}
 		return <-c.mail
 	}
 }
