@@ -21,6 +21,7 @@ const (
 	verify                      // a file may have been removed or replaced
 	died                        // client has ended
 	tableLocked                 // err; the task that waited for the table's lock
+	tidyUp                      // remove what is left of our last grant
 	tick                        // the resource's timer
 	giveUp                      // call: its cancellation has waited long enough
 )

@@ -11,7 +11,7 @@ import (
 func (r *resource) admit(c *call, try bool) {
 	t, want := r.tab, c.request.Resource
 	if t.used() && (t.kind != want.Kind || t.capacity != want.Capacity) {
-		r.buryDead()
+		r.clean()
 	}
 	if !t.used() {
 		t.kind, t.capacity = want.Kind, want.Capacity
@@ -38,7 +38,7 @@ func (r *resource) admit(c *call, try bool) {
 // decide grants a try or refuses it. A refused one changes nothing.
 func (r *resource) decide(c *call) {
 	r.settle()
-	if c.state == waiting && r.buryDead() {
+	if c.state == waiting && r.clean() {
 		r.settle()
 	}
 	if c.state == waiting {
@@ -56,13 +56,13 @@ func (r *resource) decide(c *call) {
 func (r *resource) settle() {
 	t := r.tab
 	r.blocked = false
-	if len(t.waiters) == 0 {
-		return
-	}
-	free := t.free()
-	for len(t.waiters) > 0 && t.waiters[0].weight <= free {
+	for len(t.waiters) > 0 {
 		c := r.calls[t.waiters[0].id.Seq]
 		if t.waiters[0].id.Client != r.b.id || c == nil {
+			return
+		}
+		fits := c.request.Weight <= t.free()
+		if !fits && t.sole(r.b.id) < 0 {
 			return
 		}
 		switch ok, err := r.lockKernel(c); {
@@ -70,12 +70,22 @@ func (r *resource) settle() {
 			r.leave(c)
 			r.refuseCall(c, storeError("lock", r.stem+lockEnding+" in "+r.b.dir.path, err))
 		case !ok:
-			r.blocked = true
+			r.blocked = fits
 			return
 		default:
-			free -= c.request.Weight
+			if !fits { // we have the kernel's lock, so the one in the table has not any more: see letGo
+				r.dropSole()
+			}
 			r.grant(c)
 		}
+	}
+}
+
+// dropSole removes the line of a sole holder of another process that has let go.
+func (r *resource) dropSole() {
+	if i := r.tab.sole(r.b.id); i >= 0 {
+		r.tab.holders = slices.Delete(r.tab.holders, i, i+1)
+		r.turn.dirty, r.turn.moved = true, true
 	}
 }
 

@@ -137,14 +137,14 @@ func (d *directory) peek(file string) (name string, used bool) {
 }
 
 func (r *resource) inspect(m *call) {
-	r.buryDead()
+	r.clean()
 	m.query.seen = r.tab.state()
 	r.reply(m)
 }
 
 func (r *resource) breakAll(m *call) {
 	r.reply(m)
-	r.buryDead()
+	r.clean()
 	t := r.tab
 	for i := range t.holders {
 		if e := &t.holders[i]; e.id.Client != r.b.id && !e.broken {

@@ -35,12 +35,21 @@ func modeOf(r *backends.Request) lockMode {
 	return shared
 }
 
-// lockKernel takes the kernel's lock for a call, if it needs one. False: somebody has it who is not in the table.
+// lockKernel takes the kernel's lock for a call, if it needs one. False: somebody else has it.
 func (r *resource) lockKernel(c *call) (bool, error) {
 	if !onKernel(c.request.Kind) {
 		return true, nil
 	}
-	k, mode := &r.kernel, modeOf(&c.request)
+	ok, err := r.tryKernel(modeOf(&c.request))
+	if ok {
+		r.kernel.holds++
+	}
+	return ok, err
+}
+
+// tryKernel locks the lock file, and makes sure that it is still the one of that name.
+func (r *resource) tryKernel(mode lockMode) (bool, error) {
+	k := &r.kernel
 	const attempts = 16 // somebody would have to replace the file that often in between
 	for range attempts {
 		if k.fd < 0 {
@@ -62,7 +71,6 @@ func (r *resource) lockKernel(c *call) (bool, error) {
 		}
 		switch err := r.b.dir.holds(r.stem+lockEnding, k.id); {
 		case err == nil:
-			k.holds++
 			return true, nil
 		case !gone(err):
 			r.dropKernel()

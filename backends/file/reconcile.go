@@ -103,6 +103,24 @@ func (r *resource) bury(client uint64) bool {
 	return true
 }
 
+// clean removes the lines of all who have ended or let go, and reports whether there were any.
+func (r *resource) clean() bool {
+	found := r.buryDead()
+	if r.tab.sole(r.b.id) < 0 || r.kernel.holds > 0 {
+		return found
+	}
+	// Any lock will do to see whether it is free. Under the table's lock no other process of ours can be in its way.
+	ok, err := r.tryKernel(shared)
+	if ok {
+		r.dropSole()
+		found = true
+	}
+	if err == nil {
+		r.dropKernel()
+	}
+	return found
+}
+
 // buryDead does so for all clients that have ended.
 func (r *resource) buryDead() bool {
 	found := false

@@ -1,6 +1,7 @@
 package file
 
 import (
+	"bytes"
 	"context"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -83,6 +84,33 @@ func (r *resource) release(m *call) {
 	r.turn.undone = append(r.turn.undone, m)
 }
 
+// letGo releases a grant of everything, for which nobody waits, at less than half the price: it unlocks the kernel's lock
+// and leaves the line in the table, to be overwritten by our next grant or removed when the resource retires. It reports
+// whether it did. The kernel knows that the line means nothing, and everybody who finds such a line in the way asks it.
+//
+// Nobody is left waiting. We unlock, and then look whether anybody has written to the table since we did. A process that
+// begins to wait writes its ticket, and then tries the kernel's lock once more. Whichever is first, one of the two
+// finds out about the other.
+func (r *resource) letGo(m *call) bool {
+	if r.locking || r.unsaved || len(r.pending) > 0 || len(r.calls) != 1 || r.kernel.mode != exclusive {
+		return false
+	}
+	c, err := r.held(m.grant)
+	if err != nil || len(r.tab.waiters) > 0 || r.b.lingering.Load() >= mostLingering {
+		return false
+	}
+	r.end(c)
+	drop(&r.tab.holders, c.id)
+	r.dropKernel()
+	r.leftover = true
+	n, err := readAt(r.table.fd, r.table.buf[:page], 0)
+	if err != nil || !bytes.Equal(r.table.buf[:n], r.table.raw) {
+		r.pending = append(r.pending, message{verb: look}) // finds our line, removes it and wakes whoever waits
+	}
+	m.answer()
+	return true
+}
+
 // shut ends everything of ours.
 func (r *resource) shut() {
 	for _, c := range r.calls {
@@ -95,5 +123,13 @@ func (r *resource) shut() {
 		r.end(c)
 		r.turn.dirty, r.turn.moved = true, true
 	}
+	r.tidy()
 	r.turn.acks++
+}
+
+// tidy removes what letGo has left.
+func (r *resource) tidy() {
+	if r.leftover {
+		r.turn.dirty, r.turn.moved = true, true // the line is in the file only
+	}
 }

@@ -44,6 +44,7 @@ type resource struct {
 	pending   []message // to be handled under the table's lock
 	locking   bool
 	unsaved   bool // the table could not be written: our lines there are out of date
+	leftover  bool // the table may have a line of ours that is over: see letGo
 	retired   bool
 	lingering bool // out of use, and counted in the Backend's
 
@@ -111,10 +112,18 @@ func (r *resource) receive(m message) {
 		// The table is locked by a process that is slow, perhaps stopped. The caller must not wait for that.
 		r.actor.After(cancelPatience, message{verb: giveUp, call: m.call})
 	}
+	r.used = true
 	if m.verb == again {
 		r.retrying = false
 	}
-	r.used = true
+	if m.verb == release && r.letGo(m.call) {
+		if len(r.pending) > 0 {
+			r.work()
+		} else {
+			r.stand()
+		}
+		return
+	}
 	r.pending = append(r.pending, m)
 	r.work()
 }
@@ -228,7 +237,15 @@ func (r *resource) change() {
 	}
 	r.settle()
 	r.spread()
-	if err := r.save(); err != nil {
+	err := r.save()
+	if err == nil && r.newHead() {
+		// The holder may have let go before it could see the ticket: see letGo.
+		if r.settle(); len(r.turn.minted) > 0 {
+			r.spread()
+			err = r.save()
+		}
+	}
+	if err != nil {
 		r.undo(r.unavailable(err))
 	}
 	r.dropKernel()
@@ -253,6 +270,8 @@ func (r *resource) apply(m message) {
 	case verify:
 		r.attempts = 0
 		r.checkKernel()
+	case tidyUp:
+		r.tidy()
 	case look:
 		r.attempts = 0
 	case again: // the settling that follows is the look
@@ -260,6 +279,12 @@ func (r *resource) apply(m message) {
 		r.attempts = 0
 		r.bury(m.client)
 	}
+}
+
+// newHead reports whether the first in the queue has come in this turn and is ours.
+func (r *resource) newHead() bool {
+	q, t := r.turn.queued, r.tab
+	return len(q) > 0 && len(t.waiters) > 0 && t.waiters[0].id == q[0].id
 }
 
 // conclude ends a turn: the table is unlocked, what was decided goes out.

@@ -53,7 +53,15 @@ func (r *resource) tick() {
 	case r.lingering && r.used:
 		r.used = false
 		r.setTimer()
-	case r.lingering && !r.locking:
+	case r.lingering && r.locking:
+		r.setTimer()
+	case r.lingering && r.leftover:
+		r.timer = true // stand must not set another: retire is next
+		r.pending = append(r.pending, message{verb: tidyUp})
+		r.work()
+		r.timer = false
+		r.retireOrStay()
+	case r.lingering:
 		r.retire()
 	default:
 		r.settled = true
@@ -61,6 +69,15 @@ func (r *resource) tick() {
 		r.pending = append(r.pending, message{verb: verify})
 		r.work()
 	}
+}
+
+// retireOrStay retires unless the table could not be tidied at once.
+func (r *resource) retireOrStay() {
+	if r.locking || r.leftover {
+		r.setTimer()
+		return
+	}
+	r.retire()
 }
 
 // retire closes everything and takes the resource out of the index, for good.

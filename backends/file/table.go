@@ -40,6 +40,17 @@ func (t *table) free() int64 {
 	return n
 }
 
+// sole returns the line of a client other than me that holds all of a mutex or reader-writer lock, or -1. The kernel knows
+// better than such a line: its holder may have let go and left it, see resource.letGo.
+func (t *table) sole(me uint64) int {
+	if !onKernel(t.kind) {
+		return -1
+	}
+	return slices.IndexFunc(t.holders, func(e entry) bool {
+		return e.weight == t.capacity && !e.broken && e.id.Client != me
+	})
+}
+
 func find(es []entry, id backends.GrantID) int {
 	return slices.IndexFunc(es, func(e entry) bool { return e.id == id })
 }

@@ -174,6 +174,7 @@ func (r *resource) save() error {
 		return err
 	}
 	f.header = h
+	r.turn.dirty, r.leftover = false, false
 	return nil
 }
 
