@@ -27,7 +27,7 @@ func (h *Histogram) add(o *Histogram) {
 }
 
 // Count returns how many durations were counted.
-func (h *Histogram) Count() uint64 {
+func (h Histogram) Count() uint64 {
 	var n uint64
 	for _, c := range h {
 		n += c
@@ -36,7 +36,7 @@ func (h *Histogram) Count() uint64 {
 }
 
 // Quantile returns an upper bound of the q-quantile (q from 0 to 1), exact to a factor of two; 0 if nothing was counted.
-func (h *Histogram) Quantile(q float64) time.Duration {
+func (h Histogram) Quantile(q float64) time.Duration {
 	total := h.Count()
 	if total == 0 {
 		return 0

@@ -1,0 +1,261 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/actor"
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+)
+
+func TestCloseTellsWaitersAndHolders(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		m, other := newManager(t, store), newManager(t, store.Peer())
+		l := mustAcquire(t, m.Lock("db"))
+		reader := mustAcquire(t, m.RWLock("rw").Read())
+		theirs := mustAcquire(t, other.Lock("x"))
+		local, remote := start(m.Lock("db")), start(m.Lock("x"))
+		next := start(other.Lock("db"))
+
+		begin := time.Now()
+		closed := make(chan error)
+		go func() { closed <- m.Close(context.Background()) }()
+		synctest.Wait()
+		for _, w := range []*waiter{local, remote} {
+			if w.waiting() || !errors.Is(w.err, ErrClosed) {
+				t.Errorf("waiter: %v", w.err)
+			}
+		}
+		for _, l := range []*Lease{l, reader} {
+			wantLost(t, context.Cause(l.Context()), ByClose)
+		}
+		next.stillWaiting(t) // the holder may still be at work
+		wantLost(t, l.Release(), ByClose)
+		mustRelease(t, next.granted(t))
+		if err := <-closed; err != nil { // the reader never releases
+			t.Error(err)
+		}
+		if d := time.Since(begin); d != DefaultTTL/marginPart {
+			t.Errorf("Close took %v", d)
+		}
+		wantLost(t, reader.Release(), ByClose)
+		wantFree(t, other.RWLock("rw").Write())
+		mustRelease(t, theirs)
+	})
+}
+
+func TestClosedManagerRefusesEverything(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		ctx := context.Background()
+		l := mustAcquire(t, m.Lock("db"))
+		mustRelease(t, l)
+		for range 2 {
+			if err := m.Close(ctx); err != nil {
+				t.Error(err)
+			}
+		}
+		_, err := m.Lock("db").Acquire(ctx)
+		wantErr(t, err, ErrClosed)
+		_, err = m.RWLock("new").Read().TryAcquire(ctx)
+		wantErr(t, err, ErrClosed)
+		_, err = m.All(m.Lock("a"), m.Lock("b")).Acquire(ctx)
+		wantErr(t, err, ErrClosed)
+		wantErr(t, m.Lock("db").Do(ctx, func(context.Context) error { return nil }), ErrClosed)
+		_, err = m.Inspect(ctx, "db")
+		wantErr(t, err, ErrClosed)
+		wantErr(t, m.Break(ctx, "db"), ErrClosed)
+		for _, err := range m.List(ctx) {
+			wantErr(t, err, ErrClosed)
+		}
+		mustRelease(t, l)
+		if s := m.Stats(); s.Totals.Acquisitions != 1 || len(s.Resources) != 0 {
+			t.Errorf("stats: %+v", s)
+		}
+		var none context.Context
+		wantErr(t, m.Close(none), ErrInvalid)
+	})
+}
+
+func TestCloseReturnsWithItsContextAndGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		l := mustAcquire(t, m.Lock("db"))
+		f.set(only("release", hang), nil)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		wantErr(t, m.Close(ctx), context.DeadlineExceeded)
+		if d := time.Since(begin); d != time.Second {
+			t.Errorf("Close took %v", d)
+		}
+		wantLost(t, l.Err(), ByClose)
+		f.set(nil, nil)
+		if err := m.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if n := f.held("db"); n != 0 {
+			t.Errorf("the store still keeps %d grants", n)
+		}
+	})
+}
+
+func TestCloseReportsTheBackendsError(t *testing.T) {
+	bad := errors.New("disk on fire")
+	m, err := New(badClose{newFake(), bad})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, m.Close(context.Background()), bad)
+	wantErr(t, m.Close(context.Background()), bad)
+}
+
+type badClose struct {
+	*fake
+	err error
+}
+
+func (b badClose) Close(context.Context) error { return b.err }
+
+// Close comes from several goroutines while others acquire, hold, wait, cancel and release. Everybody gets an answer.
+func TestCloseMeetsEverything(t *testing.T) {
+	for round := range 30 {
+		store := memory.New()
+		m, err := New(store, WithStopMargin(0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for g := range 8 {
+			rnd := rand.New(rand.NewPCG(uint64(round), uint64(g)))
+			wg.Go(func() {
+				for {
+					ctx, cancel := context.WithCancel(context.Background())
+					if rnd.IntN(4) == 0 {
+						go cancel()
+					}
+					l, err := m.Semaphore(fmt.Sprint(rnd.IntN(3)), 2).Permits(1 + rnd.Int64N(2)).Acquire(ctx)
+					cancel()
+					if errors.Is(err, ErrClosed) {
+						return
+					}
+					if err != nil {
+						wantErr(t, err, context.Canceled)
+						continue
+					}
+					if err := l.Release(); err != nil {
+						wantLost(t, err, ByClose)
+					}
+				}
+			})
+		}
+		for range 3 {
+			wg.Go(func() {
+				if err := m.Close(context.Background()); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		for st, err := range store.Peer().List(context.Background()) {
+			t.Errorf("the store still knows %+v, %v", st, err)
+		}
+		s := m.Stats().Totals
+		if s.Acquisitions != s.Releases+s.Lost {
+			t.Errorf("%d acquired, %d released, %d lost", s.Acquisitions, s.Releases, s.Lost)
+		}
+	}
+}
+
+func TestHotNameKeepsItsKeeper(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		k := m.keeper("db")
+		for range 100 {
+			mustRelease(t, mustAcquire(t, m.Lock("db")))
+			sleep(linger / 3)
+		}
+		if m.keeper("db") != k {
+			t.Error("another keeper")
+		}
+		sleep(3 * linger)
+		if ks, _ := m.dir.all(false); len(ks) != 0 {
+			t.Errorf("%d keepers are left", len(ks))
+		}
+		if m.caretaker.timer != nil {
+			t.Error("a timer is armed for nobody")
+		}
+	})
+}
+
+// A store whose answer to one name is a panic takes down the keeper of that name, and nobody else.
+func TestPanicReachesWaitersAndHoldersAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &panicking{Backend: memory.New()}
+		m := newManager(t, p)
+		l, reader := mustAcquire(t, m.Lock("bad")), mustAcquire(t, m.RWLock("rw").Read())
+		other := mustAcquire(t, m.Lock("good"))
+		w := start(m.Lock("bad"))
+		p.arm = true
+		mustRelease(t, l) // the keeper wants tokens for w, and the store panics
+		_, err := m.RWLock("rw").Read().Acquire(context.Background())
+		<-w.done
+		var cause *actor.PanicError
+		for _, err := range []error{err, w.err} {
+			if !errors.Is(err, ErrUnavailable) || !errors.As(err, &cause) || cause.Value != "store" {
+				t.Errorf("waiter: %v", err)
+			}
+		}
+		wantLost(t, reader.Release(), Panicked)
+		p.arm = false
+		if !other.Valid() {
+			t.Error("another name was touched")
+		}
+		mustRelease(t, other)
+		synctest.Wait()
+		wantFree(t, m.Lock("bad"))
+		wantFree(t, m.RWLock("rw").Write())
+	})
+}
+
+type panicking struct {
+	backends.Backend
+	arm bool // while no keeper runs
+}
+
+func (p *panicking) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
+	if p.arm {
+		panic("store")
+	}
+	return p.Backend.TryAcquire(ctx, r)
+}
+
+func (p *panicking) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
+	if p.arm {
+		panic("store")
+	}
+	return p.Backend.Renew(ctx, rs)
+}
+
+func TestPanicEndsTheLeasesOfTheKeeper(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		l := mustAcquire(t, m.Lock("db"))
+		w := start(m.Lock("db"))
+		m.keeper("db").mail.Tell(42) // no message of a keeper's
+		synctest.Wait()
+		<-l.Context().Done()
+		wantLost(t, l.Err(), Panicked)
+		if w.waiting() || !errors.Is(w.err, ErrUnavailable) {
+			t.Errorf("waiter: %v", w.err)
+		}
+		wantLost(t, l.Release(), Panicked)
+		wantFree(t, m.Lock("db")) // its successor works
+	})
+}
