@@ -194,7 +194,7 @@ func (a *OnDemand[M]) perform(task func() M) {
 	}()
 	msg := task()
 	done = true
-	a.Tell(msg)
+	a.Deliver(msg) // this goroutine has nothing else to do
 }
 
 // mailPools holds one pool for each message type, so that an idle actor pays a pointer
