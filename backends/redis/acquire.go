@@ -135,14 +135,8 @@ func (d *desk) ask(q *request) {
 	q.asking, q.again = true, false
 	d.task(func() message {
 		sent := time.Now()
-		v, err := d.b.eval(q.ctx, d.b.clients.calls, acquireScript, q.call)
-		a := answer{request: q, sent: sent}
-		if err != nil {
-			a.err = d.b.classify(err)
-		} else if a.row, err = asRow(v); err != nil {
-			a.err = d.b.classify(err)
-		}
-		return a
+		r, err := asReply(d.b.eval(q.ctx, d.b.clients.calls, acquireScript, q.call))
+		return answer{q, sent, r, d.b.classify(err)}
 	})
 }
 

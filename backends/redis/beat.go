@@ -153,11 +153,7 @@ func (m beaten) on(d *desk) {
 		return
 	}
 	for i, l := range m.looks {
-		v, err := m.results[i].val, m.results[i].err
-		var r row
-		if err == nil {
-			r, err = asRow(v)
-		}
+		r, err := asReply(m.results[i].val, m.results[i].err)
 		if err != nil {
 			d.missed(l.place, d.b.classify(err))
 			continue

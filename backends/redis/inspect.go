@@ -23,7 +23,10 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 	}
 	var state backends.State
 	var err error
-	e := b.call(ctx, func(ctx context.Context) { state, err = b.inspect(ctx, name) })
+	e := b.call(ctx, func(ctx context.Context) message {
+		state, err = b.inspect(ctx, name)
+		return nil
+	})
 	if e != nil {
 		return backends.State{}, wrap("inspect", name, e)
 	}
@@ -32,11 +35,7 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 
 func (b *Backend) inspect(ctx context.Context, name string) (backends.State, error) {
 	k := call{keys: b.appendKeys(nil, name), args: b.header(0)}
-	v, err := b.eval(ctx, b.clients.calls, inspectScript, k)
-	if err != nil {
-		return backends.State{}, b.classify(err)
-	}
-	r, err := asRow(v)
+	r, err := asReply(b.eval(ctx, b.clients.calls, inspectScript, k))
 	if err != nil {
 		return backends.State{}, b.classify(err)
 	}
@@ -51,7 +50,12 @@ func parseState(name string, r row) backends.State {
 	now := r.int(0)
 	fields := pairs(r, 1)
 	state := backends.State{Token: number[uint64](fields["t"])}
-	for member, deadline := range pairs(r, 2) {
+	deadlines := pairs(r, 2)
+	if f := strings.SplitN(fields["m"], " ", 3); len(f) == 3 { // the only grant, kept in one field
+		member := "g:" + f[0]
+		deadlines[member], fields[member] = f[1], f[2]
+	}
+	for member, deadline := range deadlines {
 		id, ok := strings.CutPrefix(member, "g:")
 		till, _ := strconv.ParseFloat(deadline, 64)
 		if !ok || int64(till) <= now {
@@ -169,7 +173,7 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 func (b *Backend) names(ctx context.Context) (map[string]bool, error) {
 	names := make(map[string]bool)
 	var err error
-	e := b.call(ctx, func(ctx context.Context) {
+	e := b.call(ctx, func(ctx context.Context) message {
 		scan := func(ctx context.Context, node *redis.Client) error { return b.scan(ctx, node, names) }
 		switch c := b.clients.calls.(type) {
 		case *redis.ClusterClient:
@@ -178,11 +182,12 @@ func (b *Backend) names(ctx context.Context) (map[string]bool, error) {
 			err = scan(ctx, c)
 		default:
 			err = backends.ErrUnsupported
-			return
+			return nil
 		}
 		if err != nil {
 			err = b.classify(err)
 		}
+		return nil
 	})
 	if e != nil {
 		return nil, e // and names is the task's alone

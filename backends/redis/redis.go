@@ -60,8 +60,9 @@ func (b *Backend) header(more int) []any {
 }
 
 // call runs f, which does I/O, on a goroutine of its own, and returns when f has returned or ctx has ended. The
-// end of ctx wins a tie: whoever calls undoes what f may still bring about.
-func (b *Backend) call(ctx context.Context, f func(context.Context)) error {
+// end of ctx wins a tie: whoever calls undoes what f may still bring about. What f returns is handled by the desk, unless
+// it is nil.
+func (b *Backend) call(ctx context.Context, f func(context.Context) message) error {
 	if err := ended(ctx); err != nil {
 		return err
 	}
@@ -78,7 +79,7 @@ func (b *Backend) call(ctx context.Context, f func(context.Context)) error {
 // run is a call on its way to the desk.
 type run struct {
 	ctx  context.Context
-	f    func(context.Context)
+	f    func(context.Context) message
 	done chan error // capacity 1: nobody waits for a caller that has gone
 }
 
@@ -88,9 +89,9 @@ func (r run) on(d *desk) {
 		return
 	}
 	d.task(func() message {
-		r.f(r.ctx)
+		m := r.f(r.ctx)
 		r.done <- nil
-		return nil
+		return m
 	})
 }
 

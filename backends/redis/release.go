@@ -15,7 +15,13 @@ func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 		return wrap("release", "", err)
 	}
 	var err error
-	if e := b.call(ctx, func(ctx context.Context) { err = b.release(ctx, g) }); e != nil {
+	e := b.call(ctx, func(ctx context.Context) message {
+		if err = b.release(ctx, g); err == nil || isLost(err) {
+			return released{g.ID}
+		}
+		return nil
+	})
+	if e != nil { // and err is the task's alone
 		return wrap("release", g.Resource.Name, e)
 	}
 	return wrap("release", g.Resource.Name, err)
@@ -27,20 +33,15 @@ func (b *Backend) release(ctx context.Context, g backends.Grant) error {
 	v, err := b.eval(ctx, b.clients.calls, giveBackScript, k)
 	var unconfirmed *notReplicatedError
 	if errors.As(err, &unconfirmed) {
-		b.desk.actor.Tell(released{g.ID})
 		return nil // a release that a failover forgets ends with the grant's time
 	}
-	if err != nil {
-		return b.classify(err)
-	}
-	r, err := asRow(v)
+	r, err := asReply(v, err)
 	if err != nil {
 		return b.classify(err)
 	}
 	if err := refusal(r.int(0)); err != nil {
 		return err
 	}
-	b.desk.actor.Tell(released{g.ID})
 	if r.int(0) == 0 {
 		return lost(g, backends.NotOwner)
 	}
@@ -63,20 +64,18 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 		return wrap("break", "", err)
 	}
 	var err error
-	e := b.call(ctx, func(ctx context.Context) {
-		var v any
-		k := call{keys: b.appendKeys(nil, name), args: append(b.header(1), name)}
-		if v, err = b.eval(ctx, b.clients.calls, breakScript, k); err != nil {
-			err = b.classify(err)
-			return
-		}
+	e := b.call(ctx, func(ctx context.Context) message {
 		var r row
-		if r, err = asRow(v); err == nil {
+		k := call{keys: b.appendKeys(nil, name), args: append(b.header(1), name)}
+		if r, err = asReply(b.eval(ctx, b.clients.calls, breakScript, k)); err != nil {
+			err = b.classify(err)
+		} else {
 			err = refusal(r.int(0))
 		}
+		return nil
 	})
-	if e != nil {
-		err = e
+	if e != nil { // and err is the task's alone
+		return wrap("break", name, e)
 	}
 	return wrap("break", name, err)
 }

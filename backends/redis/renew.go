@@ -31,24 +31,26 @@ func (b *Backend) Renew(ctx context.Context, rs []backends.Renewal) []backends.R
 	}
 	var sent time.Time
 	var results []result
-	err := b.call(ctx, func(ctx context.Context) {
+	// What a call that is given up was asked for must not change under it.
+	rs = slices.Clone(rs)
+	if err := b.call(ctx, func(ctx context.Context) message {
 		sent = time.Now()
 		results = b.renew(ctx, rs, todo)
-	})
-	var told books
+		return nil
+	}); err != nil {
+		for _, i := range todo {
+			answers[i].Err = wrap("renew", rs[i].Grant.Resource.Name, err)
+		}
+		return answers
+	}
+	news := make(books, len(todo))
 	for j, i := range todo {
 		g := rs[i].Grant
-		if err != nil {
-			answers[i].Err = wrap("renew", g.Resource.Name, err)
-			continue
-		}
 		answers[i] = b.renewed(rs[i], sent, results[j])
-		told = append(told, entry{g.ID, answers[i]})
+		news[j] = entry{g.ID, answers[i]}
 		answers[i].Err = wrap("renew", g.Resource.Name, answers[i].Err)
 	}
-	if told != nil {
-		b.desk.actor.Deliver(told)
-	}
+	b.desk.actor.Deliver(news)
 	return answers
 }
 
@@ -78,10 +80,7 @@ func (b *Backend) renew(ctx context.Context, rs []backends.Renewal, todo []int) 
 }
 
 func (b *Backend) renewed(rn backends.Renewal, sent time.Time, res result) backends.Renewed {
-	if res.err != nil {
-		return backends.Renewed{Err: b.classify(res.err)}
-	}
-	r, err := asRow(res.val)
+	r, err := asReply(res.val, res.err)
 	if err != nil {
 		return backends.Renewed{Err: b.classify(err)}
 	}

@@ -20,6 +20,10 @@ var (
 	commonLua string
 	//go:embed lua/acquire.lua
 	acquireLua string
+	//go:embed lua/acquire_fast.lua
+	acquireFastLua string
+	//go:embed lua/giveback_fast.lua
+	giveBackFastLua string
 	//go:embed lua/giveback.lua
 	giveBackLua string
 	//go:embed lua/renew.lua
@@ -31,12 +35,12 @@ var (
 	//go:embed lua/inspect.lua
 	inspectLua string
 
-	acquireScript  = newScript(acquireLua)
-	giveBackScript = newScript(giveBackLua)
-	renewScript    = newScript(renewLua)
-	beatScript     = newScript(beatLua)
-	breakScript    = newScript(breakLua)
-	inspectScript  = newScript(inspectLua)
+	acquireScript  = newScript(acquireFastLua, acquireLua)
+	giveBackScript = newScript(giveBackFastLua, giveBackLua)
+	renewScript    = newScript("", renewLua)
+	beatScript     = newScript("", beatLua)
+	breakScript    = newScript("", breakLua)
+	inspectScript  = newScript("", inspectLua)
 )
 
 // The codes with which scripts answer, as in common.lua.
@@ -52,8 +56,9 @@ const (
 
 type script struct{ src, sha string }
 
-func newScript(own string) *script {
-	src := commonLua + own
+// newScript makes a script of its own part, and of one that comes before everything and may make the rest unnecessary.
+func newScript(fast, own string) *script {
+	src := fast + commonLua + own
 	sum := sha1.Sum([]byte(src))
 	return &script{src: src, sha: hex.EncodeToString(sum[:])}
 }
@@ -178,6 +183,13 @@ func asRow(v any) (row, error) {
 		return nil, scriptError(text)
 	}
 	return nil, fmt.Errorf("%w: %T", errReply, v)
+}
+
+func asReply(v any, err error) (row, error) {
+	if err != nil {
+		return nil, err
+	}
+	return asRow(v)
 }
 
 // scriptError is the text of an error that a script met while it handled one of many names.

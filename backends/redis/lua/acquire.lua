@@ -28,12 +28,9 @@ pump(id)
 
 if S.g then -- a repeated request, or a claim
   local first, n = string.match(S.g, '^%a%d+ (%d+) (%d+)')
-  written['g:' .. id] = 'h' .. string.sub(S.g, 2)
-  S.e = math.max(S.e, now + life)
-  changed = true
+  keep(id, 'h' .. string.sub(S.g, 2), now + life)
   local others = contended(me)
   save(name)
-  redis.call('ZADD', D, text(now + life), 'g:' .. id)
   return { GRANTED, first, n, others }
 end
 
@@ -46,7 +43,6 @@ end
 
 if S.q == 0 and fits(weight) then
   local _, first = grant(id, weight, tokens, life, owner, 'h')
-  redis.call('ZADD', D, text(now + life), 'g:' .. id)
   save(name)
   return { GRANTED, text(first), text(tokens), 0 }
 end
@@ -64,9 +60,8 @@ if not S.w then
   written['w:' .. id] = text(weight) .. ' ' .. text(tokens) .. ' ' .. text(now) .. ' ' .. owner
   redis.call('ZADD', Q, text(S.s), id)
   if c.n == 1 then
-    for _, m in ipairs(redis.call('ZRANGE', D, 0, AT_ONCE - 1)) do
-      local holder = clientOf(string.sub(m, 3))
-      if string.sub(m, 1, 1) == 'g' and holder ~= me then tell(holder, 'c') end
+    for _, h in ipairs(holders(AT_ONCE)) do
+      if clientOf(h) ~= me then tell(clientOf(h), 'c') end
     end
   end
 end

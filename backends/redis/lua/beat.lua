@@ -24,6 +24,7 @@ local function beat(i, name, waits, from, n)
     local id = me .. '-' .. ARGV[j]
     local f = redis.call('HMGET', H, 'g:' .. id, 'w:' .. id)
     local g = written['g:' .. id] or f[1]
+    if S.m and S.m.id == id then g = S.m.g end
     if g then
       r[#r + 1] = string.sub(g, 1, 1) == 'h' and GRANTED or GIVEN_UP
     else

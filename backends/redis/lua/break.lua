@@ -10,16 +10,12 @@ local bad = open(1, '')
 if bad then return { bad } end
 prune('')
 
-local n = 0
-for _, m in ipairs(redis.call('ZRANGE', D, 0, -1)) do
-  if string.sub(m, 1, 1) == 'g' then
-    local id = string.sub(m, 3)
-    tell(clientOf(id), 'b')
-    free(id, redis.call('HGET', H, m) or '')
-    n = n + 1
-  end
+local ids = holders(0)
+for _, id in ipairs(ids) do
+  tell(clientOf(id), 'b')
+  free(id, S.m and S.m.g or redis.call('HGET', H, 'g:' .. id) or '')
 end
 S.u = 0
 pump()
 save(name)
-return { n }
+return { #ids }

@@ -1,15 +1,16 @@
 -- What all scripts share: the state of one name, and the rules by which it changes.
 --
 -- keys     three for each name, in one slot: H, Q, D
---   H  hash   v format, k kind, c capacity, u permits in use, t last token, s last ticket,
---             e when the last of its uses can end at the latest, r grant that was released last
+--   H  hash   v format, k kind, c capacity, u permits in use, t last token, s last ticket, q waiters,
+--             e when the last of its uses can end at the latest, p when the key expires, r grant that was released last,
+--             i how grants are kept: "1" there is none, "2" one, in m: <id> <deadline> <grant>, "0" in g: fields and D
 --             g:<id>     a grant: mark weight token tokens since owner
 --                        mark "h" held, "o" offered: reserved for a waiter that has not claimed it yet
 --             w:<id>     a waiter: weight tokens since owner
 --             c:<client> a client with waiters: how many, until when it counts as alive
 --             x:<id>     an acquire that was given up: it must not take effect if it still comes
 --   Q  zset   the queue: id, by ticket
---   D  zset   deadlines: "g:<id>" and "x:<id>", by the time when they end
+--   D  zset   deadlines, unless m will do: "g:<id>" and "x:<id>", by the time when they end
 -- args     ARGV[1] channel prefix of the inboxes, ARGV[2] how long a client counts as alive after it was seen,
 --          ARGV[3] how long an offer stands
 -- clock    TIME of the server, in microseconds since 1970; every time and span is in microseconds
@@ -19,7 +20,7 @@
 
 local FORMAT = '1'
 local LINGER = 600 * 1000000       -- how long the last token of an unused name is remembered
-local LARGEST = 9007199254740991   -- 2^53 - 1
+local LARGEST = 4503599627370496   -- 2^52: a token beyond it was not written by us
 local AT_ONCE = 256                -- bounds what one call prunes, offers or tells
 
 local BUSY, GRANTED, QUEUED, GIVEN_UP = 0, 1, 2, 3
@@ -30,7 +31,7 @@ local now = clock[1] * 1000000 + clock[2]
 local inbox, alive, claim = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local H, Q, D
-local S        -- the fields of H that are numbers, and q, the length of the queue
+local S        -- the fields of H, and what is known of the id that the script is about
 local written  -- fields of H to be written by save
 local clients  -- c: fields read so far
 local changed  -- anything to be written at all
@@ -42,12 +43,19 @@ local function text(n) return string.format('%.0f', n) end
 local function open(i, id)
   H, Q, D = KEYS[i], KEYS[i + 1], KEYS[i + 2]
   written, clients, mail, changed = {}, {}, {}, false
-  local f = redis.call('HMGET', H, 'v', 'k', 'c', 'u', 't', 's', 'e', 'r', 'g:' .. id, 'w:' .. id, 'x:' .. id)
+  local f = redis.call('HMGET', H, 'v', 'k', 'c', 'u', 't', 's', 'e', 'r', 'i', 'm', 'g:' .. id, 'w:' .. id, 'x:' .. id)
   S = { k = f[2], c = tonumber(f[3]) or 0, u = tonumber(f[4]) or 0, t = tonumber(f[5]) or 0, s = tonumber(f[6]) or 0,
-        e = tonumber(f[7]) or 0, r = f[8], g = f[9], w = f[10], x = f[11], fresh = not f[1] }
+        e = tonumber(f[7]) or 0, r = f[8], i = f[9] or '1', g = f[11], w = f[12], x = f[13], fresh = not f[1] }
   S.q = redis.call('ZCARD', Q)
+  S.lonely = S.q == 0
   if f[1] and f[1] ~= FORMAT then return VERSION end
-  if S.fresh and redis.call('HLEN', H) > 0 or not (S.t < LARGEST / 2) then return FOREIGN end
+  if S.fresh and redis.call('HLEN', H) > 0 or not (S.t < LARGEST) then return FOREIGN end
+  if S.i == '2' then
+    local who, till, g = string.match(f[10] or '', '^(%S+) (%d+) (.*)$')
+    if not who then return FOREIGN end
+    S.m = { id = who, till = tonumber(till), g = g }
+    S.g = who == id and g
+  end
 end
 
 local function clientOf(id) return string.sub(id, 1, 16) end
@@ -55,7 +63,8 @@ local function clientOf(id) return string.sub(id, 1, 16) end
 local function client(name)
   local c = clients[name]
   if not c then
-    local f = redis.call('HGET', H, 'c:' .. name)
+    -- What is written of clients means nothing if the queue was lost.
+    local f = not S.lonely and redis.call('HGET', H, 'c:' .. name)
     c = { n = 0, till = 0 }
     if f then
       local n, till = string.match(f, '^(%d+) (%d+)$')
@@ -71,25 +80,11 @@ local function contended(name) return S.q > 0 and S.q > client(name).n and 1 or 
 
 local function fits(weight) return S.u + weight <= S.c end
 
-local function weightOf(grant) return tonumber(string.match(grant, '^%a(%d+)')) or 0 end
-
 local function tell(name, word, what)
   local m = mail[name] or {}
   mail[name] = m
   m[word] = m[word] or {}
   if what then table.insert(m[word], what) end
-end
-
--- grant gives id its permits and tokens until life is over.
-local function grant(id, weight, tokens, life, owner, mark)
-  local first = math.max(S.t + 1, now)
-  S.t = first + tokens - 1
-  S.u = S.u + weight
-  S.e = math.max(S.e, now + life)
-  local g = mark .. text(weight) .. ' ' .. text(first) .. ' ' .. text(tokens) .. ' ' .. text(now) .. ' ' .. owner
-  written['g:' .. id] = g
-  changed = true
-  return g, first
 end
 
 local function drop(field)
@@ -98,11 +93,48 @@ local function drop(field)
   changed = true
 end
 
+-- many makes room for more than one deadline.
+local function many()
+  local m = S.m
+  if m then
+    written['g:' .. m.id] = m.g
+    redis.call('ZADD', D, text(m.till), 'g:' .. m.id)
+    S.m = nil
+  end
+  S.i, changed = '0', true
+end
+
+-- keep keeps a grant until a deadline, be it new or not.
+local function keep(id, g, till)
+  if S.i == '1' or S.m and S.m.id == id then
+    S.i, S.m = '2', { id = id, till = till, g = g }
+  else
+    many()
+    written['g:' .. id] = g
+    redis.call('ZADD', D, text(till), 'g:' .. id)
+  end
+  S.e, changed = math.max(S.e, till), true
+end
+
+-- grant gives id its permits and tokens until life is over.
+local function grant(id, weight, tokens, life, owner, mark)
+  local first = math.max(S.t + 1, now)
+  S.t = first + tokens - 1
+  S.u = S.u + weight
+  local g = mark .. text(weight) .. ' ' .. text(first) .. ' ' .. text(tokens) .. ' ' .. text(now) .. ' ' .. owner
+  keep(id, g, now + life)
+  return g, first
+end
+
 -- free takes the permits of a grant back.
 local function free(id, g)
-  redis.call('ZREM', D, 'g:' .. id)
-  drop('g:' .. id)
-  S.u = math.max(0, S.u - weightOf(g))
+  if S.m then
+    S.m, S.i, changed = nil, '1', true
+  else
+    redis.call('ZREM', D, 'g:' .. id)
+    drop('g:' .. id)
+  end
+  S.u = math.max(0, S.u - (tonumber(string.match(g, '^%a(%d+)')) or 0))
 end
 
 -- unqueue takes a waiter out of the queue.
@@ -113,33 +145,43 @@ local function unqueue(id)
   c.n, c.dirty = c.n - 1, true
 end
 
--- prune ends what is overdue. A client that let an offer lapse does not count as alive until it is seen again.
+-- lapse ends a grant that is overdue. A client that let an offer lapse does not count as alive until it is seen again.
+local function lapse(id, g)
+  if string.sub(g, 1, 1) == 'o' then
+    local c = client(clientOf(id))
+    c.till, c.dirty = 0, true
+  end
+  free(id, g)
+end
+
+-- prune ends what is overdue.
 local function prune(id)
   if S.fresh then -- the hash was lost; what the others still say means nothing without it
     if S.q > 0 or redis.call('ZCARD', D) > 0 then redis.call('DEL', Q, D) end
     S.q = 0
-    return
-  end
-  for _, m in ipairs(redis.call('ZRANGEBYSCORE', D, '-inf', text(now), 'LIMIT', 0, AT_ONCE)) do
-    local whose = string.sub(m, 3)
-    local g = redis.call('HGET', H, m)
-    if g and string.sub(m, 1, 1) == 'g' then
-      if string.sub(g, 1, 1) == 'o' then
-        local c = client(clientOf(whose))
-        c.till, c.dirty = 0, true
+  elseif S.m then
+    if S.m.till <= now then
+      if S.m.id == id then S.g = false end
+      lapse(S.m.id, S.m.g)
+    end
+  elseif S.i == '0' then
+    for _, m in ipairs(redis.call('ZRANGEBYSCORE', D, '-inf', text(now), 'LIMIT', 0, AT_ONCE)) do
+      local whose = string.sub(m, 3)
+      local g = redis.call('HGET', H, m)
+      if g and string.sub(m, 1, 1) == 'g' then
+        lapse(whose, g)
+      else
+        redis.call('ZREM', D, m)
+        drop(m)
       end
-      free(whose, g)
-    else
-      redis.call('ZREM', D, m)
-      drop(m)
+      if whose == id then S.g, S.x = false, false end
     end
-    if whose == id then S.g, S.x = false, false end
-  end
-  if S.u > 0 and redis.call('EXISTS', D) == 0 then -- the deadlines were lost, and the grants with them
-    for _, f in ipairs(redis.call('HKEYS', H)) do
-      if string.sub(f, 1, 2) == 'g:' then drop(f) end
+    if S.u > 0 and redis.call('EXISTS', D) == 0 then -- the deadlines were lost, and the grants with them
+      for _, f in ipairs(redis.call('HKEYS', H)) do
+        if string.sub(f, 1, 2) == 'g:' then drop(f) end
+      end
+      S.u, S.g = 0, false
     end
-    S.u, S.g = 0, false
   end
 end
 
@@ -167,7 +209,6 @@ local function pump(id)
     else
       unqueue(head)
       local g = grant(head, weight, tonumber(tokens), claim, owner, 'o')
-      redis.call('ZADD', D, text(now + claim), 'g:' .. head)
       if head == id then S.g, S.w = g, false else tell(whose, 'o', string.sub(head, 18)) end
     end
   end
@@ -182,18 +223,20 @@ local function save(name)
     end
   end
   if changed then
-    local idle = S.u <= 0 and S.q <= 0
-    if idle then S.e = now end
+    if S.i == '0' and S.u <= 0 and redis.call('EXISTS', D) == 0 then S.i = '1' end
+    if S.u <= 0 and S.q <= 0 then S.e = now end
+    local expires = math.max(S.e, S.t, now) + LINGER
     local f = { 'v', FORMAT, 'k', S.k or '0', 'c', text(S.c), 'u', text(S.u), 't', text(S.t), 's', text(S.s),
-                'e', text(S.e), 'r', S.r or '' }
+                'q', S.q, 'e', text(S.e), 'p', text(expires), 'r', S.r or '', 'i', S.i,
+                'm', S.m and S.m.id .. ' ' .. text(S.m.till) .. ' ' .. S.m.g or '' }
     for k, v in pairs(written) do
       f[#f + 1] = k
       f[#f + 1] = v
     end
     redis.call('HSET', H, unpack(f))
-    local till = text(math.ceil((math.max(S.e, S.t, now) + LINGER) / 1000))
+    local till = text(math.ceil(expires / 1000))
     redis.call('PEXPIREAT', H, till)
-    redis.call('PEXPIREAT', D, till)
+    if S.i == '0' then redis.call('PEXPIREAT', D, till) end
     if S.q > 0 then redis.call('PEXPIREAT', Q, till) end
   end
   for c, words in pairs(mail) do
@@ -205,6 +248,17 @@ end
 
 -- due says in how many microseconds the next deadline comes; -1: there is none.
 local function due()
-  local d = redis.call('ZRANGE', D, 0, 0, 'WITHSCORES')
-  return d[2] and math.max(0, tonumber(d[2]) - now) or -1
+  local d = S.m and S.m.till
+  if S.i == '0' then d = tonumber(redis.call('ZRANGE', D, 0, 0, 'WITHSCORES')[2]) end
+  return d and math.max(0, d - now) or -1
+end
+
+-- holders returns the ids of at most n grants.
+local function holders(n)
+  if S.i ~= '0' then return { S.m and S.m.id } end
+  local ids = {}
+  for _, m in ipairs(redis.call('ZRANGE', D, 0, n - 1)) do
+    if string.sub(m, 1, 1) == 'g' then ids[#ids + 1] = string.sub(m, 3) end
+  end
+  return ids
 end

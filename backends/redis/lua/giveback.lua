@@ -26,6 +26,7 @@ elseif S.w then
 end
 if how == 'forbid' then
   local till = now + tonumber(ARGV[7])
+  many()
   redis.call('ZADD', D, text(till), 'x:' .. id)
   written['x:' .. id], changed = '1', true
   S.e = math.max(S.e, till)

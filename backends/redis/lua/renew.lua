@@ -12,12 +12,10 @@ local function renew(i)
   local id, life, tokens = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local bad = open(i * 3 - 2, id)
   if bad then return { bad } end
-  local till = tonumber(redis.call('ZSCORE', D, 'g:' .. id) or 0)
+  local till = S.m and S.m.till or tonumber(redis.call('ZSCORE', D, 'g:' .. id) or 0)
   if not S.g or string.sub(S.g, 1, 1) ~= 'h' or till <= now then return { BUSY } end
-  -- First a write that is allowed when memory is exhausted: it makes the server allow the rest of the script.
-  redis.call('PEXPIREAT', D, text(math.ceil((math.max(S.e, now + life) + LINGER) / 1000)))
-  redis.call('ZADD', D, text(now + life), 'g:' .. id)
-  S.e, changed = math.max(S.e, now + life), true
+  redis.call('HDEL', H, 'm') -- first: it is allowed when memory is exhausted, and makes the rest allowed
+  keep(id, S.g, now + life)
   local first = 0
   if tokens > 0 then
     first = math.max(S.t + 1, now)
