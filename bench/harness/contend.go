@@ -60,6 +60,7 @@ type Shares struct {
 	Took    time.Duration          // length of the first window
 	Grants  []int64                // in the first window, by goroutine
 	Mallocs uint64                 // likewise, of the whole process
+	Overall int64                  // grants from the start to the end
 	Waits   *hdrhistogram.Snapshot // of the second window, in nanoseconds
 }
 
@@ -93,6 +94,7 @@ func (c *contest) run(ctx context.Context, handle func() Guard, b Budget) (Share
 			return Shares{}, err
 		}
 		waits.Merge(c.shares[i].waits)
+		first.Overall += c.shares[i].grants.Load()
 	}
 	first.Waits = waits.Export()
 	return first, nil
@@ -165,6 +167,7 @@ func (s *Shares) Add(o Shares) {
 	s.Took = max(s.Took, o.Took)
 	s.Grants = append(s.Grants, o.Grants...)
 	s.Mallocs += o.Mallocs
+	s.Overall += o.Overall
 	if s.Waits == nil {
 		s.Waits = o.Waits
 		return

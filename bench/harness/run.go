@@ -14,7 +14,8 @@ type Options struct {
 	Duration time.Duration // of one measured window
 	Quick    bool          // one short round of each case, no warm-up and no verdict
 	Match    func(string) bool
-	Progress io.Writer // told what runs now
+	Progress io.Writer // told what has run
+	Live     bool      // Progress is a terminal: also told what runs now
 }
 
 // Outcome is a case with everything that was measured.
@@ -73,12 +74,14 @@ func runCase(ctx context.Context, suite string, c Case, o Options) Outcome {
 		got := make(map[string]Metrics, len(c.Sides))
 		for i := range c.Sides {
 			s := c.Sides[(i+r)%len(c.Sides)]
-			fmt.Fprintf(o.Progress, "\r\033[K%s: %s: round %d of %d: %s", suite, c.Name, r+1, warm+rounds, s.Name)
+			if o.Live {
+				fmt.Fprintf(o.Progress, "\r\033[K%s: %s: round %d of %d: %s", suite, c.Name, r+1, warm+rounds, s.Name)
+			}
 			runtime.GC() // what the side before left behind is not this one's cost
 			m, err := s.Run(ctx, b)
 			if err != nil {
 				out.Err = fmt.Errorf("%s: %w", s.Name, err)
-				fmt.Fprintf(o.Progress, "\r\033[K%s: %s: FAILED: %v\n", suite, c.Name, out.Err)
+				o.say("%s: %s: FAILED: %v", suite, c.Name, out.Err)
 				return out
 			}
 			got[s.Name] = m
@@ -87,6 +90,14 @@ func runCase(ctx context.Context, suite string, c Case, o Options) Outcome {
 			out.Rounds = append(out.Rounds, got)
 		}
 	}
-	fmt.Fprintf(o.Progress, "\r\033[K%s: %s: %.1fs\n", suite, c.Name, time.Since(began).Seconds())
+	o.say("%s: %s: %.1fs", suite, c.Name, time.Since(began).Seconds())
 	return out
+}
+
+// say writes a line of progress, over what a terminal shows of the current one.
+func (o Options) say(format string, args ...any) {
+	if o.Live {
+		format = "\r\033[K" + format
+	}
+	fmt.Fprintf(o.Progress, format+"\n", args...)
 }

@@ -3,29 +3,25 @@ package suites
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
+	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/suites/actors"
+	"github.com/lockkeeper/lockkeeper/bench/suites/files"
 	"github.com/lockkeeper/lockkeeper/bench/suites/inprocess"
 	"github.com/lockkeeper/lockkeeper/bench/suites/named"
+	"github.com/lockkeeper/lockkeeper/bench/suites/servers"
 )
 
 // All returns every suite, in the order in which they run.
 func All() []harness.Suite {
-	return []harness.Suite{inprocess.Suite(), actors.Suite(), named.Suite()}
+	return []harness.Suite{inprocess.Suite(), actors.Suite(), named.Suite(), files.Suite(), servers.Suite()}
 }
 
 // Parts returns every part, by name.
-func Parts() map[string]harness.Part {
-	parts := map[string]harness.Part{}
-	for _, p := range []map[string]harness.Part{} {
-		maps.Copy(parts, p)
-	}
-	return parts
-}
+func Parts() map[string]harness.Part { return clients.Parts() }
 
 // Names returns the names of the suites.
 func Names() []string {

@@ -69,6 +69,10 @@ func parse(args []string, stderr io.Writer) (flags, error) {
 	}
 	f.opts.Match = re.MatchString
 	f.opts.Progress = stderr
+	if file, ok := stderr.(*os.File); ok {
+		info, err := file.Stat()
+		f.opts.Live = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
 	return f, nil
 }
 

@@ -1,0 +1,54 @@
+package clients
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+)
+
+// The libraries.
+const (
+	File        = "lockkeeper file"
+	Flock       = "gofrs/flock"
+	Redis       = "lockkeeper redis"
+	RedisLock1  = "redislock 1 ms"
+	RedisLock   = "redislock 100 ms"
+	Redsync     = "redsync"
+	RueidisLock = "rueidislock"
+)
+
+// Spec names a lock.
+type Spec struct {
+	Library string
+	Store   string // a directory or the address of a Redis server
+	Name    string
+	Strict  bool   // ours: no hand-off within the process while another one waits
+	TTL     string // as time.ParseDuration reads it; empty: ten seconds
+}
+
+// Client is one process's access to a lock.
+type Client struct {
+	Handle func() harness.Guard // a handle for one goroutine
+	Close  func() error
+}
+
+// Open connects to the store of the lock.
+func Open(ctx context.Context, s Spec) (Client, error) {
+	switch s.Library {
+	case File:
+		return openFile(s)
+	case Flock:
+		return openFlock(s)
+	case Redis:
+		return openRedis(s)
+	case RedisLock1, RedisLock:
+		return openRedisLock(s)
+	case Redsync:
+		return openRedsync(s)
+	case RueidisLock:
+		return openRueidisLock(s)
+	default:
+		return Client{}, fmt.Errorf("no library %q", s.Library)
+	}
+}

@@ -1,0 +1,166 @@
+package files
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/lockkeeper/lockkeeper/backends/file"
+	"github.com/lockkeeper/lockkeeper/bench/clients"
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/leases"
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+// The names of the sides.
+const (
+	ours    = "manager over files"
+	backend = "backend alone"
+	peer    = clients.Flock
+)
+
+// Suite returns the suite. Its files lie in a directory of its own, which is gone afterwards.
+func Suite() harness.Suite {
+	return harness.Suite{Name: "file", Open: func(context.Context, bool) ([]harness.Case, func() error, error) {
+		dir, err := os.MkdirTemp("", "lkbench")
+		if err != nil {
+			return nil, nil, err
+		}
+		return []harness.Case{alone(dir), contended(dir, 64), handOff(dir), waiting(dir), killed(dir)},
+			func() error { return os.RemoveAll(dir) }, nil
+	}}
+}
+
+// run is what a side runs.
+type run = func(context.Context, harness.Budget) (harness.Metrics, error)
+
+func alone(dir string) harness.Case {
+	return harness.Case{
+		Name:   "uncontended",
+		Models: "one process works on a file that nobody else touches now; ours also writes down a new token before each grant",
+		Sides: []harness.Side{
+			{Name: ours, Run: func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
+				m, err := open(dir)
+				if err != nil {
+					return nil, err
+				}
+				defer func() { err = errors.Join(err, leases.Shut(m)) }()
+				return harness.Loop(func(ctx context.Context, n int) error { return leases.Loop(ctx, m, "alone", n) })(ctx, b)
+			}},
+			{Name: backend, Run: func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
+				s, err := file.New(filepath.Join(dir, "ours"))
+				if err != nil {
+					return nil, err
+				}
+				defer func() { err = errors.Join(err, harness.Within(10*time.Second, s.Close)) }()
+				return harness.Loop(func(ctx context.Context, n int) error { return leases.Bare(ctx, s, "alone", n) })(ctx, b)
+			}},
+			{Name: peer, Run: harness.Loop(func(_ context.Context, n int) error {
+				f := flock.New(filepath.Join(dir, "peer"))
+				for range n {
+					if ok, err := f.TryLock(); !ok {
+						return errors.Join(errors.New("not locked"), err)
+					}
+					if err := f.Unlock(); err != nil {
+						return err
+					}
+				}
+				return nil
+			})},
+		},
+		Checks: []harness.Check{
+			{What: "Acquire + Release, uncontended, token persisted", Metric: "ns/op", Ours: ours, Base: []string{peer}, Bound: 1.5},
+			{What: "Acquire + Release, without the manager", Metric: "ns/op", Ours: backend, Base: []string{peer}, NoTarget: true},
+		},
+	}
+}
+
+func contended(dir string, n int) harness.Case {
+	return harness.Case{
+		Name:   fmt.Sprintf("%d goroutines of one process", n),
+		Models: "requests to one server that all want the same file",
+		Sides: []harness.Side{
+			{Name: ours, Run: each(n, clients.Spec{Library: clients.File, Store: filepath.Join(dir, "ours"), Name: "contended"})},
+			{Name: peer, Run: each(n, clients.Spec{Library: clients.Flock, Store: filepath.Join(dir, "peers"), Name: "contended"})},
+		},
+		Checks: []harness.Check{
+			{What: fmt.Sprintf("%d goroutines of one process", n), Metric: "grants/s", Ours: ours, Base: []string{peer}, Direction: harness.AtLeast, Bound: 2},
+			{What: fmt.Sprintf("%d goroutines of one process, Jain index", n), Metric: "jain", Ours: ours, Direction: harness.AtLeast, Bound: 0.99},
+			{What: fmt.Sprintf("%d goroutines of one process, Jain index", n), Metric: "jain", Ours: ours, Base: []string{peer}, Direction: harness.AtLeast, NoTarget: true},
+		},
+	}
+}
+
+// each contends with n goroutines of this process.
+func each(n int, s clients.Spec) run {
+	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
+		c, err := clients.Open(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, c.Close()) }()
+		return harness.ContendedEach(n, func() func() harness.Guard { return c.Handle })(ctx, b)
+	}
+}
+
+func handOff(dir string) harness.Case {
+	return harness.Case{
+		Name:   "hand-off between two processes",
+		Models: "two programs that take turns; the time is from before the release in one to the grant in the other, which sleeps",
+		Rounds: 3,
+		Sides:  sides(dir, handOffs),
+		Checks: []harness.Check{
+			{What: "hand-off between two processes, p50", Metric: "p50 µs", Ours: ours, Bound: 300},
+			{What: "hand-off between two processes, p99", Metric: "p99 µs", Ours: ours, Bound: 2000},
+			{What: "hand-off between two processes, p50", Metric: "p50 µs", Ours: ours, Base: []string{peer}, NoTarget: true},
+			{What: "hand-off between two processes, p99", Metric: "p99 µs", Ours: ours, Base: []string{peer}, NoTarget: true},
+		},
+	}
+}
+
+func waiting(dir string) harness.Case {
+	return harness.Case{
+		Name:   "waiting",
+		Models: "a program that waits for another one's long job",
+		Rounds: 2,
+		Sides:  sides(dir, waits),
+		Checks: []harness.Check{
+			{What: "the waiter's CPU while waiting, %", Metric: "CPU %", Ours: ours, Bound: 0.5},
+			{What: "the waiter's CPU while waiting, %", Metric: "CPU %", Ours: ours, Base: []string{peer}, NoTarget: true},
+		},
+	}
+}
+
+func killed(dir string) harness.Case {
+	return harness.Case{
+		Name:   "kill -9 of the holder",
+		Models: "a crash with the lock held: from the kill to the grant of the process that waits",
+		Rounds: 3,
+		Sides:  sides(dir, kills),
+		Checks: []harness.Check{
+			{What: "kill -9 of the holder to the next grant, ms", Metric: "max ms", Ours: ours, Bound: 50, Worst: true},
+			{What: "kill -9 of the holder to the next grant", Metric: "max ms", Ours: ours, Base: []string{peer}, NoTarget: true},
+		},
+	}
+}
+
+// sides runs the same with ours and the peer, each on a lock of its own.
+func sides(dir string, body func(clients.Spec) run) []harness.Side {
+	return []harness.Side{
+		{Name: ours, Run: body(clients.Spec{Library: clients.File, Store: filepath.Join(dir, "ours"), Name: "shared"})},
+		{Name: peer, Run: body(clients.Spec{Library: clients.Flock, Store: filepath.Join(dir, "peers"), Name: "shared"})},
+	}
+}
+
+// open returns a manager over the suite's store.
+func open(dir string) (*manager.Manager, error) {
+	b, err := file.New(filepath.Join(dir, "ours"))
+	if err != nil {
+		return nil, err
+	}
+	return manager.New(b)
+}

@@ -1,0 +1,108 @@
+package servers
+
+import (
+	"context"
+	"errors"
+
+	"github.com/lockkeeper/lockkeeper/bench/clients"
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/redis/go-redis/v9"
+)
+
+// bare is the baseline: two scripts that do nothing.
+const bare = "two bare EVALSHA"
+
+func (e *env) alone() harness.Case {
+	c := harness.Case{
+		Name:   "uncontended",
+		Models: "a job that nobody else wants to do now",
+		Sides: []harness.Side{
+			{Name: ours, Run: e.counted(ours, e.library(ours))},
+			{Name: bare, Run: e.counted(bare, e.bare(2))},
+		},
+		Checks: []harness.Check{
+			{What: "Acquire + Release, uncontended", Metric: "ns/op", Ours: ours, Base: []string{bare}, Bound: 1.15},
+			{What: "Acquire + Release, commands", Metric: "commands/op", Ours: ours, Bound: 2.02},
+			{What: "Acquire + Release, beside other libraries", Metric: "ns/op", Ours: ours, Base: peers, NoTarget: true},
+		},
+	}
+	for _, p := range peers {
+		c.Sides = append(c.Sides, harness.Side{Name: p, Run: e.counted(p, e.library(p))})
+	}
+	return c
+}
+
+// counted adds the commands of an operation that the server has counted. The operations that find out how many fit into the
+// window are counted too, and so are they in the number of operations.
+func (e *env) counted(library string, body func(ctx context.Context, ops *int) (loop func(context.Context, int) error, shut func() error, err error)) run {
+	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
+		ops := 0
+		loop, shut, err := body(ctx, &ops)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, shut()) }()
+		if err := loop(ctx, 1); err != nil { // connects, and loads scripts
+			return nil, err
+		}
+		ops = 0
+		before, err := e.server.Counts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		m, err := harness.Loop(loop)(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		after, err := e.server.Counts(ctx)
+		if err != nil {
+			return nil, err
+		}
+		m["commands/op"] = float64(after.Since(before).Network(extra(library)...)) / float64(ops)
+		return m, nil
+	}
+}
+
+// library acquires and releases a lock of its own.
+func (e *env) library(name string) func(context.Context, *int) (func(context.Context, int) error, func() error, error) {
+	return func(ctx context.Context, ops *int) (func(context.Context, int) error, func() error, error) {
+		c, err := clients.Open(ctx, e.spec(name))
+		if err != nil {
+			return nil, nil, err
+		}
+		g := c.Handle()
+		return func(ctx context.Context, n int) error {
+			*ops += n
+			for range n {
+				if err := g.Acquire(ctx); err != nil {
+					return err
+				}
+				if err := g.Release(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, c.Close, nil
+	}
+}
+
+// bare runs a script that does nothing, some times for each operation.
+func (e *env) bare(times int) func(context.Context, *int) (func(context.Context, int) error, func() error, error) {
+	script := redis.NewScript("return 1")
+	return func(ctx context.Context, ops *int) (func(context.Context, int) error, func() error, error) {
+		c := clients.Dial(e.server.Addr)
+		if err := script.Load(ctx, c).Err(); err != nil {
+			return nil, nil, errors.Join(err, c.Close())
+		}
+		keys := []string{"bare"}
+		return func(ctx context.Context, n int) error {
+			*ops += n
+			for range n * times {
+				if err := script.EvalSha(ctx, c, keys, "a").Err(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, c.Close, nil
+	}
+}
