@@ -85,7 +85,7 @@ var mutantsOfGrants = []mutant{
 		name: "grants although it is busy",
 		found: []string{
 			"Exclusion/Mutex", "Exclusion/ReadWrite", "Exclusion/Semaphore", "Exclusion/LargestCapacity",
-			"Queue/TryNeverOvertakes", "Storm",
+			"Queue/TryNeverOvertakes", "Storm/Cancelling", "Storm/Linearizable",
 		},
 		change: func(h *hooks) {
 			h.try = func(ctx context.Context, r backends.Request) (backends.Grant, error) {
@@ -107,6 +107,18 @@ var mutantsOfGrants = []mutant{
 				}
 				return call(ctx, r)
 			})
+		},
+	},
+	{
+		name:  "refuses although it is free",
+		found: []string{"Storm/Linearizable"},
+		change: func(h *hooks) {
+			h.try = func(ctx context.Context, r backends.Request) (backends.Grant, error) {
+				if state, err := h.Backend.Inspect(ctx, r.Name); err == nil && len(state.Waiters) == 0 && len(state.Holders) > 0 {
+					return backends.Grant{}, backends.ErrBusy // readers and permits as well
+				}
+				return h.Backend.TryAcquire(ctx, r)
+			}
 		},
 	},
 	{
@@ -192,7 +204,7 @@ var mutantsOfGrants = []mutant{
 	},
 	{
 		name:   "tokens go down",
-		found:  []string{"Tokens/Increase", "Tokens/SharedGrants", "Tokens/BlocksAreDisjoint", "Queue/FIFO", "Storm", "Break/Unused", "Crash/Holder"},
+		found:  []string{"Tokens/Increase", "Tokens/SharedGrants", "Tokens/BlocksAreDisjoint", "Queue/FIFO", "Storm/Cancelling", "Storm/Linearizable", "Break/Unused", "Crash/Holder"},
 		change: func(h *hooks) { h.tokens(func(token uint64) uint64 { return 1<<62 - token }) },
 	},
 	{

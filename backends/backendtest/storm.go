@@ -11,26 +11,47 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/internal/history"
+	"github.com/lockkeeper/lockkeeper/internal/history/linear"
 )
 
 var storm = []Clause{
 	{
-		Name:  "Storm",
+		Name:  "Storm/Cancelling",
 		Text:  "many goroutines of several clients with all kinds of resources, requests and cancellations never hold more than there is; tokens increase; nothing is left",
-		check: anyStorm,
+		check: func(s *session) { s.storm(true, s.open(), s.open(), s.open()) },
+	},
+	{
+		Name:  "Storm/Linearizable",
+		Text:  "the answers of all calls could have come about one after the other: nobody is refused who fits while nobody waits, no release and no renewal finds another state than the grants left",
+		check: linearizable,
 	},
 }
 
-// anyStorm lets 3 clients with 8 goroutines each do what they like and checks the history of their grants.
-func anyStorm(s *session) {
+// linearizable is a storm in which every call is logged. It cancels nothing: a store may need a moment after the end of a
+// context until it has taken the request back.
+func linearizable(s *session) {
+	var log linear.Log
+	var clients []backends.Backend
+	for c := range 3 {
+		clients = append(clients, linear.Watch(s.open(), c, &log))
+	}
+	s.storm(false, clients...)
+	ops := log.Ops()
+	if err := linear.Check(ops, s.env.Patience); err != nil {
+		s.Errorf("%d calls: %v", len(ops), err)
+	}
+	s.Logf("%d calls", len(ops))
+}
+
+// storm lets 8 goroutines of each client do what they like and checks the history of their grants.
+func (s *session) storm(cancel bool, clients ...backends.Backend) {
 	var buffers []*history.Buffer
-	clients := []backends.Backend{s.b, s.open(), s.open()}
 	for c, b := range clients {
 		buffer := &history.Buffer{}
 		buffers = append(buffers, buffer)
 		rec := history.NewRecorder(buffer, fmt.Sprintf("client %d", c))
 		for g := range 8 {
-			s.spawned.Go(func() { s.rage(b, rec, fmt.Sprint(g)) })
+			s.spawned.Go(func() { s.rage(b, rec, fmt.Sprint(g), cancel) })
 		}
 	}
 	s.spawned.Wait()
@@ -54,11 +75,11 @@ func anyStorm(s *session) {
 }
 
 // rage is one goroutine of the storm.
-func (s *session) rage(b backends.Backend, rec *history.Recorder, holder string) {
+func (s *session) rage(b backends.Backend, rec *history.Recorder, holder string, cancel bool) {
 	for range s.env.Rounds / 4 {
 		r := s.anyRequest()
 		asked := history.Now()
-		g, err := s.anyCall(b, r)
+		g, err := s.anyCall(b, r, cancel)
 		switch {
 		case err == nil:
 		case errors.Is(err, backends.ErrBusy), errors.Is(err, context.DeadlineExceeded) && s.ctx.Err() == nil:
@@ -72,6 +93,11 @@ func (s *session) rage(b backends.Backend, rec *history.Recorder, holder string)
 		})
 		for range rand.IntN(4) {
 			runtime.Gosched()
+		}
+		if rand.IntN(4) == 0 {
+			if a := s.renew(b, backends.Renewal{Grant: g, TTL: long}); a.Err != nil {
+				s.Errorf("Renew: %v", a.Err)
+			}
 		}
 		h.Ended()
 		if err := b.Release(s.ctx, g); err != nil {
@@ -101,11 +127,11 @@ func (s *session) anyRequest() backends.Request {
 	return r
 }
 
-func (s *session) anyCall(b backends.Backend, r backends.Request) (backends.Grant, error) {
-	switch rand.IntN(4) {
-	case 0:
+func (s *session) anyCall(b backends.Backend, r backends.Request, cancel bool) (backends.Grant, error) {
+	switch n := rand.IntN(4); {
+	case n == 0:
 		return b.TryAcquire(s.ctx, r)
-	case 1:
+	case n == 1 && cancel:
 		ctx, cancel := context.WithTimeout(s.ctx, time.Duration(rand.IntN(500))*time.Microsecond)
 		defer cancel()
 		return b.Acquire(ctx, r)

@@ -28,4 +28,6 @@
 //
 // The second of the token's conditions matters: two shared grants may be seen in the other order than
 // they were made, since a reply can be overtaken.
+//
+// Package history/linear checks histories of single calls, failed tries included, against a model.
 package history
