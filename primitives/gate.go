@@ -43,7 +43,7 @@ const (
 //	    while queued is set: never by both.
 //	I3  somebody is in the line ⇒ queued is set.
 //	I4  nobody has the turn, nobody woke the keeper ⇒ the front of the line does not fit.
-//	I5  a waiter is answered at most once, by whoever moves its state out of posted or lined.
+//	I5  every waiter is answered exactly once, by the turn; and removed from the line before.
 //	I6  reserve > withheld ⇒ queued is set, and free permits go to the reserve first.
 //
 // Nobody stops it: at rest it is 56 bytes of plain data.
@@ -74,12 +74,37 @@ func (g *gate) acquire(ctx context.Context, n uint64) error {
 	if n > limit-g.reserve.Load() {
 		return ErrTooLarge
 	}
-	if g.spin(n) {
+	if g.word.Load() <= limit && g.spin(n) {
 		return nil
 	}
 	w := newWaiter(acquiring, n)
 	g.post(w)
-	return g.await(ctx, w)
+	if done := ctx.Done(); done == nil {
+		<-w.ready
+	} else {
+		select {
+		case <-w.ready: // ctx may be done as well: that is looked at below
+		case <-done:
+			g.withdraw(w)
+			<-w.ready // at once: gone, or an answer that was on its way
+		}
+	}
+	answer := w.answer
+	w.free()
+	if answer == granted && ctx.Err() == nil {
+		return nil
+	}
+	return g.turnedAway(ctx, n, answer)
+}
+
+func (g *gate) turnedAway(ctx context.Context, n uint64, answer uint8) error {
+	switch {
+	case answer == refused:
+		return ErrTooLarge
+	case answer == granted:
+		g.release(n) // model: passOn
+	}
+	return contextError(ctx)
 }
 
 // spins is how often an acquire looks again before it queues; pauseLength is how long it
@@ -149,7 +174,9 @@ func (g *gate) release(n uint64) bool {
 			continue
 		}
 		if g.keeper.Enter() {
-			g.lend(n, false) // model: handover
+			if !g.handOver(n) {
+				g.lend(n, false)
+			}
 			return true
 		}
 		// Somebody else has the turn: leave the permits where it finds them.
@@ -160,87 +187,61 @@ func (g *gate) release(n uint64) bool {
 	}
 }
 
+// handOver gives n permits that the caller brings back straight to the front of the line, if
+// that wants exactly them and its going changes nothing for those behind it: a mutex from
+// hand to hand. Then it leaves the keeper and reports true. The word does not change.
+func (g *gate) handOver(n uint64) bool {
+	w := g.line.front
+	if w == nil || w.n != n || w.next == nil || g.reserve.Load() != g.withheld.Load() ||
+		w.next.n <= limit-g.word.Load()&limit {
+		return false
+	}
+	g.line.remove(w) // model: handover
+	w.answer = granted
+	g.keeper.Leave(g)
+	w.ready <- struct{}{}
+	return true
+}
+
 // post queues w and sees to it that the keeper will look at it.
 //
 // First the push, then the flags. If the flags are already there, a keeper that is on its way
 // home finds mail set and looks again; if queued had just been cleared, it is set here.
 // After post nobody who comes later can enter before w.
 func (g *gate) post(w *waiter) {
-	g.push(w)
+	k, n := w.kind, w.n // once pushed, a leaving is no longer ours
+	for {
+		w.mail = g.inbox.Load()
+		if g.inbox.CompareAndSwap(w.mail, w) { // model: push
+			break
+		}
+	}
 	s := g.word.Load()
 	if s&(queued|mail) != queued|mail {
 		s = g.word.Or(queued | mail) // model: flag
 	}
 	// If w fits, perhaps nobody else will look: whoever had the permits may have released them
 	// before w was there. If it does not, a release will come, see queued, and look.
-	if w.kind != acquiring || s&limit <= limit-w.n {
+	if s&limit <= limit-n || k != acquiring {
 		g.knock()
 	}
 }
 
-// push puts w on the inbox.
-func (g *gate) push(w *waiter) {
-	for {
-		w.mail = g.inbox.Load()
-		if g.inbox.CompareAndSwap(w.mail, w) { // model: push
-			return
-		}
-	}
-}
-
 // ask has the keeper decide something that it can decide at once, and returns its decision.
-func (g *gate) ask(k kind, n uint64) uint32 {
+func (g *gate) ask(k kind, n uint64) uint8 {
 	w := newWaiter(k, n)
 	g.post(w)
 	<-w.ready
-	answer := w.state.Load()
+	answer := w.answer
 	w.free()
 	return answer
 }
 
-// await waits for the keeper's answer to w, or for the end of ctx.
-//
-// Who wins a tie: the end of ctx, always. If the grant came first but ctx is done when
-// the waiter wakes, the permits are passed on to the next in line. So nil means that
-// ctx was not done after the grant, and an error that nothing is held.
-func (g *gate) await(ctx context.Context, w *waiter) error {
-	if done := ctx.Done(); done == nil {
-		<-w.ready
-	} else {
-		select {
-		case <-w.ready:
-			// ctx may be done as well; that is looked at below.
-		case <-done:
-			if g.cancel(w) { // the keeper can no longer answer, and w is the keeper's
-				return contextError(ctx)
-			}
-			<-w.ready // the keeper was first: its answer is here, or on its way
-		}
-	}
-	answer, n := w.state.Load(), w.n
-	w.free()
-	if answer == refused {
-		return ErrTooLarge
-	}
-	if ctx.Err() != nil {
-		g.release(n) // model: passOn
-		return contextError(ctx)
-	}
-	return nil
-}
-
-// cancel withdraws w. It reports false if the keeper has answered before. It costs the
-// same however many are queued: w need not be found, it lies in the inbox or knows its
-// neighbours in the line.
-func (g *gate) cancel(w *waiter) bool {
-	switch {
-	case w.state.CompareAndSwap(posted, cancelled): // model: cancel
-		// Still in the inbox; the turn drops it when it gets there.
-	case w.state.CompareAndSwap(lined, cancelled):
-		g.push(w) // the second time, as the message that it has gone
-	default:
-		return false
-	}
-	g.knock() // the next in line may fit now; or nobody is left and the keeper can go home
-	return true
+// withdraw tells the keeper that w wants to leave. The message comes after w itself, so w
+// is in the line when the keeper reads it, or has been answered. It costs the same however
+// many are queued: w need not be looked for, it knows its neighbours.
+func (g *gate) withdraw(w *waiter) {
+	m := newWaiter(leaving, 0)
+	m.target = w
+	g.post(m) // model: cancel
 }

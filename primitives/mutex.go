@@ -29,7 +29,7 @@ type Mutex struct {
 // ctx.Err() in it, and its text has the cause of ctx. If ctx is done, Lock fails, even
 // if m is free or is handed over at that moment; it is then handed on to the next.
 func (m *Mutex) Lock(ctx context.Context) error {
-	if ctx != nil && ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter
+	if m.gate.word.Load() == 0 && ctx != nil && ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter
 		return nil
 	}
 	return m.gate.acquire(ctx, limit)
@@ -48,6 +48,7 @@ func (m *Mutex) Unlock() {
 	}
 }
 
+//go:noinline
 func (m *Mutex) unlockSlow() {
 	if !m.gate.release(limit) {
 		panic("primitives: Unlock of unlocked Mutex")

@@ -31,7 +31,7 @@ type RWMutex struct {
 // readers that waited behind it enter if they can; [errors.Is] finds ctx.Err() in
 // it, and its text has the cause of ctx. If ctx is done, Lock fails, even if m is free.
 func (m *RWMutex) Lock(ctx context.Context) error {
-	if ctx != nil && ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter
+	if m.gate.word.Load() == 0 && ctx != nil && ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter
 		return nil
 	}
 	return m.gate.acquire(ctx, limit)
@@ -51,6 +51,7 @@ func (m *RWMutex) Unlock() {
 	}
 }
 
+//go:noinline
 func (m *RWMutex) unlockSlow() {
 	if !m.writing() || !m.gate.release(limit) {
 		panic("primitives: Unlock of RWMutex that is not locked for writing")
@@ -81,6 +82,7 @@ func (m *RWMutex) RUnlock() {
 	}
 }
 
+//go:noinline
 func (m *RWMutex) runlockSlow() {
 	if m.writing() || !m.gate.release(1) {
 		panic("primitives: RUnlock of RWMutex that is not locked for reading")

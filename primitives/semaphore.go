@@ -50,9 +50,8 @@ func weight(n int64) uint64 { return min(uint64(n), limit) }
 // to the next. [errors.Is] finds ctx.Err() in the error, and its text has the cause of
 // ctx. More than the semaphore has: [ErrTooLarge], at once. Less than 0: [ErrNegative].
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
-	if uint64(n) <= limit && ctx != nil && ctx.Err() == nil {
-		w := s.gate.word.Load()
-		if w <= limit-uint64(n) && s.gate.word.CompareAndSwap(w, w+uint64(n)) { // model: enter
+	if w := s.gate.word.Load(); uint64(n) <= limit && w <= limit-uint64(n) && ctx != nil && ctx.Err() == nil {
+		if s.gate.word.CompareAndSwap(w, w+uint64(n)) { // model: enter
 			return nil
 		}
 	}

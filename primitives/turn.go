@@ -87,11 +87,8 @@ func (t *turn) grant() {
 	t.withhold()
 	for w := t.line.front; w != nil && w.n <= t.free(); w = t.line.front {
 		t.line.remove(w)
-		// If this fails its owner has cancelled, and the message that says so will free it.
-		if w.state.CompareAndSwap(lined, granted) { // model: claim
-			t.take(w.n)
-			t.answered(w)
-		}
+		t.take(w.n)
+		t.tell(w, granted) // model: grant
 	}
 }
 
@@ -139,10 +136,9 @@ func (t *turn) collect() {
 		w.mail, oldest, w = oldest, w, w.mail
 	}
 	for w := oldest; w != nil; {
-		older := w
-		w = w.mail
-		older.mail = nil
-		t.receive(older)
+		next := w.mail // before a leaving is freed
+		t.receive(w)
+		w = next
 	}
 }
 
@@ -150,50 +146,36 @@ func (t *turn) collect() {
 func (t *turn) receive(w *waiter) {
 	switch w.kind {
 	case acquiring:
-		t.enqueue(w)
+		if w.n > limit-t.reserve.Load() { // shrunk since it looked
+			t.tell(w, refused)
+		} else {
+			t.line.add(w)
+		}
+	case leaving:
+		if w.target.inLine { // else it has been answered
+			t.line.remove(w.target)
+			t.tell(w.target, gone)
+		}
+		w.target = nil
+		w.free()
 	case trying:
 		t.grant() // those before it
-		ok := t.line.front == nil && w.n <= t.free()
-		if ok {
+		if t.line.front == nil && w.n <= t.free() {
 			t.take(w.n)
+			t.tell(w, granted)
+		} else {
+			t.tell(w, refused)
 		}
-		t.decide(w, ok)
 	case returning:
-		ok := t.word.Load()&limit-t.withheld.Load()-t.pot >= w.n
-		if ok {
+		if t.word.Load()&limit-t.withheld.Load()-t.pot >= w.n {
 			t.pot += w.n
+			t.tell(w, granted)
+		} else {
+			t.tell(w, refused)
 		}
-		t.decide(w, ok)
 	case resizing:
 		t.resize(w.n)
-		t.decide(w, true)
-	}
-}
-
-// enqueue puts w in the line; or takes it out, if this is the message that it has gone.
-func (t *turn) enqueue(w *waiter) {
-	switch {
-	case w.state.Load() == cancelled:
-		if w.inLine {
-			t.line.remove(w)
-		}
-		w.free()
-	case w.n > limit-t.reserve.Load(): // shrunk since it looked
-		t.refuse(w, posted)
-	case w.state.CompareAndSwap(posted, lined): // model: line
-		t.line.add(w)
-	default: // cancelled just now
-		w.free()
-	}
-}
-
-// refuse answers w, unless it is cancelled: in the inbox it is then dropped here, in the line
-// the message that it has gone will free it.
-func (t *turn) refuse(w *waiter, from uint32) {
-	if w.state.CompareAndSwap(from, refused) {
-		t.answered(w)
-	} else if from == posted {
-		w.free()
+		t.tell(w, granted)
 	}
 }
 
@@ -209,24 +191,15 @@ func (t *turn) resize(n uint64) {
 		next := w.next
 		if w.n > limit-n {
 			t.line.remove(w)
-			t.refuse(w, lined)
+			t.tell(w, refused)
 		}
 		w = next
 	}
 }
 
-// decide answers a message whose sender cannot cancel.
-func (t *turn) decide(w *waiter, ok bool) {
-	if ok {
-		w.state.Store(granted)
-	} else {
-		w.state.Store(refused)
-	}
-	t.answered(w)
-}
-
-// answered remembers to wake w.
-func (t *turn) answered(w *waiter) {
+// tell answers w. It is woken when the turn is over.
+func (t *turn) tell(w *waiter, answer uint8) {
+	w.answer = answer
 	if t.last == nil {
 		t.first = w
 	} else {
@@ -235,7 +208,7 @@ func (t *turn) answered(w *waiter) {
 	t.last = w
 }
 
-// wake tells those who were answered. After the send a waiter is no longer ours.
+// wake wakes those who were answered. After the send a waiter is no longer ours.
 func (t *turn) wake() {
 	for w := t.first; w != nil; {
 		next := w.next

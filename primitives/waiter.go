@@ -1,24 +1,17 @@
 package primitives
 
 import (
+	"runtime/debug"
+	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 )
 
-// The states of a waiter.
-//
-//	        turn            turn
-//	posted ──────► lined ──────────► granted, refused
-//	   │             │
-//	   └─────────────┴──► cancelled
-//	        its owner
+// What the keeper answers. It answers everybody exactly once.
 const (
-	posted    uint32 = iota // on its way through the inbox
-	lined                   // in the line
-	granted                 // it has its permits
-	refused                 // it never will: more than the capacity, or a try that failed
-	cancelled               // its owner has gone
+	granted uint8 = iota + 1 // the permits are the waiter's
+	refused                  // they never will be: more than the capacity, or a try that failed
+	gone                     // it wanted to leave, and is out of the line
 )
 
 // A kind says what a waiter wants of the keeper.
@@ -29,21 +22,22 @@ const (
 	trying                // n permits at once or not at all
 	returning             // to give n permits back, if that many are held
 	resizing              // that n permits be kept from everybody
+	leaving               // that its target, whose context is done, be taken out of the line
 )
 
 // A waiter is one who wants something of the keeper, and the message that says so.
-//
-// Until it is answered it belongs to the keeper, then to the goroutine that waits. After
-// a cancel it stays the keeper's, which frees it when no list holds it any more.
+// It belongs to the keeper until it is answered, and then to the goroutine that waits. One
+// that is leaving is a message only, which nobody waits for: the keeper frees it.
 type waiter struct {
-	state  atomic.Uint32
 	kind   kind
 	pooled bool
-	inLine bool // the turn's own, as are next and prev
+	answer uint8 // written before the send on ready
+	inLine bool  // the keeper's own, as are next and prev
 	n      uint64
 
 	mail       *waiter       // the older neighbour in the inbox
 	next, prev *waiter       // neighbours in the line; next also links those just answered
+	target     *waiter       // the one that a leaving is about
 	ready      chan struct{} // of 1: the keeper never waits for the waiter
 }
 
@@ -63,14 +57,11 @@ func newWaiter(k kind, n uint64) *waiter {
 	return w
 }
 
-// free gives w up. Its channel is empty: an answer was received, or will never be sent.
+// free gives w up. Nothing refers to it, and its channel is empty.
 func (w *waiter) free() {
-	if !w.pooled {
-		return
+	if w.pooled {
+		waiters.Put(w)
 	}
-	w.state.Store(posted)
-	w.mail, w.next, w.prev = nil, nil, nil
-	waiters.Put(w)
 }
 
 // started is some instant before any lock was used.
@@ -80,10 +71,19 @@ var started = time.Now()
 // one must not be used outside, nor in another, so waiters are not reused there. In a
 // bubble the clock stands at the year 2000: decades from the start of the program.
 func inBubble() bool {
+	if !inTest {
+		return false
+	}
 	const decade = 10 * 365 * 24 * time.Hour
 	age := time.Since(started)
 	return age > decade || age < -decade
 }
+
+// inTest is false if this program is certainly no test, so that there are no bubbles.
+var inTest = func() bool {
+	info, ok := debug.ReadBuildInfo()
+	return !ok || strings.HasSuffix(info.Path, ".test")
+}()
 
 // A line is a FIFO of waiters from whose middle one can be taken.
 type line struct{ front, back *waiter }

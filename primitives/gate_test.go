@@ -1,0 +1,267 @@
+package primitives
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+)
+
+// A cancel races the grant. Exactly one of them must win: an error means that the next in
+// line is served, and the race must leave nothing behind.
+func TestACancelRacesTheGrant(t *testing.T) {
+	var m Mutex
+	var wonByCancel, wonByGrant int
+	turn := make(chan context.CancelFunc)
+	raced := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for cancel := range turn {
+			pause(rand.IntN(2_000))
+			cancel()
+			raced <- struct{}{}
+		}
+	})
+	for range rounds(1_000_000) {
+		ctx, cancel := context.WithCancel(context.Background())
+		_ = m.Lock(context.Background())
+		result := make(chan error, 1)
+		go func() { result <- m.Lock(ctx) }()
+		turn <- cancel
+		m.Unlock()
+		if err := <-result; err == nil {
+			wonByGrant++
+			m.Unlock()
+		} else {
+			wonByCancel++
+		}
+		if !m.TryLock() {
+			t.Fatal("after the race the mutex is not free")
+		}
+		m.Unlock()
+		<-raced
+	}
+	close(turn)
+	wg.Wait()
+	atRest(t, &m.gate)
+	if wonByCancel == 0 || wonByGrant == 0 {
+		t.Logf("no race: cancel won %d times, the grant %d times", wonByCancel, wonByGrant)
+	}
+}
+
+// Cancel and release at the same instant: the context wins, the next in line is served.
+func TestATieIsWonByTheContext(t *testing.T) {
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			var m Mutex
+			_ = m.Lock(t.Context())
+			ctx, cancel := context.WithCancel(t.Context())
+			first, second := make(chan error, 1), make(chan error, 1)
+			go func() { first <- m.Lock(ctx) }()
+			synctest.Wait()
+			go func() { second <- m.Lock(t.Context()) }()
+			synctest.Wait()
+			m.Unlock()
+			cancel() // before the first in line can have run, or just after
+			err := <-first
+			if err == nil {
+				m.Unlock()
+			} else if !errors.Is(err, context.Canceled) {
+				t.Errorf("first: %v", err)
+			}
+			if err := <-second; err != nil {
+				t.Errorf("second: %v", err)
+			}
+			m.Unlock()
+			atRest(t, &m.gate)
+		})
+	}
+}
+
+func TestAGrantFoundWithADoneContextIsPassedOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSemaphore(3)
+		_ = s.Acquire(t.Context(), 3)
+		ctx, cancel := context.WithCancel(t.Context())
+		first := acquired(ctx, s, 3)
+		second := acquired(t.Context(), s, 2)
+		// The keeper is kept from answering: the cancel waits for it, the release comes first.
+		s.gate.keeper.Enter()
+		s.Release(3)
+		cancel()
+		synctest.Wait()
+		s.gate.keeper.Leave(&s.gate)
+		if got := settled(first); got != context.Canceled { //nolint:errorlint // the very value
+			t.Errorf("first: %v", got)
+		}
+		if got := settled(second); got != nil {
+			t.Errorf("second: %v", got)
+		}
+		s.Release(2)
+		atRest(t, &s.gate)
+	})
+}
+
+func TestCancelledAcquiresLeaveNothing(t *testing.T) {
+	const goroutines = 8
+	before := runtime.NumGoroutine()
+	var m Mutex
+	_ = m.Lock(t.Context())
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			for range rounds(1_000_000) / goroutines {
+				ctx, cancel := context.WithCancel(context.Background())
+				stop := context.AfterFunc(ctx, func() {})
+				go cancel()
+				if m.Lock(ctx) == nil {
+					t.Error("granted, though it is held")
+				}
+				stop()
+			}
+		})
+	}
+	wg.Wait()
+	if n := queueLength(&m.gate); n != 0 {
+		t.Errorf("%d are left in the queue", n)
+	}
+	for s := m.gate.word.Load(); s != limit; s = m.gate.word.Load() {
+		runtime.Gosched() // the keeper is on its way home
+	}
+	m.Unlock()
+	atRest(t, &m.gate)
+	for runtime.NumGoroutine() > before {
+		runtime.Gosched() // hangs if one is left
+	}
+}
+
+// As many cancels as waiters, from back to front and so on: if one cost more the longer
+// the queue is, this would take hours.
+func TestACancelDoesNotSearchTheQueue(t *testing.T) {
+	n := rounds(100_000)
+	var m Mutex
+	_ = m.Lock(t.Context())
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	var failed atomic.Int64
+	for range n {
+		wg.Go(func() {
+			if m.Lock(ctx) != nil {
+				failed.Add(1)
+			}
+		})
+	}
+	awaitQueueAtLeast(&m.gate, n)
+	cancel()
+	wg.Wait()
+	if got := failed.Load(); got != int64(n) {
+		t.Errorf("%d of %d were cancelled", got, n)
+	}
+	m.Unlock()
+	atRest(t, &m.gate)
+}
+
+// awaitQueueAtLeast is awaitQueue for long queues: it lets many come between two counts.
+func awaitQueueAtLeast(g *gate, n int) {
+	for queueLength(g) < n {
+		for range 1000 {
+			runtime.Gosched()
+		}
+	}
+}
+
+func TestAMillionWaitersAreGrantedInOrder(t *testing.T) {
+	n := rounds(1_000_000)
+	var m Mutex
+	_ = m.Lock(t.Context())
+	arrived := make(chan struct{})
+	next, wrong := 0, 0
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			w := newWaiter(acquiring, limit)
+			m.gate.post(w)
+			arrived <- struct{}{}
+			<-w.ready
+			w.free()
+			if next != i {
+				wrong++
+			}
+			next++
+			m.Unlock()
+		})
+		<-arrived
+	}
+	m.Unlock()
+	wg.Wait()
+	if next != n || wrong != 0 {
+		t.Errorf("%d of %d were granted, %d out of order", next, n, wrong)
+	}
+	atRest(t, &m.gate)
+}
+
+// Everything at once: acquires of all sizes, tries, cancels. Nothing may be left of it.
+func TestAStormLeavesTheGateAtRest(t *testing.T) {
+	const size = 10
+	s := NewSemaphore(size)
+	var held atomic.Int64
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			for i := range rounds(50_000) {
+				n := rand.Int64N(size) + 1
+				if rand.IntN(3) == 0 {
+					n = 1
+				}
+				ctx, cancel := context.WithCancel(context.Background())
+				if i%2 == 0 {
+					go cancel()
+				}
+				ok := i%7 == 0 && s.TryAcquire(n)
+				if ok || s.Acquire(ctx, n) == nil {
+					if h := held.Add(n); h > size {
+						t.Errorf("%d permits are held, of %d", h, size)
+					}
+					held.Add(-n)
+					s.Release(n)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	atRest(t, &s.gate)
+}
+
+func TestOneProcessorIsEnough(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	t.Run("Mutex", TestMutexExcludes)
+	t.Run("RWMutex", TestWritersExcludeAndReadersShare)
+	t.Run("Storm", TestAStormLeavesTheGateAtRest)
+	t.Run("Overtaking", TestNobodyOvertakesAWaiter)
+}
+
+func TestBusyGoroutinesDoNotStarveAQueue(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var stop atomic.Bool
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for !stop.Load() {
+				pause(1000)
+			}
+		})
+	}
+	TestACancelledFrontWaiterLetsTheNextOnesIn(t)
+	var m Mutex
+	_ = m.Lock(t.Context())
+	wg.Go(func() { _ = m.Lock(t.Context()); m.Unlock(); stop.Store(true) })
+	awaitQueue(&m.gate, 1)
+	m.Unlock()
+	wg.Wait()
+	atRest(t, &m.gate)
+}
