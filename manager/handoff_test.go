@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -175,11 +176,24 @@ func TestGrantParkedForTokensIsGivenBackWhenNobodyWaitsAnyMore(t *testing.T) {
 }
 
 func TestParkedGrantGoesBackWhenTheTokensFail(t *testing.T) {
+	reset := func(context.Context, string) error { return errors.New("reset by peer") }
+	for name, fault := range map[string]func(context.Context, string) error{"late": hang, "at once": reset} {
+		t.Run(name, func(t *testing.T) { parkedGrantGoesBack(t, fault) })
+	}
+}
+
+func parkedGrantGoesBack(t *testing.T, fault func(context.Context, string) error) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
 		m := newManager(t, f)
 		l := mustAcquire(t, m.Lock("db"))
-		f.set(only("renew", hang), nil)
+		slowly := slow(time.Second) // so that the release comes first
+		f.set(only("renew", func(ctx context.Context, op string) error {
+			if err := slowly(ctx, op); err != nil {
+				return err
+			}
+			return fault(ctx, op)
+		}), nil)
 		w := start(m.Lock("db"))
 		mustRelease(t, l)
 		w.stillWaiting(t)

@@ -214,9 +214,10 @@ func (k *keeper) renewed(msg *renewed) {
 		k.loseBy(r, msg.Err)
 		return
 	}
-	if g.parked {
+	if g.parked && msg.refill {
 		g.parked = false
-		if !k.handOn(k.m.now()) {
+		// Without new tokens the grant is of no use here. To order again would be to ask without end.
+		if g.left+g.spareTokens == 0 || !k.handOn(k.m.now()) {
 			k.yield(g, nil)
 		}
 		k.serve()

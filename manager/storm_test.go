@@ -1,0 +1,229 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+	"github.com/lockkeeper/lockkeeper/internal/history"
+)
+
+// Goroutines of three managers want everything at once: locks, readers, writers and permits, with and without patience, one at a
+// time and several. The history is checked: exclusion, capacity, tokens.
+func TestStormKeepsEveryPromise(t *testing.T) {
+	for name, opts := range map[string][]Option{
+		"hand-offs": {WithLocalHandoffs(8, time.Millisecond)},
+		"strict":    {WithLocalHandoffs(0, 0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			rounds := 2_000
+			if testing.Short() || raceEnabled {
+				rounds = 300
+			}
+			seed := rand.Uint64()
+			t.Logf("seed %d", seed)
+			var buf history.Buffer
+			rec := history.NewRecorder(&buf, "test")
+			store := memory.New()
+			ms := []*Manager{newManager(t, store, opts...), newManager(t, store.Peer(), opts...), newManager(t, store.Peer(), opts...)}
+			var wg sync.WaitGroup
+			for g := range 12 {
+				s := &stormer{t: t, m: ms[g%len(ms)], rec: rec, name: fmt.Sprint(g), rnd: rand.New(rand.NewPCG(seed, uint64(g)))}
+				wg.Go(func() {
+					for range rounds {
+						s.round()
+					}
+				})
+			}
+			wg.Wait()
+			events, err := buf.Events()
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := history.Check(events)
+			t.Log(v)
+			if err := v.Err(); err != nil || v.Grants == 0 {
+				t.Error(err)
+			}
+			for st, err := range store.Peer().List(context.Background()) {
+				t.Errorf("the store still knows %+v, %v", st, err)
+			}
+			for _, m := range ms {
+				if s := m.Stats(); s.Holding != 0 || s.Waiting != 0 || s.Totals.Acquisitions != s.Totals.Releases || s.Totals.Failed != 0 {
+					t.Errorf("stats: %+v", s)
+				}
+			}
+		})
+	}
+}
+
+type stormer struct {
+	t    *testing.T
+	m    *Manager
+	rec  *history.Recorder
+	name string
+	rnd  *rand.Rand
+}
+
+func (s *stormer) claim() Claim {
+	switch s.rnd.IntN(6) {
+	case 0, 1:
+		return s.m.Lock("lock")
+	case 2:
+		return s.m.RWLock("rw").Read()
+	case 3:
+		return s.m.RWLock("rw").Write()
+	case 4:
+		return s.m.Semaphore("sem", 5).Permits(1 + s.rnd.Int64N(5))
+	default:
+		return s.m.Lock(fmt.Sprint("name-", s.rnd.IntN(20)))
+	}
+}
+
+func (s *stormer) round() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	c := s.claim()
+	if s.rnd.IntN(8) == 0 {
+		c = s.m.All(c, s.claim(), s.claim())
+	}
+	asked := history.Now()
+	var l *Lease
+	var err error
+	switch s.rnd.IntN(4) {
+	case 0:
+		go cancel()
+		l, err = c.Acquire(ctx)
+	case 1:
+		l, err = c.TryAcquire(ctx)
+	default:
+		l, err = c.Acquire(ctx)
+	}
+	if err != nil {
+		if !errors.Is(err, context.Canceled) && !errors.Is(err, ErrBusy) && !errors.Is(err, ErrTooLarge) {
+			s.t.Error(err)
+		}
+		return
+	}
+	var holds []history.Hold
+	for _, p := range l.Leases() {
+		holds = append(holds, s.rec.Granted(history.Grant{
+			Name: p.Name(), Capacity: p.req.cap, Weight: p.req.weight, Token: p.Token(), Holder: s.name, Asked: asked,
+		}))
+	}
+	for _, h := range holds {
+		h.Ended()
+	}
+	mustRelease(s.t, l)
+}
+
+// The network of three managers breaks and heals at random, in every direction. Whoever believes to hold is alone, and every token is
+// larger than all before it.
+func TestStormOfFaultsNeverMakesTwoHolders(t *testing.T) {
+	rounds := 20
+	if testing.Short() || raceEnabled {
+		rounds = 4
+	}
+	for range rounds {
+		seed := rand.Uint64()
+		synctest.Test(t, func(t *testing.T) {
+			f := &faults{t: t, last: map[string]uint64{}, holder: map[string]*Lease{}, rnd: rand.New(rand.NewPCG(seed, 0))}
+			first := newFake()
+			clients := []*fake{first, first.peer(), first.store.client(3)}
+			stop := time.Now().Add(20 * time.Minute)
+			var wg sync.WaitGroup
+			for i, c := range clients {
+				m := newManager(t, c)
+				for g := range 4 {
+					rnd := rand.New(rand.NewPCG(seed, uint64(10*i+g)))
+					wg.Go(func() {
+						for time.Now().Before(stop) {
+							f.round(m, rnd)
+						}
+					})
+				}
+			}
+			wg.Go(func() {
+				for time.Now().Before(stop) {
+					f.disturb(clients)
+				}
+				for _, c := range clients {
+					c.set(nil, nil)
+				}
+			})
+			wg.Wait()
+			if f.grants < 100 || f.lost == 0 {
+				t.Errorf("seed %d: %d grants, %d lost: no storm", seed, f.grants, f.lost)
+			}
+			t.Logf("seed %d: %d grants, %d lost", seed, f.grants, f.lost)
+		})
+	}
+}
+
+type faults struct {
+	t            *testing.T
+	mu           sync.Mutex
+	rnd          *rand.Rand
+	last         map[string]uint64
+	holder       map[string]*Lease
+	grants, lost int
+}
+
+func (f *faults) round(m *Manager, rnd *rand.Rand) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(rnd.Int64N(int64(time.Minute))))
+	defer cancel()
+	name := string(rune('a' + rnd.IntN(2)))
+	l, err := m.Lock(name).Acquire(ctx)
+	if err != nil {
+		time.Sleep(time.Duration(rnd.Int64N(int64(time.Second))))
+		return
+	}
+	f.mu.Lock()
+	f.grants++
+	if h := f.holder[name]; h != nil && h.Valid() && l.Valid() {
+		f.t.Errorf("%q: token %d granted while token %d is valid", name, l.Token(), h.Token())
+	}
+	if l.Token() <= f.last[name] {
+		f.t.Errorf("%q: token %d after %d", name, l.Token(), f.last[name])
+	}
+	f.last[name], f.holder[name] = l.Token(), l
+	f.mu.Unlock()
+	select {
+	case <-time.After(time.Duration(rnd.Int64N(int64(15 * time.Second)))):
+	case <-l.Context().Done():
+	}
+	if errors.Is(l.Release(), ErrLost) {
+		f.mu.Lock()
+		f.lost++
+		f.mu.Unlock()
+	}
+}
+
+// disturb breaks one client's network in one way, for a while.
+func (f *faults) disturb(clients []*fake) {
+	c := clients[f.rnd.IntN(len(clients))]
+	ops := []string{"acquire", "renew", "release"}
+	hooks := []func(context.Context, string) error{
+		hang,
+		slow(time.Duration(f.rnd.Int64N(int64(2 * DefaultTTL)))),
+		func(context.Context, string) error { return errors.New("reset by peer") },
+	}
+	hook := hooks[f.rnd.IntN(len(hooks))]
+	if f.rnd.IntN(3) != 0 {
+		hook = only(ops[f.rnd.IntN(len(ops))], hook)
+	}
+	if f.rnd.IntN(2) == 0 {
+		c.set(hook, nil)
+	} else {
+		c.set(nil, hook)
+	}
+	time.Sleep(time.Duration(f.rnd.Int64N(int64(30 * time.Second))))
+	c.set(nil, nil)
+	time.Sleep(time.Duration(f.rnd.Int64N(int64(10 * time.Second))))
+}
