@@ -58,19 +58,26 @@ func HandOffs(s Spec, rounds int, hold time.Duration) ([]time.Duration, error) {
 		}
 		ps = append(ps, p)
 	}
+	if err := letGo(ps); err != nil {
+		return nil, err
+	}
+	turns := make([][]Turn, len(ps))
+	for i, p := range ps {
+		if err := p.Receive(&turns[i]); err != nil {
+			return nil, err
+		}
+	}
+	return handOffs(turns)
+}
+
+// handOffs finds the hand-offs between processes among the turns of each.
+func handOffs(turns [][]Turn) ([]time.Duration, error) {
 	type turn struct {
 		Turn
 		by int
 	}
 	var all []turn
-	if err := letGo(ps); err != nil {
-		return nil, err
-	}
-	for i, p := range ps {
-		var ts []Turn
-		if err := p.Receive(&ts); err != nil {
-			return nil, err
-		}
+	for i, ts := range turns {
 		for _, t := range ts {
 			all = append(all, turn{t, i})
 		}
