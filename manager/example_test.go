@@ -1,0 +1,141 @@
+package manager_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+func Example() {
+	m, err := manager.New(memory.New()) // or file.New(dir), redis.New(client)
+	if err != nil {
+		log.Fatal(err)
+	}
+	ctx := context.Background()
+	defer func() { _ = m.Close(ctx) }()
+
+	err = m.Lock("invoice/4711").Do(ctx, func(ctx context.Context) error {
+		fmt.Println("nobody else sends invoice 4711 now")
+		return ctx.Err() // not nil if the lease were lost
+	})
+	fmt.Println(err)
+	// Output:
+	// nobody else sends invoice 4711 now
+	// <nil>
+}
+
+func ExampleClaim_Acquire() {
+	m, _ := manager.New(memory.New())
+	ctx := context.Background()
+	defer func() { _ = m.Close(ctx) }()
+
+	lease, err := m.Lock("db").Acquire(ctx)
+	if err != nil {
+		fmt.Println("not held:", err)
+		return
+	}
+	defer func() { _ = lease.Release() }()
+
+	write := func(_ context.Context, token uint64) { fmt.Println("written under a token:", token > 0) }
+	write(lease.Context(), lease.Token()) // the receiver refuses tokens smaller than it has seen
+	// Output: written under a token: true
+}
+
+func ExampleClaim_TryAcquire() {
+	m, _ := manager.New(memory.New())
+	ctx := context.Background()
+	defer func() { _ = m.Close(ctx) }()
+
+	first, _ := m.Semaphore("gpu", 2).Permits(2).Acquire(ctx)
+	_, err := m.Semaphore("gpu", 2).Permits(1).TryAcquire(ctx)
+	fmt.Println(err, errors.Is(err, manager.ErrBusy))
+	_ = first.Release()
+	// Output: acquire "gpu": busy true
+}
+
+func ExampleClaim_Reentrant() {
+	m, _ := manager.New(memory.New())
+	ctx := context.Background()
+	defer func() { _ = m.Close(ctx) }()
+
+	save := func(ctx context.Context) error {
+		return m.Lock("db").Reentrant().Do(ctx, func(context.Context) error {
+			fmt.Println("saved")
+			return nil
+		})
+	}
+	fmt.Println(m.Lock("db").Do(ctx, save)) // the context says that the caller holds "db" already
+
+	fmt.Println(m.Lock("db").Do(ctx, func(ctx context.Context) error {
+		_, err := m.Lock("db").Acquire(ctx) // not re-entrant: it would wait for itself
+		return err
+	}))
+	// Output:
+	// saved
+	// <nil>
+	// acquire "db": deadlock over ["db"]
+}
+
+func ExampleManager_All() {
+	m, _ := manager.New(memory.New())
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	defer func() { _ = m.Close(ctx) }()
+
+	transfer := m.All(m.Lock("account/2"), m.Lock("account/1"))
+	lease, err := transfer.Acquire(ctx)
+	if err != nil {
+		fmt.Println("none is held:", err)
+		return
+	}
+	for _, part := range lease.Leases() {
+		fmt.Println(part.Name())
+	}
+	fmt.Println(lease.Release())
+	// Output:
+	// account/1
+	// account/2
+	// <nil>
+}
+
+func ExampleManager_RWLock() {
+	m, _ := manager.New(memory.New())
+	ctx := context.Background()
+	defer func() { _ = m.Close(ctx) }()
+
+	config := m.RWLock("config")
+	a, _ := config.Read().Acquire(ctx)
+	b, _ := config.Read().Acquire(ctx)
+	_, err := config.Write().TryAcquire(ctx)
+	fmt.Println(err)
+	_, _ = a.Release(), b.Release()
+	w, err := config.Write().TryAcquire(ctx)
+	fmt.Println(w.Name(), err)
+	_ = w.Release()
+	// Output:
+	// acquire "config": busy
+	// config <nil>
+}
+
+// A lease that is lost says so: to its context, and to whoever asks.
+func ExampleLease_Context() {
+	m, _ := manager.New(memory.New(), manager.WithMaxHold(time.Millisecond))
+	ctx := context.Background()
+	defer func() { _ = m.Close(ctx) }()
+
+	lease, _ := m.Lock("db").Acquire(ctx)
+	<-lease.Context().Done()
+	var lost *manager.LostError
+	if errors.As(context.Cause(lease.Context()), &lost) {
+		fmt.Println(lost.Name, lost.Reason)
+	}
+	fmt.Println(errors.Is(lease.Release(), manager.ErrLost))
+	// Output:
+	// db max-hold
+	// true
+}
