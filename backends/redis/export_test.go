@@ -1,5 +1,8 @@
 package redis
 
+// Channel is the channel of the client's inbox.
+func (b *Backend) Channel() string { return b.inboxPrefix() + hexID(b.id) }
+
 // Crash ends the client as the death of its process would: nothing is given back, nobody is told.
 func (b *Backend) Crash() {
 	b.desk.actor.Deliver(crash{})

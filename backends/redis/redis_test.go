@@ -3,6 +3,7 @@ package redis_test
 import (
 	"context"
 	"errors"
+	"net"
 	"testing"
 	"time"
 
@@ -211,4 +212,13 @@ func TestCloseLeavesTheClientOpen(t *testing.T) {
 	if err := b.client.Ping(b.ctx).Err(); err != nil {
 		t.Fatalf("the application's client after Close: %v", err)
 	}
+}
+
+func split(t testing.TB, addr string) (host, port string) {
+	t.Helper()
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host, port
 }

@@ -1,0 +1,216 @@
+package redis_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// once judges the first chunk that contains word, and passes everything else.
+func once(word string, verdict func() redistest.Verdict) func([]byte) redistest.Verdict {
+	var done atomic.Bool
+	return func(b []byte) redistest.Verdict {
+		if bytes.Contains(b, []byte(word)) && done.CompareAndSwap(false, true) {
+			return verdict()
+		}
+		return redistest.Pass
+	}
+}
+
+func dropReply() redistest.Verdict { return redistest.DropReply }
+
+func TestLostReplyOfAnAcquireGrantsOnce(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c, other := b.through(p), b.open()
+	b.release(c, b.acquire(c, mutex("n", time.Minute))) // the scripts are known, the connection is open
+	p.Judge(once("evalsha", dropReply))
+	g := b.acquire(c, mutex("n", time.Minute))
+	s := b.inspect(other, "n")
+	if len(s.Holders) != 1 || s.Holders[0].Token != g.Token || s.Token != g.Token {
+		t.Fatalf("after a repeated acquire with token %d the server has %+v", g.Token, s)
+	}
+	b.release(c, g)
+	if s := b.inspect(other, "n"); len(s.Holders) != 0 {
+		t.Fatalf("left behind: %+v", s)
+	}
+}
+
+func TestLostReplyOfAReleaseIsNoLoss(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c := b.through(p)
+	g := b.acquire(c, mutex("n", time.Minute))
+	p.Judge(once("evalsha", dropReply))
+	if err := c.Release(b.ctx, g); err != nil {
+		t.Fatalf("Release, repeated by the client: %v", err)
+	}
+}
+
+func TestLostReplyOfAClaimGrantsOnce(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	holder, c := b.open(), b.through(p)
+	g := b.acquire(holder, mutex("n", time.Minute))
+	w := b.queue(c, mutex("n", time.Minute))
+	p.Judge(once("evalsha", dropReply))
+	b.release(holder, g)
+	h := w.granted()
+	if s := b.inspect(holder, "n"); len(s.Holders) != 1 || s.Holders[0].Token != h.Token {
+		t.Fatalf("granted token %d, the server has %+v", h.Token, s)
+	}
+}
+
+// An acquire that was given up may reach the server after the command that gave it up.
+func TestAcquireThatArrivesAfterItsCancellationHasNoEffect(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c, other := b.through(p), b.open()
+	b.release(c, b.acquire(c, mutex("n", time.Minute)))
+
+	late, arrived := make(chan struct{}), make(chan struct{})
+	p.Judge(once("evalsha", func() redistest.Verdict {
+		close(arrived)
+		<-late
+		return redistest.DropReply
+	}))
+	ctx, cancel := context.WithCancel(b.ctx)
+	go func() { <-arrived; cancel() }()
+	if _, err := c.Acquire(ctx, mutex("n", time.Minute)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Acquire: %v, want context.Canceled", err)
+	}
+	b.server.ResetCalls(t)
+	close(late)
+	b.until("the late acquire has been executed", func() bool { return b.server.Calls(t)["evalsha"] > 0 })
+	if s := b.inspect(other, "n"); len(s.Holders) != 0 || len(s.Waiters) != 0 {
+		t.Fatalf("the late acquire took effect: %+v", s)
+	}
+	b.release(other, b.acquire(other, mutex("n", time.Minute)))
+}
+
+func TestCallerReturnsAtItsDeadlineFromABlackHole(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c := b.through(p)
+	b.release(c, b.acquire(c, mutex("n", time.Minute)))
+	p.BlackHole()
+	ctx, cancel := context.WithTimeout(b.ctx, 50*time.Millisecond)
+	defer cancel()
+	if _, err := c.Acquire(ctx, mutex("n", time.Minute)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Fatalf("Acquire: %v, want context.DeadlineExceeded", err)
+	}
+}
+
+// Validity counts from before the request was sent, so an answer that comes late enough grants nothing.
+func TestGrantThatComesAfterItsTimeIsGivenBack(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c, other := b.through(p), b.open()
+	const ttl = 100 * time.Millisecond
+	b.release(c, b.acquire(c, mutex("n", ttl)))
+	p.Judge(once("evalsha", func() redistest.Verdict {
+		<-time.After(2 * ttl) // the fault itself: the request is held up
+		return redistest.Pass
+	}))
+	if g, err := c.Acquire(b.ctx, mutex("n", ttl)); !errors.Is(err, backends.ErrUnavailable) {
+		t.Fatalf("Acquire = %+v, %v; want ErrUnavailable", g, err)
+	}
+	b.release(other, b.acquire(other, mutex("n", ttl)))
+}
+
+// A subscription that is dead, silently, delays a grant until the next heartbeat, and is then replaced.
+func TestWaiterIsGrantedAlthoughItsSubscriptionIsDead(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	p.Judge(func(r []byte) redistest.Verdict {
+		if bytes.Contains(r, []byte("subscribe")) {
+			return redistest.Swallow
+		}
+		return redistest.Pass
+	})
+	holder, c := b.open(), b.through(p, redis.WithHeartbeat(50*time.Millisecond))
+	g := b.acquire(holder, mutex("n", time.Minute))
+	w := b.queue(c, mutex("n", time.Minute))
+	b.release(holder, g)
+	b.release(c, w.granted())
+}
+
+func TestCutSubscriptionIsReplacedAndMissedOffersAreFound(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	// The heart beats so rarely that only the message, or the look after a new subscription, can bring the grant.
+	holder, c := b.open(), b.through(p, redis.WithHeartbeat(time.Minute))
+	g := b.acquire(holder, mutex("n", time.Minute))
+	w := b.queue(c, mutex("n", time.Minute))
+	b.listening(c)
+	p.CutAll()
+	b.release(holder, g)
+	b.release(c, w.granted())
+}
+
+// listening waits until the client is subscribed to its inbox: then it knows that its request is queued.
+func (b *bed) listening(c *redis.Backend) {
+	b.Helper()
+	b.until("the client listens", func() bool { return b.client.PubSubNumSub(b.ctx, c.Channel()).Val()[c.Channel()] == 1 })
+}
+
+func TestConnectionResetsAreSurvived(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c := b.through(p)
+	g := b.acquire(c, mutex("n", time.Minute))
+	for range 20 {
+		p.CutAll()
+		for { // each reset may cost an attempt, never the grant
+			r := b.renew(c, g, time.Minute)
+			if r.Err == nil {
+				break
+			}
+			if !errors.Is(r.Err, backends.ErrUnavailable) {
+				t.Fatalf("Renew: %v, want ErrUnavailable at worst", r.Err)
+			}
+		}
+	}
+	b.release(c, g)
+}
+
+func TestApplicationsExhaustedPoolDoesNotMatter(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	app := b.server.ClientOf(t, &goredis.Options{PoolSize: 1})
+	c := open(t, app, redis.WithPrefix(b.prefix))
+	ctx, cancel := context.WithCancel(b.ctx)
+	blocked := make(chan error, 1)
+	go func() { blocked <- app.BLPop(ctx, 0, b.prefix+"list").Err() }()
+	b.until("the application blocks its connection", func() bool {
+		return b.client.Info(b.ctx, "clients").Val() != "" &&
+			bytes.Contains([]byte(b.client.Info(b.ctx, "clients").Val()), []byte("blocked_clients:1"))
+	})
+	g := b.acquire(c, mutex("n", time.Minute))
+	if r := b.renew(c, g, time.Minute); r.Err != nil {
+		t.Errorf("Renew: %v", r.Err)
+	}
+	b.release(c, g)
+	b.client.LPush(b.ctx, b.prefix+"list", "x")
+	<-blocked
+	cancel()
+}
+
+func TestUnreachableServerIsUnavailable(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	c := open(t, b.server.ClientOf(t, &goredis.Options{Addr: "127.0.0.1:1", Password: "secret-word", MaxRetries: -1}))
+	_, err := c.TryAcquire(b.ctx, mutex("n", time.Minute))
+	if !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, backends.ErrBusy) {
+		t.Fatalf("TryAcquire: %v, want ErrUnavailable", err)
+	}
+	if bytes.Contains([]byte(err.Error()), []byte("secret-word")) {
+		t.Fatalf("the password stands in %q", err)
+	}
+}
