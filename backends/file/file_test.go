@@ -38,3 +38,15 @@ func TestContract(t *testing.T) {
 		}
 	})
 }
+
+// TestContractBetweenProcesses runs every clause with each client in a process of its own.
+func TestContractBetweenProcesses(t *testing.T) {
+	backendtest.Run(t, func(t testing.TB) backendtest.Env {
+		dir := t.TempDir() + "/locks"
+		return backendtest.Env{
+			Open:   func(t testing.TB) backends.Backend { return startClient(t, dir) },
+			Crash:  func(_ testing.TB, b backends.Backend) { b.(*distant).p.Kill(); <-b.(*distant).done },
+			Rounds: 20,
+		}
+	})
+}

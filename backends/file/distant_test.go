@@ -1,0 +1,341 @@
+//go:build unix
+
+package file
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/gob"
+	"errors"
+	"fmt"
+	"iter"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
+)
+
+// distant is a Backend in a process of its own, which can be killed. It speaks with the helper "client" by lines, each
+// a gob in base64.
+type distant struct {
+	p    *proctest.Process
+	done chan struct{} // closed when the process has ended
+
+	mu      sync.Mutex
+	last    int
+	calls   map[int]chan result
+	notify  map[int]func(backends.Event)
+	stopped bool
+}
+
+// order is what the test tells the client, result what it answers.
+type order struct {
+	ID      int
+	Op      string // a method, or "cancel" for the context of order ID
+	Name    string
+	Request backends.Request
+	Grant   backends.Grant
+	Renew   []backends.Renewal
+}
+
+type result struct {
+	ID      int
+	Event   *backends.Event // with the error apart
+	Grant   backends.Grant
+	Renewed []backends.Renewed // without their errors
+	Errs    []failure          // their errors
+	States  []backends.State
+	Err     failure
+}
+
+// failure is an error on its way between processes.
+type failure struct {
+	Text string
+	Is   []int // of sentinels
+	Lost *backends.LostError
+	Odd  *backends.MismatchError
+}
+
+var sentinels = []error{
+	backends.ErrBusy, backends.ErrLost, backends.ErrReleased, backends.ErrClosed, backends.ErrInvalid, backends.ErrInvalidName,
+	backends.ErrTooLarge, backends.ErrMismatch, backends.ErrDeadlock, backends.ErrUnavailable, backends.ErrPermission,
+	backends.ErrUnsupported, context.Canceled, context.DeadlineExceeded,
+}
+
+func pack(err error) (f failure) {
+	if err == nil {
+		return f
+	}
+	f.Text = err.Error()
+	for i, s := range sentinels {
+		if errors.Is(err, s) {
+			f.Is = append(f.Is, i)
+		}
+	}
+	if lost := (*backends.LostError)(nil); errors.As(err, &lost) {
+		f.Lost = &backends.LostError{Name: lost.Name, Token: lost.Token, Reason: lost.Reason}
+	}
+	if odd := (*backends.MismatchError)(nil); errors.As(err, &odd) {
+		f.Odd = odd
+	}
+	return f
+}
+
+func (f failure) unpack() error {
+	if f.Text == "" {
+		return nil
+	}
+	all := []error{}
+	for _, i := range f.Is {
+		all = append(all, sentinels[i])
+	}
+	if f.Lost != nil {
+		all = append(all, f.Lost)
+	}
+	if f.Odd != nil {
+		all = append(all, f.Odd)
+	}
+	return fmt.Errorf("%s (%w)", f.Text, errors.Join(all...))
+}
+
+func encode(v any) string {
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(v); err != nil {
+		panic(err)
+	}
+	return base64.StdEncoding.EncodeToString(b.Bytes())
+}
+
+func decode(line string, v any) error {
+	b, err := base64.StdEncoding.DecodeString(line)
+	if err != nil {
+		return err
+	}
+	return gob.NewDecoder(bytes.NewReader(b)).Decode(v)
+}
+
+// client is the helper. Its argument is the lock directory.
+func client(c *proctest.Child) error {
+	b, err := New(c.Args[0])
+	if err != nil {
+		return err
+	}
+	b.timing.net = time.Hour // nothing may hang on it
+	c.Say("%x", b.id)
+	var mu sync.Mutex
+	cancels := make(map[int]context.CancelFunc)
+	for {
+		line, ok := c.Listen()
+		if !ok {
+			return nil
+		}
+		var o order
+		if err := decode(line, &o); err != nil {
+			return err
+		}
+		mu.Lock()
+		if o.Op == "cancel" {
+			if cancel := cancels[o.ID]; cancel != nil {
+				cancel()
+			}
+			mu.Unlock()
+			continue
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		cancels[o.ID] = cancel
+		mu.Unlock()
+		go func() {
+			answer := perform(ctx, b, o, func(e backends.Event) {
+				r := result{ID: o.ID, Err: pack(e.Err)}
+				e.Err = nil
+				r.Event = &e
+				c.Say("%s", encode(r))
+			})
+			mu.Lock()
+			delete(cancels, o.ID)
+			mu.Unlock()
+			cancel()
+			c.Say("%s", encode(answer))
+		}()
+	}
+}
+
+func perform(ctx context.Context, b *Backend, o order, notify func(backends.Event)) result {
+	r := result{ID: o.ID}
+	var err error
+	o.Request.Notify = notify
+	switch o.Op {
+	case "acquire":
+		r.Grant, err = b.Acquire(ctx, o.Request)
+	case "try":
+		r.Grant, err = b.TryAcquire(ctx, o.Request)
+	case "release":
+		err = b.Release(ctx, o.Grant)
+	case "renew":
+		r.Renewed = b.Renew(ctx, o.Renew)
+		for i := range r.Renewed {
+			r.Errs = append(r.Errs, pack(r.Renewed[i].Err))
+			r.Renewed[i].Err = nil
+		}
+	case "inspect":
+		var s backends.State
+		s, err = b.Inspect(ctx, o.Name)
+		r.States = []backends.State{s}
+	case "list":
+		for s, e := range b.List(ctx) {
+			if err = e; e == nil {
+				r.States = append(r.States, s)
+			}
+		}
+	case "break":
+		err = b.Break(ctx, o.Name)
+	case "close":
+		err = b.Close(ctx)
+	}
+	r.Err = pack(err)
+	return r
+}
+
+func startClient(t testing.TB, dir string) *distant {
+	t.Helper()
+	r := &distant{
+		p: proctest.Start(t, "client", dir), done: make(chan struct{}),
+		calls: make(map[int]chan result), notify: make(map[int]func(backends.Event)),
+	}
+	r.p.Expect("")
+	go r.listen()
+	t.Cleanup(func() { r.p.Kill(); <-r.done })
+	return r
+}
+
+func (r *distant) listen() {
+	defer close(r.done)
+	for {
+		line, ok := r.p.Listen()
+		if !ok {
+			break
+		}
+		var res result
+		if err := decode(line, &res); err != nil {
+			panic(err)
+		}
+		r.mu.Lock()
+		answer, notify := r.calls[res.ID], r.notify[res.ID]
+		if res.Event == nil {
+			delete(r.calls, res.ID)
+		}
+		r.mu.Unlock()
+		switch {
+		case res.Event == nil:
+			answer <- res
+		case notify != nil:
+			res.Event.Err = res.Err.unpack()
+			if lost := res.Err.Lost; lost != nil {
+				res.Event.Err = lost
+			}
+			notify(*res.Event)
+		}
+	}
+	r.mu.Lock()
+	r.stopped = true
+	for _, answer := range r.calls {
+		answer <- result{Err: pack(errDead)}
+	}
+	r.mu.Unlock()
+}
+
+func (r *distant) do(ctx context.Context, o order) result {
+	answer := make(chan result, 1)
+	r.mu.Lock()
+	if r.stopped {
+		r.mu.Unlock()
+		return result{Err: pack(errDead)}
+	}
+	r.last++
+	o.ID = r.last
+	r.calls[o.ID] = answer
+	if o.Request.Notify != nil {
+		r.notify[o.ID] = o.Request.Notify
+		o.Request.Notify = nil
+	}
+	r.p.Say("%s", encode(o))
+	r.mu.Unlock()
+	select {
+	case res := <-answer:
+		return res
+	case <-ctx.Done():
+		r.mu.Lock()
+		if !r.stopped {
+			r.p.Say("%s", encode(order{ID: o.ID, Op: "cancel"}))
+		}
+		r.mu.Unlock()
+		res := <-answer
+		if errors.Is(res.Err.unpack(), context.Canceled) { // there; here it may have been a deadline
+			res.Err = pack(ctx.Err())
+		}
+		return res
+	}
+}
+
+func (r *distant) Capabilities() backends.Capabilities { return capabilities }
+
+func (r *distant) Acquire(ctx context.Context, q backends.Request) (backends.Grant, error) {
+	if len(q.Name) > 2*backends.MaxName { // too long for a line
+		return backends.Grant{}, q.Check(capabilities)
+	}
+	res := r.do(ctx, order{Op: "acquire", Request: q})
+	return res.Grant, res.Err.unpack()
+}
+
+func (r *distant) TryAcquire(ctx context.Context, q backends.Request) (backends.Grant, error) {
+	if len(q.Name) > 2*backends.MaxName { // too long for a line
+		return backends.Grant{}, q.Check(capabilities)
+	}
+	res := r.do(ctx, order{Op: "try", Request: q})
+	return res.Grant, res.Err.unpack()
+}
+
+func (r *distant) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
+	res := r.do(ctx, order{Op: "renew", Renew: rs})
+	for i := range res.Renewed {
+		res.Renewed[i].Err = res.Errs[i].unpack()
+	}
+	return res.Renewed
+}
+
+func (r *distant) Release(ctx context.Context, g backends.Grant) error {
+	return r.do(ctx, order{Op: "release", Grant: g}).Err.unpack()
+}
+
+func (r *distant) Inspect(ctx context.Context, name string) (backends.State, error) {
+	res := r.do(ctx, order{Op: "inspect", Name: name})
+	if len(res.States) == 0 {
+		return backends.State{}, res.Err.unpack()
+	}
+	return res.States[0], res.Err.unpack()
+}
+
+func (r *distant) List(ctx context.Context) iter.Seq2[backends.State, error] {
+	return func(yield func(backends.State, error) bool) {
+		res := r.do(ctx, order{Op: "list"})
+		for _, s := range res.States {
+			if !yield(s, nil) {
+				return
+			}
+		}
+		if err := res.Err.unpack(); err != nil {
+			yield(backends.State{}, err)
+		}
+	}
+}
+
+func (r *distant) Break(ctx context.Context, name string) error {
+	return r.do(ctx, order{Op: "break", Name: name}).Err.unpack()
+}
+
+func (r *distant) Close(ctx context.Context) error {
+	return r.do(ctx, order{Op: "close"}).Err.unpack()
+}
