@@ -2,9 +2,9 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/actor"
@@ -51,9 +51,9 @@ func answered(askers int, make1 func() (server, error)) func(context.Context, ha
 		if err != nil {
 			return err
 		}
-		var failed atomic.Pointer[error]
+		errs := make([]error, askers)
 		var wg sync.WaitGroup
-		for range askers {
+		for a := range askers {
 			wg.Go(func() {
 				for i := range (n + askers - 1) / askers {
 					got, err := s.ask(ctx, i)
@@ -61,20 +61,14 @@ func answered(askers int, make1 func() (server, error)) func(context.Context, ha
 						err = fmt.Errorf("asked %d, answered %d", i, got)
 					}
 					if err != nil {
-						failed.Store(&err)
+						errs[a] = err
 						return
 					}
 				}
 			})
 		}
 		wg.Wait()
-		if err := s.end(); err != nil {
-			return err
-		}
-		if err := failed.Load(); err != nil {
-			return *err
-		}
-		return nil
+		return errors.Join(errors.Join(errs...), s.end())
 	})
 }
 

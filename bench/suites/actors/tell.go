@@ -2,9 +2,9 @@ package actors
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
@@ -58,21 +58,21 @@ func told(producers int, make1 func(handle func(message)) (consumer, error)) fun
 			return err
 		}
 		last := make(chan struct{})
-		var failed atomic.Pointer[error]
+		errs := make([]error, producers)
 		var wg sync.WaitGroup
-		for range producers {
+		for p := range producers {
 			wg.Go(func() {
 				for i := range n / producers {
 					if err := c.send(ctx, message{seq: i, bytes: 1, last: last}); err != nil {
-						failed.Store(&err)
+						errs[p] = err
 						return
 					}
 				}
 			})
 		}
 		wg.Wait()
-		if err := failed.Load(); err != nil {
-			return *err
+		if err := errors.Join(errs...); err != nil {
+			return err
 		}
 		<-last
 		return c.end()
