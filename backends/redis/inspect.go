@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -158,6 +159,9 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 		}
 		for name := range names {
 			state, err := b.Inspect(ctx, name)
+			if errors.Is(err, backends.ErrMismatch) {
+				continue // no lock of ours, whatever its key looks like
+			}
 			if err != nil {
 				yield(backends.State{}, err)
 				return
@@ -177,12 +181,11 @@ func (b *Backend) names(ctx context.Context) (map[string]bool, error) {
 		scan := func(ctx context.Context, node *redis.Client) error { return b.scan(ctx, node, names) }
 		switch c := b.clients.calls.(type) {
 		case *redis.ClusterClient:
-			err = eachMaster(ctx, c, scan)
-		case *redis.Client:
-			err = scan(ctx, c)
+			err = oneByOne(ctx, c.ForEachMaster, scan)
+		case *redis.Ring:
+			err = oneByOne(ctx, c.ForEachShard, scan)
 		default:
-			err = backends.ErrUnsupported
-			return nil
+			err = b.scan(ctx, c, names)
 		}
 		if err != nil {
 			err = b.classify(err)
@@ -195,7 +198,7 @@ func (b *Backend) names(ctx context.Context) (map[string]bool, error) {
 	return names, err
 }
 
-func (b *Backend) scan(ctx context.Context, c *redis.Client, names map[string]bool) error {
+func (b *Backend) scan(ctx context.Context, c redis.Cmdable, names map[string]bool) error {
 	keys := c.Scan(ctx, 0, b.pattern(), 1000).Iterator()
 	for keys.Next(ctx) {
 		if name, ok := b.nameOf(keys.Val()); ok {
@@ -205,10 +208,13 @@ func (b *Backend) scan(ctx context.Context, c *redis.Client, names map[string]bo
 	return keys.Err()
 }
 
-// eachMaster calls f for one master after another: ForEachMaster calls it concurrently.
-func eachMaster(ctx context.Context, c *redis.ClusterClient, f func(context.Context, *redis.Client) error) error {
+// onNode does something with one node of many.
+type onNode = func(context.Context, *redis.Client) error
+
+// oneByOne has each, which calls its argument for all nodes at the same time, do f for one after another.
+func oneByOne(ctx context.Context, each func(context.Context, onNode) error, f onNode) error {
 	turn := make(chan struct{}, 1)
-	return c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+	return each(ctx, func(ctx context.Context, node *redis.Client) error {
 		turn <- struct{}{}
 		defer func() { <-turn }()
 		return f(ctx, node)

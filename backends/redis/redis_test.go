@@ -222,3 +222,5 @@ func split(t testing.TB, addr string) (host, port string) {
 	}
 	return host, port
 }
+
+func z(member string) goredis.Z { return goredis.Z{Score: -1, Member: member} }

@@ -1,5 +1,5 @@
 -- Grants a request for a name that nobody uses: what acquire.lua would do, without the price of its general rules.
--- Keys, arguments, result and clock are those of acquire.lua, to which it leaves everything else.
+-- Keys, args, result and clock are those of acquire.lua, to which it leaves everything else.
 do
   local f = redis.call('HMGET', KEYS[1], 'v', 'i', 'q', 't', 'r', 'p')
   if f[1] == '1' and f[2] == '1' and f[3] == '0' and f[5] ~= ARGV[5] then

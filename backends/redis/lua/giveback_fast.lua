@@ -1,5 +1,5 @@
 -- Releases a grant that was alone and that nobody waits for: what giveback.lua would do, without the price of its general
--- rules. Keys, arguments, result and clock are those of giveback.lua, to which it leaves everything else.
+-- rules. Keys, args, result and clock are those of giveback.lua, to which it leaves everything else.
 do
   local f = redis.call('HMGET', KEYS[1], 'v', 'i', 'q', 'm')
   if f[1] == '1' and f[2] == '2' and f[3] == '0' and ARGV[6] == 'release' then

@@ -1,0 +1,64 @@
+package redis_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/backendtest"
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// startCluster returns a cluster of one node, which owns every slot: it refuses what a cluster refuses (keys in two
+// slots, keys that are not declared), but has nowhere to move a slot to.
+func startCluster(t testing.TB) *redistest.Server {
+	t.Helper()
+	s := redistest.Start(t, "--cluster-enabled", "yes")
+	c := s.Client(t)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	if err := c.ClusterAddSlotsRange(ctx, 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for c.Set(ctx, "probe", "x", 0).Err() != nil {
+		if ctx.Err() != nil {
+			t.Fatal("the cluster does not come up")
+		}
+	}
+	return s
+}
+
+func TestContractInACluster(t *testing.T) {
+	s := startCluster(t)
+	backendtest.Run(t, func(t testing.TB) backendtest.Env {
+		prefix := s.Prefix()
+		return backendtest.Env{
+			TTL:    300 * time.Millisecond,
+			Rounds: 20,
+			Open: func(t testing.TB) backends.Backend {
+				c := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: []string{s.Addr}})
+				t.Cleanup(func() { c.Close() })
+				return open(t, c, redis.WithPrefix(prefix))
+			},
+			Crash: func(t testing.TB, b backends.Backend) { b.(*redis.Backend).Crash() },
+		}
+	})
+}
+
+// A client of a kind that is not known is used as it is: its hooks see every command, and its pool carries them.
+func TestContractOverASharedPool(t *testing.T) {
+	s := server.Get(t)
+	backendtest.Run(t, func(t testing.TB) backendtest.Env {
+		prefix := s.Prefix()
+		return backendtest.Env{
+			TTL:    300 * time.Millisecond,
+			Rounds: 20,
+			Open: func(t testing.TB) backends.Backend {
+				return open(t, struct{ goredis.UniversalClient }{s.Client(t)}, redis.WithPrefix(prefix))
+			},
+		}
+	})
+}
