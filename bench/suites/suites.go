@@ -9,6 +9,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/suites/actors"
+	"github.com/lockkeeper/lockkeeper/bench/suites/command"
 	"github.com/lockkeeper/lockkeeper/bench/suites/files"
 	"github.com/lockkeeper/lockkeeper/bench/suites/inprocess"
 	"github.com/lockkeeper/lockkeeper/bench/suites/named"
@@ -17,7 +18,7 @@ import (
 
 // All returns every suite, in the order in which they run.
 func All() []harness.Suite {
-	return []harness.Suite{inprocess.Suite(), actors.Suite(), named.Suite(), files.Suite(), servers.Suite()}
+	return []harness.Suite{inprocess.Suite(), actors.Suite(), named.Suite(), files.Suite(), servers.Suite(), command.Suite()}
 }
 
 // Parts returns every part, by name.
