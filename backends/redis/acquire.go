@@ -55,7 +55,7 @@ func (b *Backend) request(ctx context.Context, r backends.Request, mode string) 
 		}
 	}
 	if o.err != nil {
-		return backends.Grant{}, wrap("acquire", r.Name, o.err)
+		return backends.Grant{}, wrap("acquire", r.Name, blame(ctx, o.err))
 	}
 	return o.grant, nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/redis/go-redis/v9"
@@ -46,6 +47,18 @@ func ended(ctx context.Context) error {
 	}
 	if cause := context.Cause(ctx); cause != err {
 		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
+}
+
+// blame says that a context's deadline was the cause of err, where it was: connections are given the deadline too, and
+// may notice it first.
+func blame(ctx context.Context, err error) error {
+	if err == nil || !errors.Is(err, backends.ErrUnavailable) || ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return err
+	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		return fmt.Errorf("%w: %w", context.DeadlineExceeded, err)
 	}
 	return err
 }

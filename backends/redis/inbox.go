@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -15,7 +16,7 @@ const (
 	warmAfter     = 50 * time.Millisecond // a grant held for longer wants to know who waits for it
 	coolAfter     = 5 * time.Second       // without use an inbox is closed
 	subscribeTime = 5 * time.Second
-	inboxSize     = 1024 // messages on their way to the desk
+	receivePause  = 100 * time.Millisecond // after an error of the connection
 )
 
 // inbox is the channel on which a client hears of offers and of waiters. What it says is a hint, and checked with the
@@ -72,23 +73,35 @@ func (d *desk) listen() {
 	b := d.b
 	sub := b.clients.calls.Subscribe(context.Background())
 	d.inbox.sub, d.inbox.subscribed, d.inbox.awaited = sub, false, make(map[uint64]*actor.Timer)
+	channel := b.inboxPrefix() + hexID(b.id)
 	d.task(func() message {
 		ctx, cancel := context.WithTimeout(context.Background(), subscribeTime)
 		defer cancel()
-		// If this fails the client goes on trying: it connects again and subscribes.
-		_ = sub.Subscribe(ctx, b.inboxPrefix()+hexID(b.id))
-		for m := range sub.ChannelWithSubscriptions(
-			redis.WithChannelSize(inboxSize), redis.WithChannelHealthCheckInterval(0),
-		) {
-			switch m := m.(type) {
-			case *redis.Subscription:
-				d.actor.Tell(subscribed{sub})
-			case *redis.Message:
-				d.actor.Tell(hint{sub, m.Payload})
-			}
-		}
+		_ = sub.Subscribe(ctx, channel) // what failed now is tried again by receive
+		d.receiveFrom(sub)
 		return nil
 	})
+}
+
+// receiveFrom hands messages to the desk until the subscription is closed. It is the only reader, so it handles a message on its
+// own goroutine when the desk is at rest: the way from a release to the next claim is short. After an error the
+// next Receive connects and subscribes again.
+func (d *desk) receiveFrom(sub *redis.PubSub) {
+	for {
+		switch m, err := sub.Receive(context.Background()); {
+		case errors.Is(err, redis.ErrClosed):
+			return
+		case err != nil:
+			<-time.After(receivePause)
+		default:
+			switch m := m.(type) {
+			case *redis.Subscription:
+				d.actor.Deliver(subscribed{sub})
+			case *redis.Message:
+				d.actor.Deliver(hint{sub, m.Payload})
+			}
+		}
+	}
 }
 
 // deafen closes the inbox.

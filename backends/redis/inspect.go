@@ -31,7 +31,7 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 	if e != nil {
 		return backends.State{}, wrap("inspect", name, e)
 	}
-	return state, wrap("inspect", name, err)
+	return state, wrap("inspect", name, blame(ctx, err))
 }
 
 func (b *Backend) inspect(ctx context.Context, name string) (backends.State, error) {
@@ -154,7 +154,7 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 	return func(yield func(backends.State, error) bool) {
 		names, err := b.names(ctx)
 		if err != nil {
-			yield(backends.State{}, wrap("list", "", err))
+			yield(backends.State{}, wrap("list", "", blame(ctx, err)))
 			return
 		}
 		for name := range names {

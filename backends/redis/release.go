@@ -24,7 +24,7 @@ func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 	if e != nil { // and err is the task's alone
 		return wrap("release", g.Resource.Name, e)
 	}
-	return wrap("release", g.Resource.Name, err)
+	return wrap("release", g.Resource.Name, blame(ctx, err))
 }
 
 func (b *Backend) release(ctx context.Context, g backends.Grant) error {
@@ -77,5 +77,5 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 	if e != nil { // and err is the task's alone
 		return wrap("break", name, e)
 	}
-	return wrap("break", name, err)
+	return wrap("break", name, blame(ctx, err))
 }

@@ -48,7 +48,7 @@ func (b *Backend) Renew(ctx context.Context, rs []backends.Renewal) []backends.R
 		g := rs[i].Grant
 		answers[i] = b.renewed(rs[i], sent, results[j])
 		news[j] = entry{g.ID, answers[i]}
-		answers[i].Err = wrap("renew", g.Resource.Name, answers[i].Err)
+		answers[i].Err = wrap("renew", g.Resource.Name, blame(ctx, answers[i].Err))
 	}
 	b.desk.actor.Deliver(news)
 	return answers
