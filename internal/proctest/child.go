@@ -26,7 +26,7 @@ func Register(name string, run func(c *Child) error) {
 	if err := os.Unsetenv(variable); err != nil { // what the helper starts is no helper
 		fatal(name, err)
 	}
-	c := &Child{Args: os.Args[1:], in: bufio.NewScanner(os.Stdin)}
+	c := &Child{Args: os.Args[1:], in: bufio.NewReader(os.Stdin)}
 	if err := run(c); err != nil {
 		fatal(name, err)
 	}
@@ -41,7 +41,7 @@ func fatal(name string, err error) {
 // Child is the helper's end of the conversation.
 type Child struct {
 	Args []string
-	in   *bufio.Scanner
+	in   *bufio.Reader
 }
 
 // Say sends one line to the test, in one write, so that several goroutines may speak. A test that does not listen any
@@ -53,10 +53,8 @@ func (c *Child) Say(format string, args ...any) {
 	}
 }
 
-// Listen waits for the next line from the test; false: there will be none. It is for one goroutine at a time.
+// Listen waits for the next line from the test, of any length; false: there will be none. It is for one goroutine at a time.
 func (c *Child) Listen() (line string, ok bool) {
-	if c.in.Scan() {
-		return c.in.Text(), true
-	}
-	return "", false
+	line, err := c.in.ReadString('\n')
+	return strings.TrimSuffix(line, "\n"), err == nil
 }

@@ -68,10 +68,10 @@ func TestHelperTalks(t *testing.T) {
 	if got, want := p.Expect("pid"), strconv.Itoa(p.PID())+` args ["one" "two words"]`; got != want {
 		t.Errorf("the helper said %q; want %q", got, want)
 	}
-	for _, line := range []string{"a", "b c", ""} {
+	for _, line := range []string{"a", "b c", "", strings.Repeat("long ", 1<<16)} {
 		p.Say("%s", line)
 		if got := p.Expect("heard"); got != line {
-			t.Errorf("the helper heard %q; want %q", got, line)
+			t.Errorf("the helper heard %.100q; want %.100q", got, line)
 		}
 	}
 	p.CloseInput()
