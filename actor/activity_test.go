@@ -66,3 +66,34 @@ func TestGoexitInATurnDoesNotEndTheActivity(t *testing.T) {
 	e.Wake(e)
 	<-e.done
 }
+
+// slow says when each of its turns begins, and ends it when told to.
+type slow struct {
+	Activity
+	began, end chan struct{}
+}
+
+func (s *slow) Turn() {
+	s.began <- struct{}{}
+	<-s.end
+}
+
+func TestAWakeDuringATurnIsFollowedByAnother(t *testing.T) {
+	s := &slow{began: make(chan struct{}), end: make(chan struct{})}
+	s.Wake(s)
+	<-s.began
+	s.Wake(s)
+	s.Wake(s) // one turn answers both
+	s.end <- struct{}{}
+	<-s.began
+	s.end <- struct{}{}
+	for !s.Enter() { // at rest again: no third turn
+		select {
+		case <-s.began:
+			t.Fatal("a turn that nobody asked for")
+		default:
+			runtime.Gosched()
+		}
+	}
+	s.Leave(s)
+}

@@ -266,3 +266,29 @@ func TestOnDemandSize(t *testing.T) {
 		t.Errorf("an idle Activity takes %d bytes, want 4", size)
 	}
 }
+
+func TestOnDemandAllocatesNothingInSteadyState(t *testing.T) {
+	if raceEnabled {
+		t.Log("the race detector makes sync.Pool forget: nothing to measure")
+		return
+	}
+	handled := make(chan struct{}, 1)
+	a := NewOnDemand("lean", func(int) { handled <- struct{}{} }, mustNotFail(t))
+	for name, send := range map[string]func(){
+		"Deliver": func() { a.Deliver(1); <-handled },
+		"Tell":    func() { a.Tell(1); <-handled },
+	} {
+		if n := testing.AllocsPerRun(1000, send); n != 0 {
+			t.Errorf("%v allocations for a %s", n, name)
+		}
+	}
+}
+
+func TestNewOnDemandNeedsItsFunctions(t *testing.T) {
+	defer func() {
+		if recover() == nil {
+			t.Error("no panic")
+		}
+	}()
+	NewOnDemand[int]("half", func(int) {}, nil)
+}

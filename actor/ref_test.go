@@ -248,3 +248,36 @@ func TestDrainGivesUpWithItsContext(t *testing.T) {
 		}
 	})
 }
+
+func TestTellAllocatesNothing(t *testing.T) {
+	r := spawn(t, quiet(t), func(*Self[int], context.Context, int) error { return nil })
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if n := testing.AllocsPerRun(1000, func() { _ = r.Tell(ctx, 1) }); n != 0 {
+		t.Errorf("%v allocations for a Tell", n)
+	}
+}
+
+func TestTryTellToAnActorWithIdleTimeout(t *testing.T) {
+	r := worker(t, quiet(t), WithIdleTimeout(time.Hour), WithMailbox(1))
+	release := block(t, r)
+	if err := r.TryTell(nothing); err != nil {
+		t.Error(err)
+	}
+	if err := r.TryTell(nothing); err != ErrMailboxFull {
+		t.Errorf("TryTell to a full mailbox: %v", err)
+	}
+	r.Stop()
+	if err := r.TryTell(nothing); err != ErrStopped {
+		t.Errorf("TryTell after Stop: %v", err)
+	}
+	release()
+	<-r.Done()
+}
+
+func TestTheZeroRef(t *testing.T) {
+	var r Ref[order]
+	if r.Name() != "" || r.Stats() != (Stats{}) || r.Err() != ErrStopped {
+		t.Errorf("%q %+v %v", r.Name(), r.Stats(), r.Err())
+	}
+}

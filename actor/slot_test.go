@@ -188,3 +188,33 @@ func TestRepliesOfSeveralTypes(t *testing.T) {
 		}
 	}
 }
+
+func TestASlotWhoseMessageIsStillQueuedServesNoOtherAsk(t *testing.T) {
+	r := worker(t, quiet(t))
+	release := block(t, r)
+	n, err := Ask(context.Background(), r, func(reply Reply[int]) order {
+		reply.Send(1) // answered before it is even sent; the message is queued all the same
+		return nothing
+	})
+	if n != 1 || err != nil {
+		t.Fatalf("Ask = %d, %v", n, err)
+	}
+	answer := make(chan error, 1)
+	go func() {
+		n, err := askWorker(context.Background(), r, func(_ *Self[order], reply Reply[int]) error {
+			reply.Send(2)
+			return nil
+		})
+		if err == nil && n != 2 {
+			err = errors.New("wrong answer")
+		}
+		answer <- err
+	}()
+	for r.Stats().Queued < 2 {
+		runtime.Gosched()
+	}
+	release()
+	if err := <-answer; err != nil {
+		t.Errorf("the second ask: %v", err)
+	}
+}
