@@ -1,10 +1,6 @@
 package redis_test
 
 import (
-	"context"
-	"errors"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -31,33 +27,6 @@ func TestUncontendedAcquireAndReleaseAreTwoCommands(t *testing.T) {
 	}
 }
 
-func TestThousandsOfCancelledAcquiresLeaveNoTrace(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	holder, c := b.open(), b.open()
-	g := b.acquire(holder, mutex("n", time.Minute))
-	const n = 3000
-	ctx, cancel := context.WithCancel(b.ctx)
-	var all sync.WaitGroup
-	for range n {
-		all.Go(func() {
-			if _, err := c.Acquire(ctx, mutex("n", time.Minute)); !errors.Is(err, context.Canceled) {
-				t.Errorf("Acquire: %v, want context.Canceled", err)
-			}
-		})
-	}
-	b.until("some are queued, some on their way", func() bool { return len(b.inspect(holder, "n").Waiters) > n/2 })
-	cancel()
-	all.Wait()
-	b.until("no waiter is left", func() bool { return b.client.Exists(b.ctx, b.hash("n")+":q").Val() == 0 })
-	b.release(holder, g)
-	for _, field := range b.client.HKeys(b.ctx, b.hash("n")).Val() {
-		if strings.Contains(field, ":") && !strings.HasPrefix(field, "x:") {
-			t.Errorf("field %q is left", field)
-		}
-	}
-	b.release(c, b.acquire(c, mutex("n", time.Minute)))
-}
-
 // Everything that stays behind has an expiry: not even a name that was used once stays for ever.
 func TestAllKeysExpire(t *testing.T) {
 	b := newBed(t, server.Get(t))
@@ -77,30 +46,6 @@ func TestAllKeysExpire(t *testing.T) {
 			t.Errorf("%q expires in %v", k, ttl)
 		}
 	}
-}
-
-func TestReleaseWakesExactlyTheNext(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	holder := b.open(redis.WithHeartbeat(time.Minute))
-	g := b.acquire(holder, mutex("n", time.Minute))
-	var waits []*waiting
-	var clients []*redis.Backend
-	for range 5 {
-		c := b.open(redis.WithHeartbeat(time.Minute))
-		clients = append(clients, c)
-		for range 10 {
-			waits = append(waits, b.queue(c, mutex("n", time.Minute)))
-		}
-		b.listening(c)
-	}
-	b.server.ResetCalls(t)
-	b.release(holder, g)
-	h := waits[0].granted()
-	calls := b.server.Calls(t)
-	if calls["publish"] != 1 || calls["evalsha"] != 2 {
-		t.Errorf("a hand-off took %d messages and %d commands, want 1 and 2", calls["publish"], calls["evalsha"])
-	}
-	b.release(clients[0], h)
 }
 
 func TestPlaceLostIsToldAndTakenAgain(t *testing.T) {
@@ -135,24 +80,6 @@ func TestJunkInTheQueueIsSkipped(t *testing.T) {
 	b.release(c, w.granted())
 }
 
-// A message is a hint: a forged one makes nobody a holder.
-func TestForgedOfferGrantsNothing(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	holder, c := b.open(), b.open()
-	g := b.acquire(holder, mutex("n", time.Minute))
-	w := b.queue(c, mutex("n", time.Minute))
-	b.listening(c)
-	for _, m := range []string{"o 1 n", "o 2 n", "o ff,1,zz n", "o 1 ", "o", "", "c  n", "b  n", "x y z", "o 1 other"} {
-		b.client.Publish(b.ctx, c.Channel(), m)
-	}
-	s := b.inspect(c, "n")
-	if len(s.Holders) != 1 || s.Holders[0].ID != g.ID {
-		t.Errorf("holders after forged messages: %+v", s.Holders)
-	}
-	b.release(holder, g)
-	b.release(c, w.granted())
-}
-
 // The queue offers what became free to its head, reserved for a while. An offer to a process that has died goes on to
 // the next, long before the time to live of what it asked for.
 func TestOfferToADeadClientGoesOn(t *testing.T) {
@@ -174,23 +101,4 @@ func TestOfferToADeadClientGoesOn(t *testing.T) {
 	}
 	b.release(next, w.granted())
 	lost.cancel()
-}
-
-func TestCancelledOfferGoesOnAtOnce(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	slow := []redis.Option{redis.WithHeartbeat(time.Minute)} // nothing but the cancellation can bring the grant
-	holder, c, next := b.open(slow...), b.open(slow...), b.open(slow...)
-	for range 20 {
-		g := b.acquire(holder, mutex("n", time.Minute))
-		first := b.queue(c, mutex("n", time.Minute))
-		w := b.queue(next, mutex("n", time.Minute))
-		b.listening(next)
-		go first.cancel()
-		b.release(holder, g)
-		<-first.ended
-		if first.err == nil {
-			b.release(c, first.grant)
-		}
-		b.release(next, w.granted())
-	}
 }

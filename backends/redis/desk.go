@@ -101,8 +101,26 @@ func (d *desk) failed(m message, p *actor.PanicError) {
 	case asker:
 		m.fail(err)
 	case closeAll:
-		d.end()
+		d.endFailed()
 	}
+}
+
+// endFailed closes what a desk that has failed can still close.
+func (d *desk) endFailed() {
+	if d.shut {
+		return
+	}
+	d.shut = true
+	d.b.closing.Store(true)
+	sub := d.inbox.sub
+	d.actor.Go(func() message {
+		if sub != nil {
+			sub.Close()
+		}
+		d.b.clients.close()
+		d.end()
+		return nil
+	})
 }
 
 // task does I/O on a goroutine of its own; what it returns is handled as a message.

@@ -1,2 +1,119 @@
-// Package redis keeps locks on a Redis server.
+// Package redis keeps locks on a Redis server (7 or later, or Valkey), a Sentinel group or a cluster.
+//
+//	b, err := redis.New(goredis.NewClient(&goredis.Options{Addr: "localhost:6379"}))
+//
+// A name takes one script call to acquire and one to release. Who has to wait stands in a queue on the server, first come
+// first served over all processes and all kinds of locks, and sleeps until it is told. Only the server's clock counts, and
+// only the server's tables: messages are hints.
+//
+// # What is promised, and when
+//
+// A grant is valid until [backends.ValidUntil], counted on this process's monotonic clock from before the request was
+// sent. The server counts from when it executed the request, and keeps the grant for its time to live and a grace
+// ([WithGrace]). So a holder knows that its time is over before anybody else can be granted, provided that
+//
+//   - the server's clock makes no step forward larger than the margin (1 % of the time to live, 2 ms, and the grace);
+//   - the server does not lose the data: no eviction, no FLUSHALL, no restart without a log, no failover to a replica
+//     that did not have the grant ([WithWaitReplicas] narrows that);
+//   - the holder looks at its validity before each effect.
+//
+// Where one of them fails two holders may believe in the same lock until the first one's next renewal. Fencing tokens
+// still increase: a token is max(last+1, the server's clock in µs), so it survives the loss of all data as long as
+// the next server's clock is not behind the last token, and a store that refuses smaller tokens than it has seen is
+// safe. Tokens compare within one name only.
+//
+// Not promised: order over a failover, anything against clients with access who mean harm, Redlock over several servers.
+//
+// # On the server
+//
+// A name has at most three keys, in one slot of a cluster: a hash, a queue, and, while there is more than one grant,
+// a set of deadlines. The name is their hash tag, with braces and what is not printable escaped, so any bytes will do.
+// All keys expire; of a name that nobody uses, the hash with its last token stays for ten minutes. The format has a
+// version, and another one is refused, as is data of somebody else, which stays as it was: [backends.ErrMismatch].
+//
+//	           acquire: free                     renew
+//	┌────────┐ ───────────────────────▶ ┌──────┐ ──┐
+//	│ absent │                          │ held │ ◀─┘
+//	└────────┘ ◀─────────────────────── └──────┘
+//	  │     ▲   release, break, expiry     ▲
+//	  │     │                              │ claim: the client's acquire, sent again
+//	  │     │   claim time over            │
+//	  │     └──────────────────────── ┌─────────┐
+//	  │ acquire: not free             │ offered │
+//	  ▼                               └─────────┘
+//	┌────────┐   it fits, and is at the    ▲
+//	│ queued │ ────────────────────────────┘
+//	└────────┘   head: done by whichever script made room
+//
+// The scripts are in lua/, each with its keys, arguments, result and clock. Every script first ends what is overdue, then
+// lets the queue move up, and publishes last, so that a refused message changes nothing.
+//
+// # In the client
+//
+// One actor, the desk, knows what the client waits for and holds. It does no I/O; commands run in tasks whose results
+// are messages to it.
+//
+//	┌────────┐ granted ┌──────┐ released, lost
+//	│ asking │ ──────▶ │ held │ ──────────────▶ gone
+//	└────────┘         └──────┘
+//	   │ ▲ offered, unknown, or a lost answer: ask again
+//	   ▼ │
+//	┌────────┐ ctx ended, closed
+//	│ queued │ ──────────────────▶ given back: cancel, or forbid if a command is still on its way
+//	└────────┘
+//
+// # Rights
+//
+// The least that a user needs, for the prefix "lk:" (client|setinfo is new in 7.2, and only informs):
+//
+//	ACL SETUSER locks on >password resetchannels ~lk:* &lk:* -@all +hello +client +evalsha +eval +subscribe +unsubscribe
+//	    +publish +time +hmget +hset +hget +hgetall +hkeys +hlen +hdel +zadd +zrem +zcard +zscore +zrange +zrangebyscore
+//	    +pexpireat +del +exists +scan
+//
+// and +wait with [WithWaitReplicas]. Without the channels everything works, but waiters hear of a grant from their
+// heartbeat only.
+//
+// # Design notes
+//
+// The queue offers; the waiter claims. Whatever makes room (a release, a cancellation, an expiry) moves the head of the
+// queue to the holders, in order, and reserves its permits for two heartbeats; the waiter claims by sending its acquire
+// again. Rejected: waking the head to try for itself. Many readers at the head would each walk the queue
+// to see whether they are next, and one that is slow would keep the permits idle without anybody's knowing.
+// Rejected: believing an offer's message without a claim. A forged message would make a holder, and the time of the
+// grant would be unknown, so that validity could not be counted.
+//
+// Everything can be repeated. A grant is known by its client's random number and a count; asking again for what was
+// granted brings the same token, releasing again what was released is no loss. So lost replies and the retries of
+// the client library do no harm. A request that is given up while its command may be on its way is forbidden for a minute:
+// the command has no effect if it still comes.
+//
+// A client is alive on a name as long as its heartbeat says so, for all its requests at once: one command per heartbeat and
+// process, however many wait (one per name in a cluster, in one round trip). A dead client's requests are skipped when they
+// come to the head. Rejected: one key per process for its liveness; scripts would have to read keys that they cannot
+// declare, which clusters and rights forbid.
+//
+// A dead holder sends no message, so the time to its deadline is part of the answer to a waiter, who looks again when it
+// has passed. With times to live below a heartbeat that costs a command per time to live.
+//
+// The inbox (one subscription per client) is opened when something waits, or has been held for 50 ms, and closed
+// after five seconds without use. It is not pinged: when the heartbeat finds an offer of which no message came within half
+// a second, the connection is opened anew. Each new subscription looks at everything once.
+//
+// Renewal is the caller's: when, how often, and when to stop. It has connections of its own, so that neither the
+// application nor a crowd of waiters can keep it from them.
+//
+// A lone grant lives in one field of the hash and has a short path of its own in the scripts, for that is the common case; the
+// general rules (common.lua) would take twice the server's time. Rejected: a short path for more: it is twice the code
+// to get wrong.
+//
+// All answers but a script's own "not held" leave a grant as it was: LOADING, READONLY, CLUSTERDOWN, TRYAGAIN, BUSY, OOM,
+// MISCONF, time-outs and resets are [backends.ErrUnavailable]. Renewals and releases begin with a write that is
+// allowed when memory is exhausted, which makes the server allow the rest of the script. NOAUTH, NOPERM and WRONGPASS are
+// [backends.ErrPermission].
+//
+// A waiter survives the server's absence; a new request does not: it fails with ErrUnavailable, for nobody knows yet
+// whether it will ever be possible. If a waiter's place was lost meanwhile it queues again, and is told (Requeued).
+//
+// Use noeviction as maxmemory-policy: under volatile-ttl locks are the first to go. The client library writes failed dials
+// to its own logger, which redis.SetLogger of go-redis silences.
 package redis

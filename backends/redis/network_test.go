@@ -44,17 +44,6 @@ func TestLostReplyOfAnAcquireGrantsOnce(t *testing.T) {
 	}
 }
 
-func TestLostReplyOfAReleaseIsNoLoss(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	p := b.server.NewProxy(t)
-	c := b.through(p)
-	g := b.acquire(c, mutex("n", time.Minute))
-	p.Judge(once("evalsha", dropReply))
-	if err := c.Release(b.ctx, g); err != nil {
-		t.Fatalf("Release, repeated by the client: %v", err)
-	}
-}
-
 func TestLostReplyOfAClaimGrantsOnce(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	p := b.server.NewProxy(t)
@@ -69,33 +58,6 @@ func TestLostReplyOfAClaimGrantsOnce(t *testing.T) {
 	}
 }
 
-// An acquire that was given up may reach the server after the command that gave it up.
-func TestAcquireThatArrivesAfterItsCancellationHasNoEffect(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	p := b.server.NewProxy(t)
-	c, other := b.through(p), b.open()
-	b.release(c, b.acquire(c, mutex("n", time.Minute)))
-
-	late, arrived := make(chan struct{}), make(chan struct{})
-	p.Judge(once("evalsha", func() redistest.Verdict {
-		close(arrived)
-		<-late
-		return redistest.DropReply
-	}))
-	ctx, cancel := context.WithCancel(b.ctx)
-	go func() { <-arrived; cancel() }()
-	if _, err := c.Acquire(ctx, mutex("n", time.Minute)); !errors.Is(err, context.Canceled) {
-		t.Fatalf("Acquire: %v, want context.Canceled", err)
-	}
-	b.server.ResetCalls(t)
-	close(late)
-	b.until("the late acquire has been executed", func() bool { return b.server.Calls(t)["evalsha"] > 0 })
-	if s := b.inspect(other, "n"); len(s.Holders) != 0 || len(s.Waiters) != 0 {
-		t.Fatalf("the late acquire took effect: %+v", s)
-	}
-	b.release(other, b.acquire(other, mutex("n", time.Minute)))
-}
-
 func TestCallerReturnsAtItsDeadlineFromABlackHole(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	p := b.server.NewProxy(t)
@@ -107,53 +69,6 @@ func TestCallerReturnsAtItsDeadlineFromABlackHole(t *testing.T) {
 	if _, err := c.Acquire(ctx, mutex("n", time.Minute)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Acquire: %v, want context.DeadlineExceeded", err)
 	}
-}
-
-// Validity counts from before the request was sent, so an answer that comes late enough grants nothing.
-func TestGrantThatComesAfterItsTimeIsGivenBack(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	p := b.server.NewProxy(t)
-	c, other := b.through(p), b.open()
-	const ttl = 100 * time.Millisecond
-	b.release(c, b.acquire(c, mutex("n", ttl)))
-	p.Judge(once("evalsha", func() redistest.Verdict {
-		<-time.After(2 * ttl) // the fault itself: the request is held up
-		return redistest.Pass
-	}))
-	if g, err := c.Acquire(b.ctx, mutex("n", ttl)); !errors.Is(err, backends.ErrUnavailable) {
-		t.Fatalf("Acquire = %+v, %v; want ErrUnavailable", g, err)
-	}
-	b.release(other, b.acquire(other, mutex("n", ttl)))
-}
-
-// A subscription that is dead, silently, delays a grant until the next heartbeat, and is then replaced.
-func TestWaiterIsGrantedAlthoughItsSubscriptionIsDead(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	p := b.server.NewProxy(t)
-	p.Judge(func(r []byte) redistest.Verdict {
-		if bytes.Contains(r, []byte("subscribe")) {
-			return redistest.Swallow
-		}
-		return redistest.Pass
-	})
-	holder, c := b.open(), b.through(p, redis.WithHeartbeat(50*time.Millisecond))
-	g := b.acquire(holder, mutex("n", time.Minute))
-	w := b.queue(c, mutex("n", time.Minute))
-	b.release(holder, g)
-	b.release(c, w.granted())
-}
-
-func TestCutSubscriptionIsReplacedAndMissedOffersAreFound(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	p := b.server.NewProxy(t)
-	// The heart beats so rarely that only the message, or the look after a new subscription, can bring the grant.
-	holder, c := b.open(), b.through(p, redis.WithHeartbeat(time.Minute))
-	g := b.acquire(holder, mutex("n", time.Minute))
-	w := b.queue(c, mutex("n", time.Minute))
-	b.listening(c)
-	p.CutAll()
-	b.release(holder, g)
-	b.release(c, w.granted())
 }
 
 // listening waits until the client is subscribed to its inbox: then it knows that its request is queued.
@@ -180,27 +95,6 @@ func TestConnectionResetsAreSurvived(t *testing.T) {
 		}
 	}
 	b.release(c, g)
-}
-
-func TestApplicationsExhaustedPoolDoesNotMatter(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	app := b.server.ClientOf(t, &goredis.Options{PoolSize: 1})
-	c := open(t, app, redis.WithPrefix(b.prefix))
-	ctx, cancel := context.WithCancel(b.ctx)
-	blocked := make(chan error, 1)
-	go func() { blocked <- app.BLPop(ctx, 0, b.prefix+"list").Err() }()
-	b.until("the application blocks its connection", func() bool {
-		return b.client.Info(b.ctx, "clients").Val() != "" &&
-			bytes.Contains([]byte(b.client.Info(b.ctx, "clients").Val()), []byte("blocked_clients:1"))
-	})
-	g := b.acquire(c, mutex("n", time.Minute))
-	if r := b.renew(c, g, time.Minute); r.Err != nil {
-		t.Errorf("Renew: %v", r.Err)
-	}
-	b.release(c, g)
-	b.client.LPush(b.ctx, b.prefix+"list", "x")
-	<-blocked
-	cancel()
 }
 
 func TestUnreachableServerIsUnavailable(t *testing.T) {

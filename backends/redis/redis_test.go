@@ -2,7 +2,6 @@ package redis_test
 
 import (
 	"context"
-	"errors"
 	"net"
 	"testing"
 	"time"
@@ -176,29 +175,6 @@ func mutex(name string, ttl time.Duration) backends.Request {
 		Resource: backends.Resource{Name: name, Kind: backends.Mutex, Capacity: 1},
 		Weight:   1, Tokens: 1, TTL: ttl,
 		Owner: backends.Owner{Host: "host", PID: 1, Label: "test"},
-	}
-}
-
-func TestNewRefusesBadOptions(t *testing.T) {
-	c := goredis.NewClient(&goredis.Options{})
-	defer c.Close()
-	for what, opt := range map[string]redis.Option{
-		"empty prefix":   redis.WithPrefix(""),
-		"braces":         redis.WithPrefix("a{b}"),
-		"negative grace": redis.WithGrace(-1),
-		"long grace":     redis.WithGrace(2 * time.Hour),
-		"fast heart":     redis.WithHeartbeat(time.Millisecond),
-		"slow heart":     redis.WithHeartbeat(time.Hour),
-		"replicas":       redis.WithWaitReplicas(-1, time.Second),
-		"no patience":    redis.WithWaitReplicas(1, 0),
-		"zero option":    {},
-	} {
-		if _, err := redis.New(c, opt); !errors.Is(err, backends.ErrInvalid) {
-			t.Errorf("%s: New says %v, want ErrInvalid", what, err)
-		}
-	}
-	if _, err := redis.New(nil); !errors.Is(err, backends.ErrInvalid) {
-		t.Errorf("no client: New says %v, want ErrInvalid", err)
 	}
 }
 

@@ -1,0 +1,82 @@
+package redis_test
+
+import (
+	"bytes"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+)
+
+// A subscription that is dead, silently, delays a grant until the next heartbeat, and is then replaced.
+func TestWaiterIsGrantedAlthoughItsSubscriptionIsDead(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	p.Judge(func(r []byte) redistest.Verdict {
+		if bytes.Contains(r, []byte("subscribe")) {
+			return redistest.Swallow
+		}
+		return redistest.Pass
+	})
+	holder, c := b.open(), b.through(p, redis.WithHeartbeat(50*time.Millisecond))
+	g := b.acquire(holder, mutex("n", time.Minute))
+	w := b.queue(c, mutex("n", time.Minute))
+	b.release(holder, g)
+	b.release(c, w.granted())
+}
+
+func TestCutSubscriptionIsReplacedAndMissedOffersAreFound(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	// The heart beats so rarely that only the message, or the look after a new subscription, can bring the grant.
+	holder, c := b.open(), b.through(p, redis.WithHeartbeat(time.Minute))
+	g := b.acquire(holder, mutex("n", time.Minute))
+	w := b.queue(c, mutex("n", time.Minute))
+	b.listening(c)
+	p.CutAll()
+	b.release(holder, g)
+	b.release(c, w.granted())
+}
+
+func TestReleaseWakesExactlyTheNext(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	holder := b.open(redis.WithHeartbeat(time.Minute))
+	g := b.acquire(holder, mutex("n", time.Minute))
+	var waits []*waiting
+	var clients []*redis.Backend
+	for range 5 {
+		c := b.open(redis.WithHeartbeat(time.Minute))
+		clients = append(clients, c)
+		for range 10 {
+			waits = append(waits, b.queue(c, mutex("n", time.Minute)))
+		}
+		b.listening(c)
+	}
+	b.server.ResetCalls(t)
+	b.release(holder, g)
+	h := waits[0].granted()
+	calls := b.server.Calls(t)
+	if calls["publish"] != 1 || calls["evalsha"] != 2 {
+		t.Errorf("a hand-off took %d messages and %d commands, want 1 and 2", calls["publish"], calls["evalsha"])
+	}
+	b.release(clients[0], h)
+}
+
+// A message is a hint: a forged one makes nobody a holder.
+func TestForgedOfferGrantsNothing(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	holder, c := b.open(), b.open()
+	g := b.acquire(holder, mutex("n", time.Minute))
+	w := b.queue(c, mutex("n", time.Minute))
+	b.listening(c)
+	for _, m := range []string{"o 1 n", "o 2 n", "o ff,1,zz n", "o 1 ", "o", "", "c  n", "b  n", "x y z", "o 1 other"} {
+		b.client.Publish(b.ctx, c.Channel(), m)
+	}
+	s := b.inspect(c, "n")
+	if len(s.Holders) != 1 || s.Holders[0].ID != g.ID {
+		t.Errorf("holders after forged messages: %+v", s.Holders)
+	}
+	b.release(holder, g)
+	b.release(c, w.granted())
+}

@@ -1,0 +1,17 @@
+package redis_test
+
+import (
+	"testing"
+	"time"
+)
+
+func TestLostReplyOfAReleaseIsNoLoss(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c := b.through(p)
+	g := b.acquire(c, mutex("n", time.Minute))
+	p.Judge(once("evalsha", dropReply))
+	if err := c.Release(b.ctx, g); err != nil {
+		t.Fatalf("Release, repeated by the client: %v", err)
+	}
+}
