@@ -46,10 +46,8 @@ func (b *Backend) request(
 
 // await returns when c is answered, which the end of ctx brings about.
 func (b *Backend) await(ctx context.Context, c *call) {
-	select { // the common case, at a third of the price
-	case <-c.done:
+	if !c.pending() {
 		return
-	default:
 	}
 	// When both are ready it does not matter which case runs: cancelWait leaves a call alone that is not waiting
 	// any more, and afterwards the end of ctx wins in any case.

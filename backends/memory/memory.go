@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/actor"
@@ -53,8 +54,16 @@ type call struct {
 	place   *list.Element    // in the queue, while the call waits there
 	since   time.Time        // when it came
 	err     error
+	state   atomic.Uint32
 	done    chan struct{} // capacity 1: the actor never waits for a caller
 }
+
+// The states of a call. Most calls are answered before their caller looks, and need no channel.
+const (
+	open     uint32 = iota // nobody has answered, nobody waits
+	awaited                // the caller waits on done, or is about to: whoever answers sends
+	answered               // err, and grant, may be read
+)
 
 // newCall takes a call from the store's pool. The pool is the store's own because a channel made in a testing/synctest
 // bubble must not leave it.
@@ -70,19 +79,28 @@ func (b *Backend) newCall(turn func(*store, *call)) *call {
 // free takes a call back whose answer has been received.
 func (c *call) free() {
 	s := c.client.store
-	*c = call{done: c.done}
+	c.turn, c.client, c.request, c.grant, c.target = nil, nil, backends.Request{}, backends.Grant{}, nil
+	c.other, c.place, c.since, c.err = nil, nil, time.Time{}, nil
+	c.state.Store(open)
 	s.calls.Put(c)
 }
 
 func (c *call) answer(err error) {
 	c.err = err
-	c.done <- struct{}{}
+	if c.state.Swap(answered) == awaited { // else the caller has it now, and c with it
+		c.done <- struct{}{}
+	}
 }
+
+// pending reports whether the answer is still to come, and then it comes over done.
+func (c *call) pending() bool { return c.state.CompareAndSwap(open, awaited) }
 
 // do has the actor handle c, which no turn leaves waiting, and returns when it is answered.
 func (b *Backend) do(c *call) {
 	b.store.actor.Deliver(c)
-	<-c.done
+	if c.pending() {
+		<-c.done
+	}
 }
 
 // run has the actor call f, unless the client is closed.
