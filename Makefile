@@ -74,6 +74,10 @@ lint: $(GOLANGCI) ## go vet, golangci-lint, the rules of the house, the build fo
 	GO=$(GO) scripts/rules.sh
 	GO=$(GO) scripts/cross.sh
 
+.PHONY: fmt
+fmt: $(GOLANGCI) ## format the sources, imports in three groups
+	$(GOLANGCI) fmt ./...
+
 .PHONY: vuln
 vuln: $(GOVULNCHECK) ## known vulnerabilities in what we depend on (needs the vulnerability database)
 	$(GOVULNCHECK) ./...

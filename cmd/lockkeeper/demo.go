@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"strconv"
+	"syscall"
 	"time"
 
 	"golang.org/x/term"
@@ -41,20 +42,18 @@ func (d *demoCmd) Run(s streams) exitCode {
 		s.warn("%v", err)
 		return exitUnavailable
 	}
-	ctx, interrupted := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer interrupted()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
 	v, err := d.play(ctx, s, dir, locks)
-	switch {
-	case ctx.Err() != nil:
-		err = errors.Join(err, os.RemoveAll(dir))
-		s.warn("interrupted")
-		return exitCode(command.SignalCode(os.Interrupt))
-	case err != nil, !v.OK(), d.Keep:
+	if d.Keep || err == nil && !v.OK() {
 		fmt.Fprintln(s.out, "the history is kept in", dir)
-	default:
-		err = os.RemoveAll(dir)
+	} else {
+		err = errors.Join(err, os.RemoveAll(dir))
 	}
 	switch {
+	case ctx.Err() != nil:
+		s.warn("interrupted")
+		return exitCode(command.SignalCode(os.Interrupt))
 	case err != nil:
 		s.warn("%v", err)
 		return codeOf(err)
@@ -127,9 +126,9 @@ type demoWorkerCmd struct {
 	Goroutines int    `required:""`
 }
 
-// Run works until its input ends. An interrupt of the terminal is the director's affair.
+// Run works until its input ends. A signal to the whole group is the director's affair.
 func (d *demoWorkerCmd) Run(s streams) exitCode {
-	signal.Ignore(os.Interrupt)
+	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	where, err := store.Parse(d.Store)
 	if err != nil {
 		s.warn("%v", err)

@@ -76,13 +76,13 @@ func names(ctx context.Context, out io.Writer) error {
 	var wg sync.WaitGroup
 	errs := make([]error, 100)
 	for i := range errs {
-		wg.Go(func() { //nolint:forbidigo // a program that uses the library starts its goroutines as it likes
+		wg.Go(func() {
 			errs[i] = transfer("anna", "ben")
 		})
 	}
 	wg.Wait()
 	fmt.Fprintln(out, "names: anna has", balance["anna"], "and ben has", balance["ben"])
-	return errors.Join(append(errs, locks.Close(ctx))...)
+	return errors.Join(errors.Join(errs...), locks.Close(ctx))
 }
 
 // processes: the same claims, and now other processes of this machine are locked out as well.

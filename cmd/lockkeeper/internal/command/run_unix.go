@@ -113,7 +113,7 @@ func (p *process) collect() (code int, ended bool) {
 	for {
 		got, err := unix.Wait4(p.pid, &status, unix.WNOHANG, nil)
 		switch {
-		case err == unix.EINTR: //nolint:errorlint // Wait4 returns bare error numbers
+		case err == unix.EINTR:
 			continue
 		case err != nil:
 			panic(fmt.Sprintf("bug: command: wait4(%d): %v", p.pid, err))

@@ -97,7 +97,7 @@ func (c *counters) add(name int, token uint64) error {
 	if _, err := c.files[name].WriteAt(buf[:], 0); err != nil {
 		return err
 	}
-	return c.note(record{uint64(name), was.value + 1, token, was.token}) //nolint:gosec // a name's number is small
+	return c.note(record{uint64(name), was.value + 1, token, was.token})
 }
 
 func readCount(r io.ReaderAt) (count, error) {

@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -60,7 +61,7 @@ type Live struct {
 
 const (
 	barWidth = 30
-	clear    = "\x1b[2K"
+	erase    = "\x1b[2K"
 )
 
 // Begin writes the title.
@@ -79,7 +80,7 @@ func (l *Live) Show(s Scene) {
 		total += n
 	}
 	for i, w := range s.Workers {
-		filled := int(recent[i] * barWidth / total) //nolint:gosec // at most barWidth
+		filled := int(recent[i] * barWidth / total)
 		bar := colours.good + strings.Repeat("█", filled) + colours.off + strings.Repeat("░", barWidth-filled)
 		note := ""
 		switch {
@@ -88,9 +89,9 @@ func (l *Live) Show(s Scene) {
 		case w.Replaces != "":
 			note = "  in the place of " + w.Replaces
 		}
-		fmt.Fprintf(&b, clear+"  process %s  pid %-8d %s %14s grants%s\n", w.Process, w.PID, bar, thousands(w.Grants), note)
+		fmt.Fprintf(&b, erase+"  process %s  pid %-8d %s %14s grants%s\n", w.Process, w.PID, bar, thousands(w.Grants), note)
 	}
-	fmt.Fprintf(&b, clear+"  %.1f s of %.0f s %55s grants\n", s.Elapsed.Seconds(), s.Duration.Seconds(), thousands(s.grants()))
+	fmt.Fprintf(&b, erase+"  %.1f s of %.0f s %55s grants\n", s.Elapsed.Seconds(), s.Duration.Seconds(), thousands(s.grants()))
 	l.drawn, l.before = len(s.Workers)+1, s
 	_, _ = io.WriteString(l.Out, b.String())
 }
@@ -137,7 +138,7 @@ func pad(s string, width int) string {
 
 // thousands writes a number in groups of three digits.
 func thousands(n uint64) string {
-	s := fmt.Sprint(n)
+	s := strconv.FormatUint(n, 10)
 	for i := len(s) - 3; i > 0; i -= 3 {
 		s = s[:i] + " " + s[i:]
 	}

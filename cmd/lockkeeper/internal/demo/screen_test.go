@@ -39,7 +39,7 @@ func TestLiveDrawsInPlace(t *testing.T) {
 	first := strings.Count(out.String(), "\n")
 	out.Reset()
 	l.Show(scene)
-	if first != 4 || !strings.HasPrefix(out.String(), "\x1b[4A"+clear) {
+	if first != 4 || !strings.HasPrefix(out.String(), "\x1b[4A"+erase) {
 		t.Errorf("%d lines, then %q", first, out.String())
 	}
 	for _, part := range []string{"SIGKILL at 3.0 s", "in the place of 2", "5 000 grants"} {

@@ -91,7 +91,7 @@ func (v *Verdict) counter(dir, prefix string, n int, all []record, events []hist
 	}
 	chain := chain{name: strconv.Itoa(n), last: last, grants: grants, fault: v.fault}
 	for _, r := range all {
-		if r.name == uint64(n) { //nolint:gosec // a name's number is small
+		if r.name == uint64(n) {
 			chain.records = append(chain.records, r)
 		}
 	}

@@ -36,12 +36,12 @@ type Worker struct {
 
 // Work contends for the names until the input ends, and then returns when nothing is held any more. Every tick it writes a line to the
 // output: the number of grants so far.
-func Work(w Worker) error {
+func Work(w Worker) (err error) {
 	files, err := openCounters(w.Dir, w.Process, w.Names)
 	if err != nil {
 		return err
 	}
-	defer files.close()
+	defer func() { err = errors.Join(err, files.close()) }()
 	out, err := os.OpenFile(historyPath(w.Dir, w.Process), os.O_CREATE|os.O_EXCL|os.O_WRONLY|os.O_APPEND, private)
 	if err != nil {
 		return err

@@ -39,7 +39,7 @@ func TestDefaultIsPrivateToTheUser(t *testing.T) {
 
 func TestDefaultRefusesWhatOthersMayWrite(t *testing.T) {
 	for name, prepare := range map[string]func(dir string) error{
-		"mode 0755":     func(dir string) error { return os.Mkdir(dir, 0o755) }, //nolint:gosec // the fault under test
+		"mode 0755":     func(dir string) error { return os.Mkdir(dir, 0o755) },
 		"a file":        func(dir string) error { return os.WriteFile(dir, nil, 0o600) },
 		"symbolic link": func(dir string) error { return os.Symlink(t.TempDir(), dir) },
 	} {
