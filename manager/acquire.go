@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -39,11 +40,10 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 		if o.outer != nil {
 			c.m.waits.forget(r)
 		}
-		switch err { //nolint:errorlint // errRetired is never wrapped
-		case nil:
+		if err == nil {
 			return &r.Lease, nil
-		case errRetired: // between the look-up and the message; the next look-up finds its successor
-		default:
+		}
+		if !errors.Is(err, errRetired) { // between the look-up and the message; the next look-up finds its successor
 			return nil, err
 		}
 	}

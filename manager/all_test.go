@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -123,6 +124,9 @@ func TestAllValidityIsTheEarliestOfItsParts(t *testing.T) {
 		}
 		f.set(nil, nil)
 		mustRelease(t, l)
+		if !slices.Equal(f.gone, []string{"b", "a"}) { // the last taken first
+			t.Errorf("released in the order %q", f.gone)
+		}
 	})
 }
 

@@ -5,8 +5,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/lockkeeper/lockkeeper/backends/memory"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
 // One goroutine takes and releases one name: the price of a named lock that nobody else wants.

@@ -10,8 +10,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/lockkeeper/lockkeeper/actor"
-	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
@@ -173,89 +171,4 @@ func TestCloseMeetsEverything(t *testing.T) {
 			t.Errorf("%d acquired, %d released, %d lost", s.Acquisitions, s.Releases, s.Lost)
 		}
 	}
-}
-
-func TestHotNameKeepsItsKeeper(t *testing.T) {
-	bubble(t, func(t *testing.T, m *Manager) {
-		k := m.keeper("db")
-		for range 100 {
-			mustRelease(t, mustAcquire(t, m.Lock("db")))
-			sleep(linger / 3)
-		}
-		if m.keeper("db") != k {
-			t.Error("another keeper")
-		}
-		sleep(3 * linger)
-		if ks, _ := m.dir.all(false); len(ks) != 0 {
-			t.Errorf("%d keepers are left", len(ks))
-		}
-		if m.caretaker.timer != nil {
-			t.Error("a timer is armed for nobody")
-		}
-	})
-}
-
-// A store whose answer to one name is a panic takes down the keeper of that name, and nobody else.
-func TestPanicReachesWaitersAndHoldersAtOnce(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		p := &panicking{Backend: memory.New()}
-		m := newManager(t, p)
-		l, reader := mustAcquire(t, m.Lock("bad")), mustAcquire(t, m.RWLock("rw").Read())
-		other := mustAcquire(t, m.Lock("good"))
-		w := start(m.Lock("bad"))
-		p.arm = true
-		mustRelease(t, l) // the keeper wants tokens for w, and the store panics
-		_, err := m.RWLock("rw").Read().Acquire(context.Background())
-		<-w.done
-		var cause *actor.PanicError
-		for _, err := range []error{err, w.err} {
-			if !errors.Is(err, ErrUnavailable) || !errors.As(err, &cause) || cause.Value != "store" {
-				t.Errorf("waiter: %v", err)
-			}
-		}
-		wantLost(t, reader.Release(), Panicked)
-		p.arm = false
-		if !other.Valid() {
-			t.Error("another name was touched")
-		}
-		mustRelease(t, other)
-		synctest.Wait()
-		wantFree(t, m.Lock("bad"))
-		wantFree(t, m.RWLock("rw").Write())
-	})
-}
-
-type panicking struct {
-	backends.Backend
-	arm bool // while no keeper runs
-}
-
-func (p *panicking) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	if p.arm {
-		panic("store")
-	}
-	return p.Backend.TryAcquire(ctx, r)
-}
-
-func (p *panicking) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
-	if p.arm {
-		panic("store")
-	}
-	return p.Backend.Renew(ctx, rs)
-}
-
-func TestPanicEndsTheLeasesOfTheKeeper(t *testing.T) {
-	bubble(t, func(t *testing.T, m *Manager) {
-		l := mustAcquire(t, m.Lock("db"))
-		w := start(m.Lock("db"))
-		m.keeper("db").mail.Tell(42) // no message of a keeper's
-		synctest.Wait()
-		<-l.Context().Done()
-		wantLost(t, l.Err(), Panicked)
-		if w.waiting() || !errors.Is(w.err, ErrUnavailable) {
-			t.Errorf("waiter: %v", w.err)
-		}
-		wantLost(t, l.Release(), Panicked)
-		wantFree(t, m.Lock("db")) // its successor works
-	})
 }

@@ -49,7 +49,7 @@ type fake struct {
 
 	mu    sync.Mutex
 	calls map[string]int
-	sizes []int // of the renewals
+	gone  []string // names in the order of their releases
 }
 
 func newFake() *fake { return (&fakeStore{names: map[string]*fakeName{}}).client(1) }
@@ -251,9 +251,6 @@ func (f *fake) TryAcquire(ctx context.Context, r backends.Request) (g backends.G
 func (f *fake) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
 	out := make([]backends.Renewed, len(rs))
 	sent := time.Now()
-	f.mu.Lock()
-	f.sizes = append(f.sizes, len(rs))
-	f.mu.Unlock()
 	err := f.call(ctx, "renew", func() error {
 		s := f.store
 		s.mu.Lock()
@@ -284,6 +281,9 @@ func (f *fake) Renew(ctx context.Context, rs []backends.Renewal) []backends.Rene
 }
 
 func (f *fake) Release(ctx context.Context, g backends.Grant) error {
+	f.mu.Lock()
+	f.gone = append(f.gone, g.Resource.Name)
+	f.mu.Unlock()
 	return f.call(ctx, "release", func() error {
 		s := f.store
 		s.mu.Lock()
@@ -318,12 +318,6 @@ func (f *fake) held(name string) int {
 	f.store.mu.Lock()
 	defer f.store.mu.Unlock()
 	return len(f.store.name(name).holders)
-}
-
-func (f *fake) queued(name string) int {
-	f.store.mu.Lock()
-	defer f.store.mu.Unlock()
-	return len(f.store.name(name).queue)
 }
 
 func (f *fake) Inspect(context.Context, string) (backends.State, error) { return backends.State{}, nil }

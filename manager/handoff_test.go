@@ -202,8 +202,25 @@ func parkedGrantGoesBack(t *testing.T, fault func(context.Context, string) error
 		if next.Token() <= l.Token() {
 			t.Errorf("token %d after %d", next.Token(), l.Token())
 		}
+		if n := f.count("renew"); n != 1 {
+			t.Errorf("asked %d times for tokens", n)
+		}
 		f.set(nil, nil)
 		mustRelease(t, next)
+	})
+}
+
+func TestValidityNeverGoesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := newManager(t, newFake()).keeper("db")
+		g := &grant{}
+		late := time.Now().Add(time.Minute)
+		k.prolong(g, late)
+		valid, due := g.valid, g.renewAt
+		k.prolong(g, late.Add(-time.Second)) // an earlier attempt, answered later
+		if g.valid != valid || g.renewAt != due || !g.ValidUntil.Equal(late) {
+			t.Errorf("valid for %v, was %v", time.Duration(g.valid), time.Duration(valid))
+		}
 	})
 }
 

@@ -50,7 +50,6 @@ type request struct {
 	// Owned by the keeper.
 	place      place
 	waited     bool // it had to queue
-	counted    bool // its cancellation
 	owes       bool // straying: its grant is still to be given back
 	next, prev *request
 	grant      *grant

@@ -3,7 +3,6 @@ package manager
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -155,15 +154,4 @@ func TestNamesOfStatsAreStable(t *testing.T) {
 			t.Errorf("a row misses %q", k)
 		}
 	}
-}
-
-func TestErrorsNameTheResource(t *testing.T) {
-	bubble(t, func(t *testing.T, m *Manager) {
-		l := mustAcquire(t, m.Lock("db"))
-		_, err := m.Lock("db").TryAcquire(context.Background())
-		if !errors.Is(err, ErrBusy) || err.Error() != `acquire "db": busy` {
-			t.Errorf("got %v", err)
-		}
-		mustRelease(t, l)
-	})
 }

@@ -62,11 +62,11 @@ func (w *waits) cycle(r, last *request, seen map[*request]bool) []string {
 	return nil
 }
 
-// blocks says whether the owner of o, which waits, holds what r waits for in a way that keeps r out.
-func (o *request) blocks(r *request) bool {
-	for l := o.outer; l != nil; l = l.outer {
+// blocks says whether the owner of r, which waits, holds what w waits for in a way that keeps w out.
+func (r *request) blocks(w *request) bool {
+	for l := r.outer; l != nil; l = l.outer {
 		h := l.req
-		if h != nil && h.k == r.k && l.end.Load() == nil && h.weight+r.weight > r.cap {
+		if h != nil && h.k == w.k && l.end.Load() == nil && h.weight+w.weight > w.cap {
 			return true
 		}
 	}

@@ -1,0 +1,95 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestOneRequestStandsBeforeTheStoreHoweverManyWait(t *testing.T) {
+	twins(t, func(t *testing.T, a, b *Manager) {
+		l := mustAcquire(t, b.Lock("db"))
+		var ws []*waiter
+		for range 20 {
+			ws = append(ws, start(a.Lock("db")))
+		}
+		st, err := b.Inspect(context.Background(), "db")
+		if err != nil || len(st.Waiters) != 1 {
+			t.Errorf("store: %+v, %v", st, err)
+		}
+		ws[0].cancel(nil) // the place in the store's queue goes to the next
+		ws[0].waiting()
+		after, _ := b.Inspect(context.Background(), "db")
+		if len(after.Waiters) != 1 || after.Waiters[0].ID != st.Waiters[0].ID {
+			t.Errorf("place lost: %+v, was %+v", after.Waiters, st.Waiters)
+		}
+		mustRelease(t, l)
+		for _, w := range ws[1:] {
+			mustRelease(t, w.granted(t))
+		}
+	})
+}
+
+// An error of the store reaches everybody who waited for it; the next acquire asks again.
+func TestUnavailableStoreIsToldToAllWhoWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		down := errors.New("connection refused")
+		f.set(func(ctx context.Context, op string) error {
+			_ = slow(time.Second)(ctx, op)
+			return down
+		}, nil)
+		ws := []*waiter{start(m.Lock("db")), start(m.Lock("db")), start(m.Lock("db"))}
+		sleep(2 * time.Second)
+		for _, w := range ws {
+			if w.waiting() || !errors.Is(w.err, ErrUnavailable) || !errors.Is(w.err, down) || errors.Is(w.err, ErrBusy) {
+				t.Errorf("got %v", w.err)
+			}
+		}
+		_, err := m.Lock("db").TryAcquire(context.Background())
+		wantErr(t, err, ErrUnavailable)
+		f.set(nil, nil)
+		mustRelease(t, mustAcquire(t, m.Lock("db")))
+	})
+}
+
+// A store that does not answer keeps nobody beyond his context, and other names not at all.
+func TestHangingStoreHoldsNobodyBeyondHisContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set(only("acquire", hang), nil)
+		m := newManager(t, f)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		begin := time.Now()
+		_, err := m.Lock("db").Acquire(ctx)
+		wantErr(t, err, context.DeadlineExceeded)
+		if d := time.Since(begin); d != time.Second {
+			t.Errorf("waited %v", d)
+		}
+		l, err := m.Lock("other").TryAcquire(context.Background())
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustRelease(t, l)
+	})
+}
+
+// A grant that takes the store so long that little is left of it is not used.
+func TestGrantThatComesTooLateIsGivenBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		f.set(nil, only("acquire", slow(DefaultTTL*9/10)))
+		_, err := m.Lock("db").Acquire(context.Background())
+		wantErr(t, err, ErrUnavailable)
+		f.set(nil, nil)
+		synctest.Wait()
+		if n := f.held("db"); n != 0 {
+			t.Errorf("the store still keeps %d grants", n)
+		}
+	})
+}

@@ -1,0 +1,166 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestLeaseIsRenewedForAsLongAsItIsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		l := mustAcquire(t, m.Lock("db"))
+		last := l.ValidUntil()
+		for range 100 {
+			sleep(DefaultTTL / 3)
+			if !l.Valid() || l.ValidUntil().Before(last) {
+				t.Fatalf("valid %v until %v, was %v", l.Valid(), l.ValidUntil(), last)
+			}
+			last = l.ValidUntil()
+		}
+		if n := f.count("renew"); n < 90 || n > 140 {
+			t.Errorf("%d renewals in 100 thirds of the TTL", n)
+		}
+		mustRelease(t, l)
+		n := f.count("renew")
+		sleep(10 * DefaultTTL)
+		if d := f.count("renew") - n; d > 1 {
+			t.Errorf("%d renewals after the release", d)
+		}
+	})
+}
+
+func TestFailingRenewalsAreTriedAgainUntilTheyWork(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		l := mustAcquire(t, m.Lock("db"))
+		down := errors.New("reset by peer")
+		for range 10 {
+			f.set(only("renew", func(context.Context, string) error { return down }), nil)
+			n := f.count("renew")
+			for f.count("renew") < n+3 { // three failures in a row
+				sleep(10 * time.Millisecond)
+			}
+			f.set(nil, nil)
+			sleep(DefaultTTL / 6)
+			if !l.Valid() {
+				t.Fatal(l.Err())
+			}
+		}
+		mustRelease(t, l)
+	})
+}
+
+// The answer to a renewal comes after the holder was told that it has lost: it stays lost, and what the store still
+// keeps is given back.
+func TestLateRenewalRevivesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		l := mustAcquire(t, m.Lock("db"))
+		f.set(nil, only("renew", func(context.Context, string) error {
+			time.Sleep(DefaultTTL) // ignores its context: the store has renewed, the answer is under way
+			return nil
+		}))
+		<-l.Context().Done()
+		f.set(nil, nil) // for whoever comes next
+		until := l.ValidUntil()
+		w := start(m.Lock("db"))
+		sleep(3 * DefaultTTL) // the answer arrives
+		if l.Valid() || !l.ValidUntil().Equal(until) {
+			t.Errorf("revived until %v", l.ValidUntil())
+		}
+		wantLost(t, l.Err(), Expired)
+		next := w.granted(t)
+		if next.Token() <= l.Token() {
+			t.Errorf("token %d after %d", next.Token(), l.Token())
+		}
+		mustRelease(t, next)
+		sleep(time.Second)
+		if n := f.held("db"); n != 0 {
+			t.Errorf("the store still keeps %d grants", n)
+		}
+	})
+}
+
+// Renewals take nearly the whole TTL: counted from their sending there is nothing left of what they bring.
+func TestSlowRenewalsCountFromTheirSending(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		l := mustAcquire(t, m.Lock("db"))
+		begin := time.Now()
+		f.set(nil, only("renew", func(context.Context, string) error {
+			time.Sleep(DefaultTTL * 9 / 10)
+			return nil
+		}))
+		<-l.Context().Done()
+		if d := time.Since(begin); d > DefaultTTL*5/6 {
+			t.Errorf("told after %v", d)
+		}
+		wantLost(t, l.Release(), Expired)
+	})
+}
+
+func TestStoreThatForgotEndsTheLeaseAtTheNextRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		begin := time.Now()
+		ls := []*Lease{mustAcquire(t, m.Lock("db")), mustAcquire(t, m.RWLock("rw").Read())}
+		f.forget()
+		for _, l := range ls {
+			<-l.Context().Done()
+			if d := time.Since(begin); d > DefaultTTL/3+time.Millisecond {
+				t.Errorf("told after %v", d)
+			}
+			wantLost(t, l.Err(), NotOwner)
+			wantLost(t, l.Release(), NotOwner)
+		}
+	})
+}
+
+func TestTenThousandLeasesAreRenewedInBatches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		n := 10_000
+		if testing.Short() || raceEnabled {
+			n = 2_000
+		}
+		var wg sync.WaitGroup
+		var bad atomic.Int32
+		stop := make(chan struct{})
+		for i := range n {
+			wg.Go(func() {
+				l, err := m.RWLock("rw" + string(rune(i))).Read().Acquire(context.Background())
+				if err != nil {
+					bad.Add(1)
+					return
+				}
+				<-stop
+				if l.Release() != nil {
+					bad.Add(1)
+				}
+			})
+		}
+		synctest.Wait()
+		before := f.count("renew")
+		const periods = 10
+		sleep(periods * DefaultTTL / 3)
+		if calls := f.count("renew") - before; calls > periods*100 || calls < periods {
+			t.Errorf("%d calls in %d periods", calls, periods)
+		}
+		close(stop)
+		wg.Wait()
+		if bad.Load() != 0 {
+			t.Errorf("%d leases failed", bad.Load())
+		}
+	})
+}
