@@ -41,7 +41,7 @@ type core struct {
 	older, younger *core
 	children       family
 	watchers       map[*watch]struct{} // of this actor
-	told           bool                // watchers have been told of the end
+	left           bool                // out of the tree, and watchers are being told
 
 	tasks       sync.WaitGroup
 	deadLetters atomic.Uint64
@@ -118,7 +118,9 @@ func (c *core) conclude(err error) (drained bool) {
 	}
 	c.handled.Store(c.count)
 	c.state.Store(dead)
-	c.cancel(c.err)
+	if c.ctx.Err() == nil {
+		c.cancel(c.err)
+	}
 	return drained
 }
 

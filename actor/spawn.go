@@ -72,8 +72,9 @@ func Spawn[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], erro
 		return Ref[M]{}, errors.New("actor: spawn needs a name and a start function")
 	}
 	config := spawnConfig{mailbox: defaultMailbox}
-	for _, opt := range opts {
-		if err := opt(&config); err != nil {
+	if len(opts) > 0 { // else config need not be on the heap
+		var err error
+		if config, err = configured(opts); err != nil {
 			return Ref[M]{}, fmt.Errorf("actor: spawn %s: %w", name, err)
 		}
 	}
@@ -88,6 +89,17 @@ func Spawn[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], erro
 	c.armIdle()
 	go c.run()
 	return Ref[M]{c}, nil
+}
+
+// configured applies the options to the defaults.
+func configured(opts []SpawnOption) (spawnConfig, error) {
+	config := spawnConfig{mailbox: defaultMailbox}
+	for _, opt := range opts {
+		if err := opt(&config); err != nil {
+			return config, err
+		}
+	}
+	return config, nil
 }
 
 func newCell[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], error), config spawnConfig) *cell[M] {

@@ -133,7 +133,6 @@ func (c *cell[M]) terminate(failure error) {
 	c.endChildren(drained)
 	c.tasks.Wait()
 	c.behavior = nil
-	c.system.leave(c.parent, &c.core)
 	c.announce(failure)
 }
 
@@ -141,8 +140,11 @@ func (c *cell[M]) terminate(failure error) {
 // its spawner hears.
 func (c *cell[M]) announce(failure error) {
 	defer func() { // whatever a hook does
+		watchers := c.system.leave(c.parent, &c.core)
 		close(c.done)
-		c.tellWatchers()
+		for w := range watchers {
+			w.ended(c.err)
+		}
 		if failure != nil && c.policy.escalate && c.started {
 			c.escalate(failure)
 		}

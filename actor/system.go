@@ -168,8 +168,8 @@ func (s *System) join(parent, c *core) error {
 	return nil
 }
 
-// leave takes c out of the tree.
-func (s *System) leave(parent, c *core) {
+// leave takes c out of the tree and returns who watches it. From now on a new watch is told at once.
+func (s *System) leave(parent, c *core) (watchers map[*watch]struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if parent != nil {
@@ -177,6 +177,9 @@ func (s *System) leave(parent, c *core) {
 	} else {
 		s.root.remove(c)
 	}
+	watchers = c.watchers
+	c.watchers, c.left = nil, true
+	return watchers
 }
 
 // hook runs a hook and keeps its panic from the actor it runs on.

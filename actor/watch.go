@@ -42,11 +42,11 @@ func Watch[M, N any](s *Self[M], target Ref[N], ended func(err error) M) {
 	}
 }
 
-// addWatch reports false if the actor's end has been told already.
+// addWatch reports false if the actor has left already.
 func (c *core) addWatch(w *watch) bool {
 	c.system.mu.Lock()
 	defer c.system.mu.Unlock()
-	if c.told {
+	if c.left {
 		return false
 	}
 	if c.watchers == nil {
@@ -54,17 +54,6 @@ func (c *core) addWatch(w *watch) bool {
 	}
 	c.watchers[w] = struct{}{}
 	return true
-}
-
-// tellWatchers tells every watcher, once, that the actor has ended.
-func (c *core) tellWatchers() {
-	c.system.mu.Lock()
-	watchers := c.watchers
-	c.watchers, c.told = nil, true
-	c.system.mu.Unlock()
-	for w := range watchers {
-		w.ended(c.err)
-	}
 }
 
 // unwatch takes back all that this actor watches.
