@@ -96,7 +96,7 @@ func (d *demoCmd) play(ctx context.Context, s streams, dir, locks string) (*demo
 	return demo.Run(ctx, demo.Config{
 		Processes: d.Processes, Goroutines: d.Goroutines, Names: d.Names, Duration: time.Duration(d.For),
 		Dir: dir, Prefix: prefix,
-		Title: fmt.Sprintf("%d processes × %d goroutines contend for %d names in %v; one process will be killed.",
+		Title: fmt.Sprintf("%d processes × %d goroutines contend for %d names; half-way one process is killed.\nlocks: %v",
 			d.Processes, d.Goroutines, d.Names, where),
 		Screen: screen(s.out),
 		Command: func(process string) *exec.Cmd {

@@ -40,7 +40,7 @@ type Config struct {
 
 // A Screen shows what happens. Its methods are called by one goroutine.
 type Screen interface {
-	Begin(title string)
+	Say(text string)
 	Show(s Scene)
 	Judge(v *Verdict, s Scene)
 }
@@ -104,7 +104,7 @@ func Run(ctx context.Context, c Config) (*Verdict, error) {
 	}
 	s.crew = actor.NewOnDemand("demo reader", func(error) {}, func(error, *actor.PanicError) {})
 	defer close(s.gone)
-	c.Screen.Begin(c.Title)
+	c.Screen.Say(c.Title)
 	err = s.play(ctx)
 	if err = errors.Join(err, s.finish(), s.history.Err()); err != nil {
 		return nil, err
@@ -116,6 +116,8 @@ func Run(ctx context.Context, c Config) (*Verdict, error) {
 	for _, w := range s.workers {
 		processes = append(processes, w.Process)
 	}
+	c.Screen.Show(s.scene())
+	c.Screen.Say("checking what the processes have recorded")
 	v, err := judge(c.Dir, c.Prefix, c.Names, processes)
 	if err == nil {
 		c.Screen.Judge(v, s.scene())

@@ -102,6 +102,6 @@ func good(dir string) (Locker, func() error, error) {
 // silent is a screen that nobody looks at.
 type silent struct{ scenes int }
 
-func (*silent) Begin(string)          {}
+func (*silent) Say(string)            {}
 func (s *silent) Show(Scene)          { s.scenes++ }
 func (*silent) Judge(*Verdict, Scene) {}

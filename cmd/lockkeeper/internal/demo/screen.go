@@ -15,8 +15,8 @@ type Plain struct {
 	kills int           // that were told
 }
 
-// Begin writes the title.
-func (p *Plain) Begin(title string) { fmt.Fprintln(p.Out, title) }
+// Say writes a line.
+func (p *Plain) Say(text string) { fmt.Fprintln(p.Out, text) }
 
 // Show writes a line if a second has passed, or if something has happened.
 func (p *Plain) Show(s Scene) {
@@ -60,12 +60,15 @@ type Live struct {
 }
 
 const (
-	barWidth = 30
+	barWidth = 20
 	erase    = "\x1b[2K"
 )
 
-// Begin writes the title.
-func (l *Live) Begin(title string) { fmt.Fprintln(l.Out, title) }
+// Say writes a line below what was drawn.
+func (l *Live) Say(text string) {
+	l.drawn = 0
+	fmt.Fprintln(l.Out, text)
+}
 
 // Show draws the processes: the bar is a process's part of all grants since the last drawing.
 func (l *Live) Show(s Scene) {
@@ -87,20 +90,17 @@ func (l *Live) Show(s Scene) {
 		case w.Killed != 0:
 			bar = colours.bad + pad(fmt.Sprintf("✗ SIGKILL at %.1f s", w.Killed.Seconds()), barWidth) + colours.off
 		case w.Replaces != "":
-			note = "  in the place of " + w.Replaces
+			note = "  in place of " + w.Replaces
 		}
-		fmt.Fprintf(&b, erase+"  process %s  pid %-8d %s %14s grants%s\n", w.Process, w.PID, bar, thousands(w.Grants), note)
+		fmt.Fprintf(&b, erase+"  process %s  pid %-8d %s %12s grants%s\n", w.Process, w.PID, bar, thousands(w.Grants), note)
 	}
-	fmt.Fprintf(&b, erase+"  %.1f s of %.0f s %55s grants\n", s.Elapsed.Seconds(), s.Duration.Seconds(), thousands(s.grants()))
+	fmt.Fprintf(&b, erase+"  %.1f s of %.0f s %43s grants\n", s.Elapsed.Seconds(), s.Duration.Seconds(), thousands(s.grants()))
 	l.drawn, l.before = len(s.Workers)+1, s
 	_, _ = io.WriteString(l.Out, b.String())
 }
 
-// Judge draws the last state and writes the verdict.
-func (l *Live) Judge(v *Verdict, s Scene) {
-	l.Show(s)
-	writeVerdict(l.Out, v, s, colours(l.Colour))
-}
+// Judge writes the verdict.
+func (l *Live) Judge(v *Verdict, s Scene) { writeVerdict(l.Out, v, s, colours(l.Colour)) }
 
 // recent returns what each process was granted between two scenes.
 func recent(before, now Scene) []uint64 {

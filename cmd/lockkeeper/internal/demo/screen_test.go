@@ -20,7 +20,7 @@ var scene = Scene{
 func TestPlainTellsAKillOnce(t *testing.T) {
 	var out strings.Builder
 	p := &Plain{Out: &out}
-	p.Begin("title")
+	p.Say("title")
 	p.Show(scene)
 	p.Show(scene)
 	const want = `title
@@ -42,7 +42,7 @@ func TestLiveDrawsInPlace(t *testing.T) {
 	if first != 4 || !strings.HasPrefix(out.String(), "\x1b[4A"+erase) {
 		t.Errorf("%d lines, then %q", first, out.String())
 	}
-	for _, part := range []string{"SIGKILL at 3.0 s", "in the place of 2", "5 000 grants"} {
+	for _, part := range []string{"SIGKILL at 3.0 s", "in place of 2", "5 000 grants"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("%q is missing in\n%s", part, out.String())
 		}
