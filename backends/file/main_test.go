@@ -1,3 +1,5 @@
+//go:build unix
+
 package file
 
 import (
@@ -10,5 +12,7 @@ import (
 
 func TestMain(m *testing.M) {
 	proctest.Register("client", client)
+	proctest.Register("worker", worker)
+	proctest.Register("count", count)
 	goleak.VerifyTestMain(m)
 }

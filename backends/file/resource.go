@@ -108,9 +108,6 @@ func (r *resource) receive(m message) {
 		return
 	case m.verb == cancelWait && r.forget(m.call):
 		return
-	case m.verb == cancelWait && r.locking:
-		// The table is locked by a process that is slow, perhaps stopped. The caller must not wait for that.
-		r.actor.After(cancelPatience, message{verb: giveUp, call: m.call})
 	}
 	r.used = true
 	if m.verb == again {
@@ -126,6 +123,10 @@ func (r *resource) receive(m message) {
 	}
 	r.pending = append(r.pending, m)
 	r.work()
+	if m.verb == cancelWait && r.locking {
+		// The table is locked by a process that is slow, perhaps stopped. The caller must not wait for that.
+		r.actor.After(cancelPatience, message{verb: giveUp, call: m.call})
+	}
 }
 
 // cancelPatience is how long a cancelled caller waits for its ticket to be taken out of a table that another process has

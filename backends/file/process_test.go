@@ -1,0 +1,473 @@
+//go:build unix
+
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/history"
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
+)
+
+func reader(name string) backends.Request {
+	return backends.Request{
+		Resource: backends.Resource{Name: name, Kind: backends.ReadWrite, Capacity: backends.ReadWriteCapacity},
+		Weight:   1, Tokens: 1,
+	}
+}
+
+func writer(name string) backends.Request {
+	r := reader(name)
+	r.Weight = r.Capacity
+	return r
+}
+
+func permits(name string, n, of int64) backends.Request {
+	return backends.Request{
+		Resource: backends.Resource{Name: name, Kind: backends.Semaphore, Capacity: of}, Weight: n, Tokens: 1,
+	}
+}
+
+// patient returns a context for what must happen: it ends long after that, so that a fault fails the test and does
+// not hang it.
+func patient(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// sleepless returns a client for which no timer looks after lost wake-ups.
+func sleepless(t testing.TB, dir string, opts ...Option) *Backend {
+	b := open(t, dir, opts...)
+	b.timing.net = time.Hour
+	return b
+}
+
+func mustAcquire(t testing.TB, b backends.Backend, r backends.Request) backends.Grant {
+	t.Helper()
+	g, err := b.Acquire(patient(t), r)
+	if err != nil {
+		t.Fatalf("Acquire: %v", err)
+	}
+	return g
+}
+
+func mustRelease(t testing.TB, b backends.Backend, g backends.Grant) {
+	t.Helper()
+	if err := b.Release(patient(t), g); err != nil {
+		t.Fatalf("Release: %v", err)
+	}
+}
+
+func mustBeBusy(t testing.TB, b backends.Backend, r backends.Request) {
+	t.Helper()
+	if g, err := b.TryAcquire(patient(t), r); !errors.Is(err, backends.ErrBusy) {
+		t.Fatalf("TryAcquire = %+v, %v; want ErrBusy", g, err)
+	}
+}
+
+// waiterOf is a request that stands in the queue.
+type waiterOf struct {
+	t      testing.TB
+	cancel context.CancelFunc
+	done   chan struct{}
+	grant  backends.Grant
+	err    error
+}
+
+// enqueue begins an Acquire and returns when the queue is as long as it makes it.
+func enqueue(t testing.TB, b backends.Backend, r backends.Request) *waiterOf {
+	t.Helper()
+	ctx, cancel := context.WithCancel(patient(t))
+	before := waiters(t, b, r.Name)
+	w := &waiterOf{t: t, cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(w.done)
+		w.grant, w.err = b.Acquire(ctx, r)
+	}()
+	t.Cleanup(func() { cancel(); <-w.done })
+	for waiters(t, b, r.Name) <= before {
+		select {
+		case <-w.done:
+			t.Fatalf("Acquire did not wait: %+v, %v", w.grant, w.err)
+		default:
+			runtime.Gosched()
+		}
+	}
+	return w
+}
+
+func waiters(t testing.TB, b backends.Backend, name string) int {
+	t.Helper()
+	s, err := b.Inspect(patient(t), name)
+	if err != nil {
+		t.Fatalf("Inspect: %v", err)
+	}
+	return len(s.Waiters)
+}
+
+func (w *waiterOf) granted() backends.Grant {
+	w.t.Helper()
+	<-w.done
+	if w.err != nil {
+		w.t.Fatalf("Acquire: %v", w.err)
+	}
+	return w.grant
+}
+
+func TestKilledHolderFreesAtOnce(t *testing.T) {
+	for what, r := range map[string][2]backends.Request{
+		"mutex": {mutex("db"), mutex("db")}, "writer": {writer("db"), reader("db")}, "reader": {reader("db"), writer("db")},
+		"semaphore": {permits("db", 2, 3), permits("db", 3, 3)},
+	} {
+		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir() + "/locks"
+			holder, b := startClient(t, dir), sleepless(t, dir)
+			g := mustAcquire(t, holder, r[0])
+			w := enqueue(t, b, r[1])
+			start := time.Now()
+			holder.p.Kill()
+			h := w.granted()
+			t.Logf("granted %v after the kill was sent", time.Since(start))
+			if h.Token <= g.Token {
+				t.Errorf("token %d after %d", h.Token, g.Token)
+			}
+			mustRelease(t, b, h)
+		})
+	}
+}
+
+// A try finds out by itself that the holder is dead.
+func TestTryAfterKill(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	holder, b := startClient(t, dir), sleepless(t, dir)
+	mustAcquire(t, holder, permits("db", 1, 1))
+	mustBeBusy(t, b, permits("db", 1, 1))
+	holder.p.Kill()
+	g, err := b.TryAcquire(patient(t), permits("db", 1, 1))
+	if err != nil {
+		t.Fatalf("TryAcquire: %v", err)
+	}
+	mustRelease(t, b, g)
+}
+
+func TestKilledWaitersAreSkipped(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	dead := []*distant{startClient(t, dir), startClient(t, dir), startClient(t, dir)}
+	g := mustAcquire(t, a, mutex("db"))
+	for _, d := range dead {
+		w := enqueue(t, d, mutex("db"))
+		defer w.cancel()
+	}
+	w := enqueue(t, b, mutex("db"))
+	dead[1].p.Kill() // in the middle, then the rest
+	dead[2].p.Kill()
+	dead[0].p.Kill()
+	<-dead[0].done
+	mustRelease(t, a, g)
+	mustRelease(t, b, w.granted())
+}
+
+// The holder and everybody before us die; nobody is left to wake us.
+func TestKilledHolderAndWaiters(t *testing.T) {
+	for range 5 {
+		dir := t.TempDir() + "/locks"
+		b := sleepless(t, dir)
+		var dead []*distant
+		for range 4 {
+			dead = append(dead, startClient(t, dir))
+		}
+		mustAcquire(t, dead[0], mutex("db"))
+		for _, d := range dead[1:] {
+			defer enqueue(t, d, mutex("db")).cancel()
+		}
+		w := enqueue(t, b, mutex("db"))
+		rand.Shuffle(len(dead), func(i, j int) { dead[i], dead[j] = dead[j], dead[i] })
+		for _, d := range dead {
+			d.p.Kill()
+		}
+		mustRelease(t, b, w.granted())
+	}
+}
+
+func TestStoppedHolderHoldsOn(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	holder, b := startClient(t, dir), sleepless(t, dir)
+	g := mustAcquire(t, holder, mutex("db"))
+	holder.p.Signal(syscall.SIGSTOP)
+	w := enqueue(t, b, mutex("db"))
+	mustBeBusy(t, b, mutex("db"))
+	w.cancel()
+	if <-w.done; !errors.Is(w.err, context.Canceled) {
+		t.Fatalf("Acquire = %+v, %v; want context.Canceled", w.grant, w.err)
+	}
+	w = enqueue(t, b, mutex("db"))
+	holder.p.Signal(syscall.SIGCONT)
+	mustRelease(t, holder, g)
+	mustRelease(t, b, w.granted())
+}
+
+// A process that was stopped while it changed a table delays others, but every call answers within its context.
+func TestTableLockedByStoppedProcess(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	g := mustAcquire(t, a, mutex("db"))
+	w := enqueue(t, b, mutex("db"))
+	stuck, err := os.OpenFile(dir+"/db.table", os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stuck.Close()
+	if err := syscall.Flock(int(stuck.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := a.Release(ctx, g); err != nil && !errors.Is(err, context.Canceled) {
+		t.Errorf("Release: %v", err)
+	}
+	w.cancel()
+	if <-w.done; !errors.Is(w.err, context.Canceled) {
+		t.Errorf("Acquire: %v; want context.Canceled", w.err)
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), 20*time.Millisecond)
+	defer cancel()
+	if _, err := b.Acquire(ctx, mutex("db")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Acquire: %v; want context.DeadlineExceeded", err)
+	}
+	if err := b.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Close: %v; want context.DeadlineExceeded", err)
+	}
+	if err := syscall.Flock(int(stuck.Fd()), syscall.LOCK_UN); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Close(patient(t)); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	mustRelease(t, a, mustAcquire(t, a, mutex("db")))
+	if s, err := a.Inspect(patient(t), "db"); err != nil || len(s.Holders)+len(s.Waiters) > 0 {
+		t.Errorf("Inspect = %+v, %v; want nobody", s, err)
+	}
+}
+
+// worker is the helper that acquires and releases until it is killed. Arguments: directory, history file, name of the process.
+func worker(c *proctest.Child) error {
+	b, err := New(c.Args[0])
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(c.Args[1], os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	rec := history.NewRecorder(f, c.Args[2])
+	ctx, stop := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for g := range 3 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if err := work(ctx, b, rec, strconv.Itoa(g)); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					os.Exit(1)
+				}
+			}
+		})
+	}
+	c.Say("ready")
+	c.Listen()
+	stop()
+	all.Wait()
+	return b.Close(context.Background())
+}
+
+// work is one grant, or a try or an acquire that is given up.
+func work(ctx context.Context, b *Backend, rec *history.Recorder, holder string) error {
+	kinds := []backends.Request{mutex("mutex"), mutex("mutex"), reader("rw"), reader("rw"), writer("rw"), permits("permits", 1+rand.Int64N(3), 3)}
+	r := kinds[rand.IntN(len(kinds))]
+	try := rand.IntN(8) == 0
+	give, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if rand.IntN(8) == 0 {
+		defer time.AfterFunc(time.Duration(rand.IntN(2000))*time.Microsecond, cancel).Stop()
+	}
+	asked := history.Now()
+	acquire := b.Acquire
+	if try {
+		acquire = b.TryAcquire
+	}
+	g, err := acquire(give, r)
+	switch {
+	case errors.Is(err, backends.ErrBusy), errors.Is(err, context.Canceled):
+		return nil
+	case err != nil:
+		return err
+	}
+	hold := rec.Granted(history.Grant{Name: r.Name, Capacity: r.Capacity, Weight: r.Weight, Token: g.Token, Holder: holder, Asked: asked})
+	runtime.Gosched()
+	hold.Ended()
+	return b.Release(context.Background(), g)
+}
+
+// Several processes use locks of all kinds while one after the other is killed and replaced. Afterwards the history
+// of all grants is checked: nobody overlapped, and tokens went up.
+func TestHistoryWithKills(t *testing.T) {
+	const processes = 4
+	kills := 30
+	if testing.Short() {
+		kills = 6
+	}
+	dir, logs := t.TempDir()+"/locks", t.TempDir()
+	files := []string{}
+	start := func(n int) *proctest.Process {
+		name := fmt.Sprintf("worker %d", n)
+		path := filepath.Join(logs, fmt.Sprint(n))
+		files = append(files, path)
+		p := proctest.Start(t, "worker", dir, path, name)
+		p.Expect("ready")
+		return p
+	}
+	deaths := filepath.Join(logs, "deaths")
+	files = append(files, deaths)
+	f, err := os.Create(deaths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rec := history.NewRecorder(f, "killer")
+	var running []*proctest.Process
+	number := map[*proctest.Process]int{}
+	for n := range processes {
+		p := start(n)
+		number[p] = n
+		running = append(running, p)
+	}
+	for n := range kills {
+		grow(t, files) // let some grants happen between two kills
+		i := rand.IntN(processes)
+		p := running[i]
+		rec.Died(fmt.Sprintf("worker %d", number[p]))
+		p.Kill()
+		running[i] = start(processes + n)
+		number[running[i]] = processes + n
+	}
+	for _, p := range running {
+		p.Say("stop")
+		if err := p.Wait(); err != nil {
+			t.Errorf("a worker failed: %v", err)
+		}
+	}
+	events, err := history.ReadFiles(files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := history.Check(events)
+	t.Log(v)
+	if err := v.Err(); err != nil {
+		t.Error(err)
+	}
+	b := open(t, dir)
+	for s, err := range b.List(patient(t)) {
+		t.Errorf("left behind: %+v, %v", s, err)
+	}
+}
+
+// grow returns when the files have grown by some hundred grants.
+func grow(t *testing.T, files []string) {
+	t.Helper()
+	size := func() (n int64) {
+		for _, f := range files {
+			if s, err := os.Stat(f); err == nil {
+				n += s.Size()
+			}
+		}
+		return n
+	}
+	const more = 400 * 250
+	ctx := patient(t)
+	for before := size(); size() < before+more; runtime.Gosched() {
+		if ctx.Err() != nil {
+			t.Fatal("the workers have come to a standstill")
+		}
+	}
+}
+
+// Many processes come at once. Everyone gets its turn, one at a time, and nothing is left.
+func TestManyProcessesAtOnce(t *testing.T) {
+	n := 100
+	if testing.Short() {
+		n = 20
+	}
+	dir := t.TempDir() + "/locks"
+	b := sleepless(t, dir)
+	counter := filepath.Join(t.TempDir(), "counter")
+	if err := os.WriteFile(counter, []byte("0"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var commands []*exec.Cmd
+	for range n {
+		cmd := proctest.Command(t, "count", dir, counter)
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		commands = append(commands, cmd)
+	}
+	for _, cmd := range commands {
+		if err := cmd.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+	if got, err := os.ReadFile(counter); err != nil || string(got) != strconv.Itoa(n) {
+		t.Errorf("the counter is %s, %v; want %d", got, err, n)
+	}
+	for s, err := range b.List(patient(t)) {
+		t.Errorf("left behind: %+v, %v", s, err)
+	}
+	inboxes, err := os.ReadDir(filepath.Join(dir, clientsName))
+	if err != nil || len(inboxes) != 1 {
+		t.Errorf("%d inboxes are left, %v; want one, ours", len(inboxes), err)
+	}
+}
+
+// count is the helper that adds one to a number in a file, under a lock.
+func count(c *proctest.Child) error {
+	b, err := New(c.Args[0])
+	if err != nil {
+		return err
+	}
+	b.timing.net = time.Hour
+	ctx := context.Background()
+	g, err := b.Acquire(ctx, mutex("db"))
+	if err != nil {
+		return err
+	}
+	text, err := os.ReadFile(c.Args[1])
+	if err != nil {
+		return err
+	}
+	n, err := strconv.Atoi(string(text))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(c.Args[1], []byte(strconv.Itoa(n+1)), 0o600); err != nil {
+		return err
+	}
+	if err := b.Release(ctx, g); err != nil {
+		return err
+	}
+	return b.Close(ctx)
+}

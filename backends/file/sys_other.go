@@ -1,0 +1,55 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+
+package file
+
+import (
+	"errors"
+	"os"
+)
+
+// On these systems New fails with ErrUnsupported. What follows makes the package compile; it is never called.
+
+const supported = false
+
+type fileID struct{}
+
+type lockMode int
+
+const (
+	unlocked lockMode = iota
+	shared
+	exclusive
+)
+
+const byPath = -1
+
+var errDead = errors.New("the process has ended")
+
+func tryLock(int, lockMode) (bool, error)       { return false, errors.ErrUnsupported }
+func waitLock(int) error                        { return errors.ErrUnsupported }
+func unlock(int)                                {}
+func closeFile(int)                             {}
+func readAt(int, []byte, int64) (int, error)    { return 0, errors.ErrUnsupported }
+func writeAt(int, []byte, int64) error          { return errors.ErrUnsupported }
+func truncate(int, int64) error                 { return errors.ErrUnsupported }
+func flush(int) error                           { return errors.ErrUnsupported }
+func lookup(int, string) (fileID, error)        { return fileID{}, errors.ErrUnsupported }
+func pathID(string) (fileID, error)             { return fileID{}, errors.ErrUnsupported }
+func refused(error) bool                        { return false }
+func trusted(uint32) bool                       { return false }
+func openDirectory(string) (int, error)         { return -1, errors.ErrUnsupported }
+func openSubdirectory(int, string) (int, error) { return -1, errors.ErrUnsupported }
+func awaitEnd(*os.File)                         {}
+
+func openRegular(int, string, bool) (int, fileID, error) { return -1, fileID{}, errors.ErrUnsupported }
+
+func examine(int) (id fileID, owner, mode uint32, err error) {
+	return fileID{}, 0, 0, errors.ErrUnsupported
+}
+
+func (*directory) createInbox(uint64) (*os.File, error) { return nil, errors.ErrUnsupported }
+func (*directory) removeInbox(uint64)                   {}
+func (*directory) dead(uint64) bool                     { return false }
+func (*directory) wake(uint64, string) bool             { return true }
+func (*directory) openWatch(uint64) (*os.File, error)   { return nil, errors.ErrUnsupported }
+func (*directory) sweepClients()                        {}
