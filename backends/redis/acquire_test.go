@@ -96,9 +96,6 @@ func TestOfferToADeadClientGoesOn(t *testing.T) {
 	w := b.queue(next, mutex("n", time.Hour))
 	dead.Crash()
 	b.release(holder, g)
-	if s := b.inspect(next, "n"); len(s.Holders) != 1 || s.Holders[0].ID.Client == w.grant.ID.Client {
-		t.Logf("the offer had lapsed before it could be seen: %+v", s)
-	}
 	b.release(next, w.granted())
 	lost.cancel()
 }

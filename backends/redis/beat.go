@@ -154,8 +154,13 @@ func (m beaten) on(d *desk) {
 	}
 	for i, l := range m.looks {
 		r, err := asReply(m.results[i].val, m.results[i].err)
+		if err == nil {
+			err = refusal(r.int(0))
+		} else {
+			err = d.b.classify(err)
+		}
 		if err != nil {
-			d.missed(l.place, d.b.classify(err))
+			d.missed(l.place, err)
 			continue
 		}
 		d.looked(l, r)
@@ -163,10 +168,14 @@ func (m beaten) on(d *desk) {
 	d.beat()
 }
 
-// missed notes why the requests of a place still wait.
+// missed notes why the requests of a place still wait. If waiting makes no sense they ask for themselves, and fail.
 func (d *desk) missed(p *place, err error) {
 	for e := p.waiting.Front(); e != nil; e = e.Next() {
-		e.Value.(*request).cause = err
+		q := e.Value.(*request)
+		q.cause = err
+		if final(err) && !q.asking {
+			d.ask(q)
+		}
 	}
 }
 
@@ -177,9 +186,6 @@ func (d *desk) looked(l look, r row) {
 	others := r.int(1) != 0
 	for j, seq := range l.ids {
 		code := r.int(2 + j)
-		if 2+j >= len(r) {
-			break
-		}
 		if q := d.waiting[seq]; q != nil && q.spot != nil && !q.asking {
 			q.cause = nil
 			if code == codeGivenUp { // offered, and the message has not come, or not yet

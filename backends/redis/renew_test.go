@@ -46,3 +46,23 @@ func TestRenewalRepeatedByTheClient(t *testing.T) {
 	}
 	b.release(c, g)
 }
+
+// A shorter time to live does not take back what the holder was promised before.
+func TestRenewalNeverShortens(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	c := b.open()
+	r := mutex("n", time.Minute)
+	r.Kind, r.Capacity = backends.Semaphore, 3
+	for range 2 { // a lone grant, and one of two
+		g := b.acquire(c, r)
+		a := b.renew(c, g, time.Second)
+		if a.Err != nil || a.ValidUntil.Before(g.ValidUntil) {
+			t.Fatalf("Renew = %+v; valid before until %v", a, g.ValidUntil)
+		}
+		for _, h := range b.inspect(c, "n").Holders {
+			if h.Expires < 30*time.Second {
+				t.Errorf("the server forgets the grant in %v, its holder was promised a minute", h.Expires)
+			}
+		}
+	}
+}

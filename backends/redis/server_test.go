@@ -294,3 +294,24 @@ func TestWaitReplicas(t *testing.T) {
 	replica.Cont(t)
 	b.release(c, g)
 }
+
+// Data of somebody else that takes the place of a queue ends the wait: it would never end by itself.
+func TestForeignDataEndsTheWait(t *testing.T) {
+	for what, put := range map[string]func(b *bed){
+		"another type":    func(b *bed) { b.client.Set(b.ctx, b.hash("n"), "junk", 0) },
+		"another version": func(b *bed) { b.client.HSet(b.ctx, b.hash("n"), "v", "99") },
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := newBed(t, server.Get(t))
+			a, c := b.open(), b.open(redis.WithHeartbeat(50*time.Millisecond))
+			b.acquire(a, mutex("n", time.Minute))
+			w := b.queue(c, mutex("n", time.Minute))
+			b.listening(c)
+			put(b)
+			<-w.ended
+			if !errors.Is(w.err, backends.ErrMismatch) {
+				t.Errorf("a waiting Acquire: %v, want ErrMismatch", w.err)
+			}
+		})
+	}
+}

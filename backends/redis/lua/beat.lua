@@ -4,14 +4,14 @@
 -- keys     H, Q, D of each name
 -- args     4 client; from 5, for each name: name, 1 if the client has waiters there, how many ids, their numbers
 -- result   for each name {time to the next deadline or -1, contended, then for each id: BUSY unknown, GRANTED held,
---          QUEUED, or GIVEN_UP for an offer to be claimed}, or {-1, 0} and nothing more if the key is not ours, or the
---          text of an error
+--          QUEUED, or GIVEN_UP for an offer to be claimed}, or {FOREIGN}, {VERSION}, or the text of an error
 -- clock    TIME
 
 local me, at = ARGV[4], 5
 
 local function beat(i, name, waits, from, n)
-  if open(i * 3 - 2, '') then return { '-1', 0 } end
+  local bad = open(i * 3 - 2, '')
+  if bad then return { bad } end
   prune('')
   local c = client(me)
   if waits == '1' and c.n > 0 then

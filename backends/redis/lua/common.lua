@@ -104,14 +104,19 @@ local function many()
   S.i, changed = '0', true
 end
 
--- keep keeps a grant until a deadline, be it new or not.
+-- few goes back to the simple form when there are no deadlines any more.
+local function few()
+  if S.i == '0' and S.u == 0 and redis.call('EXISTS', D) == 0 then S.i, changed = '1', true end
+end
+
+-- keep keeps a grant until a deadline, be it new or not. A deadline is never moved back: somebody may rely on it.
 local function keep(id, g, till)
   if S.i == '1' or S.m and S.m.id == id then
-    S.i, S.m = '2', { id = id, till = till, g = g }
+    S.i, S.m = '2', { id = id, till = math.max(till, S.m and S.m.till or 0), g = g }
   else
     many()
     written['g:' .. id] = g
-    redis.call('ZADD', D, text(till), 'g:' .. id)
+    redis.call('ZADD', D, 'GT', text(till), 'g:' .. id)
   end
   S.e, changed = math.max(S.e, till), true
 end
@@ -135,6 +140,7 @@ local function free(id, g)
     drop('g:' .. id)
   end
   S.u = math.max(0, S.u - (tonumber(string.match(g, '^%a(%d+)')) or 0))
+  few()
 end
 
 -- unqueue takes a waiter out of the queue.
@@ -182,6 +188,7 @@ local function prune(id)
       end
       S.u, S.g = 0, false
     end
+    few()
   end
 end
 
@@ -223,7 +230,6 @@ local function save(name)
     end
   end
   if changed then
-    if S.i == '0' and S.u <= 0 and redis.call('EXISTS', D) == 0 then S.i = '1' end
     if S.u <= 0 and S.q <= 0 then S.e = now end
     local expires = math.max(S.e, S.t, now) + LINGER
     local f = { 'v', FORMAT, 'k', S.k or '0', 'c', text(S.c), 'u', text(S.u), 't', text(S.t), 's', text(S.s),
