@@ -1,2 +1,88 @@
-// Package primitives is to be documented.
+// Package primitives has the locks of one process: [Mutex], [RWMutex] and [Semaphore].
+//
+// They do what [sync.Mutex], [sync.RWMutex] and golang.org/x/sync/semaphore do, and besides:
+//
+//   - Whoever waits can give up. Every wait takes a context; when it ends, so does the wait, with
+//     nothing held and nothing left in the queue.
+//   - They are strictly fair. Permits are granted in the order of arrival; nobody overtakes
+//     a waiter, the Try methods included; large requests and writers are not starved.
+//   - While nobody waits they cost what the standard library's do: a compare-and-swap to
+//     acquire and one to release. A lock at rest is at most 64 bytes of plain data: no goroutine,
+//     nothing to close, nothing to leak.
+//
+// # Which one
+//
+//	one holder                                    Mutex
+//	many readers or one writer                    RWMutex
+//	up to n holders, or shares of a budget        Semaphore
+//	no context, no fairness, shortest sections    sync.Mutex: a goroutine that runs may take the
+//	                                              lock before those that sleep, which is faster
+//	several processes or machines                 package manager
+//
+// # Rules for users
+//
+// A lock must not be copied after first use. None is re-entrant: who locks a second time what
+// it holds waits for itself, until its context ends. Two locks taken in different orders by
+// two goroutines are a deadlock, which likewise lasts until a context ends.
+// Unlocking what is not locked is a mistake in the program, and panics.
+//
+// An error of an acquire is either the end of its context (then [errors.Is] finds ctx.Err() in it,
+// and also the cause, if there is one), [ErrTooLarge] or [ErrNegative]. A nil context is refused
+// with an error too.
+//
+// In a [testing/synctest] bubble a waiting acquire is durably blocked.
+//
+// # How it works
+//
+// A mutex is a semaphore of one; a writer takes all permits of a reader-writer lock. So one
+// gate stands behind all three: a word, and a queue. The word has the permits in use and two
+// flags. As long as no flag is set, acquire and release are one compare-and-swap of it each.
+//
+//	            acquire, release: compare-and-swap
+//	             ┌──────┐
+//	             ▼      │
+//	         ┌──────────────┐  a waiter posts: push, then flags   ┌───────────────────┐
+//	         │     open     │ ──────────────────────────────────► │      queued       │
+//	         │  no flag set │                                     │ only the keeper's │
+//	         │              │ ◄────────────────────────────────── │ turn gives permits│
+//	         └──────────────┘  goHome: nobody left, no mail       └───────────────────┘
+//	                                                                ▲               │
+//	                                                                └───────────────┘
+//	                                                     release, cancel, arrival that fits: a turn
+//
+// Once somebody waits, the gate's keeper decides everything: it is an actor, which owns the
+// line of waiters. Its mail is an inbox that anybody pushes to, in one compare-and-swap:
+// waiters, and messages that a waiter wants to leave, that a Try wants an answer, that the size
+// is to change. It handles them one turn at a time.
+//
+// A turn needs a goroutine only for moments, so mostly it is lent one: whoever releases, cancels or
+// arrives takes the turn if nobody has it, does the keeper's work, and wakes those who were
+// granted after the turn is over. In a crowd a mutex so goes from hand to hand without the
+// word changing at all. Only if two callers meet at a gate too often is the keeper's own
+// goroutine started, which goes home when there is no mail.
+//
+// To cancel is to ask the keeper to leave: it answers that the waiter is gone, or that it had been
+// granted before, and then the waiter passes the permits on. So there is no race between
+// grant and cancel that anybody would have to win: the keeper's turn orders them. The
+// end of the context is preferred in every tie, so nil means that ctx was not done
+// after the grant.
+//
+// The protocol is model-checked (model/gate.pml, which names the steps that the comments here
+// call "model: …"), with the mistakes that are easy to make as mutants, each of which is caught.
+//
+// # Design notes
+//
+//   - The keeper might run on its own goroutine only, and name successors in advance. Measured,
+//     the switches to it cost more than the turns that a releaser runs itself.
+//   - The mail flag exists for the way home: the keeper may clear queued only if no waiter has
+//     posted since it looked. With queued alone a newcomer could slip in between
+//     a waiter's post and the keeper's second look. It costs one bit, hence 2^62-1 permits.
+//   - Cancel by compare-and-swap on the waiter, racing the grant, was given up for cancel by
+//     message: it saves an atomic operation per grant, and dead waiters in the queue.
+//   - Waiters are pooled, with their channels, but not in a synctest bubble: a channel made
+//     there must not be used elsewhere.
+//   - Acquires spin for about the length of a goroutine switch before they queue, and only
+//     while nobody is queued, so that spinning is never overtaking.
+//   - Most of what a contended hand-over costs is the runtime's: a select on two channels, a
+//     send, and the switch from goroutine to goroutine. The gate's own part is about a fifth.
 package primitives

@@ -1,0 +1,481 @@
+/* The protocol of the gate: fast path, queue, lent turns, direct hand-over, cancel, going home.
+ *
+ * Every step that gate.go and turn.go mark with "model: NAME" is one step here, marked with the
+ * same name; what only the turn touches is folded into its neighbours. Functions:
+ *
+ *     acquire, tryAcquire, release, post, knock, withdraw     gate.go
+ *     lend, run, collect, grant, withhold, goHome, settle     turn.go
+ *     Enter, Again, Leave, Wake                               actor.Activity
+ *
+ * Who takes part: the clients C0 … , each with its weight and its habits (below), and the
+ * keeper's own goroutine, which runs only when it is woken. A client acquires and releases
+ * ROUNDS times. So the model ends; whoever waits for ever is an invalid end state.
+ *
+ * Checked: never more permits held than there are; permits are granted in the order of the
+ * pushes; nobody enters past somebody whose post was complete before it came (overtaking); at
+ * the end all is at rest, and no permit is missing. And, with fairness, everybody ends.
+ *
+ * Mutants, each of which must be caught: see run.sh.
+ */
+#ifndef N
+#define N 3
+#endif
+#ifndef ROUNDS
+#define ROUNDS 1
+#endif
+/* MUTEX: one permit. Else two, and client 1 wants both. */
+#ifdef MUTEX
+#define LIMIT 1
+#define WEIGHT(i) 1
+#else
+#define LIMIT 2
+#define WEIGHT(i) (i == 1 -> LIMIT : 1)
+#endif
+/* who may give up waiting, and who only tries (9: nobody) */
+#ifndef CANCELLER
+#define CANCELLER 1
+#endif
+#ifndef TRIER
+#define TRIER 9
+#endif
+#define CANCELS(i) (i == CANCELLER)
+#define TRIES(i) (i == TRIER)
+#ifdef RESIZE
+#define ALL (N + 1)
+#define RESIZER N
+#else
+#define ALL N
+#endif
+
+mtype = { ACQUIRING, TRYING, LEAVING, RESIZING, GRANTED, REFUSED, GONE, REST, RUNNING, WOKEN };
+
+/* the word; flags beside the permits in use */
+byte used = 0; bit queued = 0; bit mail = 0;
+byte reserve = 0; byte withheld = 0;
+
+chan inbox = [2 * ALL] of { mtype, byte };         /* pushed by all, taken whole by the turn */
+byte line[ALL]; byte lined = 0;                    /* the turn's own, as are the next */
+byte size[ALL];                                    /* what i waits for */
+byte ticket[ALL]; byte pushes = 0; byte last = 0;  /* order of the pushes, and of the grants */
+
+mtype activity = REST; bit goroutine = 0;          /* the keeper */
+chan ready[ALL] = [1] of { mtype };                /* the answers */
+
+byte held = 0; byte ended = 0;
+byte parked = 0;                                   /* bit i: i's post is complete, and it is queued */
+byte seen[ALL];                                    /* who of them was parked when this one came */
+
+/* ---- what the turn does ---- */
+
+inline tell(x, what) { /* within a d_step */
+  out[outs] = x; outWhat[outs] = what; outs++;
+  parked = parked & ~(1 << x);
+  j = 0; do :: j < ALL -> seen[j] = seen[j] & ~(1 << x); j++ :: else -> break od; j = 0
+}
+
+inline take(n) { /* within a d_step */
+  if :: pot >= n -> pot = pot - n :: else -> used = used + (n - pot); pot = 0 fi
+}
+
+inline pop() { /* within a d_step: x = the front */
+  x = line[0]; j = 0;
+  do :: j + 1 < lined -> line[j] = line[j+1]; j++ :: else -> break od;
+  lined--; line[lined] = 0; j = 0
+}
+
+inline drop(y, found) { /* within a d_step: y leaves the line */
+  found = false; j = 0;
+  do :: j < lined && line[j] != y -> j++ :: else -> break od;
+  if
+  :: j < lined -> found = true;
+     do :: j + 1 < lined -> line[j] = line[j+1]; j++ :: else -> break od; lined--; line[lined] = 0
+  :: else -> skip
+  fi; j = 0
+}
+
+inline grant() {
+#ifdef RESIZE
+  /* withhold */
+  if
+  :: reserve != withheld ->
+     free = LIMIT - used + pot;
+     d_step {
+       if :: reserve - withheld < free -> free = reserve - withheld :: else -> skip fi;
+       take(free); withheld = withheld + free; free = 0
+     }
+  :: else -> skip
+  fi;
+#endif
+  do
+  :: lined == 0 -> break
+  :: else ->
+     free = LIMIT - used + pot;
+     if
+     :: size[line[0]] <= free ->
+        d_step { /* model: grant */
+          assert(queued);                          /* I3: nobody enters beside the turn */
+          pop(); take(size[x]);
+          assert(ticket[x] > last); last = ticket[x];
+          tell(x, GRANTED); x = 0; free = 0
+        }
+     :: else -> free = 0; break
+     fi
+  od
+}
+
+inline collect() {
+  if
+  :: empty(inbox) -> skip
+  :: nempty(inbox) ->
+#ifndef M_SHUT
+     queued = 1;                                   /* model: shut */
+#endif
+     d_step { /* model: collect */
+       batch = 0;
+       do :: inbox?kind[batch],whom[batch] -> batch++ :: empty(inbox) -> break od
+     };
+     b = 0;
+     do
+     :: b < batch ->
+        if
+        :: kind[b] == ACQUIRING ->
+           d_step {
+             if
+             :: size[whom[b]] > LIMIT - reserve -> tell(whom[b], REFUSED)
+             :: else -> line[lined] = whom[b]; lined++
+             fi
+           }
+        :: kind[b] == LEAVING ->
+           d_step { drop(whom[b], ok); if :: ok -> tell(whom[b], GONE) :: else -> skip fi; ok = false }
+        :: kind[b] == TRYING ->
+           grant();
+           free = LIMIT - used + pot;
+           d_step {
+             if
+             :: lined == 0 && size[whom[b]] <= free -> take(size[whom[b]]); tell(whom[b], GRANTED)
+             :: else -> tell(whom[b], REFUSED)
+             fi; free = 0
+           }
+        :: kind[b] == RESIZING ->
+           d_step {
+             reserve = size[whom[b]];
+             if :: reserve < withheld -> pot = pot + (withheld - reserve); withheld = reserve :: else -> skip fi;
+             i = 0;
+             do
+             :: i < lined && size[line[i]] > LIMIT - reserve -> x = line[i]; drop(x, ok); tell(x, REFUSED); ok = false; x = 0
+             :: i < lined && size[line[i]] <= LIMIT - reserve -> i++
+             :: else -> break
+             od; i = 0;
+             tell(whom[b], GRANTED)
+           }
+        fi;
+        skip;
+        d_step { kind[b] = 0; whom[b] = 0; b++ }
+     :: else -> break
+     od;
+     skip;
+     d_step { b = 0; batch = 0 }
+  fi
+}
+
+inline goHome(home) {
+  home = false;
+  do
+  :: true ->
+#ifndef M_HOME
+     mail = 0;                                     /* model: unflag */
+#endif
+     d_step { s = used; sq = queued };
+     if
+     :: nempty(inbox) -> break                     /* model: look */
+     :: empty(inbox) ->
+        d_step { /* model: home */
+          if
+#ifdef M_HOME
+          :: used == s && queued == sq -> used = used - pot; pot = 0; queued = 0; mail = 0; home = true
+#else
+          :: used == s && queued == sq && !mail -> used = used - pot; pot = 0; queued = 0; home = true
+#endif
+          :: else -> skip
+          fi
+        };
+        if :: home -> break :: else -> skip fi
+     fi
+  od;
+  skip;
+  d_step { s = 0; sq = 0 }
+}
+
+inline turn(look) {
+  if :: look -> collect() :: else -> skip fi;
+  do
+  :: true ->
+     grant();
+     if :: lined > 0 || withheld != reserve -> break :: else -> skip fi;
+     goHome(ok);
+     if :: ok -> break :: else -> skip fi;
+     collect()
+  od;
+  ok = false;
+  d_step { used = used - pot; pot = 0 }            /* model: settle */
+}
+
+inline wake() {
+  b = 0;
+  do
+  :: b < outs -> ready[out[b]]!outWhat[b]; b++     /* model: wake */
+  :: else -> break
+  od;
+  skip;
+  d_step { do :: outs > 0 -> outs--; out[outs] = 0; outWhat[outs] = 0 :: else -> break od; b = 0 }
+}
+
+/* ---- actor.Activity ---- */
+
+inline Enter(entered) {
+  d_step { entered = (activity == REST); if :: activity == REST -> activity = RUNNING :: else -> skip fi }
+}
+
+inline Wake() {
+  d_step { if :: activity == REST -> goroutine = 1 :: else -> skip fi; activity = WOKEN }
+}
+
+inline Leave() {
+  d_step {
+    if
+    :: activity == RUNNING -> activity = REST
+#ifdef M_LEAVE
+    :: else -> activity = REST
+#else
+    :: else -> goroutine = 1
+#endif
+    fi
+  }
+}
+
+/* ---- what callers do ---- */
+
+inline lend(look) {
+  turn(look);
+  do                                               /* Again, as often as it likes: lentTurns is no matter */
+  :: activity == WOKEN -> activity = RUNNING; turn(true)
+  :: true -> break
+  od;
+  Leave();
+  wake()
+}
+
+inline knock() {
+  Enter(entered);
+  if
+  :: entered -> entered = false; lend(true)
+  :: else -> Wake()
+  fi
+}
+
+inline post(what, n) {
+#ifdef M_FLAG
+  d_step { queued = 1; mail = 1 };                 /* before the push instead of after */
+#endif
+  d_step { inbox!what,me; if :: what == ACQUIRING -> pushes++; ticket[me] = pushes :: else -> skip fi }; /* model: push */
+  d_step { /* model: flag */
+    s = used;
+#ifndef M_FLAG
+    queued = 1; mail = 1;
+#endif
+    if :: what == ACQUIRING && !ready[me]?[GRANTED] -> parking() :: else -> skip fi
+  };
+  if
+#ifdef M_KNOCK
+  :: what != ACQUIRING -> s = 0; knock()
+#else
+  :: what != ACQUIRING || s + n <= LIMIT -> s = 0; knock()
+#endif
+  :: else -> s = 0
+  fi
+}
+
+/* the post of me is complete: whoever comes from now on must not enter before it. It may have
+ * been answered already: then it is neither in the line nor in the inbox. */
+inline parking() { /* within a d_step */
+  ok = (inbox??[ACQUIRING,eval(me)]);
+  j = 0; do :: j < lined -> ok = ok || line[j] == me; j++ :: else -> break od; j = 0;
+  if :: ok -> parked = parked | (1 << me) :: else -> skip fi; ok = false
+}
+
+inline entering() { /* within a d_step */
+  assert(seen[me] == 0)                            /* of those parked when it came, nobody is left */
+}
+
+inline release(n) {
+  do
+  :: true ->
+     d_step { s = used; sq = queued; sm = mail };
+     if
+     :: !sq && !sm ->
+#ifdef M_STORE
+        d_step { used = s - n; queued = 0; mail = 0; break }
+#else
+        d_step { ok = (used == s && !queued && !mail); if :: ok -> used = used - n :: else -> skip fi }; /* model: leave */
+        if :: ok -> break :: else -> skip fi
+#endif
+     :: else ->
+        Enter(entered);
+        if
+        :: entered -> entered = false;
+           if
+           :: lined > 1 && size[line[0]] == n && reserve == withheld && size[line[1]] > LIMIT - used ->
+#ifdef M_FREE
+              d_step { used = used - n; queued = 0; mail = 0 };   /* free first, then hand over */
+              d_step { pop(); used = used + n; last = ticket[x]; tell(x, GRANTED); x = 0; queued = 1; mail = 1 };
+#else
+              d_step { /* model: handover */
+                pop(); assert(ticket[x] > last); last = ticket[x]; tell(x, GRANTED); x = 0
+              };
+#endif
+              Leave();
+              wake()
+           :: else -> pot = n; lend(false)
+           fi;
+           break
+        :: else ->
+           d_step { ok = (used == s && queued == sq && mail == sm); if :: ok -> used = used - n :: else -> skip fi }; /* model: put */
+           if
+           :: ok ->
+#ifndef M_PUT
+              Wake();
+#endif
+              break
+           :: else -> skip
+           fi
+        fi
+     fi
+  od;
+  skip;
+  d_step { s = 0; sq = 0; sm = 0; ok = false }
+}
+
+#define LOCALS \
+  byte pot, free, x, j, i, b, batch, outs, s; bit sq, sm; bool ok, entered; \
+  mtype kind[2 * ALL]; byte whom[2 * ALL]; byte out[ALL]; mtype outWhat[ALL]
+
+proctype client(byte me) {
+  LOCALS;
+  byte round = 0; bool done, have; mtype answer = 0;
+  do
+  :: round < ROUNDS ->
+     d_step { round++; done = false; have = false; size[me] = WEIGHT(me); seen[me] = parked };
+     do
+     :: true ->
+        d_step { s = used; sq = queued; sm = mail };
+        if
+        :: !sq && !sm && s + size[me] <= LIMIT ->
+#ifdef M_ENTER
+           d_step { used = s + size[me]; ok = true };
+#else
+           d_step { /* model: enter */
+             ok = (used == s && !queued && !mail);
+             if :: ok -> used = used + size[me]; entering() :: else -> skip fi
+           };
+#endif
+           if :: ok -> have = true; break :: else -> skip fi
+        :: else ->
+           if
+           :: TRIES(me) && s + size[me] > LIMIT -> break
+           :: TRIES(me) && s + size[me] <= LIMIT ->
+              post(TRYING, size[me]);
+              ready[me]?answer;
+              have = (answer == GRANTED); break
+           :: !TRIES(me) ->
+              post(ACQUIRING, size[me]);
+              if
+              :: ready[me]?answer -> if :: CANCELS(me) -> done = true :: true -> skip fi
+              :: CANCELS(me) -> done = true;
+                 post(LEAVING, 0);                 /* model: cancel */
+#ifdef M_CANCEL
+                 answer = GONE
+#else
+                 ready[me]?answer
+#endif
+              fi;
+              have = (answer == GRANTED);
+              if
+              :: have && done -> have = false;
+#ifndef M_PASS
+                 release(size[me])                 /* model: passOn */
+#endif
+              :: else -> skip
+              fi;
+              break
+           fi
+        fi
+     od;
+     skip;
+     d_step { answer = 0; ok = false; s = 0; sq = 0; sm = 0 };
+     if
+     :: have ->
+        d_step { held = held + size[me]; assert(held <= LIMIT) };
+        d_step { held = held - size[me] };
+        release(size[me])
+     :: else -> skip
+     fi
+  :: else -> break
+  od;
+  ended++
+}
+
+#ifdef RESIZE
+/* A Semaphore.Resize: one permit less, and then one more. */
+proctype resizer(byte me) {
+  LOCALS;
+  mtype answer;
+  size[me] = 1;
+  post(RESIZING, 0);
+  ready[me]?answer;
+  size[me] = 0;
+  post(RESIZING, 0);
+  ready[me]?answer;
+  ended++
+}
+#endif
+
+/* The keeper's own goroutine: Activity.loop and gate.Turn. */
+proctype keeper() {
+  LOCALS;
+end:
+  do
+  :: goroutine ->
+     do
+     :: true ->
+        activity = RUNNING;
+        turn(true);
+        wake();
+        d_step {
+          ok = (activity == RUNNING);
+          if :: ok -> activity = REST; goroutine = 0 :: else -> skip fi
+        };
+        if :: ok -> ok = false; break :: else -> skip fi
+     od
+  od
+}
+
+#define quiet (used == 0 && !queued && !mail && lined == 0 && len(inbox) == 0 && \
+               activity == REST && !goroutine && held == 0 && reserve == withheld && reserve == 0)
+
+init {
+  byte k = 0;
+  atomic {
+    do :: k < N -> run client(k); k++ :: else -> break od;
+#ifdef RESIZE
+    run resizer(RESIZER);
+#endif
+    run keeper()
+  };
+  /* when everybody has ended and the keeper has gone home, all is as it was */
+  (ended == ALL && !goroutine && activity == REST);
+  assert(quiet)
+}
+
+#ifdef LIVE
+ltl everybodyEnds { <> (ended == ALL && quiet) }
+#endif

@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Checks the gate's protocol with spin: the protocol itself in several settings, which must hold, and the
+# mutants, each a mistake that is easy to make, which must be caught. Fails if one is not as it must be.
+#
+#   run.sh            everything
+#   run.sh NAME       only the checks whose name contains NAME
+#
+# Needs spin and a C compiler. It leaves nothing behind.
+set -euo pipefail
+
+model=$(cd "$(dirname "$0")" && pwd)/gate.pml
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+only=${1:-}
+failed=0
+
+for tool in spin cc; do
+	command -v $tool >/dev/null || { echo "run.sh: $tool is not installed (Debian, Ubuntu: apt-get install spin gcc)" >&2; exit 2; }
+done
+
+# check NAME WANT FLAGS: WANT is holds, live or caught.
+check() {
+	local name=$1 want=$2 got flags=() compile=(-DSAFETY) run=()
+	shift 2
+	[[ $name == *"$only"* ]] || return 0
+	for f in "$@"; do flags+=("$f"); done
+	if [[ $want == live ]]; then
+		flags+=(-DLIVE) compile=(-DNFAIR=3) run=(-a -f)
+	fi
+	spin -a "${flags[@]}" "$model" >spin.log 2>&1 || { cat spin.log >&2; exit 2; }
+	cc -O2 -w -DMEMLIM=3000 -DCOLLAPSE "${compile[@]}" -o pan pan.c
+	./pan -m1000000 -n "${run[@]}" >pan.log 2>&1 || true
+	if grep -q 'errors: 0$' pan.log && ! grep -q -e 'max search depth too small' -e 'out of memory' -e 'reached -DMEMLIM' pan.log; then
+		got=holds
+	elif grep -q 'errors: [1-9]' pan.log; then
+		got=caught
+	else
+		got=unknown
+	fi
+	local verdict=ok
+	if [[ $want == live ]]; then want=holds; fi
+	if [[ $got != "$want" ]]; then
+		verdict="WRONG, want $want"
+		failed=1
+	fi
+	printf '%-28s %-7s %9s states  %s  %s\n' "$name" "$got" \
+		"$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' pan.log)" "$verdict" \
+		"$(sed -n 's/^pan:1: //p' pan.log | cut -c1-70)"
+}
+
+# The protocol, in settings small enough to be searched to the end.
+check mutex holds -DMUTEX
+check mutex-twice holds -DMUTEX -DN=2 -DROUNDS=2 -DCANCELLER=0
+check semaphore holds
+check semaphore-small-cancel holds -DN=2 -DCANCELLER=0
+check try holds -DTRIER=2
+check mutex-try holds -DMUTEX -DTRIER=2
+check resize holds -DRESIZE -DN=2 -DCANCELLER=9
+check everybody-ends live -DMUTEX -DN=2
+check everybody-ends-weights live -DN=2
+
+# The mutants.
+check mutant-enter caught -DM_ENTER                # the fast path takes permits on a stale look
+check mutant-store caught -DM_STORE -DMUTEX  # the fast release stores instead of swapping
+check mutant-put caught -DM_PUT                    # a release beside a turn does not wake the keeper
+check mutant-flag caught -DM_FLAG -DMUTEX    # the flags are set before the push, not after
+check mutant-knock caught -DM_KNOCK                # a waiter that fits does not see to itself
+check mutant-home caught -DM_HOME -DMUTEX    # the keeper goes home without regard to mail
+check mutant-shut caught -DM_SHUT                  # the turn grants while the fast path is open
+check mutant-free caught -DM_FREE -DMUTEX    # the word passes through free in a hand-over
+check mutant-cancel caught -DM_CANCEL              # a cancelled waiter does not wait for the answer
+check mutant-pass caught -DM_PASS                  # a grant found with a done context is dropped
+check mutant-leave caught -DM_LEAVE -DMUTEX  # the keeper overlooks a wake-up as it leaves
+
+exit $failed
