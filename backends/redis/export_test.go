@@ -1,7 +1,7 @@
 package redis
 
 // Channel is the channel of the client's inbox.
-func (b *Backend) Channel() string { return b.inboxPrefix() + hexID(b.id) }
+func (b *Backend) Channel() string { return b.channel }
 
 // Crash ends the client as the death of its process would: nothing is given back, nobody is told.
 func (b *Backend) Crash() {

@@ -73,11 +73,10 @@ func (d *desk) listen() {
 	b := d.b
 	sub := b.clients.calls.Subscribe(context.Background())
 	d.inbox.sub, d.inbox.subscribed, d.inbox.awaited = sub, false, make(map[uint64]*actor.Timer)
-	channel := b.inboxPrefix() + hexID(b.id)
 	d.task(func() message {
 		ctx, cancel := context.WithTimeout(context.Background(), subscribeTime)
 		defer cancel()
-		_ = sub.Subscribe(ctx, channel) // what failed now is tried again by receive
+		_ = sub.Subscribe(ctx, b.channel) // what failed now is tried again by receive
 		d.receiveFrom(sub)
 		return nil
 	})

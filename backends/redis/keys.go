@@ -11,9 +11,16 @@ import (
 // encode makes a name the hash tag of its keys: never empty, without braces, readable where the name is, and different
 // for different names. A byte that could end the tag, or that people cannot see, becomes %XX.
 func encode(name string) string {
+	plain := true
+	for i := 0; plain && i < len(name); i++ {
+		plain = !escaped(name[i])
+	}
+	if plain {
+		return name
+	}
 	var s strings.Builder
 	for i := range len(name) {
-		if c := name[i]; c <= ' ' || c == '%' || c == '{' || c == '}' || c >= 0x7f {
+		if c := name[i]; escaped(c) {
 			fmt.Fprintf(&s, "%%%02X", c)
 		} else {
 			s.WriteByte(c)
@@ -21,6 +28,8 @@ func encode(name string) string {
 	}
 	return s.String()
 }
+
+func escaped(c byte) bool { return c <= ' ' || c == '%' || c == '{' || c == '}' || c >= 0x7f }
 
 // decode is the reverse of encode; it reports false for what encode does not produce.
 func decode(tag string) (string, bool) {
@@ -67,11 +76,15 @@ func (b *Backend) pattern() string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`).Replace(b.opt.prefix) + "{*}"
 }
 
-// inboxPrefix is what the channels of all clients begin with; a client's own number follows.
-func (b *Backend) inboxPrefix() string { return b.opt.prefix + "inbox:" }
-
-// idText is how scripts write a grant's id.
-func idText(id backends.GrantID) string { return id.String() }
+// idText is how scripts write a grant's id: the client as 16 hexadecimal digits, a dash, and the number.
+func idText(id backends.GrantID) string {
+	const digits = "0123456789abcdef"
+	text := make([]byte, 0, 34)
+	for shift := 60; shift >= 0; shift -= 4 {
+		text = append(text, digits[id.Client>>shift&15])
+	}
+	return string(strconv.AppendUint(append(text, '-'), id.Seq, 16))
+}
 
 // parseID is the reverse of idText.
 func parseID(s string) (backends.GrantID, error) {

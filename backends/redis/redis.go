@@ -21,6 +21,9 @@ type Backend struct {
 	opt     options
 	clients clients
 	desk    *desk
+	head    [3]any        // the arguments that every script takes first
+	inboxes string        // what the channels of all clients begin with; a client's own number follows
+	channel string        // of this client
 	seq     atomic.Uint64 // of the last request
 	closing atomic.Bool   // set once, by the desk; tells tasks why their connections end
 }
@@ -46,6 +49,9 @@ func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	b := &Backend{id: rand.Uint64(), opt: o, clients: connect(client, o)}
+	b.inboxes = o.prefix + "inbox:"
+	b.channel = b.inboxes + hexID(b.id)
+	b.head = [3]any{b.inboxes, micros(o.alive()), micros(o.claim())}
 	b.desk = newDesk(b)
 	return b, nil
 }
@@ -53,10 +59,9 @@ func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
 // Capabilities tells what the store can do.
 func (b *Backend) Capabilities() backends.Capabilities { return capabilities }
 
-// header is the arguments that every script takes first.
+// header returns the arguments that every script takes first, with room for more.
 func (b *Backend) header(more int) []any {
-	args := make([]any, 0, 3+more)
-	return append(args, b.inboxPrefix(), micros(b.opt.alive()), micros(b.opt.claim()))
+	return append(make([]any, 0, len(b.head)+more), b.head[:]...)
 }
 
 // call runs f, which does I/O, on a goroutine of its own, and returns when f has returned or ctx has ended. The
