@@ -29,7 +29,7 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 		}
 		r := &request{
 			Lease: Lease{from: o.from, outer: o.outer, hook: o.hook},
-			k:     k, kind: c.kind, try: o.try, cap: c.cap, weight: c.weight, limit: o.limit, handles: 1,
+			k:     k, kind: c.kind, try: o.try, cap: c.cap, weight: c.weight, until: instant(o.limit), handles: 1,
 		}
 		r.req = r
 		k.mail.Deliver(acquire{r})

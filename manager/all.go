@@ -79,7 +79,7 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 	// The loss of a part already taken ends the wait for the others.
 	wait, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	all := &Lease{parts: make([]*Lease, 0, len(parts)), from: o.from, outer: o.outer}
+	all := &Lease{parts: &[]*Lease{}, from: o.from, outer: o.outer}
 	all.hook = func(err error) {
 		stop(err)
 		if o.hook != nil {
@@ -105,7 +105,7 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 			return nil, opErr("acquire", parts[i].name, err)
 		}
 	}
-	all.parts, all.outer = held, outer
+	all.parts, all.outer = &held, outer
 	return all, nil
 }
 
@@ -127,7 +127,7 @@ func (l *Lease) releaseAll() error {
 		return l.outcome()
 	}
 	l.finish(wasReleased)
-	if err := releaseParts(l.parts); err != nil {
+	if err := releaseParts(l.list()); err != nil {
 		return err
 	}
 	return l.outcome()

@@ -150,9 +150,9 @@ func (k *keeper) seat(r *request, g *grant, now instant) bool {
 		waited = time.Duration(now - r.since)
 	}
 	k.counters.Waits.record(waited)
-	r.since, r.until = now, 0
-	if r.limit > 0 {
-		r.until = now + instant(r.limit)
+	r.since = now
+	if r.until > 0 {
+		r.until += now
 		k.watch(r.until)
 	}
 	if k.expires() {

@@ -201,7 +201,7 @@ func (k *keeper) reconsider() {
 
 // refuse answers the request, which stands in no list, and counts it.
 func (k *keeper) refuse(r *request, err error, counter *uint64) {
-	r.err = err
+	r.result = err
 	if r.state.CompareAndSwap(pending, refused) {
 		*counter++
 		r.settle()
@@ -224,7 +224,10 @@ func (k *keeper) nest(n *nest) {
 	switch {
 	case r.place == holding && r.handles > 0:
 		r.handles++
-		r.nested = append(r.nested, &n.Lease)
+		if r.nested == nil {
+			r.nested = new([]*Lease)
+		}
+		*r.nested = append(*r.nested, &n.Lease)
 		k.counters.Acquisitions++
 	default:
 		k.counters.Failed++

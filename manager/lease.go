@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -14,7 +15,7 @@ import (
 // What the last holder did before its Release happens before the next holder's Acquire returns.
 type Lease struct {
 	req   *request        // the grant behind it; nil for an All lease
-	parts []*Lease        // of an All lease
+	parts *[]*Lease       // of an All lease; nil for others
 	from  context.Context // of the acquire, for its values
 	outer *Lease          // what the acquirer held already, as its context said
 	hook  func(error)     // told at the end, by whoever ended the lease; must be quick
@@ -36,11 +37,11 @@ func (l *Lease) Name() string {
 	switch {
 	case l.req != nil:
 		return l.req.k.name
-	case len(l.parts) == 0:
+	case l.parts == nil:
 		return ""
 	}
-	names := make([]string, len(l.parts))
-	for i, p := range l.parts {
+	names := make([]string, len(*l.parts))
+	for i, p := range l.list() {
 		names[i] = p.Name()
 	}
 	return strings.Join(names, "+")
@@ -61,7 +62,14 @@ func (l *Lease) Leases() []*Lease {
 	if l.req != nil {
 		return []*Lease{l}
 	}
-	return append([]*Lease(nil), l.parts...)
+	return slices.Clone(l.list())
+}
+
+func (l *Lease) list() []*Lease {
+	if l.parts == nil {
+		return nil
+	}
+	return *l.parts
 }
 
 // Valid reports whether the lease is still held, by the clocks: it is right even when no timer could run, as after a
@@ -76,7 +84,7 @@ func (l *Lease) ValidUntil() time.Time {
 		return l.req.validUntil()
 	}
 	var first time.Time
-	for _, p := range l.parts {
+	for _, p := range l.list() {
 		if t := p.ValidUntil(); first.IsZero() || !t.IsZero() && t.Before(first) {
 			first = t
 		}
@@ -101,7 +109,7 @@ func (l *Lease) check() {
 	if l.end.Load() != nil {
 		return
 	}
-	for _, p := range l.parts {
+	for _, p := range l.list() {
 		p.check() // its hook ends l
 	}
 	r := l.req

@@ -80,9 +80,15 @@ func (k *keeper) lose(r *request, reason LostReason, cause error, until instant)
 // finishAll ends what leases of the grant are still held and says how many of its leases were lost.
 func (r *request) finishAll(lost *LostError) (n uint64) {
 	e := &ending{lost}
-	for _, l := range append(r.nested, &r.Lease) {
+	end := func(l *Lease) {
 		if l.finish(e) || errors.Is(l.end.Load().err, ErrLost) {
 			n++
+		}
+	}
+	end(&r.Lease)
+	if r.nested != nil {
+		for _, l := range *r.nested {
+			end(l)
 		}
 	}
 	return n

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -49,13 +50,8 @@ func (k *keeper) release(l *Lease) {
 
 // drop forgets a re-entrant lease.
 func (r *request) drop(l *Lease) {
-	for i, n := range r.nested {
-		if n == l {
-			last := len(r.nested) - 1
-			r.nested[i], r.nested[last] = r.nested[last], nil
-			r.nested = r.nested[:last]
-			return
-		}
+	if r.nested != nil {
+		*r.nested = slices.DeleteFunc(*r.nested, func(n *Lease) bool { return n == l })
 	}
 }
 
@@ -72,7 +68,7 @@ func (k *keeper) yield(g *grant, l *Lease) {
 	b, whole := g.Grant, g.whole(k)
 	if whole {
 		k.lastUse, k.rivals = g.used, g.contended != 0
-		k.own = grant{}
+		g.live, g.parked = false, false
 	}
 	if k.m.caps.Immediate {
 		k.report(l, k.m.store.Release(context.Background(), b))

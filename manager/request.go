@@ -39,13 +39,12 @@ type request struct {
 	try    bool
 	cap    int64
 	weight int64
-	limit  time.Duration // of holding; 0: none
-	err    error         // why it was refused; written by the keeper before the state
-	token  uint64        // written by the keeper before the state
+	token  uint64 // written by the keeper before the state, as is the result if it is refused
 
-	state atomic.Uint32
-	valid atomic.Int64 // instant from which the store may give it to others; 0: no expiry
-	wall  atomic.Int64 // the same on the wall clock, in ns since 1970
+	state   atomic.Uint32
+	handles int32        // leases not released: itself and nested ones; owned by the keeper
+	valid   atomic.Int64 // instant from which the store may give it to others; 0: no expiry
+	wall    atomic.Int64 // the same on the wall clock, in ns since 1970
 
 	// Owned by the keeper.
 	place      place
@@ -53,11 +52,10 @@ type request struct {
 	owes       bool // straying: its grant is still to be given back
 	next, prev *request
 	grant      *grant
-	since      instant  // it came; later: it was granted
-	until      instant  // holding: the limit; straying: nobody waits for it longer; 0: none
-	loss       error    // straying: how it was lost
-	handles    int      // leases not released: itself and nested ones
-	nested     []*Lease // re-entrant leases
+	since      instant   // it came; later: it was granted
+	until      instant   // queued: how long it may hold; holding: until when; straying: nobody waits for it longer; 0: none
+	loss       error     // straying: how it was lost
+	nested     *[]*Lease // re-entrant leases; nil if there have been none
 }
 
 // instant is nanoseconds since the manager was made, on the monotonic clock.
@@ -97,7 +95,7 @@ func (l *Lease) settle() {
 
 // refuse answers with an error. If the caller has gone, nothing is left to do.
 func (r *request) refuse(err error) {
-	r.err = err
+	r.result = err
 	if r.state.CompareAndSwap(pending, refused) {
 		r.settle()
 	}
@@ -116,12 +114,12 @@ func (r *request) accept() bool {
 // done; if the end of ctx was first, the keeper sees that the request was abandoned and gives the grant to the next.
 func (r *request) await(ctx context.Context) error {
 	if r.signal.Load() == settled {
-		return r.err
+		return r.result
 	}
 	s := r.k.m.borrow()
 	if !r.signal.CompareAndSwap(nil, s) {
 		r.k.m.giveBack(s)
-		return r.err
+		return r.result
 	}
 	select {
 	case <-s.wake:
@@ -134,7 +132,7 @@ func (r *request) await(ctx context.Context) error {
 		<-s.wake
 	}
 	r.k.m.giveBack(s)
-	return r.err
+	return r.result
 }
 
 // ended is the error of a context that is done, with its cause where it has one of its own.
