@@ -1,0 +1,99 @@
+//go:build unix
+
+package file
+
+import (
+	"hash/crc32"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+var noon = time.Date(2026, 1, 2, 12, 0, 0, 6000, time.UTC)
+
+func example() *table {
+	t := &table{name: "db\n\xff", kind: backends.Semaphore, capacity: 5, token: 900}
+	words := ownerWords(backends.Owner{Host: "h\n\"", PID: 7, Label: "l\xff"}, noon)
+	for i := range uint64(3) {
+		e := entry{id: backends.GrantID{Client: 1<<63 + i, Seq: i}, weight: 1, token: 100 + i}
+		e.write(noon, words)
+		e.broken = i == 1
+		t.holders = append(t.holders, e)
+		e = entry{id: backends.GrantID{Client: i, Seq: 1<<62 + i}, weight: 5}
+		e.write(noon, words)
+		t.waiters = append(t.waiters, e)
+	}
+	return t
+}
+
+func TestBodyReadsBackAsWritten(t *testing.T) {
+	want := example()
+	got, err := parseBody(string(want.appendBody(nil)))
+	if err != nil || !reflect.DeepEqual(got, want) {
+		t.Errorf("parseBody = %+v, %v; want %+v", got, err, want)
+	}
+	since, owner := got.waiters[0].about()
+	if !since.Equal(noon) || owner != (backends.Owner{Host: "h\n\"", PID: 7, Label: "l\xff"}) {
+		t.Errorf("about = %v, %+v", since, owner)
+	}
+}
+
+func TestHeaderReadsBackAsWritten(t *testing.T) {
+	for _, want := range []header{
+		{},
+		{version: 1<<64 - 1, crc: 1<<32 - 1, at: headerLength, length: page - headerLength},
+		{version: 10, crc: 0xabcdef09, at: page, length: largestTable},
+	} {
+		got, err := parseHeader(want.append(nil))
+		if want == (header{}) {
+			if err == nil {
+				t.Error("a header whose body lies in the header was accepted")
+			}
+			continue
+		}
+		if err != nil || got != want {
+			t.Errorf("parseHeader = %+v, %v; want %+v", got, err, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	body := example().appendBody(nil)
+	h := header{version: 1, crc: crc32.Checksum(body, castagnoli), at: headerLength, length: int64(len(body))}
+	whole := append(h.append(nil), body...)
+	f.Add(whole)
+	f.Add(whole[:3])
+	f.Add([]byte{})
+	f.Add([]byte("name \"a\"\nmutex capacity 1\ntoken 5\n"))
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		file := tableFile{fd: -1, raw: raw}
+		if h, err := parseHeader(raw); err == nil && h.at+h.length <= int64(len(raw)) {
+			_, _ = file.parse() // must not panic
+		}
+		if got, err := parseBody(string(raw)); err == nil {
+			again, err := parseBody(string(got.appendBody(nil)))
+			if err != nil || !reflect.DeepEqual(again, got) {
+				t.Fatalf("%q was read as %+v, which was written and read as %+v, %v", raw, got, again, err)
+			}
+			got.state()
+		}
+		if last := salvage(raw, 1000); last > 1000 {
+			t.Fatalf("salvage found %d in %q, which is beyond belief", last, raw)
+		}
+	})
+}
+
+func TestSalvage(t *testing.T) {
+	body := string(example().appendBody(nil))
+	for raw, want := range map[string]uint64{
+		body: 900, body[20:]: 900, body[len(body)-300:]: 0, "": 0, "token ": 0, "token 77": 77, "token 18446744073709551615\ntoken 5": 5,
+		strings.Repeat("token 3 ", 1000) + "token 4 ": 4,
+	} {
+		if got := salvage([]byte(raw), 1000); got != want {
+			t.Errorf("salvage(%.40q) = %d; want %d", raw, got, want)
+		}
+	}
+}
