@@ -14,5 +14,7 @@ func TestMain(m *testing.M) {
 	proctest.Register("client", client)
 	proctest.Register("worker", worker)
 	proctest.Register("count", count)
+	proctest.Register("strict", strict)
+	proctest.Register("starved", starved)
 	goleak.VerifyTestMain(m)
 }

@@ -204,14 +204,10 @@ func openSubdirectory(dir int, name string) (int, error) {
 	if err != nil && !errors.Is(err, unix.EEXIST) {
 		return -1, &os.PathError{Op: "mkdir", Path: name, Err: err}
 	}
-	created := err == nil
-	fd, err := openDirAt(dir, name, unix.O_NOFOLLOW)
-	if created && errors.Is(err, unix.EACCES) { // a umask that takes even the owner's rights
-		if err = unix.Fchmodat(dir, name, 0o700, 0); err == nil {
-			fd, err = openDirAt(dir, name, unix.O_NOFOLLOW)
-		}
+	if err == nil {
+		_ = unix.Fchmodat(dir, name, 0o700, 0) // whatever the umask has left; if it fails, opening fails
 	}
-	return fd, err
+	return openDirAt(dir, name, unix.O_NOFOLLOW)
 }
 
 // examine says who owns an open directory and what others may do there.

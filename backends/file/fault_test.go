@@ -1,0 +1,457 @@
+//go:build unix
+
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
+)
+
+// lostBox is a Notify that waits for the loss of a grant.
+type lostBox chan backends.Event
+
+func (l lostBox) notify(e backends.Event) {
+	if e.Type == backends.Lost {
+		l <- e
+	}
+}
+
+// expect waits for the loss and checks what it says.
+func (l lostBox) expect(t *testing.T, g backends.Grant, reason backends.LostReason) {
+	t.Helper()
+	select {
+	case e := <-l:
+		var lost *backends.LostError
+		if e.Grant != g.ID || !errors.As(e.Err, &lost) || lost.Reason != reason || lost.Token != g.Token {
+			t.Errorf("event %+v; want the loss of %v, %s", e, g.ID, reason)
+		}
+	case <-patient(t).Done():
+		t.Fatal("the holder does not learn that its grant is lost")
+	}
+}
+
+func watched(r backends.Request) (backends.Request, lostBox) {
+	l := make(lostBox, 8)
+	r.Notify = l.notify
+	return r, l
+}
+
+// Who holds a lock whose file has gone is told, and the lock works again with a new file.
+func TestLockFileRemovedUnderHolder(t *testing.T) {
+	for what, remove := range map[string]func(t *testing.T, dir string) error{
+		"unlink":      func(_ *testing.T, dir string) error { return os.Remove(dir + "/db.lock") },
+		"rename away": func(_ *testing.T, dir string) error { return os.Rename(dir+"/db.lock", dir+"/x") },
+		"rename over": func(t *testing.T, dir string) error {
+			other := filepath.Join(t.TempDir(), "other")
+			if err := os.WriteFile(other, nil, 0o600); err != nil {
+				return err
+			}
+			return os.Rename(other, dir+"/db.lock")
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir() + "/locks"
+			a, b := sleepless(t, dir), sleepless(t, dir)
+			r, lost := watched(mutex("db"))
+			g := mustAcquire(t, a, r)
+			w := enqueue(t, b, mutex("db"))
+			if err := remove(t, dir); err != nil {
+				t.Fatal(err)
+			}
+			lost.expect(t, g, backends.BackendLost)
+			h := w.granted()
+			if h.Token <= g.Token {
+				t.Errorf("token %d after %d", h.Token, g.Token)
+			}
+			if err := a.Release(patient(t), g); !errors.Is(err, backends.ErrLost) {
+				t.Errorf("Release of the lost grant: %v; want ErrLost", err)
+			}
+			if ok, err := tryFile(dir + "/db.lock"); ok || err != nil {
+				t.Errorf("the new file could be locked (%v, %v) although a grant rests on it", ok, err)
+			}
+			mustRelease(t, b, h)
+		})
+	}
+}
+
+// tryFile reports whether the file could be locked.
+func tryFile(path string) (bool, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	return tryLock(int(f.Fd()), exclusive)
+}
+
+// A lock file that was removed while nobody held it, but had it open, is noticed before the next grant.
+func TestLockFileRemovedBetweenUses(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	b := sleepless(t, dir)
+	g := mustAcquire(t, b, mutex("db"))
+	mustRelease(t, b, g)
+	if err := os.Remove(dir + "/db.lock"); err != nil {
+		t.Fatal(err)
+	}
+	h := mustAcquire(t, b, mutex("db"))
+	if ok, err := tryFile(dir + "/db.lock"); ok || err != nil {
+		t.Errorf("the new file could be locked: %v, %v", ok, err)
+	}
+	if h.Token <= g.Token {
+		t.Errorf("token %d after %d", h.Token, g.Token)
+	}
+	mustRelease(t, b, h)
+}
+
+// Without its table a mutex loses its queue's order, not its holder; permits of a semaphore are lost.
+func TestTableRemoved(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	r, lost := watched(mutex("db"))
+	g := mustAcquire(t, a, r)
+	w := enqueue(t, b, mutex("db"))
+	s, lostPermit := watched(permits("permits", 1, 1))
+	p := mustAcquire(t, a, s)
+	for _, file := range []string{"/db.table", "/permits.table"} {
+		if err := os.Remove(dir + file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lostPermit.expect(t, p, backends.BackendLost)
+	mustRelease(t, b, mustAcquire(t, b, permits("permits", 1, 1)))
+	mustBeBusy(t, b, mutex("db"))
+	mustRelease(t, a, g)
+	h := w.granted()
+	if h.Token <= g.Token || len(lost) > 0 {
+		t.Errorf("token %d after %d; %d losses", h.Token, g.Token, len(lost))
+	}
+	mustRelease(t, b, h)
+}
+
+func TestDirectoryRemoved(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a := sleepless(t, dir)
+	r, lost := watched(mutex("db"))
+	g := mustAcquire(t, a, r)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	lost.expect(t, g, backends.BackendLost)
+	if _, err := a.Acquire(patient(t), mutex("other")); !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("Acquire without the directory: %v; want ErrUnavailable", err)
+	}
+	b := sleepless(t, dir) // makes a new one
+	mustRelease(t, b, mustAcquire(t, b, mutex("db")))
+	if _, err := a.TryAcquire(patient(t), mutex("other")); !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("TryAcquire by a client of the old directory: %v; want ErrUnavailable", err)
+	}
+}
+
+// What lies in the place of our files is not followed, not opened for ever, and not touched.
+func TestForeignFiles(t *testing.T) {
+	victim := filepath.Join(t.TempDir(), "victim")
+	for what, plant := range map[string]func(path string) error{
+		"link to nothing": func(path string) error { return os.Symlink(victim, path) },
+		"link to a file":  func(path string) error { return os.Symlink("/etc/hosts", path) },
+		"FIFO":            func(path string) error { return syscall.Mkfifo(path, 0o600) },
+		"directory":       func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		for _, ending := range []string{lockEnding, tableEnding} {
+			t.Run(what+ending, func(t *testing.T) {
+				dir := t.TempDir() + "/locks"
+				b := sleepless(t, dir)
+				if err := plant(dir + "/db" + ending); err != nil {
+					t.Fatal(err)
+				}
+				for range 2 {
+					if _, err := b.Acquire(patient(t), mutex("db")); !errors.Is(err, backends.ErrPermission) || errors.Is(err, backends.ErrUnavailable) {
+						t.Errorf("Acquire: %v; want ErrPermission", err)
+					}
+					if _, err := b.TryAcquire(patient(t), writer("db")); !errors.Is(err, backends.ErrPermission) {
+						t.Errorf("TryAcquire: %v; want ErrPermission", err)
+					}
+				}
+				if _, err := os.Lstat(victim); err == nil {
+					t.Error("the link was followed")
+				}
+				mustRelease(t, b, mustAcquire(t, b, mutex("other")))
+				for s, err := range b.List(patient(t)) {
+					t.Errorf("List: %+v, %v", s, err)
+				}
+				if err := os.RemoveAll(dir + "/db" + ending); err != nil {
+					t.Fatal(err)
+				}
+				mustRelease(t, b, mustAcquire(t, b, mutex("db")))
+			})
+		}
+	}
+}
+
+func TestDirectoriesThatAreRefused(t *testing.T) {
+	mode := func(m os.FileMode) func(string) error {
+		return func(path string) error {
+			if err := os.Mkdir(path, 0o700); err != nil {
+				return err
+			}
+			return os.Chmod(path, m)
+		}
+	}
+	tests := []struct {
+		what string
+		make func(path string) error
+		want error
+	}{
+		{"group-writable", mode(0o770), backends.ErrPermission},
+		{"world-writable", mode(0o777), backends.ErrPermission},
+		{"sticky", mode(0o777 | os.ModeSticky), backends.ErrPermission},
+		{"a file", func(path string) error { return os.WriteFile(path, nil, 0o600) }, backends.ErrPermission},
+		{"below a file", func(path string) error { return os.WriteFile(filepath.Dir(path), nil, 0o600) }, backends.ErrPermission},
+		{"a link to nothing", func(path string) error { return os.Symlink(path+"x", path) }, backends.ErrUnavailable},
+	}
+	if os.Geteuid() == 0 {
+		tests = append(tests, struct {
+			what string
+			make func(path string) error
+			want error
+		}{"another user's", func(path string) error { return errors.Join(os.Mkdir(path, 0o700), os.Chown(path, 4711, 4711)) }, backends.ErrPermission})
+	} else {
+		t.Log("NOT CHECKED: a directory of another user; that takes root")
+	}
+	for _, test := range tests {
+		t.Run(test.what, func(t *testing.T) {
+			parent := t.TempDir() + "/parent"
+			if test.what != "below a file" {
+				if err := os.Mkdir(parent, 0o700); err != nil {
+					t.Fatal(err)
+				}
+			}
+			path := parent + "/locks"
+			if err := test.make(path); err != nil {
+				t.Fatal(err)
+			}
+			if b, err := New(path); !errors.Is(err, test.want) {
+				t.Errorf("New = %v, %v; want %v", b, err, test.want)
+			}
+		})
+	}
+	if _, err := New(""); !errors.Is(err, backends.ErrInvalid) {
+		t.Errorf("New of no path: %v; want ErrInvalid", err)
+	}
+}
+
+// strict is the helper with a umask that takes every right away: the files and directories are usable all the same.
+func strict(c *proctest.Child) error {
+	syscall.Umask(0o777)
+	b, err := New(c.Args[0])
+	if err != nil {
+		return err
+	}
+	g, err := b.Acquire(context.Background(), mutex("db"))
+	if err != nil {
+		return err
+	}
+	if err := b.Release(context.Background(), g); err != nil {
+		return err
+	}
+	return filepath.Walk(c.Args[0], func(path string, info os.FileInfo, err error) error {
+		want := os.FileMode(0o600)
+		if err == nil && info.IsDir() {
+			want = 0o700
+		}
+		if err == nil && info.Mode().Perm() != want {
+			err = fmt.Errorf("%s has mode %v; want %v", path, info.Mode(), want)
+		}
+		return err
+	})
+}
+
+func TestModesDoNotDependOnTheUmask(t *testing.T) {
+	p := proctest.Start(t, "strict", t.TempDir()+"/locks")
+	if err := p.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// starved is the helper that runs out of descriptors.
+func starved(c *proctest.Child) error {
+	b, err := New(c.Args[0])
+	if err != nil {
+		return err
+	}
+	ctx := context.Background()
+	g, err := b.Acquire(ctx, mutex("held"))
+	if err != nil {
+		return err
+	}
+	var limit syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	limit.Cur = 64
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
+		return err
+	}
+	var filler []*os.File
+	for {
+		f, err := os.Open("/dev/null")
+		if err != nil {
+			break
+		}
+		filler = append(filler, f)
+	}
+	for range 3 {
+		for _, acquire := range []func(context.Context, backends.Request) (backends.Grant, error){b.Acquire, b.TryAcquire} {
+			if _, err := acquire(ctx, mutex("another")); !errors.Is(err, backends.ErrUnavailable) || !errors.Is(err, syscall.EMFILE) {
+				return fmt.Errorf("acquire without descriptors: %w; want ErrUnavailable and EMFILE", err)
+			}
+		}
+	}
+	if a := b.Renew(ctx, []backends.Renewal{{Grant: g, Tokens: 1}}); a[0].Err != nil {
+		return a[0].Err
+	}
+	if err := b.Release(ctx, g); err != nil {
+		return err
+	}
+	for _, f := range filler {
+		_ = f.Close()
+	}
+	if g, err = b.Acquire(ctx, mutex("another")); err != nil {
+		return err
+	}
+	return errors.Join(b.Release(ctx, g), b.Close(ctx))
+}
+
+func TestNoDescriptorsLeft(t *testing.T) {
+	p := proctest.Start(t, "starved", t.TempDir()+"/locks")
+	if err := p.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Whatever a table contains, the next grant's token is larger than all before, and nobody overlaps a holder of a mutex.
+func TestDamagedTable(t *testing.T) {
+	damages := map[string]func(raw []byte) []byte{
+		"empty":     func([]byte) []byte { return nil },
+		"cut":       func(raw []byte) []byte { return raw[:3] },
+		"cut late":  func(raw []byte) []byte { return raw[:len(raw)-20] },
+		"foreign":   func([]byte) []byte { return []byte("#!/bin/sh\nexit 1\n") },
+		"zeroes":    func(raw []byte) []byte { return make([]byte, len(raw)) },
+		"bit":       func(raw []byte) []byte { raw[len(raw)/2] ^= 4; return raw },
+		"wild":      func([]byte) []byte { return []byte(strings.Repeat("token 18446744073709551615\n", 500)) },
+		"long ago":  func([]byte) []byte { return []byte("token 5\n") },
+		"directory": nil,
+	}
+	delete(damages, "directory")
+	for what, damage := range damages {
+		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir() + "/locks"
+			a, b := sleepless(t, dir), sleepless(t, dir)
+			g := mustAcquire(t, a, mutex("db"))
+			w := enqueue(t, b, mutex("db"))
+			path := dir + "/db.table"
+			raw, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, damage(raw), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			mustBeBusy(t, b, mutex("db"))
+			mustBeBusy(t, a, mutex("db"))
+			mustRelease(t, a, g)
+			h := w.granted()
+			if h.Token <= g.Token {
+				t.Errorf("token %d after %d", h.Token, g.Token)
+			}
+			mustRelease(t, b, h)
+		})
+	}
+}
+
+// A table larger than a page is written in two steps; its queue stays in order.
+func TestLongQueue(t *testing.T) {
+	const n = 120
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	g := mustAcquire(t, a, mutex("db"))
+	var queue []*waiterOf
+	for i := range n {
+		queue = append(queue, enqueue(t, []*Backend{a, b}[i%2], mutex("db")))
+	}
+	if s, err := b.Inspect(patient(t), "db"); err != nil || len(s.Waiters) != n {
+		t.Fatalf("Inspect = %d waiters, %v; want %d", len(s.Waiters), err, n)
+	}
+	mustRelease(t, a, g)
+	last := g.Token
+	for i, w := range queue {
+		g := w.granted()
+		if g.Token <= last {
+			t.Fatalf("token %d after %d", g.Token, last)
+		}
+		last = g.Token
+		mustRelease(t, []*Backend{a, b}[i%2], g)
+	}
+	if info, err := os.Stat(dir + "/db.table"); err != nil || info.Size() > page {
+		t.Errorf("the table has %d bytes after use, %v", info.Size(), err)
+	}
+}
+
+// Neither uses that are over nor acquires that were cancelled leave an open file or a file that was not there.
+func TestNothingStaysOpen(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	mustRelease(t, a, mustAcquire(t, a, mutex("db")))
+	count := func() int {
+		files, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Logf("NOT CHECKED: open files: %v", err)
+		}
+		return len(files)
+	}
+	before := count()
+	g := mustAcquire(t, a, mutex("db"))
+	var all sync.WaitGroup
+	for range 50 {
+		all.Go(func() {
+			for range 20 {
+				ctx, cancel := context.WithCancel(context.Background())
+				go cancel()
+				if _, err := b.Acquire(ctx, mutex("db")); !errors.Is(err, context.Canceled) {
+					t.Errorf("Acquire: %v", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+	if n := waiters(t, b, "db"); n != 0 {
+		t.Errorf("%d waiters are left", n)
+	}
+	mustRelease(t, a, g)
+	for i := range 200 {
+		mustRelease(t, b, mustAcquire(t, b, mutex(fmt.Sprint(i))))
+	}
+	ctx := patient(t)
+	for live(a)+live(b) > 0 { // they retire soon
+		if ctx.Err() != nil {
+			t.Fatalf("%d resources are still live", live(a)+live(b))
+		}
+	}
+	if after := count(); after > before+1 { // an inotify instance may have come
+		t.Errorf("%d open files; %d before", after, before)
+	}
+}
+
+func live(b *Backend) (n int) {
+	b.resources.Range(func(any, any) bool { n++; return true })
+	return n
+}
