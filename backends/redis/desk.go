@@ -126,7 +126,20 @@ func (d *desk) endFailed() {
 // task does I/O on a goroutine of its own; what it returns is handled as a message.
 func (d *desk) task(f func() message) {
 	d.io++
-	d.actor.Go(func() message { return performed{f()} })
+	d.actor.Go(func() message {
+		grow(1)
+		return performed{f()}
+	})
+}
+
+// grow makes a new goroutine's stack large enough for a command at once. It would otherwise be doubled, and copied, three times on
+// the way down through the client library, which costs about 5 µs, a tenth of a round trip.
+//
+//go:noinline
+func grow(n int) byte {
+	var frame [12 << 10]byte
+	frame[n] = byte(n)
+	return frame[2*n]
 }
 
 // performed says that a task has ended, and what it has to say.
