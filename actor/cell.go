@@ -94,7 +94,7 @@ func (c *cell[M]) sendWaiting(ctx context.Context, env envelope[M]) error {
 		return nil
 	case <-ctx.Done():
 		return ctxError(ctx)
-	case <-c.ctx.Done():
+	case <-c.lifetime.Done():
 		return c.refusal()
 	}
 }

@@ -22,16 +22,15 @@ const (
 // Senders read the first fields for every message, the actor writes the last ones for every
 // message; what lies between keeps them on different cache lines.
 type core struct {
-	name    string
-	system  *System
-	parent  *core
-	mailbox mailbox         // the cell around this core
-	ctx     context.Context // ends when the actor is told to stop
-	cancel  context.CancelCauseFunc
-	done    chan struct{} // closed when nothing of the actor is left
-	state   atomic.Uint32
-	signals atomic.Pointer[signal]   // newest first
-	slots   atomic.Pointer[slotPool] // reply slots, one pool for each type of reply asked for
+	name     string
+	system   *System
+	parent   *core
+	mailbox  mailbox       // the cell around this core
+	done     chan struct{} // closed when nothing of the actor is left
+	lifetime lifetime      // ends when the actor is told to stop
+	state    atomic.Uint32
+	signals  atomic.Pointer[signal]   // newest first
+	slots    atomic.Pointer[slotPool] // reply slots, one pool for each type of reply asked for
 
 	// Written before the state becomes dead, read after.
 	err     error // what Err reports
@@ -61,7 +60,7 @@ type core struct {
 	rest     *signal            // taken from signals, oldest first
 	life     int                // counts restarts
 	began    time.Time          // this life, only where there may be several
-	lifeCtx  context.Context    // ctx, or its child for this life where there may be several
+	lifeCtx  context.Context    // the lifetime, or its child for this life where there may be several
 	endLife  context.CancelFunc // nil where there is only one
 	bell     [2]signal          // for drain and stop, so that neither allocates
 }
@@ -83,7 +82,7 @@ func (c *core) stop() {
 			break
 		}
 	}
-	c.cancel(ErrStopped)
+	c.lifetime.end(&ErrStopped)
 	c.post(&c.bell[1])
 }
 
@@ -118,9 +117,7 @@ func (c *core) conclude(err error) (drained bool) {
 	}
 	c.handled.Store(c.count)
 	c.state.Store(dead)
-	if c.ctx.Err() == nil {
-		c.cancel(c.err)
-	}
+	c.lifetime.end(&c.err)
 	return drained
 }
 

@@ -93,7 +93,7 @@ func (c *cell[M]) passivate() bool {
 	if !c.state.CompareAndSwap(passivating, stopping) {
 		return false
 	}
-	c.cancel(ErrStopped)
+	c.lifetime.end(&ErrStopped)
 	c.post(&c.bell[1])
 	return true
 }

@@ -19,7 +19,7 @@ func (s *Self[M]) Ref() Ref[M] { return Ref[M]{s.cell} }
 func (s *Self[M]) Name() string { return s.cell.name }
 
 // Context ends when the actor is told to stop, fails, or has been drained.
-func (s *Self[M]) Context() context.Context { return s.cell.ctx }
+func (s *Self[M]) Context() context.Context { return &s.cell.lifetime }
 
 // Next makes b the behavior for the next message on. It panics on nil.
 func (s *Self[M]) Next(b Behavior[M]) {

@@ -1,7 +1,6 @@
 package actor
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -80,7 +79,7 @@ func Spawn[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], erro
 	}
 	c := newCell(in, name, start, config)
 	if err := c.system.join(c.parent, &c.core); err != nil {
-		c.cancel(ErrStopped)
+		c.lifetime.end(&ErrStopped)
 		return Ref[M]{}, err
 	}
 	if err := c.firstStart(); err != nil {
@@ -115,10 +114,9 @@ func newCell[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], er
 		mail:  make(chan envelope[M], config.mailbox),
 		start: start,
 	}
-	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.mailbox = c
 	c.self.cell = c
-	c.turnCtx = turnContext{c.ctx, &c.core}
+	c.turnCtx = turnContext{&c.lifetime, &c.core}
 	if config.idle > 0 {
 		c.idle = &idleness{timeout: config.idle}
 	}

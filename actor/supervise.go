@@ -86,7 +86,7 @@ func (c *cell[M]) restart(failure error) bool {
 	defer timer.Stop()
 	select { // a stop wins over a restart, also when both are due
 	case <-timer.C:
-	case <-c.ctx.Done():
+	case <-c.lifetime.Done():
 	}
 	if c.state.Load() >= stopping {
 		return false
@@ -103,10 +103,10 @@ func (c *cell[M]) restart(failure error) bool {
 // newLife gives tasks a context that ends with this life, where there may be several.
 func (c *core) newLife() {
 	if c.policy.budget == 0 {
-		c.lifeCtx = c.ctx
+		c.lifeCtx = &c.lifetime
 		return
 	}
-	c.lifeCtx, c.endLife = context.WithCancel(c.ctx)
+	c.lifeCtx, c.endLife = context.WithCancel(&c.lifetime)
 	c.began = time.Now()
 }
 
