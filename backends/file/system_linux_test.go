@@ -1,0 +1,170 @@
+package file
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// mount gives the test a small file system of its own. That takes root; false: it says so.
+func mount(t *testing.T, options string) (dir string, ok bool) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := syscall.Mount("lockkeeper", dir, "tmpfs", 0, options); err != nil {
+		t.Logf("NOT CHECKED: no file system of its own for this test, that takes root: %v", err)
+		return "", false
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	return dir, true
+}
+
+func TestFullDisk(t *testing.T) {
+	for what, options := range map[string]string{"no blocks": "size=64k,mode=700", "no inodes": "nr_inodes=8,mode=700"} {
+		t.Run(what, func(t *testing.T) {
+			dir, ok := mount(t, options)
+			if !ok {
+				return
+			}
+			a, b := sleepless(t, dir), sleepless(t, dir)
+			g := mustAcquire(t, a, mutex("db"))
+			fill(t, dir)
+			for range 2 {
+				_, err := b.Acquire(patient(t), mutex("new"))
+				if !errors.Is(err, backends.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) {
+					t.Errorf("Acquire of a new name: %v; want ErrUnavailable and ENOSPC", err)
+				}
+				_, err = b.TryAcquire(patient(t), permits("new", 1, 2))
+				if !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, backends.ErrBusy) {
+					t.Errorf("TryAcquire of a new name: %v; want ErrUnavailable", err)
+				}
+			}
+			mustBeBusy(t, b, mutex("db"))
+			w := enqueue(t, b, mutex("db")) // names that have their files go on
+			mustRelease(t, a, g)
+			if h := w.granted(); h.Token <= g.Token {
+				t.Errorf("token %d after %d", h.Token, g.Token)
+			} else {
+				mustRelease(t, b, h)
+			}
+			if err := os.RemoveAll(filepath.Join(dir, "filler")); err != nil {
+				t.Fatal(err)
+			}
+			mustRelease(t, a, mustAcquire(t, a, mutex("new"))) // nothing of the failed ones is in the way
+			mustRelease(t, b, mustAcquire(t, b, permits("new", 2, 2)))
+		})
+	}
+}
+
+// fill uses up what the file system has.
+func fill(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.Mkdir(filepath.Join(dir, "filler"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 100 {
+		err := os.WriteFile(filepath.Join(dir, "filler", string(rune('a'+i))), make([]byte, 4096), 0o600)
+		if errors.Is(err, syscall.ENOSPC) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Fatal("the file system does not get full")
+}
+
+func TestReadOnlyFileSystem(t *testing.T) {
+	dir, ok := mount(t, "mode=700")
+	if !ok {
+		return
+	}
+	b := open(t, dir)
+	mustRelease(t, b, mustAcquire(t, b, mutex("db")))
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := New(dir); !errors.Is(err, backends.ErrUnavailable) || !errors.Is(err, syscall.EROFS) {
+		t.Errorf("New on a read-only file system: %v; want ErrUnavailable and EROFS", err)
+	}
+}
+
+// Tables on a full disk: nothing may be granted whose token could not be written.
+func TestNoGrantWithoutToken(t *testing.T) {
+	dir, ok := mount(t, "size=64k,mode=700")
+	if !ok {
+		return
+	}
+	b := sleepless(t, dir)
+	if err := os.WriteFile(filepath.Join(dir, "db.table"), nil, 0o600); err != nil { // has no block yet
+		t.Fatal(err)
+	}
+	fill(t, dir)
+	if g, err := b.Acquire(patient(t), mutex("db")); !errors.Is(err, backends.ErrUnavailable) {
+		t.Fatalf("Acquire = %+v, %v; want ErrUnavailable", g, err)
+	}
+	if ok, err := tryFile(filepath.Join(dir, "db.lock")); !ok || err != nil {
+		t.Errorf("the kernel's lock stays after a failed grant: %v, %v", ok, err)
+	}
+}
+
+func TestRemoteFileSystems(t *testing.T) {
+	d, err := openStore(t.TempDir()+"/locks", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.close()
+	if name := remote(d.fd); name != "" {
+		t.Errorf("the directory is on %s", name)
+	}
+	remoteTypes[statfsType(t, d.fd)] = "a file system from afar"
+	defer delete(remoteTypes, statfsType(t, d.fd))
+	if _, err := New(d.path); !errors.Is(err, backends.ErrUnsupported) {
+		t.Errorf("New = %v; want ErrUnsupported", err)
+	}
+	b := open(t, d.path, WithAnyFileSystem())
+	mustRelease(t, b, mustAcquire(t, b, mutex("db")))
+}
+
+func statfsType(t *testing.T, fd int) int64 {
+	var st syscall.Statfs_t
+	if err := syscall.Fstatfs(fd, &st); err != nil {
+		t.Fatal(err)
+	}
+	return int64(st.Type) & 0xffffffff
+}
+
+func TestProcessStart(t *testing.T) {
+	if age := time.Since(processStart()); age < 0 || age > time.Hour {
+		t.Errorf("this process began %v ago", age)
+	}
+}
+
+// Without file events a holder learns of a removed file, and a waiter of a lock that others have freed, by looking.
+func TestWithoutFileEvents(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	b := open(t, dir)
+	b.watcher.tried = true // and failed
+	b.timing.net = 10 * time.Millisecond
+	p := holdByFlock(t, "-x", dir+"/db.lock")
+	w := enqueue(t, b, mutex("db"))
+	p.CloseInput()
+	mustRelease(t, b, w.granted())
+	r, lost := watched(mutex("db"))
+	g := mustAcquire(t, b, r)
+	if err := os.Remove(dir + "/db.lock"); err != nil {
+		t.Fatal(err)
+	}
+	lost.expect(t, g, backends.BackendLost)
+}
