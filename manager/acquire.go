@@ -33,11 +33,12 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 		}
 		r.req = r
 		k.mail.Deliver(acquire{r})
-		if o.outer != nil {
+		watched := o.outer != nil && r.signal.Load() != settled // it holds something and has to wait
+		if watched {
 			c.m.waits.watch(r)
 		}
 		err := r.await(ctx)
-		if o.outer != nil {
+		if watched {
 			c.m.waits.forget(r)
 		}
 		if err == nil {

@@ -58,16 +58,13 @@ func (d *directory) remove(k *keeper) {
 	s.past.add(&k.counters)
 }
 
-// late counts a wait that ended at a keeper that had retired meanwhile.
-func (d *directory) late(name string, timeout bool) {
-	s := d.shard(name)
+// late counts what a keeper hears of after it has retired.
+func (d *directory) late(k *keeper, count func(*Counters)) {
+	s := d.shard(k.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if timeout {
-		s.past.TimedOut++
-	} else {
-		s.past.Cancelled++
-	}
+	count(&s.past)
+	count(&k.counters) // for a Stats that found the keeper before it retired
 }
 
 // close refuses new keepers and returns those there are.

@@ -158,14 +158,15 @@ func (k *keeper) acquire(r *request) {
 
 // cancelWait takes a request out whose caller has gone. It comes once for each abandoned request.
 func (k *keeper) cancelWait(r *request, timeout bool) {
+	k.count(func(c *Counters) {
+		if timeout {
+			c.TimedOut++
+		} else {
+			c.Cancelled++
+		}
+	})
 	if k.retired {
-		k.m.dir.late(k.name, timeout)
 		return
-	}
-	if timeout {
-		k.counters.TimedOut++
-	} else {
-		k.counters.Cancelled++
 	}
 	if r.place != queued { // it was found abandoned when its turn came
 		k.leaving--
@@ -174,6 +175,15 @@ func (k *keeper) cancelWait(r *request, timeout bool) {
 	k.queue.remove(r)
 	k.reconsider()
 	k.serve()
+}
+
+// count counts what may come when the keeper has retired, and its counters have been added up.
+func (k *keeper) count(f func(*Counters)) {
+	if k.retired {
+		k.m.dir.late(k, f)
+	} else {
+		f(&k.counters)
+	}
 }
 
 // deny refuses a request that waits for its own caller.

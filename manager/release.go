@@ -18,10 +18,10 @@ type returned struct {
 func (k *keeper) release(l *Lease) {
 	r := l.req
 	r.handles--
-	switch released := errors.Is(l.end.Load().err, ErrReleased); {
+	switch released := l.end.Load() == wasReleased; {
 	case released && r.loss != nil: // its holder did not know yet, but the loss came first
 		l.result = r.loss
-		k.counters.Lost++
+		k.count(func(c *Counters) { c.Lost++ })
 	case released:
 		k.counters.Releases++
 	}
