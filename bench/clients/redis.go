@@ -94,12 +94,36 @@ func openRueidisLock(s Spec) (Client, error) {
 		var release context.CancelFunc
 		return harness.Guard{
 			Acquire: func(ctx context.Context) (err error) {
-				_, release, err = l.WithContext(ctx, s.Name)
+				release, err = afresh(ctx, l, s.Name)
 				return err
 			},
 			Release: func() error { release(); return nil },
 		}
 	}}, nil
+}
+
+// stale is how long a waiter of rueidislock may wait for a notice.
+const stale = time.Second
+
+// afresh acquires with rueidislock. An attempt of it that ran into its timeout, as happens on a busy machine, leaves waiters
+// that nobody will ever wake: such a wait is given up and begun anew. The context must not have a
+// deadline instead, which would become the lock's own.
+func afresh(ctx context.Context, l rueidislock.Locker, name string) (context.CancelFunc, error) {
+	for {
+		attempt, cancel := context.WithCancel(ctx)
+		late := time.AfterFunc(stale, cancel)
+		_, release, err := l.WithContext(attempt, name)
+		if err == nil && late.Stop() {
+			return func() { release(); cancel() }, nil
+		}
+		if err == nil { // granted and given up at the same time: the library has let go of it
+			release()
+		}
+		cancel()
+		if ctx.Err() != nil || err != nil && !errors.Is(err, context.Canceled) {
+			return nil, errors.Join(ctx.Err(), err)
+		}
+	}
 }
 
 // patiently tries again when a library gives up before its caller does.

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 )
 
@@ -64,7 +65,7 @@ func Dispatch(parts map[string]Part) {
 		fmt.Fprintf(os.Stderr, "lkbench: no part %q\n", name)
 		os.Exit(2)
 	}
-	if err := run(ctx, p); err != nil && !errors.Is(err, context.Canceled) {
+	if err := run(ctx, p); err != nil && !(ctx.Err() != nil && errors.Is(err, context.Canceled)) {
 		fmt.Fprintf(os.Stderr, "lkbench: %s: %v\n", name, err)
 		os.Exit(1)
 	}
@@ -110,8 +111,14 @@ func Start(name string, args any) (*Process, error) {
 // Send gives the process an order.
 func (p *Process) Send(v any) error { return p.in.Encode(v) }
 
-// Receive decodes the next answer of the process, and fails if it ends without one.
+// hung is after how long a process that owes an answer is taken for dead.
+const hung = 90 * time.Second
+
+// Receive decodes the next answer of the process. It fails if the process ends without one, and kills one that gives none
+// for a minute and a half, with a dump of its goroutines on the standard error.
 func (p *Process) Receive(v any) error {
+	late := time.AfterFunc(hung, func() { _ = p.cmd.Process.Signal(syscall.SIGQUIT) })
+	defer late.Stop()
 	if err := p.out.Decode(v); err != nil {
 		return fmt.Errorf("process %d: %w", p.cmd.Process.Pid, err)
 	}
