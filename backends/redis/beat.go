@@ -82,7 +82,10 @@ func (d *desk) beat() {
 		looks = append(looks, p.look())
 	}
 	clear(d.due)
-	d.task(func() message { return beaten{looks, d.b.beat(looks)} })
+	// The first beat after a subscription finds what was offered before it: no message of that can come.
+	heard := d.inbox.subscribed && !d.inbox.fresh
+	d.inbox.fresh = false
+	d.task(func() message { return beaten{looks, d.b.beat(looks), heard} })
 }
 
 func (p *place) look() look {
@@ -145,6 +148,7 @@ func spread(answers []result, n, size int) []result {
 type beaten struct {
 	looks   []look
 	results []result
+	heard   bool // messages should have come of what it finds
 }
 
 func (m beaten) on(d *desk) {
@@ -163,7 +167,7 @@ func (m beaten) on(d *desk) {
 			d.missed(l.place, err)
 			continue
 		}
-		d.looked(l, r)
+		d.looked(l, r, m.heard)
 	}
 	d.beat()
 }
@@ -180,7 +184,7 @@ func (d *desk) missed(p *place, err error) {
 }
 
 // looked takes in how the requests and grants of a place stand.
-func (d *desk) looked(l look, r row) {
+func (d *desk) looked(l look, r row, heard bool) {
 	broken := l.place.broken
 	l.place.broken = false
 	others := r.int(1) != 0
@@ -188,7 +192,7 @@ func (d *desk) looked(l look, r row) {
 		code := r.int(2 + j)
 		if q := d.waiting[seq]; q != nil && q.spot != nil && !q.asking {
 			q.cause = nil
-			if code == codeGivenUp { // offered, and the message has not come, or not yet
+			if heard && code == codeGivenUp { // offered, and the message has not come, or not yet
 				d.suspect(seq)
 			}
 			if code != codeQueued {
@@ -213,7 +217,7 @@ func (d *desk) looked(l look, r row) {
 // suspect gives a message that should have come some time. If it does not come, the connection that should have brought
 // it is taken for dead.
 func (d *desk) suspect(seq uint64) {
-	if !d.inbox.subscribed || d.inbox.awaited[seq] != nil {
+	if d.inbox.awaited == nil || d.inbox.awaited[seq] != nil {
 		return
 	}
 	d.inbox.awaited[seq] = d.actor.After(missedTime, overdue{seq, d.inbox.sub})

@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -61,4 +62,37 @@ func TestContractOverASharedPool(t *testing.T) {
 			},
 		}
 	})
+}
+
+func TestWaitReplicas(t *testing.T) {
+	primary := redistest.Start(t)
+	b := newBed(t, primary)
+	c := b.open(redis.WithWaitReplicas(1, 100*time.Millisecond))
+	if g, err := c.TryAcquire(b.ctx, mutex("n", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
+		t.Fatalf("TryAcquire without a replica = %+v, %v; want ErrUnavailable", g, err)
+	}
+	plain := b.open()
+	b.until("the unconfirmed grant is undone", func() bool { return len(b.inspect(plain, "n").Holders) == 0 })
+
+	host, port := split(t, primary.Addr)
+	replica := redistest.Start(t, "--replicaof", host, port)
+	rc := replica.Client(t)
+	b.until("the replica is in step", func() bool {
+		n, err := b.client.Wait(b.ctx, 1, time.Second).Result()
+		return err == nil && n == 1
+	})
+	patient := b.open(redis.WithWaitReplicas(1, 5*time.Second))
+	g := b.acquire(patient, mutex("n", time.Minute))
+	if rc.Exists(b.ctx, b.hash("n")).Val() != 1 {
+		t.Error("the replica does not have the grant")
+	}
+	if r := b.renew(patient, g, time.Minute); r.Err != nil {
+		t.Errorf("Renew: %v", r.Err)
+	}
+	replica.Stop(t)
+	if r := b.renew(c, g, time.Minute); !errors.Is(r.Err, backends.ErrUnavailable) {
+		t.Errorf("Renew with a frozen replica: %v, want ErrUnavailable", r.Err)
+	}
+	replica.Cont(t)
+	b.release(c, g)
 }

@@ -25,6 +25,7 @@ const (
 type inbox struct {
 	sub        *redis.PubSub // nil: closed
 	subscribed bool
+	fresh      bool // no beat has begun since it was subscribed
 	warming    *actor.Timer
 	cooling    *actor.Timer
 	awaited    map[uint64]*actor.Timer // offers that the heartbeat found before their message came
@@ -72,7 +73,7 @@ func (d *desk) listen() {
 	}
 	b := d.b
 	sub := b.clients.calls.Subscribe(context.Background())
-	d.inbox.sub, d.inbox.subscribed, d.inbox.awaited = sub, false, make(map[uint64]*actor.Timer)
+	d.inbox.sub, d.inbox.awaited = sub, make(map[uint64]*actor.Timer)
 	d.task(func() message {
 		ctx, cancel := context.WithTimeout(context.Background(), subscribeTime)
 		defer cancel()
@@ -130,7 +131,7 @@ func (m subscribed) on(d *desk) {
 	if d.inbox.sub != m.sub {
 		return
 	}
-	d.inbox.subscribed = true
+	d.inbox.subscribed, d.inbox.fresh = true, true
 	for _, p := range d.names {
 		if p.waiting.Len() > 0 || len(p.held) > 0 {
 			d.due[p] = true

@@ -9,7 +9,6 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 func TestServerRestartedEmpty(t *testing.T) {
@@ -204,95 +203,6 @@ func TestExhaustedMemory(t *testing.T) {
 		}
 		b.release(a, g)
 	}
-}
-
-func TestRights(t *testing.T) {
-	s := redistest.Start(t)
-	b := newBed(t, s)
-	login := func(name string, rules ...string) *goredis.Client {
-		args := append([]string{"on", ">secret-word"}, rules...)
-		if err := b.client.ACLSetUser(b.ctx, name, args...).Err(); err != nil {
-			t.Fatal(err)
-		}
-		return s.ClientOf(t, &goredis.Options{Username: name, Password: "secret-word"})
-	}
-	rights := []string{"~" + b.prefix + "*", "+@all"}
-
-	t.Run("none to publish: waiters are granted by their heartbeat", func(t *testing.T) {
-		c := open(t, login("mute", append(rights, "resetchannels")...),
-			redis.WithPrefix(b.prefix), redis.WithHeartbeat(100*time.Millisecond))
-		g := b.acquire(c, mutex("n", time.Minute))
-		w := b.queue(c, mutex("n", time.Minute))
-		b.release(c, g)
-		b.release(c, w.granted())
-	})
-	t.Run("those in doc.go suffice", func(t *testing.T) {
-		c := open(t, login("least", "resetchannels", "~"+b.prefix+"*", "&"+b.prefix+"*", "-@all", "+hello", "+client",
-			"+evalsha", "+eval", "+subscribe", "+unsubscribe", "+publish", "+time", "+hmget", "+hset", "+hget", "+hgetall", "+hkeys",
-			"+hlen", "+hdel", "+zadd", "+zrem", "+zcard", "+zscore", "+zrange", "+zrangebyscore", "+pexpireat", "+del", "+exists", "+scan"),
-			redis.WithPrefix(b.prefix))
-		r := mutex("least", time.Minute)
-		r.Kind, r.Capacity = backends.Semaphore, 2
-		g, g2 := b.acquire(c, r), b.acquire(c, r)
-		w := b.queue(c, r)
-		b.renew(c, g, time.Minute)
-		b.release(c, g)
-		b.release(c, w.granted())
-		b.release(c, g2)
-		if err := c.Break(b.ctx, "least"); err != nil {
-			t.Error(err)
-		}
-		for _, err := range c.List(b.ctx) {
-			t.Errorf("List: %v", err)
-		}
-	})
-	t.Run("none to keys", func(t *testing.T) {
-		c := open(t, login("stranger", "+@all", "~elsewhere"), redis.WithPrefix(b.prefix))
-		_, err := c.TryAcquire(b.ctx, mutex("n", time.Minute))
-		if !errors.Is(err, backends.ErrPermission) {
-			t.Errorf("TryAcquire: %v, want ErrPermission", err)
-		}
-	})
-	t.Run("wrong password", func(t *testing.T) {
-		c := open(t, s.ClientOf(t, &goredis.Options{Username: "mute", Password: "guess"}), redis.WithPrefix(b.prefix))
-		_, err := c.TryAcquire(b.ctx, mutex("n", time.Minute))
-		if !errors.Is(err, backends.ErrPermission) {
-			t.Errorf("TryAcquire: %v, want ErrPermission", err)
-		}
-	})
-}
-
-func TestWaitReplicas(t *testing.T) {
-	primary := redistest.Start(t)
-	b := newBed(t, primary)
-	c := b.open(redis.WithWaitReplicas(1, 100*time.Millisecond))
-	if g, err := c.TryAcquire(b.ctx, mutex("n", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
-		t.Fatalf("TryAcquire without a replica = %+v, %v; want ErrUnavailable", g, err)
-	}
-	plain := b.open()
-	b.until("the unconfirmed grant is undone", func() bool { return len(b.inspect(plain, "n").Holders) == 0 })
-
-	host, port := split(t, primary.Addr)
-	replica := redistest.Start(t, "--replicaof", host, port)
-	rc := replica.Client(t)
-	b.until("the replica is in step", func() bool {
-		n, err := b.client.Wait(b.ctx, 1, time.Second).Result()
-		return err == nil && n == 1
-	})
-	patient := b.open(redis.WithWaitReplicas(1, 5*time.Second))
-	g := b.acquire(patient, mutex("n", time.Minute))
-	if rc.Exists(b.ctx, b.hash("n")).Val() != 1 {
-		t.Error("the replica does not have the grant")
-	}
-	if r := b.renew(patient, g, time.Minute); r.Err != nil {
-		t.Errorf("Renew: %v", r.Err)
-	}
-	replica.Stop(t)
-	if r := b.renew(c, g, time.Minute); !errors.Is(r.Err, backends.ErrUnavailable) {
-		t.Errorf("Renew with a frozen replica: %v, want ErrUnavailable", r.Err)
-	}
-	replica.Cont(t)
-	b.release(c, g)
 }
 
 // Data of somebody else that takes the place of a queue ends the wait: it would never end by itself.

@@ -59,7 +59,8 @@ if not S.w then
   S.s, S.q, S.e = S.s + 1, S.q + 1, math.max(S.e, now + alive)
   written['w:' .. id] = text(weight) .. ' ' .. text(tokens) .. ' ' .. text(now) .. ' ' .. owner
   redis.call('ZADD', Q, text(S.s), id)
-  if c.n == 1 then
+  -- A holder that has not claimed its offer yet is told by the answer to its claim.
+  if c.n == 1 and not (S.m and string.sub(S.m.g, 1, 1) == 'o') then
     for _, h in ipairs(holders(AT_ONCE)) do
       if clientOf(h) ~= me then tell(clientOf(h), 'c') end
     end

@@ -1,0 +1,89 @@
+package redis_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// least is the line of doc.go.
+const least = "resetchannels ~lk:* &lk:* -@all +hello +client +evalsha +eval +subscribe +unsubscribe " +
+	"+publish +time +hmget +hset +hget +hgetall +hkeys +hlen +hdel +zadd +zrem +zcard +zscore +zrange +zrangebyscore " +
+	"+pexpireat +del +exists +scan"
+
+// login makes a user and returns a client of theirs.
+func (b *bed) login(name string, rules ...string) *goredis.Client {
+	b.Helper()
+	if err := b.client.ACLSetUser(b.ctx, name, append([]string{"on", ">secret-word"}, rules...)...).Err(); err != nil {
+		b.Fatal(err)
+	}
+	return b.server.ClientOf(b, &goredis.Options{Username: name, Password: "secret-word"})
+}
+
+func TestWithoutTheRightToPublishWaitersAreGrantedByTheirHeartbeat(t *testing.T) {
+	b := newBed(t, redistest.Start(t))
+	c := open(t, b.login("mute", "~*", "+@all", "resetchannels"),
+		redis.WithPrefix(b.prefix), redis.WithHeartbeat(100*time.Millisecond))
+	g := b.acquire(c, mutex("n", time.Minute))
+	w := b.queue(c, mutex("n", time.Minute))
+	b.release(c, g)
+	b.release(c, w.granted())
+}
+
+func TestLeastRightsSuffice(t *testing.T) {
+	b := newBed(t, redistest.Start(t))
+	c := open(t, b.login("least", strings.Fields(least)...)) // the default prefix
+	r := mutex("n", time.Minute)
+	r.Kind, r.Capacity = backends.Semaphore, 2
+	g, h := b.acquire(c, r), b.acquire(c, r)
+	w := b.queue(c, r)
+	b.listening(c)
+	if a := b.renew(c, g, time.Minute); a.Err != nil {
+		t.Errorf("Renew: %v", a.Err)
+	}
+	b.release(c, g)
+	b.release(c, w.granted())
+	b.release(c, h)
+	if err := c.Break(b.ctx, "n"); err != nil {
+		t.Errorf("Break: %v", err)
+	}
+	for _, err := range c.List(b.ctx) {
+		t.Errorf("List: %v", err)
+	}
+}
+
+func TestMissingRightsAreErrPermission(t *testing.T) {
+	b := newBed(t, redistest.Start(t))
+	b.login("known")
+	for what, c := range map[string]*goredis.Client{
+		"no right to the keys": b.login("stranger", "+@all", "~elsewhere"),
+		"no right to scripts":  b.login("reader", "+@read", "~*"),
+		"a wrong password":     b.server.ClientOf(t, &goredis.Options{Username: "known", Password: "guess-word"}),
+	} {
+		_, err := open(t, c).TryAcquire(b.ctx, mutex("n", time.Minute))
+		if !errors.Is(err, backends.ErrPermission) || errors.Is(err, backends.ErrBusy) {
+			t.Errorf("%s: TryAcquire says %v, want ErrPermission", what, err)
+		}
+		if err != nil && (strings.Contains(err.Error(), "secret-word") || strings.Contains(err.Error(), "guess-word")) {
+			t.Errorf("%s: the password stands in %q", what, err)
+		}
+	}
+}
+
+func TestRightsTakenAwayEndNoLease(t *testing.T) {
+	b := newBed(t, redistest.Start(t))
+	c := open(t, b.login("user", "~*", "&*", "+@all"))
+	g := b.acquire(c, mutex("n", time.Minute))
+	b.login("user", "-@all")
+	if a := b.renew(c, g, time.Minute); !errors.Is(a.Err, backends.ErrPermission) || errors.Is(a.Err, backends.ErrLost) {
+		t.Errorf("Renew without rights: %v, want ErrPermission", a.Err)
+	}
+	b.login("user", "+@all")
+	b.release(c, g)
+}
