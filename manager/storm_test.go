@@ -22,44 +22,49 @@ func TestStormKeepsEveryPromise(t *testing.T) {
 		"strict":    {WithLocalHandoffs(0, 0)},
 	} {
 		t.Run(name, func(t *testing.T) {
+			store := memory.New()
 			rounds := 2_000
 			if testing.Short() || raceEnabled {
 				rounds = 300
 			}
-			seed := rand.Uint64()
-			t.Logf("seed %d", seed)
-			var buf history.Buffer
-			rec := history.NewRecorder(&buf, "test")
-			store := memory.New()
-			ms := []*Manager{newManager(t, store, opts...), newManager(t, store.Peer(), opts...), newManager(t, store.Peer(), opts...)}
-			var wg sync.WaitGroup
-			for g := range 12 {
-				s := &stormer{t: t, m: ms[g%len(ms)], rec: rec, name: fmt.Sprint(g), rnd: rand.New(rand.NewPCG(seed, uint64(g)))}
-				wg.Go(func() {
-					for range rounds {
-						s.round()
-					}
-				})
-			}
-			wg.Wait()
-			events, err := buf.Events()
-			if err != nil {
-				t.Fatal(err)
-			}
-			v := history.Check(events)
-			t.Log(v)
-			if err := v.Err(); err != nil || v.Grants == 0 {
-				t.Error(err)
-			}
+			storm(t, rounds, newManager(t, store, opts...), newManager(t, store.Peer(), opts...), newManager(t, store.Peer(), opts...))
 			for st, err := range store.Peer().List(context.Background()) {
 				t.Errorf("the store still knows %+v, %v", st, err)
 			}
-			for _, m := range ms {
-				if s := m.Stats(); s.Holding != 0 || s.Waiting != 0 || s.Totals.Acquisitions != s.Totals.Releases || s.Totals.Failed != 0 {
-					t.Errorf("stats: %+v", s)
-				}
+		})
+	}
+}
+
+// storm runs twelve goroutines over the managers of one store, and checks their history.
+func storm(t *testing.T, rounds int, ms ...*Manager) {
+	t.Helper()
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	var buf history.Buffer
+	rec := history.NewRecorder(&buf, "test")
+	var wg sync.WaitGroup
+	for g := range 12 {
+		s := &stormer{t: t, m: ms[g%len(ms)], rec: rec, name: fmt.Sprint(g), rnd: rand.New(rand.NewPCG(seed, uint64(g)))}
+		wg.Go(func() {
+			for range rounds {
+				s.round()
 			}
 		})
+	}
+	wg.Wait()
+	events, err := buf.Events()
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := history.Check(events)
+	t.Log(v)
+	if err := v.Err(); err != nil {
+		t.Error(err)
+	}
+	for _, m := range ms {
+		if s := m.Stats(); s.Holding != 0 || s.Waiting != 0 || s.Totals.Acquisitions != s.Totals.Releases || s.Totals.Failed != 0 {
+			t.Errorf("stats: %+v", s)
+		}
 	}
 }
 
