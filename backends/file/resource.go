@@ -51,15 +51,16 @@ type resource struct {
 	turn  turn // what the present turn under the lock has found out
 	spare turn // room for the next one
 
-	blocked  bool     // our first waiter could have the lock but for the kernel's refusal
-	attempts int      // looks at it since the last event
-	retrying bool     // another look is on its way
-	lockSeen bool     // the watcher reports uses of the lock file to us
-	watched  []uint64 // clients whose end the watcher reports to us
-	timer    bool     // a tick is on its way
-	used     bool     // since the last tick
-	told     bool     // holders of ours were told that somebody waits
-	settled  bool     // in use for longer than one tick
+	blocked  bool         // our first waiter could have the lock but for the kernel's refusal
+	attempts int          // looks at it since the last event
+	retrying bool         // another look is on its way
+	lockSeen bool         // the watcher reports uses of the lock file to us
+	watched  []uint64     // clients whose end the watcher reports to us
+	timer    *actor.Timer // brings the next tick; nil: none is on its way
+	slow     bool         // it is the net's
+	used     bool         // since the last tick
+	told     bool         // holders of ours were told that somebody waits
+	settled  bool         // in use for longer than one tick
 
 	owner backends.Owner // the last one seen, and what the table says of it
 	words string

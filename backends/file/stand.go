@@ -14,8 +14,12 @@ func (r *resource) stand() {
 	if idle != r.lingering {
 		r.linger(idle)
 	}
+	if idle && r.slow {
+		r.timer.Stop()
+		r.timer, r.slow = nil, false
+	}
 	switch {
-	case r.retired || r.timer:
+	case r.retired || r.timer != nil:
 	case idle && r.b.lingering.Load() > mostLingering:
 		r.retire()
 	case idle, !r.settled: // the first tick, and the last
@@ -37,17 +41,16 @@ func (r *resource) linger(idle bool) {
 
 func (r *resource) setTimer() {
 	d := r.b.timing.net
-	if !r.settled {
+	if r.slow = r.settled; !r.slow {
 		d = r.b.timing.linger
 	}
-	r.timer = true
-	r.actor.After(d, message{verb: tick})
+	r.timer = r.actor.After(d, message{verb: tick})
 }
 
 // tick retires a resource that was out of use for a while. One in use has its files looked at, and is reported
 // their removal from now on: uses that are shorter than that need not pay for it.
 func (r *resource) tick() {
-	r.timer = false
+	r.timer, r.slow = nil, false
 	switch {
 	case r.retired:
 	case r.lingering && r.used:
@@ -56,11 +59,11 @@ func (r *resource) tick() {
 	case r.lingering && r.locking:
 		r.setTimer()
 	case r.lingering && r.leftover:
-		r.timer = true // stand must not set another: retire is next
 		r.pending = append(r.pending, message{verb: tidyUp})
 		r.work()
-		r.timer = false
-		r.retireOrStay()
+		if !r.locking && !r.leftover {
+			r.retire()
+		}
 	case r.lingering:
 		r.retire()
 	default:
@@ -71,21 +74,16 @@ func (r *resource) tick() {
 	}
 }
 
-// retireOrStay retires unless the table could not be tidied at once.
-func (r *resource) retireOrStay() {
-	if r.locking || r.leftover {
-		r.setTimer()
-		return
-	}
-	r.retire()
-}
-
 // retire closes everything and takes the resource out of the index, for good.
 func (r *resource) retire() {
 	if r.retired {
 		return
 	}
 	r.retired = true
+	if r.timer != nil {
+		r.timer.Stop()
+		r.timer, r.slow = nil, false
+	}
 	r.kernel.close()
 	r.table.close()
 	if r.lingering {

@@ -1,0 +1,95 @@
+//go:build unix
+
+package file
+
+import (
+	"runtime"
+	"sync"
+	"testing"
+)
+
+// Two clients pass a lock to and fro, so that one lets go without the table's lock while the other begins to wait, in every
+// order. No timer would save a waiter that was forgotten.
+func TestNoWaiterIsForgotten(t *testing.T) {
+	rounds := 20000
+	if testing.Short() {
+		rounds = 2000
+	}
+	dir := t.TempDir() + "/locks"
+	clients := []*Backend{sleepless(t, dir), sleepless(t, dir)}
+	ctx := patient(t)
+	var last uint64 // guarded by the lock that is tested
+	var all sync.WaitGroup
+	for i, b := range clients {
+		all.Go(func() {
+			for n := range rounds / len(clients) {
+				g, err := b.Acquire(ctx, mutex("db"))
+				if err != nil {
+					t.Errorf("client %d, round %d: %v", i, n, err)
+					return
+				}
+				if g.Token <= last {
+					t.Errorf("token %d after %d", g.Token, last)
+				}
+				last = g.Token
+				if err := b.Release(ctx, g); err != nil {
+					t.Errorf("client %d, round %d: %v", i, n, err)
+					return
+				}
+				for range n % 3 {
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// What a sole holder leaves in the table when it lets go is nobody's: not for a look, a try, another kind, or a break;
+// and it is tidied up.
+func TestLeftoverLine(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	use := func() {
+		t.Helper()
+		mustRelease(t, a, mustAcquire(t, a, writer("db")))
+	}
+	use()
+	for _, c := range []*Backend{a, b} {
+		if s, err := c.Inspect(patient(t), "db"); err != nil || len(s.Holders) > 0 || s.Resource.Kind != 0 {
+			t.Errorf("Inspect = %+v, %v; want nobody", s, err)
+		}
+		for s, err := range c.List(patient(t)) {
+			t.Errorf("List: %+v, %v; want nothing", s, err)
+		}
+	}
+	for _, next := range []func(){
+		func() { mustRelease(t, b, mustAcquire(t, b, reader("db"))) },
+		func() { mustRelease(t, b, mustAcquire(t, b, writer("db"))) },
+		func() { mustRelease(t, b, mustAcquire(t, b, mutex("db"))) },
+		func() { mustRelease(t, b, mustAcquire(t, b, permits("db", 1, 1))) },
+		func() {
+			if err := b.Break(patient(t), "db"); err != nil {
+				t.Error(err)
+			}
+		},
+		func() {
+			g, err := b.TryAcquire(patient(t), permits("db", 2, 3))
+			if err != nil {
+				t.Fatal(err)
+			}
+			mustRelease(t, b, g)
+		},
+	} {
+		use()
+		next()
+	}
+	use()
+	ctx := patient(t)
+	for live(a) > 0 && ctx.Err() == nil {
+		runtime.Gosched()
+	}
+	if _, used := a.dir.peek("db" + tableEnding); used {
+		t.Error("the line is still there after the resource has retired")
+	}
+}
