@@ -85,12 +85,22 @@ func (c *caretaker) receive(msg errand) {
 	}
 }
 
-// failed cannot happen but by a bug; Close must return all the same.
+// failed is for a backend whose Close panics, or a bug. Close must return all the same.
 func (c *caretaker) failed(msg errand, p *actor.PanicError) {
-	if _, ok := msg.(beginClose); ok && c.stage != closed {
+	_, closes := msg.(beginClose)
+	if c.stage != closed && (closes || c.stage != open) {
 		c.stage, c.err = closed, p
 		close(c.done)
 	}
+}
+
+// errand runs f, which calls other people's code, on a goroutine of its own. A panic there is nobody's business here.
+func (c *caretaker) errand(f func()) {
+	c.mail.Go(func() errand {
+		defer func() { _ = recover() }()
+		f()
+		return nothing{}
+	})
 }
 
 // look sends each idle keeper its sweep. A task lends its goroutine to one after the other, so that a million of them
@@ -142,7 +152,9 @@ func (c *caretaker) leave() {
 		return
 	}
 	c.stage = leaving
-	c.mail.Go(func() errand { return storeClosed{c.m.store.Close(c.ctx)} })
+	// Without the end of ctx: it ends the wait in Close, not the closing.
+	ctx := context.WithoutCancel(c.ctx)
+	c.mail.Go(func() errand { return storeClosed{c.m.store.Close(ctx)} })
 }
 
 // Close ends the manager: Acquire fails with ErrClosed from now on, those who wait in one are told so, and the leases still held are
@@ -167,9 +179,6 @@ func (m *Manager) Close(ctx context.Context) error {
 // log passes a line to the user's handler, which may be slow, on a goroutine of its own.
 func (c *caretaker) log(msg string, args []any) {
 	if l := c.m.cfg.logger; l != nil {
-		c.mail.Go(func() errand {
-			l.Warn("lockkeeper: "+msg, args...)
-			return nothing{}
-		})
+		c.errand(func() { l.Warn("lockkeeper: "+msg, args...) })
 	}
 }

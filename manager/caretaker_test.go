@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
@@ -115,6 +116,45 @@ func TestCloseReportsTheBackendsError(t *testing.T) {
 	wantErr(t, m.Close(context.Background()), bad)
 	wantErr(t, m.Close(context.Background()), bad)
 }
+
+// The first Close has given up; the next one waits for the backend, and reports what came of it.
+func TestCloseWaitsForTheBackendWhoeverBeganIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, err := New(slowClose{newFake()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		wantErr(t, m.Close(ctx), context.DeadlineExceeded)
+		begin := time.Now()
+		if err := m.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		if d := time.Since(begin); d != time.Minute-time.Second {
+			t.Errorf("waited %v", d)
+		}
+	})
+}
+
+type slowClose struct{ *fake }
+
+func (slowClose) Close(ctx context.Context) error { return slow(time.Minute)(ctx, "close") }
+
+func TestCloseReturnsWhenTheBackendsPanics(t *testing.T) {
+	m, err := New(panicClose{newFake()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p *actor.PanicError
+	if err := m.Close(context.Background()); !errors.As(err, &p) {
+		t.Errorf("got %v", err)
+	}
+}
+
+type panicClose struct{ *fake }
+
+func (panicClose) Close(context.Context) error { panic("store") }
 
 type badClose struct {
 	*fake

@@ -67,10 +67,9 @@ func (k *keeper) crash(cause error) {
 
 // discard gives a grant back for which there is no keeper any more.
 func (k *keeper) discard(g backends.Grant) {
-	k.m.caretaker.mail.Go(func() errand {
+	k.m.caretaker.errand(func() {
 		ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
 		defer cancel()
 		_ = k.m.store.Release(ctx, g) // if it fails, the grant expires, or ends with the backend's Close
-		return nothing{}
 	})
 }

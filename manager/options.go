@@ -114,7 +114,7 @@ func WithLabel(s string) Option {
 }
 
 // WithLogger has losses, failed renewals and failed releases logged. The handler is called on goroutines of its own, so a
-// slow one delays nothing. Default: no log.
+// slow one delays nothing, not even Close. Default: no log.
 func WithLogger(l *slog.Logger) Option {
 	return Option{func(c *config) error {
 		c.logger = l

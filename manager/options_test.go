@@ -96,3 +96,19 @@ func (h *slowHandler) Handle(_ context.Context, r slog.Record) error {
 	h.lines = append(h.lines, r.Message)
 	return nil
 }
+
+func TestPanicOfALogHandlerHarmsNobody(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		l := mustAcquire(t, m.Lock("db"))
+		if err := m.Break(context.Background(), "db"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		wantLost(t, l.Release(), Broken)
+		wantFree(t, m.Lock("db"))
+	}, WithLogger(slog.New(panicHandler{&slowHandler{}})))
+}
+
+type panicHandler struct{ *slowHandler }
+
+func (panicHandler) Handle(context.Context, slog.Record) error { panic("handler") }
