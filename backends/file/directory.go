@@ -10,6 +10,8 @@ import (
 
 const clientsName = ".clients" // no stem begins with a dot
 
+func inboxName(client uint64) string { return string(appendHex(nil, client, 16)) }
+
 // directory is an open lock directory. Everything is opened relative to its descriptors, so it is always one
 // directory, whatever its path leads to later.
 type directory struct {

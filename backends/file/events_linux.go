@@ -38,6 +38,7 @@ func (w *watcher) openEvents() {
 		e.close()
 		return
 	}
+	_, _ = unix.InotifyAddWatch(fd, w.b.dir.path+"/"+clientsName, unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_ONLYDIR)
 	w.events = e
 	w.tasks++
 	w.actor.Go(func() notice { w.readEvents(e.file); return notice{verb: taskEnded} })
@@ -121,7 +122,7 @@ func (w *watcher) event(watch int32, mask uint32, name string) {
 			r.(*resource).actor.Tell(message{verb: verify})
 		}
 	case name == "" && mask == unix.IN_IGNORED: // a watch of ours was taken down
-	case name == "", name == clientsName: // the directory itself, or more events than the kernel keeps
+	case name == "", name == clientsName, name == inboxName(w.b.id): // the directory itself, or more events than the kernel keeps
 		w.b.tellAll(message{verb: verify})
 	}
 }

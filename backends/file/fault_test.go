@@ -455,3 +455,21 @@ func live(b *Backend) (n int) {
 	b.resources.Range(func(any, any) bool { n++; return true })
 	return n
 }
+
+// A client whose inbox is removed is dead to the others. Its mutexes are safe with the kernel; permits are lost.
+func TestInboxRemoved(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	mustAcquire(t, a, mutex("db"))
+	s, lost := watched(permits("permits", 1, 1))
+	p := mustAcquire(t, a, s)
+	if err := os.Remove(filepath.Join(dir, a.inboxPath())); err != nil {
+		t.Fatal(err)
+	}
+	lost.expect(t, p, backends.BackendLost)
+	mustRelease(t, b, mustAcquire(t, b, permits("permits", 1, 1)))
+	mustBeBusy(t, b, mutex("db"))
+	if _, err := a.TryAcquire(patient(t), permits("permits", 1, 1)); !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("TryAcquire without an inbox: %v; want ErrUnavailable", err)
+	}
+}

@@ -17,8 +17,6 @@ import (
 
 const inboxFlags = unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NOCTTY
 
-func inboxName(client uint64) string { return fmt.Sprintf("%016x", client) }
-
 // createInbox makes the inbox of a new client and opens it. It opens for reading and writing: with a writer of its own, a
 // reader never sees an end of file.
 func (d *directory) createInbox(client uint64) (*os.File, error) {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/actor"
@@ -239,11 +240,13 @@ func (r *resource) change() {
 	}
 	r.settle()
 	r.spread()
+	r.announce() // losses before anybody else can see that the permits are free
 	err := r.save()
 	if err == nil && r.newHead() {
 		// The holder may have let go before it could see the ticket: see letGo.
 		if r.settle(); len(r.turn.minted) > 0 {
 			r.spread()
+			r.announce()
 			err = r.save()
 		}
 	}
@@ -272,6 +275,9 @@ func (r *resource) apply(m message) {
 	case verify:
 		r.attempts = 0
 		r.checkKernel()
+		if err := r.b.dir.holds(r.b.inboxPath(), r.b.inbox); gone(err) {
+			r.loseSemaphores(err)
+		}
 	case tidyUp:
 		r.tidy()
 	case look:
@@ -279,8 +285,17 @@ func (r *resource) apply(m message) {
 	case again: // the settling that follows is the look
 	case died:
 		r.attempts = 0
+		r.watched = slices.DeleteFunc(r.watched, func(c uint64) bool { return c == m.client }) // the watch is over
 		r.bury(m.client)
 	}
+}
+
+// announce tells holders and waiters what has happened to them.
+func (r *resource) announce() {
+	for _, e := range r.turn.events {
+		e.notify(e.Event)
+	}
+	r.turn.events = nil
 }
 
 // newHead reports whether the first in the queue has come in this turn and is ours.
@@ -291,11 +306,9 @@ func (r *resource) newHead() bool {
 
 // conclude ends a turn: the table is unlocked, what was decided goes out.
 func (r *resource) conclude() {
+	r.announce()
 	t := r.turn
 	r.turn, r.spare = r.spare, turn{}
-	for _, e := range t.events {
-		e.notify(e.Event)
-	}
 	for _, c := range t.minted {
 		c.answer()
 	}
@@ -375,11 +388,8 @@ func (r *resource) failed(m message, p *actor.PanicError) {
 				m.call.fail(err)
 			}
 		}
-		events := r.turn.events
+		r.announce()
 		r.retire()
-		for _, e := range events {
-			e.notify(e.Event)
-		}
 	}
 	if m.call != nil {
 		m.call.fail(err)

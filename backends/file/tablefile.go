@@ -3,6 +3,7 @@ package file
 import (
 	"bytes"
 	"hash/crc32"
+	"slices"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -57,6 +58,11 @@ func (r *resource) load() error {
 			return err
 		}
 	}
+	if r.wantsPermits() { // others would take us for dead
+		if err := r.b.dir.holds(r.b.inboxPath(), r.b.inbox); err != nil {
+			return err
+		}
+	}
 	f := &r.table
 	if f.buf == nil {
 		f.buf = make([]byte, page)
@@ -89,20 +95,22 @@ func (r *resource) load() error {
 }
 
 func (r *resource) mustCheck() bool {
-	if len(r.table.raw) == 0 {
+	if len(r.table.raw) == 0 || r.wantsPermits() {
 		return true
 	}
 	for _, m := range r.pending {
 		switch m.verb {
 		case look, again, verify, died:
 			return true
-		case acquire, try:
-			if m.call.request.Kind == backends.Semaphore {
-				return true
-			}
 		}
 	}
 	return false
+}
+
+func (r *resource) wantsPermits() bool {
+	return slices.ContainsFunc(r.pending, func(m message) bool {
+		return (m.verb == acquire || m.verb == try) && !onKernel(m.call.request.Kind)
+	})
 }
 
 // parse reads the table whose first page is raw.
