@@ -58,7 +58,8 @@ func (m released) on(d *desk) {
 }
 
 // Break ends every grant of the resource. Holders hear of it at once if their inbox is open, which it is when they have
-// held for a moment, and otherwise at their next renewal.
+// held for a moment, and otherwise at their next renewal. The reason that they are given is Broken if the message reached
+// them before anything else did, and else NotOwner.
 func (b *Backend) Break(ctx context.Context, name string) error {
 	if err := backends.CheckName(name); err != nil {
 		return wrap("break", "", err)
