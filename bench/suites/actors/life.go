@@ -158,23 +158,28 @@ func channelCrowd(n int, handle func(message)) (members, error) {
 	}}, nil
 }
 
+// protoCrowd tells all to stop before it waits for any: one after the other they would take minutes.
 func protoCrowd(n int, handle func(message)) (members, error) {
 	s, shut := protoSystem()
 	all := make([]*proto.PID, n)
+	var live sync.WaitGroup
+	live.Add(n)
 	for i := range all {
 		all[i] = s.Root.Spawn(proto.PropsFromFunc(func(c proto.Context) {
-			if m, ok := c.Message().(message); ok {
+			switch m := c.Message().(type) {
+			case message:
 				handle(m)
+			case *proto.Stopped:
+				live.Done()
 			}
 		}))
 	}
 	return members{tell: func(i int, m message) error { s.Root.Send(all[i], m); return nil }, end: func() error {
-		defer shut()
 		for _, pid := range all {
-			if err := s.Root.StopFuture(pid).Wait(); err != nil {
-				return err
-			}
+			s.Root.Stop(pid)
 		}
+		live.Wait()
+		shut()
 		return nil
 	}}, nil
 }
