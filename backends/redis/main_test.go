@@ -1,16 +1,24 @@
 package redis_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
+	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 )
 
 var server redistest.Shared
 
+// silent drops what the client library logs: a line for every dial of a server that a test has killed.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
 func TestMain(m *testing.M) {
+	goredis.SetLogger(silent{})
 	proctest.Register("holder", holder)
 	proctest.Register("worker", worker)
 	goleak.VerifyTestMain(server.Main(m))

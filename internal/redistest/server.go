@@ -35,7 +35,8 @@ const startTimeout = 30 * time.Second
 type Server struct {
 	Addr string // host:port; it stays the same over Restart
 	dir  string
-	args []string
+	args []string // after those that every server has
+	conf string   // of a sentinel; else empty
 
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed when the process has ended and was waited for
@@ -47,7 +48,22 @@ type Server struct {
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	require(t)
-	s, err := start(t.TempDir(), args)
+	s, err := start(t.TempDir(), "", args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	return s
+}
+
+// StartSentinel runs a sentinel, until the end of the test, that watches a primary under the name "primary" and decides
+// by itself when it is gone.
+func StartSentinel(t testing.TB, primary *Server) *Server {
+	t.Helper()
+	require(t)
+	host, port, _ := net.SplitHostPort(primary.Addr)
+	s, err := start(t.TempDir(), fmt.Sprintf("sentinel monitor primary %s %s 1\n"+
+		"sentinel down-after-milliseconds primary 500\nsentinel failover-timeout primary 5000\n", host, port), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +81,7 @@ func require(t testing.TB) {
 	}
 }
 
-func start(dir string, args []string) (*Server, error) {
+func start(dir, conf string, args []string) (*Server, error) {
 	const tries = 5 // somebody else may take the port between our look and the server's bind
 	var err error
 	for range tries {
@@ -73,7 +89,7 @@ func start(dir string, args []string) (*Server, error) {
 		if port, err = freePort(); err != nil {
 			return nil, err
 		}
-		s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dir: dir, args: args}
+		s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dir: dir, args: args, conf: conf}
 		if err = s.run(); err == nil {
 			return s, nil
 		}
@@ -92,11 +108,10 @@ func freePort() (int, error) {
 
 // run starts the process and returns when it accepts connections.
 func (s *Server) run() error {
-	_, port, _ := net.SplitHostPort(s.Addr)
-	args := append([]string{
-		"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no",
-		"--daemonize", "no", "--loglevel", "notice", "--logfile", "",
-	}, s.args...)
+	args, err := s.commandLine()
+	if err != nil {
+		return err
+	}
 	cmd := exec.Command(binary(), args...)
 	cmd.SysProcAttr = diesWithParent()
 	out, err := cmd.StdoutPipe()
@@ -125,6 +140,19 @@ func (s *Server) run() error {
 	}
 }
 
+func (s *Server) commandLine() ([]string, error) {
+	_, port, _ := net.SplitHostPort(s.Addr)
+	if s.conf != "" {
+		file := filepath.Join(s.dir, "sentinel.conf")
+		conf := "port " + port + "\nbind 127.0.0.1\ndir " + s.dir + "\n" + s.conf
+		return []string{file, "--sentinel"}, os.WriteFile(file, []byte(conf), 0o600)
+	}
+	return append([]string{
+		"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no",
+		"--daemonize", "no", "--loglevel", "notice", "--logfile", "",
+	}, s.args...), nil
+}
+
 // tail keeps the last lines of a server's log, for messages.
 type tail struct {
 	mu    sync.Mutex // no actor is near: the lines are read by the test's goroutine and written by the watcher's
@@ -134,7 +162,7 @@ type tail struct {
 func (l *tail) watch(r io.Reader, ready chan struct{}) {
 	var once sync.Once
 	for sc := bufio.NewScanner(r); sc.Scan(); {
-		if strings.Contains(sc.Text(), "Ready to accept connections") {
+		if strings.Contains(sc.Text(), "Ready to accept connections") || strings.Contains(sc.Text(), "Sentinel ID is") {
 			once.Do(func() { close(ready) })
 		}
 		const most = 20

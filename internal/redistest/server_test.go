@@ -2,6 +2,7 @@ package redistest_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -66,5 +67,16 @@ func TestCallsCountsCommands(t *testing.T) {
 	}
 	if n := s.Calls(t)["incr"]; n != 3 {
 		t.Fatalf("counted %d calls of incr, want 3", n)
+	}
+}
+
+func TestSentinelKnowsItsPrimary(t *testing.T) {
+	primary := redistest.Start(t)
+	s := redistest.StartSentinel(t, primary)
+	c := redis.NewSentinelClient(&redis.Options{Addr: s.Addr})
+	defer c.Close()
+	addr, err := c.GetMasterAddrByName(context.Background(), "primary").Result()
+	if err != nil || strings.Join(addr, ":") != primary.Addr {
+		t.Fatalf("the primary is %v, %v; want %s", addr, err, primary.Addr)
 	}
 }

@@ -1,0 +1,60 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+	goredis "github.com/redis/go-redis/v9"
+)
+
+// Over a failover a request may fail, a place may be lost, and so may a grant that the replica did not have; but the
+// client finds the new primary by itself, waiting requests survive, and tokens increase.
+func TestFailover(t *testing.T) {
+	primary := redistest.Start(t)
+	host, port := split(t, primary.Addr)
+	replica := redistest.Start(t, "--replicaof", host, port)
+	b := newBed(t, primary)
+	b.until("the replica is in step", func() bool { return b.client.Wait(b.ctx, 1, time.Second).Val() == 1 })
+	sentinel := redistest.StartSentinel(t, primary)
+	sc := goredis.NewSentinelClient(&goredis.Options{Addr: sentinel.Addr})
+	t.Cleanup(func() { sc.Close() })
+	b.until("the sentinel knows the replica", func() bool {
+		all, err := sc.Replicas(b.ctx, "primary").Result()
+		return err == nil && len(all) == 1 && all[0]["master-link-status"] == "ok"
+	})
+
+	connect := func() *redis.Backend {
+		c := goredis.NewFailoverClient(&goredis.FailoverOptions{MasterName: "primary", SentinelAddrs: []string{sentinel.Addr}})
+		t.Cleanup(func() { c.Close() })
+		return open(t, c, redis.WithPrefix(b.prefix), redis.WithHeartbeat(100*time.Millisecond))
+	}
+	a, c := connect(), connect()
+	g := b.acquire(a, mutex("n", time.Minute))
+	w := b.queue(c, mutex("n", time.Minute))
+	b.listening(c)
+	primary.Kill()
+	for { // the lease was replicated: it can be given back when the client has found the new primary
+		ctx, cancel := context.WithTimeout(b.ctx, time.Second)
+		err := a.Release(ctx, g)
+		cancel()
+		if err == nil || errors.Is(err, backends.ErrLost) {
+			break
+		}
+		if b.ctx.Err() != nil || !errors.Is(err, backends.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("Release: %v", err)
+		}
+	}
+	h := w.granted()
+	if h.Token <= g.Token {
+		t.Errorf("token %d after %d", h.Token, g.Token)
+	}
+	b.release(c, h)
+	if n := replica.Client(t).Exists(b.ctx, b.hash("n")).Val(); n != 1 {
+		t.Error("the new primary does not have the lock")
+	}
+}
