@@ -39,6 +39,7 @@ type order struct {
 	Request backends.Request
 	Grant   backends.Grant
 	Renew   []backends.Renewal
+	Done    bool // the context has ended already
 }
 
 type result struct {
@@ -145,6 +146,9 @@ func client(c *proctest.Child) error {
 			continue
 		}
 		ctx, cancel := context.WithCancel(context.Background())
+		if o.Done {
+			cancel()
+		}
 		cancels[o.ID] = cancel
 		mu.Unlock()
 		go func() {
@@ -261,6 +265,7 @@ func (r *distant) do(ctx context.Context, o order) result {
 		r.notify[o.ID] = o.Request.Notify
 		o.Request.Notify = nil
 	}
+	o.Done = ctx.Err() != nil
 	r.p.Say("%s", encode(o))
 	r.mu.Unlock()
 	select {
@@ -286,16 +291,25 @@ func (r *distant) Acquire(ctx context.Context, q backends.Request) (backends.Gra
 	if len(q.Name) > 2*backends.MaxName { // too long for a line
 		return backends.Grant{}, q.Check(capabilities)
 	}
-	res := r.do(ctx, order{Op: "acquire", Request: q})
-	return res.Grant, res.Err.unpack()
+	return r.request(ctx, order{Op: "acquire", Request: q})
+}
+
+// request gives a grant back that has crossed the end of the context on its way between the processes.
+func (r *distant) request(ctx context.Context, o order) (backends.Grant, error) {
+	res := r.do(ctx, o)
+	err := res.Err.unpack()
+	if err == nil && ctx.Err() != nil {
+		_ = r.Release(context.Background(), res.Grant)
+		return backends.Grant{}, ctx.Err()
+	}
+	return res.Grant, err
 }
 
 func (r *distant) TryAcquire(ctx context.Context, q backends.Request) (backends.Grant, error) {
 	if len(q.Name) > 2*backends.MaxName { // too long for a line
 		return backends.Grant{}, q.Check(capabilities)
 	}
-	res := r.do(ctx, order{Op: "try", Request: q})
-	return res.Grant, res.Err.unpack()
+	return r.request(ctx, order{Op: "try", Request: q})
 }
 
 func (r *distant) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {

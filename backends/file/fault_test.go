@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -197,91 +196,6 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
-func TestDirectoriesThatAreRefused(t *testing.T) {
-	mode := func(m os.FileMode) func(string) error {
-		return func(path string) error {
-			if err := os.Mkdir(path, 0o700); err != nil {
-				return err
-			}
-			return os.Chmod(path, m)
-		}
-	}
-	tests := []struct {
-		what string
-		make func(path string) error
-		want error
-	}{
-		{"group-writable", mode(0o770), backends.ErrPermission},
-		{"world-writable", mode(0o777), backends.ErrPermission},
-		{"sticky", mode(0o777 | os.ModeSticky), backends.ErrPermission},
-		{"a file", func(path string) error { return os.WriteFile(path, nil, 0o600) }, backends.ErrPermission},
-		{"below a file", func(path string) error { return os.WriteFile(filepath.Dir(path), nil, 0o600) }, backends.ErrPermission},
-		{"a link to nothing", func(path string) error { return os.Symlink(path+"x", path) }, backends.ErrUnavailable},
-	}
-	if os.Geteuid() == 0 {
-		tests = append(tests, struct {
-			what string
-			make func(path string) error
-			want error
-		}{"another user's", func(path string) error { return errors.Join(os.Mkdir(path, 0o700), os.Chown(path, 4711, 4711)) }, backends.ErrPermission})
-	} else {
-		t.Log("NOT CHECKED: a directory of another user; that takes root")
-	}
-	for _, test := range tests {
-		t.Run(test.what, func(t *testing.T) {
-			parent := t.TempDir() + "/parent"
-			if test.what != "below a file" {
-				if err := os.Mkdir(parent, 0o700); err != nil {
-					t.Fatal(err)
-				}
-			}
-			path := parent + "/locks"
-			if err := test.make(path); err != nil {
-				t.Fatal(err)
-			}
-			if b, err := New(path); !errors.Is(err, test.want) {
-				t.Errorf("New = %v, %v; want %v", b, err, test.want)
-			}
-		})
-	}
-	if _, err := New(""); !errors.Is(err, backends.ErrInvalid) {
-		t.Errorf("New of no path: %v; want ErrInvalid", err)
-	}
-}
-
-// strict is the helper with a umask that takes every right away: the files and directories are usable all the same.
-func strict(c *proctest.Child) error {
-	syscall.Umask(0o777)
-	b, err := New(c.Args[0])
-	if err != nil {
-		return err
-	}
-	g, err := b.Acquire(context.Background(), mutex("db"))
-	if err != nil {
-		return err
-	}
-	if err := b.Release(context.Background(), g); err != nil {
-		return err
-	}
-	return filepath.Walk(c.Args[0], func(path string, info os.FileInfo, err error) error {
-		want := os.FileMode(0o600)
-		if err == nil && info.IsDir() {
-			want = 0o700
-		}
-		if err == nil && info.Mode().Perm() != want {
-			err = fmt.Errorf("%s has mode %v; want %v", path, info.Mode(), want)
-		}
-		return err
-	})
-}
-
-func TestModesDoNotDependOnTheUmask(t *testing.T) {
-	p := proctest.Start(t, "strict", t.TempDir()+"/locks")
-	if err := p.Wait(); err != nil {
-		t.Error(err)
-	}
-}
-
 // starved is the helper that runs out of descriptors.
 func starved(c *proctest.Child) error {
 	b, err := New(c.Args[0])
@@ -335,74 +249,6 @@ func TestNoDescriptorsLeft(t *testing.T) {
 	p := proctest.Start(t, "starved", t.TempDir()+"/locks")
 	if err := p.Wait(); err != nil {
 		t.Error(err)
-	}
-}
-
-// Whatever a table contains, the next grant's token is larger than all before, and nobody overlaps a holder of a mutex.
-func TestDamagedTable(t *testing.T) {
-	damages := map[string]func(raw []byte) []byte{
-		"empty":     func([]byte) []byte { return nil },
-		"cut":       func(raw []byte) []byte { return raw[:3] },
-		"cut late":  func(raw []byte) []byte { return raw[:len(raw)-20] },
-		"foreign":   func([]byte) []byte { return []byte("#!/bin/sh\nexit 1\n") },
-		"zeroes":    func(raw []byte) []byte { return make([]byte, len(raw)) },
-		"bit":       func(raw []byte) []byte { raw[len(raw)/2] ^= 4; return raw },
-		"wild":      func([]byte) []byte { return []byte(strings.Repeat("token 18446744073709551615\n", 500)) },
-		"long ago":  func([]byte) []byte { return []byte("token 5\n") },
-		"directory": nil,
-	}
-	delete(damages, "directory")
-	for what, damage := range damages {
-		t.Run(what, func(t *testing.T) {
-			dir := t.TempDir() + "/locks"
-			a, b := sleepless(t, dir), sleepless(t, dir)
-			g := mustAcquire(t, a, mutex("db"))
-			w := enqueue(t, b, mutex("db"))
-			path := dir + "/db.table"
-			raw, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(path, damage(raw), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			mustBeBusy(t, b, mutex("db"))
-			mustBeBusy(t, a, mutex("db"))
-			mustRelease(t, a, g)
-			h := w.granted()
-			if h.Token <= g.Token {
-				t.Errorf("token %d after %d", h.Token, g.Token)
-			}
-			mustRelease(t, b, h)
-		})
-	}
-}
-
-// A table larger than a page is written in two steps; its queue stays in order.
-func TestLongQueue(t *testing.T) {
-	const n = 120
-	dir := t.TempDir() + "/locks"
-	a, b := sleepless(t, dir), sleepless(t, dir)
-	g := mustAcquire(t, a, mutex("db"))
-	var queue []*waiterOf
-	for i := range n {
-		queue = append(queue, enqueue(t, []*Backend{a, b}[i%2], mutex("db")))
-	}
-	if s, err := b.Inspect(patient(t), "db"); err != nil || len(s.Waiters) != n {
-		t.Fatalf("Inspect = %d waiters, %v; want %d", len(s.Waiters), err, n)
-	}
-	mustRelease(t, a, g)
-	last := g.Token
-	for i, w := range queue {
-		g := w.granted()
-		if g.Token <= last {
-			t.Fatalf("token %d after %d", g.Token, last)
-		}
-		last = g.Token
-		mustRelease(t, []*Backend{a, b}[i%2], g)
-	}
-	if info, err := os.Stat(dir + "/db.table"); err != nil || info.Size() > page {
-		t.Errorf("the table has %d bytes after use, %v", info.Size(), err)
 	}
 }
 

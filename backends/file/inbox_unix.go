@@ -93,7 +93,8 @@ func (d *directory) dead(client uint64) bool {
 }
 
 // wake tells a client to look at a table. It never waits. A full inbox needs no further message: a client that finds
-// much mail looks at everything it waits for. It reports false if the client has ended.
+// much mail looks at everything it waits for. It reports false if the client has ended. If no descriptor is left the
+// message is not sent, and the client finds out when it next looks by itself.
 func (d *directory) wake(client uint64, stem string) bool {
 	fd, err := d.openPeer(client)
 	if err != nil {

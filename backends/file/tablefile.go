@@ -50,18 +50,8 @@ func (r *resource) openTable() error {
 // load brings r.tab up to date. It returns errReplaced if the file has lost its name, which it checks when something
 // hints at it, and always for a semaphore: its exclusion has nothing else to rest on.
 func (r *resource) load() error {
-	if r.mustCheck() {
-		if err := r.b.dir.holds(r.stem+tableEnding, r.table.id); gone(err) {
-			r.loseSemaphores(err)
-			return errReplaced
-		} else if err != nil {
-			return err
-		}
-	}
-	if r.wantsPermits() { // others would take us for dead
-		if err := r.b.dir.holds(r.b.inboxPath(), r.b.inbox); err != nil {
-			return err
-		}
+	if err := r.checkFiles(); err != nil {
+		return err
 	}
 	f := &r.table
 	if f.buf == nil {
@@ -91,6 +81,21 @@ func (r *resource) load() error {
 		}
 	}
 	r.tab = t
+	return nil
+}
+
+func (r *resource) checkFiles() error {
+	if r.mustCheck() {
+		if err := r.b.dir.holds(r.stem+tableEnding, r.table.id); gone(err) {
+			r.loseSemaphores(err)
+			return errReplaced
+		} else if err != nil {
+			return err
+		}
+	}
+	if r.wantsPermits() { // without an inbox others would take us for dead
+		return r.b.dir.holds(r.b.inboxPath(), r.b.inbox)
+	}
 	return nil
 }
 

@@ -1,0 +1,162 @@
+//go:build unix
+
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/history"
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
+)
+
+// worker is the helper that acquires and releases until it is killed. Arguments: directory, history file, name of the process.
+func worker(c *proctest.Child) error {
+	b, err := New(c.Args[0])
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(c.Args[1], os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	rec := history.NewRecorder(f, c.Args[2])
+	ctx, stop := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for g := range 3 {
+		all.Go(func() {
+			for ctx.Err() == nil {
+				if err := work(ctx, b, rec, strconv.Itoa(g)); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+					os.Exit(1)
+				}
+			}
+		})
+	}
+	c.Say("ready")
+	c.Listen()
+	stop()
+	all.Wait()
+	return b.Close(context.Background())
+}
+
+// work is one grant, or a try or an acquire that is given up.
+func work(ctx context.Context, b *Backend, rec *history.Recorder, holder string) error {
+	kinds := []backends.Request{mutex("mutex"), mutex("mutex"), reader("rw"), reader("rw"), writer("rw"), permits("permits", 1+rand.Int64N(3), 3)}
+	r := kinds[rand.IntN(len(kinds))]
+	try := rand.IntN(8) == 0
+	give, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if rand.IntN(8) == 0 {
+		defer time.AfterFunc(time.Duration(rand.IntN(2000))*time.Microsecond, cancel).Stop()
+	}
+	asked := history.Now()
+	acquire := b.Acquire
+	if try {
+		acquire = b.TryAcquire
+	}
+	g, err := acquire(give, r)
+	switch {
+	case errors.Is(err, backends.ErrBusy), errors.Is(err, context.Canceled):
+		return nil
+	case err != nil:
+		return err
+	}
+	hold := rec.Granted(history.Grant{Name: r.Name, Capacity: r.Capacity, Weight: r.Weight, Token: g.Token, Holder: holder, Asked: asked})
+	runtime.Gosched()
+	hold.Ended()
+	return b.Release(context.Background(), g)
+}
+
+// Several processes use locks of all kinds while one after the other is killed and replaced. Afterwards the history
+// of all grants is checked: nobody overlapped, and tokens went up.
+func TestHistoryWithKills(t *testing.T) {
+	const processes = 4
+	kills := 30
+	if testing.Short() {
+		kills = 6
+	}
+	dir, logs := t.TempDir()+"/locks", t.TempDir()
+	files := []string{}
+	start := func(n int) *proctest.Process {
+		name := fmt.Sprintf("worker %d", n)
+		path := filepath.Join(logs, fmt.Sprint(n))
+		files = append(files, path)
+		p := proctest.Start(t, "worker", dir, path, name)
+		p.Expect("ready")
+		return p
+	}
+	deaths := filepath.Join(logs, "deaths")
+	files = append(files, deaths)
+	f, err := os.Create(deaths)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	rec := history.NewRecorder(f, "killer")
+	var running []*proctest.Process
+	number := map[*proctest.Process]int{}
+	for n := range processes {
+		p := start(n)
+		number[p] = n
+		running = append(running, p)
+	}
+	for n := range kills {
+		grow(t, files) // let some grants happen between two kills
+		i := rand.IntN(processes)
+		p := running[i]
+		rec.Died(fmt.Sprintf("worker %d", number[p]))
+		p.Kill()
+		running[i] = start(processes + n)
+		number[running[i]] = processes + n
+	}
+	for _, p := range running {
+		p.Say("stop")
+		if err := p.Wait(); err != nil {
+			t.Errorf("a worker failed: %v", err)
+		}
+	}
+	events, err := history.ReadFiles(files...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := history.Check(events)
+	t.Log(v)
+	if err := v.Err(); err != nil {
+		t.Error(err)
+	}
+	b := open(t, dir)
+	for s, err := range b.List(patient(t)) {
+		t.Errorf("left behind: %+v, %v", s, err)
+	}
+}
+
+// grow returns when the files have grown by some hundred grants.
+func grow(t *testing.T, files []string) {
+	t.Helper()
+	size := func() (n int64) {
+		for _, f := range files {
+			if s, err := os.Stat(f); err == nil {
+				n += s.Size()
+			}
+		}
+		return n
+	}
+	const more = 400 * 250
+	ctx := patient(t)
+	for before := size(); size() < before+more; runtime.Gosched() {
+		if ctx.Err() != nil {
+			t.Fatal("the workers have come to a standstill")
+		}
+	}
+}
