@@ -42,6 +42,15 @@ func (o Obedient) Answer() (Done, error) {
 	return d, err
 }
 
+// Finish lets the process give the lock back and end.
+func (o Obedient) Finish() error {
+	err := o.Release()
+	if err == nil {
+		_, err = o.Answer()
+	}
+	return errors.Join(err, o.Close())
+}
+
 // HandOffs lets two processes hand a lock to and fro, and returns how long each hand-off took: from before the call of
 // release in one to the return of acquire in the other. Grants in a row to the same process are left out.
 func HandOffs(s Spec, rounds int, hold time.Duration) ([]time.Duration, error) {

@@ -94,7 +94,8 @@ func kill(s clients.Spec) (_ time.Duration, err error) {
 	return d.At - at, err
 }
 
-// pair starts two processes and lets the first take the lock. Shut ends both, the holder by a kill.
+// pair starts two processes and lets the first take the lock. Shut ends both: the holder by a kill, the waiter, which
+// must have the lock by then, in the proper way.
 func pair(s clients.Spec) (holder, waiter clients.Obedient, shut func() error, err error) {
 	if holder, err = clients.StartObedient(s); err != nil {
 		return holder, waiter, nil, err
@@ -103,12 +104,14 @@ func pair(s clients.Spec) (holder, waiter clients.Obedient, shut func() error, e
 		holder.Kill()
 		return holder, waiter, nil, err
 	}
-	shut = func() error { holder.Kill(); return waiter.Close() }
+	shut = func() error { holder.Kill(); return waiter.Finish() }
 	if err = holder.Acquire(); err == nil {
 		_, err = holder.Answer()
 	}
 	if err != nil {
-		return holder, waiter, nil, errors.Join(err, shut())
+		holder.Kill()
+		waiter.Kill()
+		return holder, waiter, nil, err
 	}
 	return holder, waiter, shut, nil
 }

@@ -60,7 +60,7 @@ func crash(s clients.Spec) (_ time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
-	defer func() { err = errors.Join(err, waiter.Close()) }()
+	defer func() { err = errors.Join(err, waiter.Finish()) }()
 	if err := holder.Acquire(); err != nil {
 		return 0, err
 	}
