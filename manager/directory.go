@@ -30,15 +30,15 @@ func (d *directory) shard(name string) *shard {
 func (m *Manager) keeper(name string) *keeper {
 	s := m.dir.shard(name)
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	k := s.keepers[name]
 	if k == nil && !s.closed {
+		k = newKeeper(m, name)
 		if s.keepers == nil {
 			s.keepers = make(map[string]*keeper)
 		}
-		k = newKeeper(m, name)
 		s.keepers[name] = k
 	}
+	s.mu.Unlock()
 	return k
 }
 

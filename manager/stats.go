@@ -92,7 +92,7 @@ type ResourceStats struct {
 	Kind     backends.Kind `json:"-"`
 	KindName string        `json:"kind"`
 	Capacity int64         `json:"capacity"`
-	Holding  int64         `json:"holding"` // leases held by this process
+	Holding  int64         `json:"holding"` // grants held by this process; re-entrant leases share one
 	Waiting  int64         `json:"waiting"` // acquires of this process that wait
 	Counters
 }
@@ -100,7 +100,7 @@ type ResourceStats struct {
 // Stats is what a manager has done and what it does now.
 type Stats struct {
 	Store     string          `json:"store"`   // the kind of its backend
-	Holding   int64           `json:"holding"` // leases held now
+	Holding   int64           `json:"holding"` // grants held now
 	Waiting   int64           `json:"waiting"` // acquires that wait now
 	Totals    Counters        `json:"totals"`  // since New, over all names
 	Resources []ResourceStats `json:"resources"`
