@@ -3,6 +3,7 @@
 //	lockkeeper run nightly-backup -- pg_dump -f /backup/db.sql
 //	lockkeeper run --wait 30s --store redis://db1:6379 deploy -- ./deploy.sh
 //	lockkeeper run --no-wait --store file:/run/locks report -- ./report.sh
+//	lockkeeper ls
 //	lockkeeper demo
 //
 // # run [flags] NAME -- COMMAND [ARGUMENT …]
@@ -17,7 +18,7 @@
 //
 // If the lease is lost while the command runs (the Redis server was cut off for too long, the lock file was
 // removed) the command gets SIGTERM, and SIGKILL when the grace period is over. If lockkeeper itself is killed the command is
-// killed too (on Linux). If lockkeeper is stopped (SIGSTOP) nothing can end the command in time: only its token protects.
+// killed too, and what it started. If lockkeeper is stopped (SIGSTOP) nothing can end the command in time: only its token protects.
 //
 // HUP, INT, QUIT, TERM, USR1 and USR2 are passed on to the command and to all that it started; in the
 // foreground of a terminal, which signals all of its job, they are not sent twice. While lockkeeper waits for its turn, any of
@@ -44,6 +45,11 @@
 //	77     the store refused: permission denied
 //
 // A message on standard error goes with each of 64 to 77 that is lockkeeper's own.
+//
+// # ls [flags] [NAME …]
+//
+// It lists the names in use, or those given: who holds them since when and under which token, and who waits, in the order of
+// the queue. The answer may be out of date at once.
 //
 // # demo [flags]
 //

@@ -79,19 +79,23 @@ func TestALostCommandThatWillNotEndIsKilled(t *testing.T) {
 }
 
 func TestKilledKeeperTakesItsCommandWithIt(t *testing.T) {
-	if runtime.GOOS != "linux" {
-		t.Log("only Linux kills a process with its parent: not tested here")
-		return
+	for name, script := range map[string]string{
+		"the command":          "echo held; exec cat",
+		"and what it started":  "sleep 1000 & echo held; sleep 1000; echo survived",
+		"and what will not go": `trap "" TERM HUP INT; (trap "" TERM; sleep 1000) & echo held; sleep 1000`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			eachStore(t, func(t *testing.T, in string) {
+				p := start(t, in, "run", "--ttl", "600ms", "a", "--", "sh", "-c", script)
+				p.Expect("held")
+				p.Kill()
+				p.saysNothing() // the end of the output: whoever held it open is gone
+				q := start(t, in, "run", "a", "--", "echo", "started")
+				q.Expect("started")
+				q.ends(0)
+			})
+		})
 	}
-	eachStore(t, func(t *testing.T, in string) {
-		p := start(t, in, "run", "--ttl", "600ms", "a", "--", "sh", "-c", "echo held; exec cat")
-		p.Expect("held")
-		p.Kill()
-		p.saysNothing() // the end of the output: the command, which held it open, is gone
-		q := start(t, in, "run", "a", "--", "echo", "started")
-		q.Expect("started")
-		q.ends(0)
-	})
 }
 
 func TestASuspendedJobLearnsOfItsLossFirst(t *testing.T) {

@@ -13,11 +13,16 @@
 //
 // # Death of this process
 //
-// A command must not run on without its lock. On Linux the kernel sends SIGKILL to the command when the thread that
-// started it ends, however it ends; so [Run] keeps its goroutine on one thread until the command has ended. What the command
-// itself started is not reached by this, nor is a command that changes its privileges (the kernel then
-// clears the request). On other systems a killed keeper leaves its command behind. Where that matters, let
-// the command check its fencing token.
+// A command must not run on without its lock, even if this process is killed with SIGKILL. Two things see to that:
+//
+//   - A guard, a shell that waits on a pipe from this process, kills the command and, where it has a process group of its
+//     own, all that it started, when the pipe ends without a word.
+//   - On Linux the kernel kills the command when the thread that started it ends, however it ends; so [Run] keeps its
+//     goroutine on one thread until the command has ended. This is in force from the command's first instruction. The
+//     kernel drops it for a command that changes its privileges.
+//
+// Both take a moment in which another holder may have begun; a process that leaves the group, as a daemon does, escapes;
+// and both fail together with the machine. There the fencing token protects.
 //
 // # Design notes
 //

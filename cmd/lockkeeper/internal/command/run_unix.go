@@ -53,10 +53,13 @@ func Run(c Command) (Result, error) {
 	signal.Notify(children, unix.SIGCHLD)
 	defer signal.Stop(children)
 
+	g := newGuard()
+	defer g.dismiss()
 	p, err := start(c)
 	if err != nil {
 		return Result{}, err
 	}
+	g.protect(p.target())
 	return p.wait(c, children), nil
 }
 
@@ -177,11 +180,15 @@ func (p *process) pass(s os.Signal) {
 // send signals the command, and its group if it has one of its own. The number is the command's for certain: only
 // collect, on this same goroutine, gives it back to the system (but see sweep).
 func (p *process) send(sig syscall.Signal) {
+	_ = unix.Kill(p.target(), sig) // fails if nobody is left
+}
+
+// target is what kill takes for the command: a group has a negative number.
+func (p *process) target() int {
 	if p.group {
-		_ = unix.Kill(-p.pid, sig) // fails if nobody is left; so does the next line
-		return
+		return -p.pid
 	}
-	_ = unix.Kill(p.pid, sig)
+	return p.pid
 }
 
 // inForeground reports whether this process is in the foreground group of its controlling terminal.

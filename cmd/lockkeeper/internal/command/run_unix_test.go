@@ -5,6 +5,7 @@ package command_test
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -27,6 +28,9 @@ func sh(t *testing.T, script string) (command.Command, *bufio.Reader) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { r.Close(); w.Close() })
+	if err := r.SetReadDeadline(time.Now().Add(time.Minute)); err != nil { // a test that fails must not hang
+		t.Fatal(err)
+	}
 	return command.Command{
 		Argv:  []string{"sh", "-c", script},
 		Env:   os.Environ(),
@@ -60,8 +64,26 @@ func TestStatusIsTheCommands(t *testing.T) {
 }
 
 func TestAStopIsNotAnEnd(t *testing.T) {
-	c, _ := sh(t, `(kill -CONT $$) & kill -STOP $$; exit 5`)
-	if got := run(t, c); got.Code != 5 {
+	c, out := sh(t, `echo $$; read x; exit 5`)
+	theirs, in, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	c.Files[0] = theirs
+	done := make(chan command.Result, 1)
+	go func() { done <- run(t, c) }()
+	var pid int
+	if _, err := fmt.Fscan(out, &pid); err != nil {
+		t.Fatal(err)
+	}
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGCONT} { // both tell the parent
+		if err := syscall.Kill(pid, sig); err != nil {
+			t.Fatal(err)
+		}
+	}
+	in.Close()
+	if got := <-done; got.Code != 5 {
 		t.Errorf("got %+v, want code 5", got)
 	}
 }
@@ -81,7 +103,8 @@ func TestNotStarted(t *testing.T) {
 }
 
 func TestLossEndsTheWholeGroupWithSIGTERM(t *testing.T) {
-	c, out := sh(t, `sh -c 'trap "echo inner; exit" TERM; echo ready; while :; do sleep 1; done' & trap 'wait; echo outer; exit 3' TERM; wait`)
+	c, out := sh(t, `trap 'wait; echo outer; exit 3' TERM
+		sh -c 'trap "echo inner; exit" TERM; echo ready; while :; do sleep 1; done' & wait`)
 	lost := make(chan struct{})
 	c.Lost = lost
 	var warned string

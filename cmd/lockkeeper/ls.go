@@ -1,0 +1,136 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
+)
+
+// lsTimeout bounds how long a store may take to answer.
+const lsTimeout = 10 * time.Second
+
+type lsCmd struct {
+	Store string   `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a directory of the user." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
+	Names []string `arg:"" optional:"" name:"name" help:"Only these. Default: every name that is held or waited for."`
+}
+
+// Run lists who holds and who waits.
+func (l *lsCmd) Run(s streams) exitCode {
+	fail := func(err error) exitCode {
+		s.warn("%v", err)
+		return codeOf(err)
+	}
+	where, err := store.Parse(l.Store)
+	if err != nil {
+		return fail(err)
+	}
+	b, free, err := store.Open(where)
+	if err != nil {
+		return fail(err)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), lsTimeout)
+	defer cancel()
+	defer free()
+	defer func() { _ = b.Close(ctx) }() // it holds nothing
+	states, err := l.states(ctx, b)
+	if err != nil {
+		return fail(err)
+	}
+	if err := list(s.out, states, time.Now()); err != nil {
+		return fail(err)
+	}
+	return exitOK
+}
+
+func (l *lsCmd) states(ctx context.Context, b backends.Backend) ([]backends.State, error) {
+	var states []backends.State
+	if len(l.Names) == 0 {
+		for state, err := range b.List(ctx) {
+			if err != nil {
+				return nil, err
+			}
+			states = append(states, state)
+		}
+		slices.SortFunc(states, func(a, b backends.State) int { return cmp.Compare(a.Resource.Name, b.Resource.Name) })
+		return states, nil
+	}
+	for _, name := range l.Names {
+		state, err := b.Inspect(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		state.Resource.Name = name // a name that is not in use may come without
+		states = append(states, state)
+	}
+	return states, nil
+}
+
+// list writes a line for each holder and each waiter, in their order.
+func list(out io.Writer, states []backends.State, now time.Time) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	if len(states) > 0 {
+		fmt.Fprintln(t, "NAME\tKIND\tSTATE\tPERMITS\tTOKEN\tSINCE\tWHO")
+	}
+	for _, s := range states {
+		r := s.Resource
+		name := printable(r.Name)
+		if len(s.Holders)+len(s.Waiters) == 0 {
+			fmt.Fprintf(t, "%s\t-\tfree\t-\t%s\t-\t-\n", name, token(s.Token))
+		}
+		for _, h := range s.Holders {
+			fmt.Fprintf(t, "%s\t%v\theld\t%s\t%d\t%s\t%v\n", name, r.Kind, permits(r, h.Weight), h.Token, ago(now, h.Since), who(h.Owner))
+		}
+		for i, w := range s.Waiters {
+			fmt.Fprintf(t, "%s\t%v\twaits, %d.\t%s\t-\t%s\t%v\n", name, r.Kind, i+1, permits(r, w.Weight), ago(now, w.Since), who(w.Owner))
+		}
+	}
+	return t.Flush()
+}
+
+// printable quotes what would disturb a terminal or the table.
+func printable(s string) string {
+	if quoted := fmt.Sprintf("%q", s); quoted != `"`+s+`"` || s == "" || strings.ContainsRune(s, ' ') {
+		return quoted
+	}
+	return s
+}
+
+func who(o backends.Owner) string {
+	if o.Label == "" {
+		return fmt.Sprintf("pid %d on %s", o.PID, printable(o.Host))
+	}
+	return fmt.Sprintf("%s (pid %d on %s)", printable(o.Label), o.PID, printable(o.Host))
+}
+
+func token(n uint64) string {
+	if n == 0 {
+		return "-"
+	}
+	return fmt.Sprint(n)
+}
+
+func permits(r backends.Resource, weight int64) string {
+	switch {
+	case r.Kind == backends.ReadWrite && weight == r.Capacity:
+		return "write"
+	case r.Kind == backends.ReadWrite:
+		return "read"
+	default:
+		return fmt.Sprintf("%d of %d", weight, r.Capacity)
+	}
+}
+
+func ago(now, then time.Time) string {
+	if then.IsZero() {
+		return "-"
+	}
+	return max(now.Sub(then), 0).Round(time.Millisecond).String()
+}
