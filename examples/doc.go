@@ -2,6 +2,7 @@
 //
 //	go run ./examples/quickstart   locks on three levels: goroutines, names, processes
 //	go run ./examples/fencing      a stale writer is refused by what it writes to
+//	go run ./examples/actor        package actor by itself: a bounded queue of fetches
 //	go run ./examples/actor        a download queue: asks, backpressure, supervision, an orderly end
 //
 // The tests of this package build and run the programs of README.md.
