@@ -7,7 +7,6 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
-	"time"
 )
 
 func double(_ *Self[question], _ context.Context, q question) error {
@@ -130,27 +129,6 @@ func TestAskCancelledInTheQueueIsNotHandled(t *testing.T) {
 	}
 }
 
-func TestReplyAfterTheAskerHasGone(t *testing.T) {
-	r := worker(t, quiet(t))
-	handling, cancelled := make(chan struct{}), make(chan struct{})
-	ctx, cancel := context.WithCancel(context.Background())
-	sent := make(chan bool, 1)
-	go func() {
-		<-handling
-		cancel()
-	}()
-	_, err := askWorker(ctx, r, func(_ *Self[order], reply Reply[int]) error {
-		close(handling)
-		<-cancelled
-		sent <- reply.Send(1)
-		return nil
-	})
-	close(cancelled)
-	if ok := <-sent; ok || !errors.Is(err, context.Canceled) {
-		t.Errorf("Send %v, Ask %v: the asker had gone", ok, err)
-	}
-}
-
 func TestAnAnswerThatCameFirstIsKeptAlthoughTheContextIsDone(t *testing.T) {
 	r := worker(t, quiet(t))
 	for range 1000 { // the asker's select may pick either of the two; both must give the answer
@@ -165,117 +143,6 @@ func TestAnAnswerThatCameFirstIsKeptAlthoughTheContextIsDone(t *testing.T) {
 		if n != 7 || err != nil {
 			t.Fatalf("Ask = %d, %v", n, err)
 		}
-	}
-}
-
-func TestDeferredAskIsAnsweredLaterOrCancelled(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var waiting []Reply[int]
-		cancelled := 0
-		r := worker(t, quiet(t))
-		var wg sync.WaitGroup
-		for i := range 10 {
-			wg.Go(func() {
-				ctx := context.Background()
-				if i%2 == 0 {
-					c, cancel := context.WithTimeout(ctx, time.Second)
-					defer cancel()
-					ctx = c
-				}
-				n, err := askWorker(ctx, r, func(_ *Self[order], reply Reply[int]) error {
-					reply.Defer(func() { cancelled++ })
-					waiting = append(waiting, reply)
-					return nil
-				})
-				if i%2 == 0 && !errors.Is(err, context.DeadlineExceeded) || i%2 == 1 && (n != 7 || err != nil) {
-					t.Errorf("ask %d: %d, %v", i, n, err)
-				}
-			})
-		}
-		<-time.After(2 * time.Second)
-		n, err := askWorker(context.Background(), r, func(_ *Self[order], reply Reply[int]) error {
-			answered := 0
-			for _, w := range waiting {
-				if w.Send(7) {
-					answered++
-				}
-			}
-			reply.Send(answered*100 + cancelled)
-			return nil
-		})
-		if n != 505 || err != nil {
-			t.Errorf("%d, %v: want 5 answered and 5 cancelled", n, err)
-		}
-		wg.Wait()
-	})
-}
-
-func TestCancelOfADeferredAskPassesAFullMailbox(t *testing.T) {
-	r := worker(t, quiet(t), WithMailbox(1))
-	order1 := make(chan string, 4)
-	ctx, cancel := context.WithCancel(context.Background())
-	isDeferred, answer := make(chan struct{}), make(chan error, 1)
-	go func() {
-		_, err := askWorker(ctx, r, func(_ *Self[order], reply Reply[int]) error {
-			reply.Defer(func() { order1 <- "cancel" })
-			close(isDeferred)
-			return nil
-		})
-		answer <- err
-	}()
-	<-isDeferred
-	release := block(t, r)
-	tell(t, r, note(order1, "message"))
-	cancel()
-	if err := <-answer; !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	release()
-	if first, second := <-order1, <-order1; first != "cancel" || second != "message" {
-		t.Errorf("%s came before %s", first, second)
-	}
-}
-
-func TestDeferAfterTheAskerHasGoneRunsOnCancel(t *testing.T) {
-	r := worker(t, quiet(t))
-	ctx, cancel := context.WithCancel(context.Background())
-	gone, called := make(chan struct{}), make(chan struct{})
-	_, err := askWorker(ctx, r, func(_ *Self[order], reply Reply[int]) error {
-		cancel()
-		<-gone
-		reply.Defer(func() { close(called) })
-		return nil
-	})
-	if !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	close(gone)
-	<-called
-}
-
-func TestDeferredAskFailsWhenTheActorEnds(t *testing.T) {
-	for name, end := range map[string]func(Ref[order]){
-		"stop":  Ref[order].Stop,
-		"drain": func(r Ref[order]) { _ = r.Drain(context.Background()) },
-		"panic": func(r Ref[order]) { _ = r.TryTell(func(*Self[order], context.Context) error { panic("over") }) },
-	} {
-		t.Run(name, func(t *testing.T) {
-			r := worker(t, quiet(t))
-			isDeferred := make(chan struct{})
-			go func() {
-				<-isDeferred
-				end(r)
-			}()
-			_, err := askWorker(context.Background(), r, func(_ *Self[order], reply Reply[int]) error {
-				reply.Defer(func() { t.Error("onCancel, but the asker has not gone") })
-				close(isDeferred)
-				return nil
-			})
-			if !errors.Is(err, ErrStopped) {
-				t.Errorf("ask: %v", err)
-			}
-			<-r.Done()
-		})
 	}
 }
 
@@ -299,14 +166,6 @@ func TestAHandlerThatAsksItselfIsToldSo(t *testing.T) {
 	})
 	if _, err := ask(context.Background(), other, 1); err != nil {
 		t.Error(err)
-	}
-}
-
-func TestTheZeroReplyHasNoAsker(t *testing.T) {
-	var r Reply[int]
-	r.Defer(nil)
-	if r.Send(1) || r.Fail(nil) {
-		t.Error("somebody got an answer")
 	}
 }
 

@@ -2,7 +2,6 @@ package actor
 
 import (
 	"context"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -43,6 +42,7 @@ type core struct {
 	left           bool                // out of the tree, and watchers are being told
 
 	tasks       sync.WaitGroup
+	hurried     atomic.Bool // told to stop while draining its children
 	deadLetters atomic.Uint64
 	restarts    atomic.Uint64
 	handled     atomic.Uint64 // count, as of when the mailbox was last empty
@@ -75,6 +75,9 @@ type mailbox interface {
 func (c *core) stop() {
 	for {
 		s := c.state.Load()
+		if s == dead {
+			c.hurry()
+		}
 		if s >= stopping {
 			return
 		}
@@ -106,35 +109,6 @@ func (c *core) refusal() error {
 		return c.sendErr
 	}
 	return ErrStopped
-}
-
-// conclude is the first step of the end: nobody can send any more, and everybody knows why.
-func (c *core) conclude(err error) (drained bool) {
-	drained = err == nil && c.state.Load() == draining
-	c.err, c.sendErr = ErrStopped, ErrStopped
-	if err != nil {
-		c.err, c.sendErr = err, fmt.Errorf("%w: %s failed: %w", ErrStopped, c.name, err)
-	}
-	c.handled.Store(c.count)
-	c.state.Store(dead)
-	c.lifetime.end(&c.err)
-	return drained
-}
-
-// endChildren ends the children, newest first, and waits for each.
-func (c *core) endChildren(drained bool) {
-	c.system.mu.Lock()
-	c.children.closed = true
-	children := c.children.newestFirst()
-	c.system.mu.Unlock()
-	for _, child := range children {
-		if drained {
-			child.drain()
-		} else {
-			child.stop()
-		}
-		<-child.done
-	}
 }
 
 // admitChildren takes back that endChildren closed the family.

@@ -49,7 +49,7 @@ func (s *Self[M]) After(d time.Duration, msg M) *Timer {
 // the mailbox, so that a full mailbox cannot block it. So a handler never waits for I/O. The task's
 // context ends when the actor is told to stop, fails or restarts; the actor does not end
 // before its tasks have. If the task panics or calls runtime.Goexit, the actor has failed.
-// The result of a task from before a restart is a dead letter.
+// The result of a task from before a restart, or that comes after the end, is a dead letter; its failure is logged.
 func (s *Self[M]) Go(task func(ctx context.Context) M) {
 	c := s.cell
 	life, ctx := c.life, c.lifeCtx
@@ -76,16 +76,16 @@ func (c *cell[M]) perform(ctx context.Context, life int, task func(context.Conte
 
 // taskDone handles the end of a task, on the actor's goroutine unless it is over.
 func (c *cell[M]) taskDone(over bool, life int, msg M, failure error) error {
-	switch {
-	case over:
-		if failure == nil {
-			c.deadLetter(envelope[M]{msg: msg}, c.sendErr)
+	if over || life != c.life { // whoever waited for it is gone
+		if failure != nil {
+			c.system.log().Error("actor: task failed after its actor had ended", "actor", c.name, "failure", failure)
+			return nil
 		}
-		return nil
-	case life != c.life: // the life that waited for it has failed, and was told why
-		if failure == nil {
-			c.deadLetter(envelope[M]{msg: msg}, ErrStopped)
+		why := ErrStopped
+		if over {
+			why = c.sendErr
 		}
+		c.deadLetter(envelope[M]{msg: msg}, why)
 		return nil
 	}
 	c.working--

@@ -34,7 +34,14 @@ type slotHead struct {
 	ready    chan struct{} // of capacity 1, so that an answer never blocks
 	err      error         // the answer, if it is an error; written between the deciding swap and ready
 	target   *core
-	onCancel func() // only written by Defer, thus by the actor's goroutine; stands while deferred
+	deferral deferral // only written by Defer, thus by the actor's goroutine; stands while deferred
+}
+
+// A deferral is what Defer was told.
+type deferral struct {
+	use      uint64 // generation + 1, so that the zero value is none
+	life     int    // of the actor
+	onCancel func()
 }
 
 // A turn names one use of a reply slot.
@@ -104,13 +111,13 @@ func (t turn) settle(err error) {
 
 // tellCancelled has the actor run what the handler gave to Defer.
 func (h *slotHead) tellCancelled() {
-	onCancel := h.onCancel
-	if onCancel == nil {
+	c, d := h.target, h.deferral
+	if d.onCancel == nil {
 		return
 	}
-	h.target.post(&signal{call: func(over bool) error {
-		if !over {
-			onCancel()
+	c.post(&signal{call: func(over bool) error {
+		if !over && d.life == c.life { // else the state that onCancel would put right is gone
+			d.onCancel()
 		}
 		return nil
 	}})

@@ -67,8 +67,8 @@ func WithIdleTimeout(d time.Duration) SpawnOption {
 //
 // An idle actor costs a goroutine and its mailbox; see [OnDemand] for one that costs nothing.
 func Spawn[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], error), opts ...SpawnOption) (Ref[M], error) {
-	if name == "" || start == nil {
-		return Ref[M]{}, errors.New("actor: spawn needs a name and a start function")
+	if in == nil || name == "" || start == nil {
+		return Ref[M]{}, errors.New("actor: spawn needs a scope, a name and a start function")
 	}
 	config := spawnConfig{mailbox: defaultMailbox}
 	if len(opts) > 0 { // else config need not be on the heap

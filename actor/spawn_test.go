@@ -72,6 +72,7 @@ func TestSpawnRefusesWrongArguments(t *testing.T) {
 	s := quiet(t)
 	start := func(*Self[order]) (Behavior[order], error) { t.Error("started"); return nil, nil }
 	for name, spawn := range map[string]func() (Ref[order], error){
+		"no scope":          func() (Ref[order], error) { return Spawn(nil, "test", start) },
 		"no name":           func() (Ref[order], error) { return Spawn(s, "", start) },
 		"no start":          func() (Ref[order], error) { return Spawn[order](s, "test", nil) },
 		"empty mailbox":     func() (Ref[order], error) { return Spawn(s, "test", start, WithMailbox(0)) },

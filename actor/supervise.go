@@ -3,7 +3,6 @@ package actor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 )
 
@@ -81,7 +80,7 @@ func (c *cell[M]) restart(failure error) bool {
 	c.life, c.working, c.behavior = c.life+1, 0, nil
 
 	delay := c.policy.delay(c.failures)
-	c.system.logger.Warn("actor: restarting", "actor", c.name, "failure", failure, "in", delay)
+	c.system.log().Warn("actor: restarting", "actor", c.name, "failure", failure, "in", delay)
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select { // a stop wins over a restart, also when both are due
@@ -108,69 +107,4 @@ func (c *core) newLife() {
 	}
 	c.lifeCtx, c.endLife = context.WithCancel(&c.lifetime)
 	c.began = time.Now()
-}
-
-// terminate is the end of the actor.
-func (c *cell[M]) terminate(failure error) {
-	drained := c.conclude(failure)
-	if c.endLife != nil {
-		c.endLife()
-	}
-	if c.idle != nil && c.idle.timer != nil {
-		c.idle.timer.Stop()
-	}
-	c.stopTimers()
-	c.unwatch()
-	c.bury()
-	for s := c.rest; s != nil; s = s.next {
-		if s.call != nil {
-			_ = s.call(true)
-		}
-	}
-	c.rest = nil
-	c.burySignals()
-	c.failDeferred(c.sendErr)
-	c.endChildren(drained)
-	c.tasks.Wait()
-	c.behavior = nil
-	c.announce(failure)
-}
-
-// announce tells everybody that the actor has ended. Of one that never started only
-// its spawner hears.
-func (c *cell[M]) announce(failure error) {
-	defer func() { // whatever a hook does
-		watchers := c.system.leave(c.parent, &c.core)
-		close(c.done)
-		for w := range watchers {
-			w.ended(c.err)
-		}
-		if failure != nil && c.policy.escalate && c.started {
-			c.escalate(failure)
-		}
-	}()
-	if !c.started {
-		return
-	}
-	if failure != nil {
-		c.system.logger.Error("actor: failed", "actor", c.name, "failure", failure)
-	}
-	if h := c.system.hooks.Stopped; h != nil {
-		c.system.hook(c.name, "Stopped", func() { h(c.info(), c.err) })
-	}
-}
-
-// escalate makes the failure that of the parent, or of the system.
-func (c *core) escalate(failure error) {
-	failure = fmt.Errorf("actor: %s failed: %w", c.name, failure)
-	if c.parent == nil {
-		c.system.escalated(failure)
-		return
-	}
-	c.parent.post(&signal{call: func(over bool) error {
-		if over {
-			return nil
-		}
-		return failure
-	}})
 }

@@ -18,9 +18,10 @@ type Scope interface {
 }
 
 // A System is a lifetime for actors, not a singleton: make as many as you have lifetimes.
-// It starts no goroutine of its own. All methods are safe for concurrent use.
+// It starts no goroutine of its own. All methods are safe for concurrent use. The zero
+// System is one without options; it must not be copied after first use.
 type System struct {
-	logger *slog.Logger
+	logger *slog.Logger // nil: slog.Default()
 	hooks  Hooks
 
 	// mu guards the tree: who is whose child, and who watches whom. No actor owns it, for
@@ -34,7 +35,7 @@ type System struct {
 
 // NewSystem returns a system without actors.
 func NewSystem(opts ...Option) *System {
-	s := &System{logger: slog.Default()}
+	s := &System{}
 	for _, opt := range opts {
 		opt(s)
 	}
@@ -54,9 +55,9 @@ func WithLogger(l *slog.Logger) Option {
 	return func(s *System) { s.logger = l }
 }
 
-// Hooks are called as things happen to actors; nil ones are not called. They run on the
-// goroutine on which it happened, before it goes on, so they must be quick. A panic in
-// a hook is logged and goes no further.
+// Hooks are called as things happen to actors; nil ones are not called. What happened goes on
+// when the hook has returned, so hooks must be quick. A panic or runtime.Goexit in a hook
+// is logged and goes no further.
 type Hooks struct {
 	Started    func(Info)             // an actor's start function has succeeded
 	Stopped    func(Info, error)      // an actor has ended: see [Ref.Err]
@@ -182,14 +183,30 @@ func (s *System) leave(parent, c *core) (watchers map[*watch]struct{}) {
 	return watchers
 }
 
-// hook runs a hook and keeps its panic from the actor it runs on.
+// hook runs a hook and waits for it. It has a goroutine of its own, for one that calls
+// runtime.Goexit (as t.FailNow does) would end whatever it ran on, in the middle of a life.
 func (s *System) hook(actor, kind string, call func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			s.logger.Error("actor: panic in a hook", "actor", actor, "hook", kind, "panic", v)
-		}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		wearLabel(actor)
+		returned := false
+		defer func() {
+			if !returned {
+				s.log().Error("actor: panic in a hook", "actor", actor, "hook", kind, "panic", newPanicError(recover()).Value)
+			}
+		}()
+		call()
+		returned = true
 	}()
-	call()
+	<-done
+}
+
+func (s *System) log() *slog.Logger {
+	if s.logger == nil {
+		return slog.Default()
+	}
+	return s.logger
 }
 
 // A family is a list of siblings, oldest first, guarded by the system's mu.

@@ -208,16 +208,18 @@ func TestAPanicInAHookGoesNoFurther(t *testing.T) {
 	var log bytes.Buffer
 	s := quiet(t, WithLogger(slog.New(slog.NewTextHandler(&log, nil))), WithHooks(Hooks{
 		Started:    func(Info) { panic("hook of start") },
+		Restarted:  func(Info, error) { runtime.Goexit() },
 		Stopped:    func(Info, error) { runtime.Goexit() },
 		DeadLetter: func(Info, any, error) { panic("hook of letter") },
 	}))
-	r := worker(t, s)
+	r := worker(t, s, WithSupervision(Restart(0, 1)))
+	tell(t, r, failures["error"])
 	release := block(t, r)
 	tell(t, r, nothing)
 	r.Stop()
 	release()
 	<-r.Done()
-	for _, want := range []string{"hook of start", "hook of letter"} {
+	for _, want := range []string{"hook of start", "hook of letter", "hook=Restarted", "hook=Stopped"} {
 		if !strings.Contains(log.String(), want) {
 			t.Errorf("the log does not tell of %q:\n%s", want, &log)
 		}
@@ -235,6 +237,14 @@ func TestFailuresAreLogged(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "level=ERROR") || !strings.Contains(log.String(), "broken") {
 		t.Errorf("log: %s", &log)
+	}
+}
+
+func TestTheZeroSystem(t *testing.T) {
+	var s System
+	r := worker(t, &s)
+	if err := s.Shutdown(context.Background()); err != nil || r.Err() != ErrStopped {
+		t.Errorf("Shutdown: %v; Err: %v", err, r.Err())
 	}
 }
 

@@ -1,0 +1,107 @@
+package actor
+
+import "fmt"
+
+// terminate is the end of the actor.
+func (c *cell[M]) terminate(failure error) {
+	drained := c.conclude(failure)
+	if c.endLife != nil {
+		c.endLife()
+	}
+	if c.idle != nil && c.idle.timer != nil {
+		c.idle.timer.Stop()
+	}
+	c.stopTimers()
+	c.unwatch()
+	c.bury()
+	for s := c.rest; s != nil; s = s.next {
+		if s.call != nil {
+			_ = s.call(true)
+		}
+	}
+	c.rest = nil
+	c.burySignals()
+	c.failDeferred(c.sendErr)
+	c.endChildren(drained)
+	c.tasks.Wait()
+	c.behavior = nil
+	c.announce(failure)
+}
+
+// conclude is the first step of the end: nobody can send any more, and everybody knows why.
+func (c *core) conclude(err error) (drained bool) {
+	c.err, c.sendErr = ErrStopped, ErrStopped
+	if err != nil {
+		c.err, c.sendErr = err, fmt.Errorf("%w: %s failed: %w", ErrStopped, c.name, err)
+	}
+	c.handled.Store(c.count)
+	was := c.state.Swap(dead)
+	c.lifetime.end(&c.err)
+	return err == nil && was == draining
+}
+
+// announce tells everybody that the actor has ended. Of one that never started only
+// its spawner hears.
+func (c *cell[M]) announce(failure error) {
+	if c.started && failure != nil {
+		c.system.log().Error("actor: failed", "actor", c.name, "failure", failure)
+	}
+	if h := c.system.hooks.Stopped; h != nil && c.started {
+		c.system.hook(c.name, "Stopped", func() { h(c.info(), c.err) })
+	}
+	watchers := c.system.leave(c.parent, &c.core)
+	if c.started && failure != nil && c.policy.escalate {
+		c.escalate(failure) // before Done: a Shutdown that waited for it must report it
+	}
+	close(c.done)
+	for w := range watchers {
+		w.ended(c.err)
+	}
+}
+
+// escalate makes the failure that of the parent, or of the system. It is called before Done
+// is closed, and a parent that restarts waits for that: so the life read here is
+// the one that had this child, and a later life does not fail with it.
+func (c *core) escalate(failure error) {
+	failure = fmt.Errorf("actor: %s failed: %w", c.name, failure)
+	if c.parent == nil {
+		c.system.escalated(failure)
+		return
+	}
+	p, life := c.parent, c.parent.life
+	p.post(&signal{call: func(over bool) error {
+		if over || life != p.life {
+			return nil
+		}
+		return failure
+	}})
+}
+
+// endChildren ends the children, newest first, and waits for each.
+func (c *core) endChildren(drained bool) {
+	c.system.mu.Lock()
+	c.children.closed = true
+	children := c.children.newestFirst()
+	c.system.mu.Unlock()
+	for _, child := range children {
+		if drained && !c.hurried.Load() {
+			child.drain()
+		} else {
+			child.stop()
+		}
+		<-child.done
+	}
+}
+
+// hurry has an actor that is draining its children stop them instead. It first leaves word and
+// then stops the newest; endChildren looks for the word before each child: whichever child
+// it is waiting for, either it or we have stopped that one.
+func (c *core) hurry() {
+	c.hurried.Store(true)
+	c.system.mu.Lock()
+	child := c.children.newest
+	c.system.mu.Unlock()
+	if child != nil {
+		child.stop()
+	}
+}
