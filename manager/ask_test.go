@@ -6,6 +6,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 func TestOneRequestStandsBeforeTheStoreHoweverManyWait(t *testing.T) {
@@ -92,4 +94,20 @@ func TestGrantThatComesTooLateIsGivenBack(t *testing.T) {
 			t.Errorf("the store still keeps %d grants", n)
 		}
 	})
+}
+
+func TestErrorOutsideTheContractIsUnavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, odd{f})
+		_, err := m.Lock("db").Acquire(context.Background())
+		wantErr(t, err, ErrUnavailable)
+		wantErr(t, err, context.Canceled) // whatever it was
+	})
+}
+
+type odd struct{ *fake }
+
+func (odd) Acquire(context.Context, backends.Request) (backends.Grant, error) {
+	return backends.Grant{}, context.Canceled
 }

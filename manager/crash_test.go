@@ -3,8 +3,10 @@ package manager
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -73,5 +75,60 @@ func TestPanicEndsTheLeasesOfTheKeeper(t *testing.T) {
 		}
 		wantLost(t, l.Release(), Panicked)
 		wantFree(t, m.Lock("db")) // its successor works
+	})
+}
+
+// Whatever comes to a keeper that has failed is answered, and the name works again under a successor.
+func TestMessagesToAFailedKeeperAreAnswered(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		l := mustAcquire(t, m.Lock("db").Reentrant())
+		k := m.keeper("db")
+		k.mail.Tell(42)
+		synctest.Wait()
+		late := &request{k: k, kind: l.req.kind, cap: 1, weight: 1, handles: 1}
+		late.req = late
+		k.mail.Deliver(acquire{late})
+		wantErr(t, late.await(context.Background()), ErrUnavailable)
+		again := &nest{Lease: Lease{req: l.req}}
+		k.mail.Deliver(again)
+		wantErr(t, again.result, ErrUnavailable)
+		q := &snapshot{Lease: &Lease{}}
+		k.mail.Deliver(q)
+		q.wait(m)
+		if !q.retired {
+			t.Error("a failed keeper shows up in Stats")
+		}
+		b := l.req.grant.Grant
+		k.mail.Deliver(&answered{&ask{}, b, nil}) // a grant for nobody: given back
+		k.mail.Deliver(shut{})                    // as Close would have sent
+		wantLost(t, l.Release(), Panicked)
+		synctest.Wait()
+		wantFree(t, m.Lock("db"))
+		m.caretaker.keepers++ // the shut above was not Close's
+	})
+}
+
+func TestPanicOfARenewalHarmsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		l := mustAcquire(t, m.Lock("db"))
+		var armed atomic.Bool
+		armed.Store(true)
+		f.set(only("renew", func(context.Context, string) error {
+			if armed.Load() {
+				panic("store")
+			}
+			return nil
+		}), nil)
+		for f.count("renew") < 2 {
+			sleep(time.Millisecond)
+		}
+		armed.Store(false)
+		sleep(10 * DefaultTTL)
+		if !l.Valid() {
+			t.Error(l.Err())
+		}
+		mustRelease(t, l)
 	})
 }

@@ -222,3 +222,27 @@ func TestFirstLookAfterAPauseSaysLost(t *testing.T) {
 		}
 	})
 }
+
+func TestLossOfAParkedGrantAsksTheStoreAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		l := mustAcquire(t, m.Lock("db"))
+		f.set(only("renew", slow(time.Second)), nil)
+		w := start(m.Lock("db"))
+		mustRelease(t, l)
+		w.stillWaiting(t)
+		k := m.keeper("db")
+		k.notify(backends.Event{Grant: k.own.ID, Type: backends.Lost})
+		k.notify(backends.Event{Type: backends.Requeued})
+		next := w.granted(t)
+		if next.Token() <= l.Token() {
+			t.Errorf("token %d after %d", next.Token(), l.Token())
+		}
+		mustRelease(t, next)
+		if n := row(m, "db").Requeued; n != 1 {
+			t.Errorf("requeued %d times, want 1", n)
+		}
+		sleep(2 * time.Second)
+	})
+}

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestNestedAcquireOfTheSameNameIsADeadlockAtOnce(t *testing.T) {
@@ -121,5 +123,57 @@ func TestLossEndsAllLeasesOfAReentrantGrant(t *testing.T) {
 		if s := m.Stats(); s.Totals.Lost != 2 {
 			t.Errorf("stats: %+v", s.Totals)
 		}
+	})
+}
+
+func TestReentrantAllSharesItsParts(t *testing.T) {
+	twins(t, func(t *testing.T, m, other *Manager) {
+		c := m.All(m.Lock("a"), m.Lock("b")).Reentrant()
+		outer := mustAcquire(t, c)
+		inner, err := c.Acquire(outer.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		wider, err := m.All(c, m.Lock("c")).Acquire(inner.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustRelease(t, outer, wider)
+		wantFree(t, other.Lock("c"))
+		wantBusy(t, other.Lock("a"))
+		mustRelease(t, inner)
+		wantFree(t, other.Lock("a"))
+		wantFree(t, other.Lock("b"))
+	})
+}
+
+// The lease ends between the look at it and the message to its keeper.
+func TestReentryIntoAnEndedGrantIsRefused(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		c := m.Lock("db").Reentrant()
+		for _, end := range []func(*Lease){
+			func(l *Lease) { mustRelease(t, l) },
+			func(*Lease) { _ = m.Break(context.Background(), "db") },
+		} {
+			l := mustAcquire(t, c)
+			end(l)
+			synctest.Wait()
+			_, err := c.reenter(l.req, &order{from: context.Background()})
+			if !errors.Is(err, ErrReleased) && !errors.Is(err, ErrLost) {
+				t.Errorf("got %v", err)
+			}
+			_ = l.Release()
+		}
+	})
+}
+
+func TestContextsOfManagersDoNotMix(t *testing.T) {
+	twins(t, func(t *testing.T, a, b *Manager) {
+		l := mustAcquire(t, a.Lock("db"))
+		ctx, cancel := context.WithTimeout(l.Context(), time.Second)
+		defer cancel()
+		_, err := b.Lock("db").Acquire(ctx) // another manager, as another process: it can only wait
+		wantErr(t, err, context.DeadlineExceeded)
+		mustRelease(t, l)
 	})
 }
