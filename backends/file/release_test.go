@@ -3,10 +3,12 @@
 package file
 
 import (
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Two clients pass a lock to and fro, so that one lets go without the table's lock while the other begins to wait, in every
@@ -20,6 +22,7 @@ func TestNoWaiterIsForgotten(t *testing.T) {
 	clients := []*Backend{sleepless(t, dir), sleepless(t, dir)}
 	ctx := patient(t)
 	var last atomic.Uint64 // guarded by the lock that is tested, which the race detector does not see
+	var idle atomic.Uint64
 	var all sync.WaitGroup
 	for i, b := range clients {
 		all.Go(func() {
@@ -36,13 +39,52 @@ func TestNoWaiterIsForgotten(t *testing.T) {
 					t.Errorf("client %d, round %d: %v", i, n, err)
 					return
 				}
-				for range n % 3 {
-					runtime.Gosched()
+				for spin := rand.IntN(4000); spin > 0; spin-- { // so that the next meets the other at any point
+					idle.Add(1)
 				}
 			}
 		})
 	}
 	all.Wait()
+}
+
+// A holder that lets go finds a ticket, or the waiter finds the lock free, although no message tells the holder that
+// somebody waits.
+func TestLettingGoNeedsNoMessage(t *testing.T) {
+	rounds := 4000
+	if testing.Short() {
+		rounds = 1000
+	}
+	dir := t.TempDir() + "/locks"
+	a, mute := sleepless(t, dir), sleepless(t, dir)
+	clients := mute.dir.clients
+	mute.dir.clients = -1
+	a.timing.linger, mute.timing.linger = time.Hour, time.Hour // nor does anybody look by himself
+	t.Cleanup(func() { closeFile(clients) })
+	ctx := patient(t)
+	begin, done := make(chan struct{}), make(chan error)
+	go func() {
+		for range begin {
+			g, err := mute.Acquire(ctx, mutex("db"))
+			if err == nil {
+				err = mute.Release(ctx, g)
+			}
+			done <- err
+		}
+	}()
+	defer close(begin)
+	var idle atomic.Uint64
+	for n := range rounds {
+		g := mustAcquire(t, a, mutex("db"))
+		begin <- struct{}{}
+		for spin := rand.IntN(8000); spin > 0; spin-- { // up to some tens of microseconds
+			idle.Add(1)
+		}
+		mustRelease(t, a, g)
+		if err := <-done; err != nil {
+			t.Fatalf("round %d: %v", n, err)
+		}
+	}
 }
 
 // What a sole holder leaves in the table when it lets go is nobody's: not for a look, a try, another kind, or a break;
