@@ -38,17 +38,17 @@
 // gate stands behind all three: a word, and a queue. The word has the permits in use and two
 // flags. As long as no flag is set, acquire and release are one compare-and-swap of it each.
 //
-//	            acquire, release: compare-and-swap
-//	             ┌──────┐
-//	             ▼      │
-//	         ┌──────────────┐  a waiter posts: push, then flags   ┌───────────────────┐
-//	         │     open     │ ──────────────────────────────────► │      queued       │
-//	         │  no flag set │                                     │ only the keeper's │
-//	         │              │ ◄────────────────────────────────── │ turn gives permits│
-//	         └──────────────┘  goHome: nobody left, no mail       └───────────────────┘
-//	                                                                ▲               │
-//	                                                                └───────────────┘
-//	                                                     release, cancel, arrival that fits: a turn
+//	   acquire, release: compare-and-swap
+//	    ┌──────┐
+//	    ▼      │
+//	┌──────────────┐  a waiter posts: push, then flags   ┌───────────────────┐
+//	│     open     │ ──────────────────────────────────► │      queued       │
+//	│  no flag set │                                     │ only the keeper's │
+//	│              │ ◄────────────────────────────────── │ turn gives permits│
+//	└──────────────┘  goHome: nobody left, no mail       └───────────────────┘
+//	                                                       ▲               │
+//	                                                       └───────────────┘
+//	                                            release, cancel, arrival that fits: a turn
 //
 // Once somebody waits, the gate's keeper decides everything: it is an actor, which owns the
 // line of waiters. Its mail is an inbox that anybody pushes to, in one compare-and-swap:
@@ -68,7 +68,7 @@
 // after the grant.
 //
 // The protocol is model-checked (model/gate.pml, which names the steps that the comments here
-// call "model: …"), with the mistakes that are easy to make as mutants, each of which is caught.
+// call "model: …"), with mistakes that are easy to make as mutants, which it catches.
 //
 // # Design notes
 //

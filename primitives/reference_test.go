@@ -87,7 +87,9 @@ func (s *script) step() {
 	}
 }
 
-func (s *script) note(format string, args ...any) { s.log = append(s.log, fmt.Sprintf(format, args...)) }
+func (s *script) note(format string, args ...any) {
+	s.log = append(s.log, fmt.Sprintf(format, args...))
+}
 
 // expect compares what came of the real calls since the last time with what should have.
 func (s *script) expect(granted []int, failed map[int]error) {

@@ -314,7 +314,7 @@ inline release(n) {
      if
      :: !sq && !sm ->
 #ifdef M_STORE
-        d_step { used = s - n; queued = 0; mail = 0; break }
+        d_step { used = s - n; queued = 0; mail = 0 }; break
 #else
         d_step { ok = (used == s && !queued && !mail); if :: ok -> used = used - n :: else -> skip fi }; /* model: leave */
         if :: ok -> break :: else -> skip fi
@@ -324,11 +324,12 @@ inline release(n) {
         if
         :: entered -> entered = false;
            if
-           :: lined > 1 && size[line[0]] == n && reserve == withheld && size[line[1]] > LIMIT - used ->
 #ifdef M_FREE
+           :: lined > 0 && size[line[0]] == n ->
               d_step { used = used - n; queued = 0; mail = 0 };   /* free first, then hand over */
               d_step { pop(); used = used + n; last = ticket[x]; tell(x, GRANTED); x = 0; queued = 1; mail = 1 };
 #else
+           :: lined > 1 && size[line[0]] == n && reserve == withheld && size[line[1]] > LIMIT - used ->
               d_step { /* model: handover */
                 pop(); assert(ticket[x] > last); last = ticket[x]; tell(x, GRANTED); x = 0
               };

