@@ -10,12 +10,13 @@ import (
 const (
 	readTimeout = 3 * time.Second
 	dialTimeout = 2 * time.Second
+	poolTimeout = time.Minute // a crowd of callers has to queue for connections, and that is no failure of the server
 )
 
 // clients are the connections of a backend.
 type clients struct {
-	calls  redis.UniversalClient // acquires, releases, heartbeats, the inbox
-	renews redis.UniversalClient // renewals, which must not queue behind the others
+	calls  redis.UniversalClient // acquires, releases, what people ask for
+	urgent redis.UniversalClient // renewals, heartbeats, what is given back: few, and they must not queue behind the others
 	own    bool                  // made by us, and closed by us
 	batch  bool                  // one script call may name several names: all keys lie on one node
 }
@@ -27,16 +28,16 @@ func connect(c redis.UniversalClient, o options) clients {
 	switch c := c.(type) {
 	case *redis.Client:
 		if o.sharedPool {
-			return clients{calls: c, renews: c, batch: true}
+			return clients{calls: c, urgent: c, batch: true}
 		}
-		return clients{calls: deriveSingle(c, o), renews: deriveSingle(c, o), own: true, batch: true}
+		return clients{calls: deriveSingle(c, o), urgent: deriveSingle(c, o), own: true, batch: true}
 	case *redis.ClusterClient:
 		if o.sharedPool {
 			break
 		}
-		return clients{calls: deriveCluster(c, o), renews: deriveCluster(c, o), own: true}
+		return clients{calls: deriveCluster(c, o), urgent: deriveCluster(c, o), own: true}
 	}
-	return clients{calls: c, renews: c}
+	return clients{calls: c, urgent: c}
 }
 
 func deriveSingle(c *redis.Client, o options) redis.UniversalClient {
@@ -46,6 +47,7 @@ func deriveSingle(c *redis.Client, o options) redis.UniversalClient {
 	opt.ClientSideCache = nil
 	opt.AutoPipelineOptions = nil
 	opt.MinIdleConns = 0
+	opt.PoolTimeout = poolTimeout
 	opt.DialerRetries = 1
 	opt.DialTimeout = bounded(opt.DialTimeout, dialTimeout)
 	opt.ReadTimeout = bounded(opt.ReadTimeout, readTimeout) + waitTime(o)
@@ -61,6 +63,7 @@ func deriveCluster(c *redis.ClusterClient, o options) redis.UniversalClient {
 	opt.ContextTimeoutEnabled = true
 	opt.ReadOnly, opt.RouteByLatency, opt.RouteRandomly = false, false, false // locks live on masters
 	opt.MinIdleConns = 0
+	opt.PoolTimeout = poolTimeout
 	opt.DialerRetries = 1
 	opt.DialTimeout = bounded(opt.DialTimeout, dialTimeout)
 	opt.ReadTimeout = bounded(opt.ReadTimeout, readTimeout) + waitTime(o)
@@ -105,6 +108,6 @@ func restoreSpan(d time.Duration) time.Duration {
 func (c clients) close() {
 	if c.own {
 		c.calls.Close() // nothing can be done about an error, and nothing is left to lose
-		c.renews.Close()
+		c.urgent.Close()
 	}
 }

@@ -99,8 +99,8 @@
 // after five seconds without use. It is not pinged: when the heartbeat finds an offer of which no message came within half
 // a second, the connection is opened anew. Each new subscription looks at everything once.
 //
-// Renewal is the caller's: when, how often, and when to stop. It has connections of its own, so that neither the
-// application nor a crowd of waiters can keep it from them.
+// Renewal is the caller's: when, how often, and when to stop. Renewals, heartbeats and what is given back have connections of
+// their own, so that neither the application nor a crowd of callers can keep them from the server.
 //
 // A lone grant lives in one field of the hash and has a short path of its own in the scripts, for that is the common case; the
 // general rules (common.lua) would take twice the server's time. Rejected: a short path for more: it is twice the code

@@ -60,7 +60,7 @@ func (d *desk) sendReturns() {
 		for i, g := range batch {
 			calls[i] = g.call
 		}
-		return returned{batch, evalAll(ctx, d.b.clients.calls, giveBackScript, calls)}
+		return returned{batch, evalAll(ctx, d.b.clients.urgent, giveBackScript, calls)}
 	})
 }
 

@@ -70,11 +70,11 @@ func (b *Backend) renew(ctx context.Context, rs []backends.Renewal, todo []int) 
 		calls = append(calls, c)
 	}
 	if b.opt.replicas == 0 {
-		return spread(evalAll(ctx, b.clients.renews, renewScript, calls), len(todo), size)
+		return spread(evalAll(ctx, b.clients.urgent, renewScript, calls), len(todo), size)
 	}
 	answers := make([]result, len(calls))
 	for i, c := range calls {
-		answers[i].val, answers[i].err = b.eval(ctx, b.clients.renews, renewScript, c)
+		answers[i].val, answers[i].err = b.eval(ctx, b.clients.urgent, renewScript, c)
 	}
 	return spread(answers, len(todo), size)
 }
