@@ -22,7 +22,8 @@
 // to is refused, sticky or not, for they could put their own files in place of ours; so is one that belongs to another
 // user than this one or root. No link is followed, and only regular files are used: anything else in the place of one
 // is [backends.ErrPermission]. Files of names out of use stay; they are small, and the table keeps the tokens
-// increasing. They may be removed while nobody uses the directory.
+// increasing. They may be removed while nobody uses the directory. A table may name a holder for a tenth of a second longer
+// than it holds, see below; Inspect knows better, and so does "flock -n db.lock true".
 //
 // # What is guaranteed, and what it rests on
 //
@@ -36,6 +37,8 @@
 //   - Tokens are written before the grant is given out. They survive the end of all processes; a crash of the machine as
 //     far as its clock is right, or in any case with [WithSync]; and damage to the table: they go on from
 //     the larger of what can be read there and the clock in microseconds.
+//   - Without their inbox (the FIFO) others take a process for dead. Its mutexes and reader-writer locks stay with it; the permits
+//     it holds are lost, of which it is told.
 //   - A damaged table is replaced. Live processes put their lines back: waiters at the end of the queue
 //     ([backends.Requeued]). For a semaphore there is a moment in which others may be granted first; holders who then do
 //     not fit any more are told that they have lost.
