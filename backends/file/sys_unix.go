@@ -44,7 +44,7 @@ const (
 // tryLock locks the file without waiting, and reports whether it did.
 func tryLock(fd int, mode lockMode) (bool, error) {
 	for {
-		switch err := unix.Flock(fd, int(mode)|unix.LOCK_NB); err { //nolint:errorlint // see retry
+		switch err := unix.Flock(fd, int(mode)|unix.LOCK_NB); err {
 		case nil:
 			return true, nil
 		case unix.EWOULDBLOCK:
@@ -69,7 +69,7 @@ func readAt(fd int, b []byte, at int64) (int, error) {
 	for n := 0; ; {
 		m, err := unix.Pread(fd, b[n:], at+int64(n))
 		switch {
-		case err == unix.EINTR: //nolint:errorlint // see retry
+		case err == unix.EINTR:
 		case err != nil:
 			return n, os.NewSyscallError("pread", err)
 		default:
@@ -85,7 +85,7 @@ func writeAt(fd int, b []byte, at int64) error {
 	for len(b) > 0 {
 		n, err := unix.Pwrite(fd, b, at)
 		switch {
-		case err == unix.EINTR: //nolint:errorlint // see retry
+		case err == unix.EINTR:
 		case err != nil:
 			return os.NewSyscallError("pwrite", err)
 		default:
@@ -182,7 +182,7 @@ func openDirectory(path string) (fd int, err error) {
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			return -1, err
 		}
-		_ = os.Chmod(path, 0o700) // whatever the umask has left; if it fails, opening fails
+		_ = os.Chmod(path, 0o700) //nolint:gosec // a directory; whatever the umask has left; if it fails, opening fails
 	}
 	return openDirAt(unix.AT_FDCWD, path, 0)
 }
@@ -216,7 +216,7 @@ func examine(fd int) (id fileID, owner uint32, mode uint32, err error) {
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fileID{}, 0, 0, os.NewSyscallError("fstat", err)
 	}
-	return identity(&st), st.Uid, uint32(st.Mode), nil
+	return identity(&st), st.Uid, uint32(st.Mode), nil //nolint:unconvert // its type differs between systems
 }
 
 // pathID returns which directory a path leads to now.

@@ -142,7 +142,7 @@ func statfsType(t *testing.T, fd int) int64 {
 	if err := syscall.Fstatfs(fd, &st); err != nil {
 		t.Fatal(err)
 	}
-	return int64(st.Type) & 0xffffffff
+	return int64(st.Type) & 0xffffffff //nolint:unconvert // its type differs between architectures
 }
 
 func TestProcessStart(t *testing.T) {
