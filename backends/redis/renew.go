@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -87,9 +88,11 @@ func (b *Backend) renewed(rn backends.Renewal, sent time.Time, res result) backe
 	switch code := r.int(0); {
 	case code == codeBusy:
 		return backends.Renewed{Err: lost(rn.Grant, backends.NotOwner)}
-	case code != codeGranted:
+	case refusal(code) != nil:
 		// The key is not ours any more, and neither is what it said: the next answer may be another.
 		return backends.Renewed{Err: refusal(code)}
+	case code != codeGranted:
+		return backends.Renewed{Err: fmt.Errorf("%w: %w: code %d", backends.ErrUnavailable, errReply, code)}
 	}
 	valid := backends.ValidUntil(sent, rn.TTL)
 	if valid.Before(rn.Grant.ValidUntil) {
