@@ -66,9 +66,10 @@ func (m expire) on(d *desk) {
 
 // look is one place in a beat: the ids whose state is asked for.
 type look struct {
-	place *place
-	waits bool
-	ids   []uint64
+	place  *place
+	waits  bool
+	ids    []uint64
+	queued int // so many of the ids, the first, waited when the beat was sent; the others were held
 }
 
 // beat asks the server about the places that are due, one beat at a time.
@@ -93,6 +94,7 @@ func (p *place) look() look {
 	for e := p.waiting.Front(); e != nil && len(l.ids) < beatIDs; e = e.Next() {
 		l.ids = append(l.ids, e.Value.(*request).id.Seq)
 	}
+	l.queued = len(l.ids)
 	for seq := range p.held {
 		l.ids = append(l.ids, seq)
 	}
@@ -200,7 +202,9 @@ func (d *desk) looked(l look, r row, heard bool) {
 			}
 			continue
 		}
-		if h := d.held[seq]; h != nil {
+		// One that waited when the beat was sent may have claimed its offer since, and its answer have overtaken this
+		// one: then the code is of a time before the grant, and says nothing of it.
+		if h := d.held[seq]; h != nil && j >= l.queued {
 			switch {
 			case code == codeGranted:
 				h.contend(others)
