@@ -31,6 +31,8 @@
 //     holds whatever happens to the table. Semaphores rest on the table.
 //   - A grant lasts until its release, or the end of its process. There is no expiry: a process that was stopped
 //     (SIGSTOP) holds on, and as the first in the queue keeps others waiting.
+//   - A process that was stopped in the few microseconds in which it changes a table keeps everybody else from that
+//     table until it goes on or dies. Calls end with their contexts all the same.
 //   - A holder whose lock file is removed or replaced is told ([backends.BackendLost]) by a file event, at once if it has held for
 //     longer than a tenth of a second, else when that time has passed. Nobody else is granted before. A semaphore's
 //     holder is told so if the table is removed; the next grant may come first.

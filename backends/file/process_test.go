@@ -205,7 +205,7 @@ func TestStoppedHolderHoldsOn(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	holder, b := startClient(t, dir), sleepless(t, dir)
 	g := mustAcquire(t, holder, mutex("db"))
-	holder.p.Signal(syscall.SIGSTOP)
+	stop(t, holder.p, dir+"/db.table")
 	w := enqueue(t, b, mutex("db"))
 	mustBeBusy(t, b, mutex("db"))
 	w.cancel()
@@ -216,6 +216,28 @@ func TestStoppedHolderHoldsOn(t *testing.T) {
 	holder.p.Signal(syscall.SIGCONT)
 	mustRelease(t, holder, g)
 	mustRelease(t, b, w.granted())
+}
+
+// stop stops a process, and not in the middle of changing a table: that is another test's concern.
+func stop(t *testing.T, p *proctest.Process, table string) {
+	t.Helper()
+	for ctx := patient(t); ; p.Signal(syscall.SIGCONT) {
+		p.Signal(syscall.SIGSTOP)
+		var status syscall.WaitStatus
+		if err := retry(func() error {
+			_, err := syscall.Wait4(p.PID(), &status, syscall.WUNTRACED, nil)
+			return err
+		}); err != nil || !status.Stopped() {
+			t.Fatalf("the process did not stop: %v, %v", status, err)
+		}
+		ok, err := tryFile(table)
+		if ok && err == nil {
+			return
+		}
+		if ctx.Err() != nil {
+			t.Fatalf("the process always has the table locked: %v", err)
+		}
+	}
 }
 
 // A process that was stopped while it changed a table delays others, but every call answers within its context.
