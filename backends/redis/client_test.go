@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lockkeeper/lockkeeper/backends/redis"
 	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/backends/redis"
 )
 
 func TestApplicationsExhaustedPoolDoesNotMatter(t *testing.T) {

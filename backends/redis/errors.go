@@ -7,8 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 var (

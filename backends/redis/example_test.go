@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // A program uses a backend through package manager, which renews grants and ends contexts. This is what happens

@@ -12,8 +12,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // Inspect returns who holds the resource and who waits for it. An offer that has not been claimed yet counts as held;

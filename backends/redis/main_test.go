@@ -4,10 +4,11 @@ import (
 	"context"
 	"testing"
 
-	"github.com/lockkeeper/lockkeeper/internal/proctest"
-	"github.com/lockkeeper/lockkeeper/internal/redistest"
 	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
+
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
 var server redistest.Shared

@@ -8,10 +8,11 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // once judges the first chunk that contains word, and passes everything else.

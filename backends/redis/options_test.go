@@ -5,9 +5,10 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 func TestNewRefusesBadOptions(t *testing.T) {

@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/history"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // holder is a helper process that acquires a mutex and keeps it: args address, prefix, name, time to live.

@@ -6,8 +6,9 @@ import (
 	"math/rand/v2"
 	"sync/atomic"
 
-	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // Backend is one client of the locks on a Redis server, Sentinel group or cluster. Make it with [New]; the zero value is

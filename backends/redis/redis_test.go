@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/backendtest"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 func TestContract(t *testing.T) {

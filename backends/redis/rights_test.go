@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // least is the line of doc.go.

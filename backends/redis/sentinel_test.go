@@ -6,10 +6,11 @@ import (
 	"testing"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
-	goredis "github.com/redis/go-redis/v9"
 )
 
 // Over a failover a request may fail, a place may be lost, and so may a grant that the replica did not have; but the

@@ -3,8 +3,9 @@ package redistest_test
 import (
 	"testing"
 
-	"github.com/lockkeeper/lockkeeper/internal/redistest"
 	"go.uber.org/goleak"
+
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
 var shared redistest.Shared

@@ -6,8 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lockkeeper/lockkeeper/internal/redistest"
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
 func TestDroppedReplyMeansTheCommandRan(t *testing.T) {
