@@ -134,7 +134,7 @@ func (b *Backend) Close(ctx context.Context) error {
 // ended is the error of a context that is done, or nil.
 func ended(ctx context.Context) error {
 	err := ctx.Err()
-	if cause := context.Cause(ctx); cause != err { //nolint:errorlint // the same value, or another cause
+	if cause := context.Cause(ctx); cause != err {
 		return fmt.Errorf("%w: %w", err, cause)
 	}
 	return err
