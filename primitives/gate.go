@@ -77,7 +77,12 @@ func (g *gate) acquire(ctx context.Context, n uint64) error {
 	if g.word.Load() <= limit && g.spin(n) {
 		return nil
 	}
-	w := newWaiter(acquiring, n)
+	return g.wait(ctx, acquiring, n)
+}
+
+// wait queues for n permits, at the place that k says, until they are the caller's or ctx is done.
+func (g *gate) wait(ctx context.Context, k kind, n uint64) error {
+	w := newWaiter(k, n)
 	g.post(w)
 	if done := ctx.Done(); done == nil {
 		<-w.ready

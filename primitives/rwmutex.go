@@ -16,7 +16,9 @@ import (
 // goroutine, and needs no Close.
 //
 // A reader must not lock again for reading while it holds m: if a writer has queued in
-// between, both wait for ever. Nor can a reader become a writer.
+// between, both wait for ever. Nor can a reader become a writer, for a second one that wanted
+// the same would wait for the first, and the first for it. Who reads and may want to write
+// takes [RWMutex.UpgradeLock], which only one can hold at a time.
 //
 // In the terms of the Go memory model, each Unlock is synchronized before every Lock and RLock
 // that succeeds after it, and each RUnlock before every Lock that succeeds after it.
@@ -76,27 +78,35 @@ func (m *RWMutex) TryRLock() bool { return m.gate.tryAcquire(1) }
 // RUnlock gives up what one RLock got. It never waits. It panics if m is not locked
 // for reading, and has then changed nothing.
 func (m *RWMutex) RUnlock() {
-	// 0-1 is more than any word of readers alone.
-	if s := m.gate.word.Load(); s-1 >= limit-1 || !m.gate.word.CompareAndSwap(s, s-1) { // model: leave
+	if s := m.gate.word.Load(); s >= limit || s&readers == 0 || !m.gate.word.CompareAndSwap(s, s-1) { // model: leave
 		m.runlockSlow()
 	}
 }
 
 //go:noinline
 func (m *RWMutex) runlockSlow() {
-	if m.writing() || !m.gate.release(1) {
+	if s := m.gate.word.Load() & limit; s == limit || s&readers == 0 || !m.gate.release(1) {
 		panic("primitives: RUnlock of RWMutex that is not locked for reading")
 	}
 }
 
-// Downgrade turns the caller's lock for writing into one for reading, which RUnlock gives up.
-// No writer comes in between. Readers at the head of the queue enter too. It never
-// waits. It panics if m is not locked for writing, and has then changed nothing.
+// Downgrade turns the caller's lock for writing, or its upgradeable one, into a plain one for
+// reading, which RUnlock gives up. No writer comes in between. Whoever is first in the queue
+// enters too, if a reader lets it. Downgrade never waits. It panics if m is locked
+// neither way, and has then changed nothing.
 //
-// What the caller wrote before Downgrade is visible to every reader that enters after it.
+// What the caller wrote before Downgrade is visible to everybody who enters after it.
 func (m *RWMutex) Downgrade() {
-	if !m.gate.word.CompareAndSwap(limit, 1) && (!m.writing() || !m.gate.release(limit-1)) {
-		panic("primitives: Downgrade of RWMutex that is not locked for writing")
+	if m.gate.word.CompareAndSwap(limit, 1) {
+		return
+	}
+	switch {
+	case m.writing():
+		m.gate.release(limit - 1)
+	case m.upgradeable():
+		m.gate.release(upgrader - 1)
+	default:
+		panic("primitives: Downgrade of RWMutex that is not locked for writing or upgradeable")
 	}
 }
 

@@ -11,6 +11,9 @@ func (g *gate) Turn() {
 	t.wake()
 }
 
+// ActorName is what the keeper's own goroutine is called in profiles and goroutine dumps.
+func (g *gate) ActorName() string { return "primitives.gate" }
+
 // knock has the keeper look at its mail: on the caller's goroutine if the keeper is at rest.
 func (g *gate) knock() {
 	if g.keeper.Enter() {
@@ -151,6 +154,8 @@ func (t *turn) receive(w *waiter) {
 		} else {
 			t.line.add(w)
 		}
+	case upgrading: // what it holds already, those in the line wait for
+		t.line.addFront(w)
 	case leaving:
 		if w.target.inLine { // else it has been answered
 			t.line.remove(w.target)
@@ -158,9 +163,9 @@ func (t *turn) receive(w *waiter) {
 		}
 		w.target = nil
 		w.free()
-	case trying:
+	case trying, tryingUpgrade:
 		t.grant() // those before it
-		if t.line.front == nil && w.n <= t.free() {
+		if (t.line.front == nil || w.kind == tryingUpgrade) && w.n <= t.free() {
 			t.take(w.n)
 			t.tell(w, granted)
 		} else {

@@ -18,11 +18,13 @@ const (
 type kind uint8
 
 const (
-	acquiring kind = iota // n permits, in its turn
-	trying                // n permits at once or not at all
-	returning             // to give n permits back, if that many are held
-	resizing              // that n permits be kept from everybody
-	leaving               // that its target, whose context is done, be taken out of the line
+	acquiring     kind = iota // n permits, in its turn
+	trying                    // n permits at once or not at all
+	returning                 // to give n permits back, if that many are held
+	resizing                  // that n permits be kept from everybody
+	leaving                   // that its target, whose context is done, be taken out of the line
+	upgrading                 // n permits, before everybody in the line
+	tryingUpgrade             // n permits at once or not at all, whoever is in the line
 )
 
 // A waiter is one who wants something of the keeper, and the message that says so.
@@ -96,6 +98,16 @@ func (l *line) add(w *waiter) {
 		l.back.next = w
 	}
 	l.back = w
+}
+
+func (l *line) addFront(w *waiter) {
+	w.inLine, w.prev, w.next = true, nil, l.front
+	if l.front == nil {
+		l.back = w
+	} else {
+		l.front.prev = w
+	}
+	l.front = w
 }
 
 func (l *line) remove(w *waiter) {
