@@ -8,6 +8,9 @@ import (
 // A Turner is an actor whose mail lies in a structure of its own. Turn handles what lies
 // there and returns; it is never called twice at the same time. It must not panic: there
 // would be nobody to tell, so the panic ends the process, as in any goroutine.
+//
+// If it has a method ActorName() string as well, that is what its goroutine is called in
+// profiles and goroutine dumps; else it is called "activity".
 type Turner interface{ Turn() }
 
 // The states of an Activity. Every change is one atomic read-modify-write, so each one
@@ -96,14 +99,14 @@ type launch struct {
 var launches sync.Pool // of *launch
 
 // named is a Turner that knows what its goroutine is called.
-type named interface{ actorName() string }
+type named interface{ ActorName() string }
 
 func (l *launch) begin() {
 	a, t := l.activity, l.turner
 	l.activity, l.turner = nil, nil
 	launches.Put(l)
 	if n, ok := t.(named); ok {
-		wearLabel(n.actorName())
+		wearLabel(n.ActorName())
 	} else {
 		wearLabel("activity")
 	}

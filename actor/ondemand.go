@@ -78,6 +78,19 @@ func (a *OnDemand[M]) Deliver(msg M) {
 	a.lend(msg)
 }
 
+// TryDeliver is Deliver for a message that is of use only now: if the actor is at rest, the caller's own goroutine
+// handles it before TryDeliver returns. Otherwise nothing happens and the answer is false.
+//
+// It never waits for another goroutine, so unlike Deliver it may be called from another actor's turn, if this actor's
+// receive does nothing that a turn of that one must not do.
+func (a *OnDemand[M]) TryDeliver(msg M) bool {
+	if !a.activity.Enter() {
+		return false
+	}
+	a.lend(msg)
+	return true
+}
+
 // Go runs task on a goroutine of its own; what it returns is told to the actor. So a turn
 // never waits for I/O. If task panics or calls runtime.Goexit, the actor fails as if
 // receive had, and failed gets the zero message.
@@ -99,7 +112,7 @@ func (t *turner[M]) Turn() {
 	}
 }
 
-func (t *turner[M]) actorName() string { return t.name }
+func (t *turner[M]) ActorName() string { return t.name }
 
 func (a *OnDemand[M]) push(msg M, t *Timer, fault *PanicError) {
 	n := a.nodes.Get().(*mail[M])
