@@ -27,8 +27,8 @@
 // Unlocking what is not locked is a mistake in the program, and panics.
 //
 // An error of an acquire is either the end of its context (then [errors.Is] finds ctx.Err() in it,
-// and also the cause, if there is one), [ErrTooLarge] or [ErrNegative]. A nil context is refused
-// with an error too.
+// and also the cause, if there is one) or [ErrTooLarge]. A nil context is refused with an error
+// too. A negative number of permits is a mistake, and panics.
 //
 // In a [testing/synctest] bubble a waiting acquire is durably blocked.
 //

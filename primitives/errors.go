@@ -9,9 +9,6 @@ import (
 // if the semaphore was shrunk while the acquire waited, then. Nothing is held.
 var ErrTooLarge = errors.New("primitives: more permits than the capacity")
 
-// ErrNegative is returned by an acquire of fewer than zero permits. Nothing is held.
-var ErrNegative = errors.New("primitives: negative number of permits")
-
 var errNilContext = errors.New("primitives: nil context")
 
 // contextError returns ctx.Err() itself, or an error that is both it and the cause of ctx.

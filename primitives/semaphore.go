@@ -48,7 +48,7 @@ func weight(n int64) uint64 { return min(uint64(n), limit) }
 // Nil: the caller has n permits. An error: it has none, and has left the queue. If ctx is done
 // Acquire fails, even if the permits are free or are handed over at that moment; they then go
 // to the next. [errors.Is] finds ctx.Err() in the error, and its text has the cause of
-// ctx. More than the semaphore has: [ErrTooLarge], at once. Less than 0: [ErrNegative].
+// ctx. More than the semaphore has: [ErrTooLarge], at once. It panics if n < 0.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if w := s.gate.word.Load(); uint64(n) <= limit && w <= limit-uint64(n) && ctx != nil && ctx.Err() == nil {
 		if s.gate.word.CompareAndSwap(w, w+uint64(n)) { // model: enter
@@ -60,7 +60,7 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 
 func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	if n < 0 {
-		return ErrNegative
+		panic("primitives: Acquire of a negative number of permits")
 	}
 	return s.gate.acquire(ctx, weight(n))
 }
