@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 )
 
@@ -43,6 +44,30 @@ func TestExpiryIsNoticedWithoutAHeartbeat(t *testing.T) {
 	t.Logf("granted %v after the holder's last sign", time.Since(begin))
 	if !time.Now().After(g.ValidUntil) {
 		t.Errorf("granted before the holder's time was over")
+	}
+	b.release(c, h)
+}
+
+// The answer to a heartbeat travels on another connection than claims do. What it says of a request that waited is out of
+// date when the request has been granted meanwhile, and must not end the grant.
+func TestHeartbeatOvertakenByAClaimEndsNothing(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	holder, c := b.open(), b.open(redis.WithHeartbeat(20*time.Second))
+	g := b.acquire(holder, mutex("n", time.Minute))
+	r := mutex("n", time.Minute)
+	events := make(chan backends.Event, 8)
+	r.Notify = func(e backends.Event) { events <- e }
+	w := b.queue(c, r)
+	b.listening(c) // so its answer has been handled
+	var h backends.Grant
+	c.Overtake(func() {
+		b.release(holder, g)
+		h = w.granted()
+	})
+	select {
+	case e := <-events:
+		t.Errorf("the grant was lost to a heartbeat that it overtook: %v", e.Err)
+	default: // the answer has been handled, and tells in its turn
 	}
 	b.release(c, h)
 }
