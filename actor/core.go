@@ -1,10 +1,8 @@
 package actor
 
 import (
-	"context"
 	"sync"
 	"sync/atomic"
-	"time"
 )
 
 // The states of an actor, in the order in which it passes through them.
@@ -41,8 +39,9 @@ type core struct {
 	watchers       map[*watch]struct{} // of this actor
 	left           bool                // out of the tree, and watchers are being told
 
-	tasks       sync.WaitGroup
+	started     bool        // the first start has succeeded; written before the actor's goroutine begins
 	hurried     atomic.Bool // told to stop while draining its children
+	tasks       sync.WaitGroup
 	deadLetters atomic.Uint64
 	restarts    atomic.Uint64
 	handled     atomic.Uint64 // count, as of when the mailbox was last empty
@@ -51,18 +50,14 @@ type core struct {
 	count    uint64 // messages handled
 	current  turn   // the ask being handled
 	policy   Supervision
-	started  bool     // the first start has succeeded
 	deferred []turn   // asks that handlers have deferred, and some already answered
 	timers   []*Timer // armed, and some no longer
 	watching map[*watch]struct{}
-	working  int                // tasks whose result has not been handled
-	failures int                // in a row
-	rest     *signal            // taken from signals, oldest first
-	life     int                // counts restarts
-	began    time.Time          // this life, only where there may be several
-	lifeCtx  context.Context    // the lifetime, or its child for this life where there may be several
-	endLife  context.CancelFunc // nil where there is only one
-	bell     [2]signal          // for drain and stop, so that neither allocates
+	working  int       // tasks whose result has not been handled
+	rest     *signal   // taken from signals, oldest first
+	life     int       // how many lives have failed
+	lives    *lives    // nil where there is only one
+	bell     [2]signal // for drain and stop, so that neither allocates
 }
 
 // mailbox is what the core needs of the cell around it.

@@ -5,8 +5,8 @@ import "fmt"
 // terminate is the end of the actor.
 func (c *cell[M]) terminate(failure error) {
 	drained := c.conclude(failure)
-	if c.endLife != nil {
-		c.endLife()
+	if c.lives != nil {
+		c.lives.end()
 	}
 	if c.idle != nil && c.idle.timer != nil {
 		c.idle.timer.Stop()

@@ -292,3 +292,24 @@ func TestNewOnDemandNeedsItsFunctions(t *testing.T) {
 	}()
 	NewOnDemand[int]("half", func(int) {}, nil)
 }
+
+func TestTryDeliverHandlesAtOnceOrNotAtAll(t *testing.T) {
+	var a *OnDemand[int]
+	var inside []bool
+	got := 0
+	a = NewOnDemand("prompt", func(i int) {
+		got += i
+		if i == 1 {
+			inside = append(inside, a.TryDeliver(10))
+		}
+	}, func(_ int, err *PanicError) { t.Errorf("failed: %v", err) })
+	if !a.TryDeliver(1) || got != 1 {
+		t.Errorf("at rest: not handled before TryDeliver returned")
+	}
+	if inside[0] || got != 1 {
+		t.Errorf("in its turn: TryDeliver = %v; want false, and nothing done", inside[0])
+	}
+	if !a.TryDeliver(2) || got != 3 {
+		t.Errorf("at rest again: not handled before TryDeliver returned")
+	}
+}

@@ -52,7 +52,7 @@ func (s *Self[M]) After(d time.Duration, msg M) *Timer {
 // The result of a task from before a restart, or that comes after the end, is a dead letter; its failure is logged.
 func (s *Self[M]) Go(task func(ctx context.Context) M) {
 	c := s.cell
-	life, ctx := c.life, c.lifeCtx
+	life, ctx := c.life, c.taskCtx()
 	c.working++
 	c.tasks.Add(1)
 	go c.perform(ctx, life, task)

@@ -120,7 +120,10 @@ func newCell[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], er
 	if config.idle > 0 {
 		c.idle = &idleness{timeout: config.idle}
 	}
-	c.newLife()
+	if config.policy.budget > 0 {
+		c.lives = &lives{}
+		c.newLife()
+	}
 	return c
 }
 

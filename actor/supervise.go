@@ -65,21 +65,21 @@ func (c *cell[M]) survive(failure error) bool {
 // restart cleans up after a life, waits, and reports whether there shall be another.
 func (c *cell[M]) restart(failure error) bool {
 	now := time.Now()
-	if now.Sub(c.began) >= steadyLife {
-		c.failures = 0
+	if now.Sub(c.lives.began) >= steadyLife {
+		c.lives.failures = 0
 	}
-	c.failures++
-	if c.failures > c.policy.budget || c.state.Load() >= stopping {
+	c.lives.failures++
+	if c.lives.failures > c.policy.budget || c.state.Load() >= stopping {
 		return false
 	}
-	c.endLife()
+	c.lives.end()
 	c.failDeferred(failure)
 	c.stopTimers()
 	c.unwatch()
 	c.endChildren(false)
 	c.life, c.working, c.behavior = c.life+1, 0, nil
 
-	delay := c.policy.delay(c.failures)
+	delay := c.policy.delay(c.lives.failures)
 	c.system.log().Warn("actor: restarting", "actor", c.name, "failure", failure, "in", delay)
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -99,12 +99,23 @@ func (c *cell[M]) restart(failure error) bool {
 	return true
 }
 
-// newLife gives tasks a context that ends with this life, where there may be several.
+// A lives is what an actor needs only if it may have several.
+type lives struct {
+	failures int                // in a row
+	began    time.Time          // this one
+	ctx      context.Context    // of this one's tasks, a child of the lifetime
+	end      context.CancelFunc // ends ctx
+}
+
 func (c *core) newLife() {
-	if c.policy.budget == 0 {
-		c.lifeCtx = &c.lifetime
-		return
+	c.lives.ctx, c.lives.end = context.WithCancel(&c.lifetime)
+	c.lives.began = time.Now()
+}
+
+// taskCtx is the context of a task that begins now.
+func (c *core) taskCtx() context.Context {
+	if c.lives != nil {
+		return c.lives.ctx
 	}
-	c.lifeCtx, c.endLife = context.WithCancel(&c.lifetime)
-	c.began = time.Now()
+	return &c.lifetime
 }
