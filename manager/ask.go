@@ -54,6 +54,12 @@ func (k *keeper) ask(r *request) {
 			return
 		}
 	}
+	if k.m.prompt != nil && !k.rivals { // where others waited last time, they mostly do so now
+		if g, ok := k.m.prompt.TryAcquireNow(q); ok {
+			k.give(g)
+			return
+		}
+	}
 	ctx, cancel := context.WithCancel(k.m.life)
 	a := &ask{weight: r.weight, try: r.try, cancel: cancel}
 	k.asking = a

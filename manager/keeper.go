@@ -8,7 +8,8 @@ import (
 // A keeper stands between the store and this process's callers for one name.
 //
 // Owns: the local queue, the local holders, and the store's grants behind them.
-// Takes: the messages below. It never waits for a caller, and for the store only if the store is Immediate.
+// Takes: the messages below. It never waits for a caller, nor for the store: it calls one in its turn only if that is Immediate,
+// or has a Prompt, and leaves the rest to tasks.
 // Stops: it retires soon after its last use, or with the manager.
 // Costs: about a kilobyte; a goroutine only while several messages come at once.
 //

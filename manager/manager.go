@@ -15,11 +15,12 @@ import (
 // A Manager hands out leases on named resources, from one backend. Make it with New and end it with Close.
 // All methods are safe for concurrent use.
 type Manager struct {
-	cfg   config
-	store backends.Backend
-	caps  backends.Capabilities
-	owner backends.Owner
-	epoch time.Time // instants count from here
+	cfg    config
+	store  backends.Backend
+	caps   backends.Capabilities
+	prompt backends.Prompt // the store, if it is one; else nil
+	owner  backends.Owner
+	epoch  time.Time // instants count from here
 
 	life    context.Context // of requests to the store; ended by Close
 	endLife context.CancelFunc
@@ -42,6 +43,7 @@ func New(b backends.Backend, opts ...Option) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{cfg: cfg, store: b, caps: b.Capabilities(), owner: cfg.owner(), epoch: time.Now()}
+	m.prompt, _ = b.(backends.Prompt)
 	m.life, m.endLife = context.WithCancel(context.Background())
 	m.dir.seed = maphash.MakeSeed()
 	m.signals.New = func() any { return &signal{make(chan struct{}, 1)} }

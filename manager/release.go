@@ -74,6 +74,12 @@ func (k *keeper) yield(g *grant, l *Lease) {
 		k.report(l, k.m.store.Release(context.Background(), b))
 		return
 	}
+	if k.m.prompt != nil {
+		if ok, err := k.m.prompt.ReleaseNow(b); ok {
+			k.report(l, err)
+			return
+		}
+	}
 	k.returning++
 	k.ownBack = k.ownBack || whole
 	k.mail.Go(func() message {

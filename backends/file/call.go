@@ -12,6 +12,8 @@ const (
 	try                         // call
 	cancelWait                  // call: the one that waits
 	release                     // call.grant
+	tryNow                      // call; see prompt.go
+	releaseNow                  // call.grant
 	renew                       // call.renewal
 	inspect                     // call
 	breakAll                    // call

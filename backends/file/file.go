@@ -22,6 +22,7 @@ type Backend struct {
 	dir     *directory
 	inbox   fileID
 	sync    bool      // flush tokens to the disk before a grant
+	slow    bool      // the file system may make a call wait: nothing is done in the turns of other actors
 	started time.Time // when this process began, for people
 	timing  timing
 
@@ -81,7 +82,7 @@ func New(dir string, opts ...Option) (*Backend, error) {
 		return nil, err
 	}
 	b := &Backend{
-		id: rand.Uint64() | 1, dir: d, sync: o.sync, started: processStart(),
+		id: rand.Uint64() | 1, dir: d, sync: o.sync, slow: o.sync || o.anyFileSystem, started: processStart(),
 		timing: timing{linger: 100 * time.Millisecond, net: safetyNet, retry: time.Millisecond},
 		closed: make(chan struct{}),
 	}

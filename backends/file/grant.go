@@ -8,7 +8,7 @@ import (
 )
 
 // admit puts a new request at the end of the queue. A try is decided at once.
-func (r *resource) admit(c *call, try bool) {
+func (r *resource) admit(c *call, v verb) {
 	t, want := r.tab, c.request.Resource
 	if t.used() && (t.kind != want.Kind || t.capacity != want.Capacity) {
 		r.clean()
@@ -27,18 +27,19 @@ func (r *resource) admit(c *call, try bool) {
 	r.calls[c.id.Seq] = c
 	r.waiters++
 	t.waiters = append(t.waiters, entry{id: c.id, weight: c.request.Weight})
-	if try {
-		r.decide(c)
+	if v != acquire {
+		r.decide(c, v)
 		return
 	}
 	r.turn.dirty = true
 	r.turn.queued = append(r.turn.queued, c)
 }
 
-// decide grants a try or refuses it. A refused one changes nothing.
-func (r *resource) decide(c *call) {
+// decide grants a try or refuses it. A refused one changes nothing. Whether those in its way have ended is found out only
+// for one whose refusal would count.
+func (r *resource) decide(c *call, v verb) {
 	r.settle()
-	if c.state == waiting && r.clean() {
+	if c.state == waiting && v == try && r.clean() {
 		r.settle()
 	}
 	if c.state == waiting {

@@ -13,17 +13,28 @@ import (
 // An error that wraps [backends.ErrUnavailable] says that the table could not be written: the kernel's lock is free all
 // the same, and the table follows as soon as it can.
 func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
+	c := b.newRelease(g)
+	heard, err := b.ask(ctx, g.Resource.Name, release, c)
+	if heard {
+		b.finishRelease(c)
+	}
+	return wrap("release", g.Resource.Name, err)
+}
+
+// newRelease returns a call that gives g back. It may have served before.
+func (b *Backend) newRelease(g backends.Grant) *call {
 	c, _ := b.releases.Get().(*call)
 	if c == nil {
 		c = &call{done: make(chan struct{}, 1)}
 	}
 	c.grant = g
-	heard, err := b.ask(ctx, g.Resource.Name, release, c)
-	if heard {
-		*c = call{done: c.done}
-		b.releases.Put(c)
-	}
-	return wrap("release", g.Resource.Name, err)
+	return c
+}
+
+// finishRelease gives such a call back when it was answered, or never sent.
+func (b *Backend) finishRelease(c *call) {
+	*c = call{done: c.done}
+	b.releases.Put(c)
 }
 
 // ask sends a call to its resource, which answers soon, and returns the error of the answer. If heard is false there is no
@@ -109,6 +120,15 @@ func (r *resource) letGo(m *call) bool {
 	}
 	m.answer()
 	return true
+}
+
+// afterLetGo ends the turn of a letGo.
+func (r *resource) afterLetGo() {
+	if len(r.pending) > 0 {
+		r.work()
+	} else {
+		r.stand()
+	}
 }
 
 // shut ends everything of ours.

@@ -85,6 +85,9 @@ func (r *resource) receive(m message) {
 	case m.verb == tick:
 		r.tick()
 		return
+	case m.verb == tryNow, m.verb == releaseNow:
+		r.prompt(m)
+		return
 	case r.retired:
 		r.redirect(m)
 		return
@@ -99,11 +102,7 @@ func (r *resource) receive(m message) {
 		r.retrying = false
 	}
 	if m.verb == release && r.letGo(m.call) {
-		if len(r.pending) > 0 {
-			r.work()
-		} else {
-			r.stand()
-		}
+		r.afterLetGo()
 		return
 	}
 	r.pending = append(r.pending, m)

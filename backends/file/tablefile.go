@@ -114,7 +114,7 @@ func (r *resource) mustCheck() bool {
 
 func (r *resource) wantsPermits() bool {
 	return slices.ContainsFunc(r.pending, func(m message) bool {
-		return (m.verb == acquire || m.verb == try) && !onKernel(m.call.request.Kind)
+		return (m.verb == acquire || m.verb == try || m.verb == tryNow) && !onKernel(m.call.request.Kind)
 	})
 }
 

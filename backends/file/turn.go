@@ -28,6 +28,7 @@ func (r *resource) resume(err error) {
 		if errors.Is(err, errReplaced) { // locked a file that has lost its name: again, with the new one
 			unlock(r.table.fd)
 			r.table.close()
+			r.declinePending()
 			r.work()
 			return
 		}
@@ -78,11 +79,11 @@ func (r *resource) change() {
 
 func (r *resource) apply(m message) {
 	switch m.verb {
-	case acquire, try:
-		r.admit(m.call, m.verb == try)
+	case acquire, try, tryNow:
+		r.admit(m.call, m.verb)
 	case cancelWait:
 		r.withdraw(m.call)
-	case release:
+	case release, releaseNow:
 		r.release(m.call)
 	case renew:
 		r.renew(m.call)
@@ -172,12 +173,12 @@ func (r *resource) refuse(err error) {
 	r.table.forget()
 	for _, m := range r.pending {
 		switch m.verb {
-		case acquire, try, renew, inspect, breakAll:
+		case acquire, try, tryNow, renew, inspect, breakAll:
 			m.call.err, m.call.state = err, over
 			r.reply(m.call)
 		case cancelWait:
 			r.withdraw(m.call)
-		case release:
+		case release, releaseNow:
 			r.release(m.call)
 			m.call.err = cmp.Or(m.call.err, err)
 		case shut:
