@@ -24,10 +24,10 @@ const demoTTL = 2 * time.Second
 
 type demoCmd struct {
 	Store      string `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a new directory, removed at the end." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
-	Processes  int    `help:"How many contend." default:"4" placeholder:"N"`
-	Goroutines int    `help:"How many in each of them." default:"16" placeholder:"N"`
-	Names      int    `help:"For how many names." default:"3" placeholder:"N"`
-	For        span   `help:"How long." default:"6s" placeholder:"DURATION"`
+	Processes  int    `help:"How many contend. Default: ${default}." default:"4" placeholder:"N"`
+	Goroutines int    `help:"How many in each of them. Default: ${default}." default:"16" placeholder:"N"`
+	Names      int    `help:"For how many names. Default: ${default}." default:"3" placeholder:"N"`
+	For        span   `help:"How long. Default: ${default}." default:"6s" placeholder:"DURATION"`
 	Keep       bool   `help:"Keep the recorded history, and say where it is."`
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"runtime/debug"
 
 	"github.com/alecthomas/kong"
@@ -46,6 +47,8 @@ func run(args []string, s streams) int {
 			"64 usage, 69 store unavailable, 75 busy, 76 lease lost, 77 permission denied, 126 and 127 command not started."),
 		kong.Vars{"version": version()},
 		kong.Writers(s.out, s.err),
+		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
+		kong.WithHyphenPrefixedParameters(true), // a negative number is a value, which is then refused by its meaning
 		kong.Exit(func(code int) {
 			if done < 0 {
 				done = code
@@ -70,6 +73,21 @@ func run(args []string, s streams) int {
 		return int(exitBug)
 	}
 	return int(cmd.Run(s))
+}
+
+// verbatim takes an argument byte by byte: names and file names need not be text. Kong's own mapper passes strings through
+// JSON, which replaces the bytes that are not UTF-8.
+func verbatim(ctx *kong.DecodeContext, target reflect.Value) error {
+	t, err := ctx.Scan.PopValue("string")
+	if err != nil {
+		return err
+	}
+	text, ok := t.Value.(string)
+	if !ok {
+		return fmt.Errorf("want a string, not %v", t.Value)
+	}
+	target.SetString(text)
+	return nil
 }
 
 func version() string {

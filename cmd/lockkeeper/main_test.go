@@ -143,9 +143,11 @@ func (p process) saysNothing() {
 	}
 }
 
-func contains(t *testing.T, text, part string) {
+func contains(t *testing.T, text string, parts ...string) {
 	t.Helper()
-	if !strings.Contains(text, part) {
-		t.Errorf("%q does not contain %q", text, part)
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q does not contain %q", text, part)
+		}
 	}
 }

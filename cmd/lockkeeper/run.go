@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,6 +21,9 @@ const (
 	releaseTimeout = 2 * time.Second
 	closeTimeout   = time.Second
 )
+
+// explainTimeout is how long a store may take to tell who holds a busy lock.
+const explainTimeout = time.Second
 
 // gracePart: by default a command has a sixth of the TTL to end in.
 const gracePart = 6
@@ -233,17 +237,25 @@ func (r *runCmd) deadline() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), time.Duration(*r.Wait))
 }
 
-// explain adds to the error of a busy lock who holds it, if the store says so at once.
+// explain adds to the error of a busy lock who holds it. A store that does not answer is unavailable, not busy: that is the
+// answer when the wait was over before the store had said anything, and still it says nothing.
 func (r *runCmd) explain(m *manager.Manager, err error) error {
 	if codeOf(err) != exitBusy {
 		return err
 	}
-	const patience = 200 * time.Millisecond
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), explainTimeout)
 	defer cancel()
 	state, failed := m.Inspect(ctx, r.Name)
-	if failed != nil || len(state.Holders) == 0 {
+	switch {
+	case failed != nil && codeOf(failed) == exitUnavailable:
+		return fmt.Errorf("%w; the store does not answer: %w", err, failed)
+	case failed != nil && ctx.Err() != nil:
+		return fmt.Errorf("%w; %w: no answer for %v", err, backends.ErrUnavailable, explainTimeout)
+	case failed != nil || len(state.Holders) == 0:
 		return err
 	}
-	return fmt.Errorf("%w (held by %v, %d waiting)", err, state.Holders[0].Owner, len(state.Waiters))
+	host, _ := os.Hostname() // without it, it is only counted among those who wait
+	ours := func(w backends.Waiter) bool { return w.Owner == backends.Owner{Host: host, PID: os.Getpid(), Label: r.Label} }
+	others := slices.DeleteFunc(state.Waiters, ours) // the request of this process may be on its way out of the queue
+	return fmt.Errorf("%w (held by %v, %d waiting)", err, state.Holders[0].Owner, len(others))
 }

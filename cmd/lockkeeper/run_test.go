@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/hex"
 	"fmt"
 	"net"
 	"os"
@@ -83,7 +84,7 @@ func TestBusy(t *testing.T) {
 		for _, flags := range [][]string{{"-n"}, {"--no-wait"}, {"-w", "0"}, {"--wait=30ms"}, {"-w", "0.03"}} {
 			q := start(t, in, append(append([]string{"run"}, flags...), "a", "--", "echo", "started")...)
 			q.saysNothing()
-			contains(t, q.ends(75), "backup of today")
+			contains(t, q.ends(75), "backup of today", "0 waiting") // who has given up does not count
 		}
 		start(t, in, "run", "-n", "b", "--", "true").ends(0) // another name
 		p.let()
@@ -116,6 +117,9 @@ func TestUsageErrorsTouchNothing(t *testing.T) {
 		{"run", "--capacity", "2", "--permits", "3", "a", "--", "true"},
 		{"run", "--capacity", "2", "--permits", "0", "a", "--", "true"},
 		{"run", "--capacity", "2", "--permits", "-1", "a", "--", "true"},
+		{"run", "--capacity", "-2", "a", "--", "true"},
+		{"run", "--wait", "-1s", "a", "--", "true"},
+		{"run", "--store", "--no-wait", "a", "--", "true"},
 		{"run", "--capacity", "9223372036854775807", "a", "--", "true"},
 		{"run", "--capacity", "2", "--read", "a", "--", "true"},
 		{"run", "--read", "--write", "a", "--", "true"},
@@ -133,6 +137,22 @@ func TestUsageErrorsTouchNothing(t *testing.T) {
 	if err != nil || len(found) > 0 {
 		t.Errorf("left behind: %q, %v", found, err)
 	}
+}
+
+// Neither names nor file names need to be text.
+func TestArgumentsArePassedByteByByte(t *testing.T) {
+	const odd = "a\xff{\n\xfe\U0010ffff\x01"
+	eachStore(t, func(t *testing.T, in string) {
+		p := start(t, in, "run", "--label", odd, odd, "--", "sh", "-c", `printf %s "$LOCK_NAME$1" | od -An -v -tx1 | tr -d ' \n'; echo; cat`, "sh", odd)
+		if got, want := p.Expect(""), hex.EncodeToString([]byte(odd+odd)); got != want {
+			t.Errorf("the command was given %s, want %s", got, want)
+		}
+		state, err := client(t, in).Inspect(t.Context(), odd)
+		if err != nil || len(state.Holders) != 1 || state.Holders[0].Owner.Label != odd {
+			t.Errorf("%q is not held under its name and label: %+v, %v", odd, state, err)
+		}
+		p.let()
+	})
 }
 
 func TestACommandThatCannotRunTakesNoTurn(t *testing.T) {
@@ -222,6 +242,18 @@ func TestUnreachableStore(t *testing.T) {
 	if code, stderr := p.code(); code != 69 && code != 77 && code != 64 {
 		t.Errorf("a store that is a file: exit status %d: %s", code, stderr)
 	}
+}
+
+// A server that takes connections and never answers: whether the lock is busy is not known.
+func TestASilentStoreIsNotBusy(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes the connections
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	p := start(t, "redis://"+l.Addr().String(), "run", "-w", "50ms", "a", "--", "echo", "started")
+	p.saysNothing()
+	contains(t, p.ends(69), "unavailable", "deadline")
 }
 
 func TestAStoreThatDiesAtTheEndKeepsTheStatus(t *testing.T) {
