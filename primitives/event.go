@@ -1,0 +1,86 @@
+package primitives
+
+import (
+	"context"
+	"sync/atomic"
+)
+
+// An Event is a flag that goroutines wait for: set, it lets everybody through; reset, it
+// makes those who come wait. The zero value is not set. An Event must not be copied after
+// first use; its methods may be called by any goroutine.
+//
+// Set and Reset cost one atomic operation each, and so does a Wait for an event that is set. Who
+// has to wait shares one channel with all the others: no queue, nothing left by a wait that is
+// given up. At rest it costs 8 bytes, no goroutine, and needs no Close.
+//
+// In the terms of the Go memory model, a Set is synchronized before every Wait that returns nil
+// because of it, and before every IsSet that returns true because of it.
+type Event struct {
+	_     noCopy
+	state atomic.Pointer[round] // nil: not set, nobody waits; over: set; else those who wait
+}
+
+// A round is what all those wait for who came between a Reset and a Set.
+type round struct{ end chan struct{} }
+
+func newRound() *round { return &round{make(chan struct{})} }
+
+// over is the round of every event that is set.
+var over = func() *round {
+	r := newRound()
+	close(r.end)
+	return r
+}()
+
+// Set sets e, and wakes everybody who waits. They pass, even if e is reset before they have
+// awoken. Setting an event that is set changes nothing. It never waits.
+func (e *Event) Set() {
+	// A swap, also when e is set already: those who pass later then see what was before this Set.
+	if r := e.state.Swap(over); r != nil && r != over {
+		close(r.end) // nobody else has swapped r out
+	}
+}
+
+// Reset makes those who come later wait until the next Set. Those who wait already, wait on.
+// It never waits. Resetting an event that is not set changes nothing.
+func (e *Event) Reset() { e.state.CompareAndSwap(over, nil) }
+
+// IsSet reports whether e is set.
+func (e *Event) IsSet() bool { return e.state.Load() == over }
+
+// Wait waits until e is set.
+//
+// Nil: e was set when Wait was called, or has been since; it may have been reset meanwhile. An
+// error: ctx is done, [errors.Is] finds ctx.Err() in the error, and its text has the cause of
+// ctx. If ctx is done, Wait fails, even if e is set. A wait takes nothing, so nothing is left.
+func (e *Event) Wait(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if e.IsSet() && ctx.Err() == nil {
+		return nil
+	}
+	select {
+	case <-e.C():
+	case <-ctx.Done():
+	}
+	// In a tie the context wins, whichever the select took. Others pass all the same.
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	return nil
+}
+
+// C returns a channel that is closed when e is set: at once, or by the next Set. So an event can
+// be one case of a select. It is to be asked for again after a Reset.
+func (e *Event) C() <-chan struct{} {
+	for {
+		r := e.state.Load()
+		if r == nil {
+			if r = newRound(); !e.state.CompareAndSwap(nil, r) {
+				continue
+			}
+		}
+		return r.end
+	}
+}
