@@ -37,6 +37,7 @@ type Server struct {
 	dir  string
 	args []string // after those that every server has
 	conf string   // of a sentinel; else empty
+	bus  int      // port for the other nodes of a cluster; else 0
 
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed when the process has ended and was waited for
