@@ -42,6 +42,11 @@ func TestSeededFaultsAreFound(t *testing.T) {
 				}
 				c := backendtest.Clauses()[i]
 				p := try(t, c, impatient)
+				// A storm is random, and a fault in when a grant ends does not show while the machine stands still.
+				byChance := m.expiring != nil || strings.HasPrefix(name, "Storm/")
+				for again := 0; !p.failed && byChance && again < 20; again++ {
+					p = try(t, c, impatient)
+				}
 				if !p.failed {
 					t.Errorf("%s has not found it", name)
 				} else if !strings.Contains(p.log.String(), c.Text) {
