@@ -1,0 +1,172 @@
+package primitives
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// A mutant is a mistake that is easy to make in the protocol: changes of the sources that make
+// it, and where it needs a race, others that make that likely. The model has the
+// same mutants under the same names, see model/run.sh.
+type mutant struct {
+	name  string
+	edits []edit
+}
+
+// An edit replaces some text, which a file has once, by another.
+type edit struct{ file, from, to string }
+
+var mutants = []mutant{
+	{"enter: the fast path takes permits on a stale look", []edit{{
+		"mutex.go", `ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter`,
+		`ctx.Err() == nil && storeLate(&m.gate.word, limit) {`,
+	}}},
+	{"store: the fast release stores instead of swapping", []edit{{
+		"mutex.go", `if !m.gate.word.CompareAndSwap(limit, 0) { // model: leave`,
+		`if m.gate.word.Load() != limit || !storeLate(&m.gate.word, 0) {`,
+	}}},
+	{"put: a release beside a turn does not wake the keeper", []edit{
+		{"gate.go", "// model: put\n\t\t\tg.keeper.Wake(g)\n", "\n"},
+		slowTurn,
+	}},
+	{"flag: the flags are set before the push, not after", []edit{
+		{"gate.go", "k, n := w.kind, w.n //", "k, n := w.kind, w.n\n\tg.word.Or(queued | mail)\n\tyield() //"},
+		{"gate.go", "s = g.word.Or(queued | mail) // model: flag\n", "\n"},
+	}},
+	{"knock: a waiter that fits does not see to itself", []edit{{
+		"gate.go", `if s&limit <= limit-n || k != acquiring {`, `if n == 0 || k != acquiring {`,
+	}}},
+	{"home: the keeper goes home without regard to mail", []edit{{
+		"turn.go", "if t.word.CompareAndSwap(s, s&^queued-t.pot) { // model: home",
+		"yield()\n\t\tif s = t.word.Load(); t.word.CompareAndSwap(s, s&^(queued|mail)-t.pot) {",
+	}}},
+	{"shut: the turn grants while the fast path is open", []edit{
+		{"turn.go", "t.word.Or(queued) // model: shut", "yield()"},
+		slowPost, slowKnock, checkedGrant,
+	}},
+	{"free: the word passes through free in a hand-over", []edit{{
+		"gate.go", "g.line.remove(w) // model: handover",
+		"g.word.Store(0)\n\tyield()\n\tg.line.remove(w)\n\tg.word.Store(limit | queued | mail)",
+	}}},
+	{"cancel: a cancelled waiter does not wait for the answer", []edit{{
+		"gate.go", "\t\t\t<-w.ready // at once", "\t\t\treturn contextError(ctx) // at once",
+	}}},
+	{"pass: a grant found with a done context is dropped", []edit{{
+		"gate.go", "g.release(n) // model: passOn", "// nothing",
+	}}},
+	{"leave: the keeper overlooks a wake-up as it leaves", []edit{
+		{"../actor/lend.go", "if !a.state.CompareAndSwap(running, atRest) {", "if a.state.Store(atRest); false {"},
+		slowTurn,
+	}},
+}
+
+// Edits that are no mistakes: they make turns last, hold up who posts before it sets the
+// flags and before it looks after itself, and look at an invariant, as the model does.
+var (
+	slowTurn     = edit{"turn.go", "\tg.keeper.Leave(g)\n\tt.wake()", "\tyield()\n\tg.keeper.Leave(g)\n\tt.wake()"}
+	slowPost     = edit{"gate.go", "\ts := g.word.Load()\n\tif s&(queued|mail) !=", "\tyield()\n\ts := g.word.Load()\n\tif s&(queued|mail) !="}
+	slowKnock    = edit{"gate.go", "\tif s&limit <= limit-n || k != acquiring {", "\tyield()\n\tif s&limit <= limit-n || k != acquiring {"}
+	checkedGrant = edit{"turn.go", "\t\tt.line.remove(w)\n\t\tt.take(w.n)", "\t\tmustBeQueued(t)\n\t\tt.line.remove(w)\n\t\tt.take(w.n)"}
+)
+
+func mustBeQueued(t *turn) {
+	if t.word.Load()&queued == 0 {
+		panic("a turn grants, and queued is not set")
+	}
+}
+
+// storeLate is half of a mutant: it stores what it should compare and swap, after a while.
+func storeLate(word *atomic.Uint64, s uint64) bool {
+	yield()
+	word.Store(s)
+	return true
+}
+
+// yield makes a race likely where a mutant has one.
+func yield() {
+	for range rand.IntN(10) {
+		runtime.Gosched()
+	}
+}
+
+// stressed is the environment variable that has a test program only stress this many locks.
+const stressed = "PRIMITIVES_STRESS"
+
+func TestMutantsOfTheProtocolAreCaught(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds a test program for each mutant; not with -short")
+	}
+	if n, err := strconv.Atoi(os.Getenv(stressed)); err == nil {
+		stress(t, n)
+		return
+	}
+	t.Run("none: the edits that are no mistakes", func(t *testing.T) {
+		slow := mutant{edits: []edit{slowTurn, slowPost, slowKnock, checkedGrant}}
+		if out := stressMutant(t, slow.sources(t), 20_000); out != "" {
+			t.Errorf("caught, and there is nothing to catch:\n%s", out)
+		}
+	})
+	for _, m := range mutants {
+		t.Run(m.name, func(t *testing.T) {
+			if out := stressMutant(t, m.sources(t), 1_000_000); out == "" {
+				t.Error("the stress test does not catch it")
+			} else {
+				t.Log(out)
+			}
+		})
+	}
+}
+
+// sources returns the files of the mutant.
+func (m mutant) sources(t *testing.T) map[string]string {
+	files := map[string]string{}
+	for _, e := range m.edits {
+		text, edited := files[e.file]
+		if !edited {
+			original, err := os.ReadFile(filepath.FromSlash(e.file))
+			if err != nil {
+				t.Fatal(err)
+			}
+			text = string(original)
+		}
+		if n := strings.Count(text, e.from); n != 1 {
+			t.Fatalf("%s has the text that the mutant replaces %d times, not once:\n%s", e.file, n, e.from)
+		}
+		files[e.file] = strings.Replace(text, e.from, e.to, 1)
+	}
+	return files
+}
+
+// stressMutant builds the tests with files changed, and runs the stress. It returns what was
+// found, or "". A goroutine that waits for ever is found by the runtime, at once: there
+// must be no timer, and no C code.
+func stressMutant(t *testing.T, files map[string]string, locks int) string {
+	t.Setenv("CGO_ENABLED", "0")
+	program := filepath.Join(t.TempDir(), "mutant")
+	run(t, "go", "test", "-c", "-vet=off", "-o", program, "-overlay", overlay(t, files), ".")
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, "-test.run=^TestMutantsOfTheProtocolAreCaught$", "-test.timeout=0")
+	cmd.Env = append(os.Environ(), stressed+"="+strconv.Itoa(locks))
+	out, err := cmd.CombinedOutput()
+	switch {
+	case ctx.Err() != nil:
+		t.Fatalf("neither caught nor passed in five minutes:\n%s", out)
+	case err == nil:
+		return ""
+	}
+	text := string(out)
+	if i := strings.Index(text, "\n\n"); i >= 0 { // the goroutines
+		text = text[:i]
+	}
+	return text
+}
