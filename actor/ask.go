@@ -18,7 +18,8 @@ import (
 // to whoever gets it. An ask costs two goroutine switches and allocates nothing in steady state.
 //
 // A handler that asks its own actor can never be answered. With the context it was
-// given it is told so at once (ErrNoReply); with another one it waits until that is done.
+// given it is told so at once (ErrNoReply); with another one it waits until that is done. So that
+// context is for the handler itself: a task has its own.
 func Ask[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, error) {
 	var none R
 	c := to.cell

@@ -72,6 +72,8 @@
 //	                        TestStopMakesDeadLettersOfTheQueue, TestQueuedAsksFailAtStop
 //	stop, senders waiting   refused while the handler still runs
 //	                        TestStopFreesSendersWaitingForRoom
+//	stop during a drain     reaches the children that are still being drained
+//	                        TestStopReachesChildrenThatAreBeingDrained
 //	drain                   all that was told before is handled, tasks included
 //	                        TestDrainHandlesWhatWasTold, TestDrainWaitsForTasksAndTheirResults
 //	send after stop         ErrStopped, with the failure if there was one
@@ -84,12 +86,23 @@
 //	                        TestTimerStoppedLate, TestOnDemandTimerStoppedLate
 //	blocked handler at      its context is cancelled; Shutdown returns with ctx and names it
 //	shutdown                TestShutdownWithABlockedHandler
-//	panic in a hook         logged, goes no further
+//	panic, Goexit in a hook logged, goes no further
 //	                        TestAPanicInAHookGoesNoFurther
 //	a handler asks itself   told so at once, if it uses its own context
 //	                        TestAHandlerThatAsksItselfIsToldSo
+//	failure and restart     nothing of an earlier life reaches the next: no timer, task, watch, cancelled
+//	                        ask or child's failure
+//	                        TestRestartEndsWhatTheOldLifeBegan, TestOnCancelEndsWithItsLife,
+//	                        TestALaterLifeDoesNotFailWithAnEarlierOnesChildren
+//	failure escalated       known to Shutdown once Done is closed
+//	                        TestAnEscalatedFailureIsKnownWhenTheActorIsDone
+//	task panics too late    logged
+//	                        TestATaskThatPanicsAfterTheEndIsLogged
+//	reply given away before the answer reaches the asker, also if the message was refused
+//	the ask                 TestAReplyGivenAwayBeforeTheAskIsRefused
 //	accounts                accepted = handled + dead letters
 //	                        TestTellsAreConservedExactly, TestAcceptedIsHandledPlusDeadLetters
+//	all of this at once     TestRandomSequences, FuzzSequences
 //
 // A Tell that runs at the same time as Stop or Drain may return nil and become a dead letter.
 //

@@ -21,7 +21,7 @@ import (
 // and in order, so that whoever waits for an answer can be told at once.
 //
 // It costs at most 128 bytes at rest. Tell and Deliver allocate nothing in steady state.
-// An OnDemand must not be copied.
+// An OnDemand must not be copied; only NewOnDemand makes one that works.
 type OnDemand[M any] struct {
 	name    string
 	receive func(M)

@@ -93,6 +93,13 @@ func TestTimerStoppedLate(t *testing.T) {
 	})
 }
 
+func TestTheZeroTimer(t *testing.T) {
+	var timer Timer
+	if !timer.Stop() || timer.Stop() {
+		t.Error("stopped never or twice, want once")
+	}
+}
+
 func TestTimersOfAnActorThatEndsAreStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, timers := worker(t, quiet(t)), make(chan *Timer, 1)

@@ -25,7 +25,9 @@ func (t *Timer) Stop() bool {
 	if !t.state.CompareAndSwap(armed, stopped) {
 		return false
 	}
-	t.clock.Stop()
+	if t.clock != nil { // nil in the zero Timer, which has nothing to stop
+		t.clock.Stop()
+	}
 	return true
 }
 
