@@ -82,10 +82,15 @@ func told(producers int, make1 func(handle func(message)) (consumer, error)) fun
 func toActor(handle func(message)) (consumer, error) {
 	s, shut := system()
 	ref, err := actor.Spawn(s, "consumer", func(*actor.Self[message]) (actor.Behavior[message], error) {
-		return actor.BehaviorFunc[message](func(_ context.Context, m message) error { handle(m); return nil }), nil
+		return handler(handle), nil
 	}, actor.WithMailbox(mailbox))
 	return consumer{send: ref.Tell, end: shut}, err
 }
+
+// handler is the behavior that does what the channel's receiver does, by as many calls.
+type handler func(message)
+
+func (h handler) Receive(_ context.Context, m message) error { h(m); return nil }
 
 func toPlain(handle func(message)) (consumer, error) {
 	c, end := receiver(handle)
