@@ -25,6 +25,7 @@ const (
 	leaving                   // that its target, whose context is done, be taken out of the line
 	upgrading                 // n permits, before everybody in the line
 	tryingUpgrade             // n permits at once or not at all, whoever is in the line
+	waking                    // of a Cond: that n of those in the line be woken
 )
 
 // A waiter is one who wants something of the keeper, and the message that says so.

@@ -1,0 +1,196 @@
+package primitives
+
+import (
+	"context"
+	"math"
+	"sync/atomic"
+
+	"github.com/lockkeeper/lockkeeper/actor"
+)
+
+// A Cond is where those who hold a [Mutex] wait for a condition that others bring about: what
+// [sync.Cond] is for, with a context. Those who wait are woken in the order in which they came.
+// Make a Cond with [NewCond]; the zero value has no meaning. It must not be copied after first
+// use; its methods may be called by any goroutine, holding the mutex or not.
+//
+// Whoever is woken stands in the queue of the mutex from that moment, in the order of the
+// signals, and runs only when it has the mutex: it is not woken to wait again. Nobody
+// waiting: a Signal costs one load. A Cond at rest costs 48 bytes, no goroutine, and needs no Close.
+//
+// In the terms of the Go memory model, a Signal or Broadcast is synchronized before the
+// return of each Wait that it wakes.
+//
+// Owns: the line of those who wait belongs to the keeper, an actor. Takes, in its inbox: those
+// who come to wait; leaving, from those whose context has ended; waking. A turn begins when
+// somebody leaves or is to be woken; it runs on the goroutine of whoever wants that, or on the
+// actor's own. So these two are ordered by the keeper, and nobody has to win a race:
+//
+//	        ┌─────────┐ waking   ┌──────────────────────────┐ granted
+//	Wait ──►│ in line │─────────►│ in the queue of the mutex│────────► nil
+//	        └─────────┘          └──────────────────────────┘
+//	             │ leaving
+//	             └──────────► out of it, locks the mutex: the error of ctx
+//
+// Invariants: I1, whoever waits is in the inbox or the line before the mutex is released by its
+// Wait. I2, each one leaves the line once, woken or gone. I3, waiting >= those in the line.
+type Cond struct {
+	_       noCopy
+	mutex   *Mutex
+	waiting atomic.Int64           // those who wait, and have not been woken
+	inbox   atomic.Pointer[waiter] // newest first; pushed by anybody, taken whole by the turn
+	line    line                   // the turn's own
+	keeper  actor.Activity
+}
+
+// NewCond returns a Cond for those who hold m. Any number of them can share one mutex.
+func NewCond(m *Mutex) *Cond { return &Cond{mutex: m} }
+
+// Wait unlocks the mutex, waits to be woken, and locks the mutex again before it returns.
+// There is no moment in between at which a Signal could be missed. The caller must hold the
+// mutex; if nobody does, Wait panics, and has then changed nothing.
+//
+// Nil: a Signal or Broadcast woke the caller. An error: none did, and none will have been used
+// up, because ctx has ended; [errors.Is] finds ctx.Err() in it, and its text has the cause
+// of ctx. Either way the caller holds the mutex, for which it waits even if ctx has ended, behind
+// those who queued for it before. If ctx is done when Wait is called, it returns at once.
+//
+// When ctx ends and a Signal comes at the same time, then either the signal came first, and Wait
+// returns nil although ctx is done; or it wakes another one. So no signal is lost. As others may
+// have held the mutex since the signal, the condition is to be looked at again:
+//
+//	for !condition {
+//		if err := c.Wait(ctx); err != nil {
+//			return err
+//		}
+//	}
+func (c *Cond) Wait(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if c.mutex.gate.word.Load()&limit != limit {
+		panic("primitives: Wait of Cond whose Mutex is not locked")
+	}
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	w := newWaiter(acquiring, limit) // for the mutex, when the time has come
+	s := newWaiter(acquiring, 0)     // for the line
+	s.target = w
+	c.waiting.Add(1)
+	c.push(s)
+	c.mutex.Unlock()
+	woken := true
+	select {
+	case <-w.ready: // ctx may be done as well: a signal that came is never given back
+	case <-ctx.Done():
+		if woken = c.leave(s) == granted; woken {
+			<-w.ready
+		}
+	}
+	s.target = nil
+	s.free()
+	w.free()
+	if woken {
+		return nil
+	}
+	lockForever(c.mutex.Lock)
+	return contextError(ctx)
+}
+
+// Signal wakes whoever has waited longest, if anybody waits. It never waits.
+func (c *Cond) Signal() { c.wake(1) }
+
+// Broadcast wakes everybody who waits. They get the mutex one after the other, in the order in
+// which they came. It never waits.
+func (c *Cond) Broadcast() { c.wake(math.MaxUint64) }
+
+func (c *Cond) wake(n uint64) {
+	if c.waiting.Load() == 0 {
+		return // whoever is about to wait still holds the mutex
+	}
+	c.push(newWaiter(waking, n))
+	c.knock()
+}
+
+// leave has the keeper take s out of the line. The answer is gone, or granted if s had been
+// woken before.
+func (c *Cond) leave(s *waiter) uint8 {
+	m := newWaiter(leaving, 0)
+	m.target = s
+	c.push(m)
+	c.knock()
+	<-m.ready // at once
+	answer := m.answer
+	m.free()
+	return answer
+}
+
+func (c *Cond) push(w *waiter) {
+	for {
+		w.mail = c.inbox.Load()
+		if c.inbox.CompareAndSwap(w.mail, w) {
+			return
+		}
+	}
+}
+
+// knock has the keeper look at its mail: on the caller's goroutine if the keeper is at rest.
+func (c *Cond) knock() {
+	if !c.keeper.Enter() {
+		c.keeper.Wake((*condKeeper)(c))
+		return
+	}
+	c.turn()
+	for i := 0; i < lentTurns && c.keeper.Again(); i++ {
+		c.turn()
+	}
+	c.keeper.Leave((*condKeeper)(c))
+}
+
+// A condKeeper is a Cond as its Activity sees it, so that Turn is no method of the public type.
+type condKeeper Cond
+
+// Turn runs a turn on the keeper's own goroutine. It implements actor.Turner.
+func (k *condKeeper) Turn() { (*Cond)(k).turn() }
+
+// turn empties the inbox, oldest first.
+func (c *Cond) turn() {
+	var oldest *waiter
+	for w := c.inbox.Swap(nil); w != nil; {
+		w.mail, oldest, w = oldest, w, w.mail
+	}
+	for w := oldest; w != nil; {
+		next := w.mail // before w is somebody else's
+		c.receive(w)
+		w = next
+	}
+}
+
+// receive handles one message.
+func (c *Cond) receive(w *waiter) {
+	switch w.kind {
+	case acquiring:
+		c.line.add(w)
+	case waking:
+		for n := w.n; n > 0 && c.line.front != nil; n-- {
+			s := c.take(c.line.front)
+			// To the mutex within the turn, so that the order of the signals is that of its queue.
+			c.mutex.gate.post(s.target) // from here on neither s nor its target is ours
+		}
+		w.free()
+	case leaving:
+		if w.answer = granted; w.target.inLine {
+			c.take(w.target)
+			w.answer = gone
+		}
+		w.target = nil
+		w.ready <- struct{}{}
+	}
+}
+
+// take takes s out of the line.
+func (c *Cond) take(s *waiter) *waiter {
+	c.line.remove(s)
+	c.waiting.Add(-1)
+	return s
+}
