@@ -38,6 +38,8 @@ type Server struct {
 	args []string // after those that every server has
 	conf string   // of a sentinel; else empty
 	bus  int      // port for the other nodes of a cluster; else 0
+	tls  bool     // encrypted connections only
+	env  []string // more of the environment
 
 	cmd    *exec.Cmd
 	ended  chan struct{} // closed when the process has ended and was waited for
@@ -49,22 +51,24 @@ type Server struct {
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
 	require(t)
-	s, err := start(t.TempDir(), "", args)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.close)
-	return s
+	return launch(t, Server{args: args})
 }
 
-// StartSentinel runs a sentinel, until the end of the test, that watches a primary under the name "primary" and decides
-// by itself when it is gone.
-func StartSentinel(t testing.TB, primary *Server) *Server {
+// StartTLS is Start for a server that takes TLS connections only, with the certificate and the key in these files. It
+// does not ask clients for a certificate.
+func StartTLS(t testing.TB, cert, key string) *Server {
+	t.Helper()
+	return launch(t, Server{tls: true, args: []string{
+		"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no",
+	}})
+}
+
+// launch runs a server like the one given until the end of the test.
+func launch(t testing.TB, like Server) *Server {
 	t.Helper()
 	require(t)
-	host, port, _ := net.SplitHostPort(primary.Addr)
-	s, err := start(t.TempDir(), fmt.Sprintf("sentinel monitor primary %s %s 1\n"+
-		"sentinel down-after-milliseconds primary 500\nsentinel failover-timeout primary 5000\n", host, port), nil)
+	like.dir = t.TempDir()
+	s, err := start(like)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +86,7 @@ func require(t testing.TB) {
 	}
 }
 
-func start(dir, conf string, args []string) (*Server, error) {
+func start(like Server) (*Server, error) {
 	const tries = 5 // somebody else may take the port between our look and the server's bind
 	var err error
 	for range tries {
@@ -90,9 +94,10 @@ func start(dir, conf string, args []string) (*Server, error) {
 		if port, err = freePort(); err != nil {
 			return nil, err
 		}
-		s := &Server{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), dir: dir, args: args, conf: conf}
-		if err = s.run(); err == nil {
-			return s, nil
+		s := like
+		s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+		if err = s.run(accepting, sentinel); err == nil {
+			return &s, nil
 		}
 	}
 	return nil, err
@@ -107,14 +112,22 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// run starts the process and returns when it accepts connections.
-func (s *Server) run() error {
+// What servers log.
+const (
+	accepting = "Ready to accept connections"
+	loading   = "Loading RDB"
+	sentinel  = "Sentinel ID is"
+)
+
+// run starts the process and returns when it has logged one of the texts.
+func (s *Server) run(texts ...string) error {
 	args, err := s.commandLine()
 	if err != nil {
 		return err
 	}
 	cmd := exec.Command(binary(), args...)
 	cmd.SysProcAttr = diesWithParent()
+	cmd.Env = append(os.Environ(), s.env...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return err
@@ -126,7 +139,7 @@ func (s *Server) run() error {
 	log := &tail{}
 	go func() {
 		defer close(ended)
-		log.watch(out, ready)
+		log.watch(out, ready, texts)
 		cmd.Wait() // the process's end is all that counts: tests kill it
 	}()
 	s.cmd, s.ended = cmd, ended
@@ -148,10 +161,12 @@ func (s *Server) commandLine() ([]string, error) {
 		conf := "port " + port + "\nbind 127.0.0.1\ndir " + s.dir + "\n" + s.conf
 		return []string{file, "--sentinel"}, os.WriteFile(file, []byte(conf), 0o600)
 	}
-	return append([]string{
-		"--port", port, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no",
-		"--daemonize", "no", "--loglevel", "notice", "--logfile", "",
-	}, s.args...), nil
+	ports := []string{"--port", port}
+	if s.tls {
+		ports = []string{"--port", "0", "--tls-port", port}
+	}
+	return append(append(ports, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no",
+		"--daemonize", "no", "--loglevel", "notice", "--logfile", ""), s.args...), nil
 }
 
 // tail keeps the last lines of a server's log, for messages.
@@ -160,11 +175,13 @@ type tail struct {
 	lines []string
 }
 
-func (l *tail) watch(r io.Reader, ready chan struct{}) {
+func (l *tail) watch(r io.Reader, ready chan struct{}, texts []string) {
 	var once sync.Once
 	for sc := bufio.NewScanner(r); sc.Scan(); {
-		if strings.Contains(sc.Text(), "Ready to accept connections") || strings.Contains(sc.Text(), "Sentinel ID is") {
-			once.Do(func() { close(ready) })
+		for _, text := range texts {
+			if strings.Contains(sc.Text(), text) {
+				once.Do(func() { close(ready) })
+			}
 		}
 		const most = 20
 		l.mu.Lock()
@@ -190,8 +207,19 @@ func (s *Server) Kill() {
 // Restart kills the process if it still runs and starts it again on the same address. Without persistence it is empty.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
+	s.restart(t, accepting, sentinel)
+}
+
+// RestartLoading is Restart, but returns when the server begins to load its snapshot: until it has, it refuses commands.
+func (s *Server) RestartLoading(t testing.TB) {
+	t.Helper()
+	s.restart(t, loading)
+}
+
+func (s *Server) restart(t testing.TB, texts ...string) {
+	t.Helper()
 	s.Kill()
-	if err := s.run(); err != nil {
+	if err := s.run(texts...); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -2,7 +2,7 @@ package redistest_test
 
 import (
 	"context"
-	"strings"
+	"strconv"
 	"testing"
 	"time"
 
@@ -71,13 +71,20 @@ func TestCallsCountsCommands(t *testing.T) {
 	}
 }
 
-func TestSentinelKnowsItsPrimary(t *testing.T) {
-	primary := redistest.Start(t)
-	s := redistest.StartSentinel(t, primary)
-	c := redis.NewSentinelClient(&redis.Options{Addr: s.Addr})
-	defer c.Close()
-	addr, err := c.GetMasterAddrByName(context.Background(), "primary").Result()
-	if err != nil || strings.Join(addr, ":") != primary.Addr {
-		t.Fatalf("the primary is %v, %v; want %s", addr, err, primary.Addr)
+func TestLoadingServerRefusesCommands(t *testing.T) {
+	s := redistest.Start(t, "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
+	c := s.ClientOf(t, &redis.Options{MaxRetries: -1})
+	ctx := context.Background()
+	p := c.Pipeline()
+	for i := range 1000 {
+		p.Set(ctx, strconv.Itoa(i), "some bytes, for events are handled between so many of them", 0)
+	}
+	p.Save(ctx)
+	if _, err := p.Exec(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s.RestartLoading(t)
+	if err := s.Client(t).Set(ctx, "k", "v", 0).Err(); !redis.IsLoadingError(err) {
+		t.Fatalf("while it loads SET says %v", err)
 	}
 }

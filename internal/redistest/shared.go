@@ -21,7 +21,7 @@ func (sh *Shared) Get(t testing.TB) *Server {
 	require(t)
 	sh.once.Do(func() {
 		if sh.dir, sh.err = os.MkdirTemp("", "redistest"); sh.err == nil {
-			sh.s, sh.err = start(sh.dir, "", nil)
+			sh.s, sh.err = start(Server{dir: sh.dir})
 		}
 	})
 	if sh.err != nil {
