@@ -4,13 +4,24 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strconv"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 const clientsName = ".clients" // no stem begins with a dot
 
+// youngInbox is how old an inbox that nobody reads must be to be a dead client's: its client may be about to open it.
+const youngInbox = 10 * time.Second
+
 func inboxName(client uint64) string { return string(appendHex(nil, client, 16)) }
+
+// clientOf is the reverse of inboxName. False: no client's inbox is called that.
+func clientOf(name string) (client uint64, ok bool) {
+	client, err := strconv.ParseUint(name, 16, 64)
+	return client, err == nil && inboxName(client) == name
+}
 
 // directory is an open lock directory. Everything is opened relative to its descriptors, so it is always one
 // directory, whatever its path leads to later.

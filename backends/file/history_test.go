@@ -20,7 +20,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
-// worker is the helper that acquires and releases until it is killed. Arguments: directory, history file, name of the process.
+// worker is the helper that acquires and releases until it is killed. Arguments: directory, history file, name of the process; and
+// "sparse", for names that are out of use most of the time, with a client that closes their files at once.
 func worker(c *proctest.Child) error {
 	b, err := New(c.Args[0])
 	if err != nil {
@@ -31,12 +32,17 @@ func worker(c *proctest.Child) error {
 		return err
 	}
 	rec := history.NewRecorder(f, c.Args[2])
+	var names int
+	if len(c.Args) > 3 {
+		b.lingering.Store(mostLingering)
+		names = 20
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	var all sync.WaitGroup
 	for g := range 3 {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				if err := work(ctx, b, rec, strconv.Itoa(g)); err != nil {
+				if err := work(ctx, b, rec, strconv.Itoa(g), names); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(1)
 				}
@@ -50,9 +56,20 @@ func worker(c *proctest.Child) error {
 	return b.Close(context.Background())
 }
 
+// requests are of all kinds, each for a name of its kind.
+func requests(suffix string) []backends.Request {
+	m, rw, s := "mutex"+suffix, "rw"+suffix, "permits"+suffix
+	return []backends.Request{mutex(m), reader(rw), writer(rw), permits(s, 1+rand.Int64N(3), 3)}
+}
+
 // work is one grant, or a try or an acquire that is given up.
-func work(ctx context.Context, b *Backend, rec *history.Recorder, holder string) error {
-	kinds := []backends.Request{mutex("mutex"), mutex("mutex"), reader("rw"), reader("rw"), writer("rw"), permits("permits", 1+rand.Int64N(3), 3)}
+func work(ctx context.Context, b *Backend, rec *history.Recorder, holder string, names int) error {
+	var suffix string
+	if names > 0 {
+		suffix = strconv.Itoa(rand.IntN(names))
+	}
+	kinds := requests(suffix)
+	kinds = append(kinds, kinds[:2]...)
 	r := kinds[rand.IntN(len(kinds))]
 	try := rand.IntN(8) == 0
 	give, cancel := context.WithCancel(ctx)

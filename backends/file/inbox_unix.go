@@ -4,7 +4,6 @@ package file
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -132,7 +131,7 @@ func awaitEnd(f *os.File) {
 
 // sweepClients removes inboxes that dead clients have left, a few at a time. A young one may be about to be opened.
 func (d *directory) sweepClients() {
-	const most, young = 32, 10 * time.Second
+	const most = 32
 	dir, err := os.Open(d.path + "/" + clientsName)
 	if err != nil {
 		return // housekeeping; whatever is wrong will be said by what needs the directory
@@ -140,15 +139,15 @@ func (d *directory) sweepClients() {
 	defer dir.Close()
 	names, _ := dir.Readdirnames(most)
 	for _, name := range names {
-		var client uint64
-		if _, err := fmt.Sscanf(name, "%016x", &client); err != nil || inboxName(client) != name || !d.dead(client) {
+		client, ok := clientOf(name)
+		if !ok || !d.dead(client) {
 			continue
 		}
 		var st unix.Stat_t
 		if unix.Fstatat(d.clients, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
 			continue
 		}
-		if modified := time.Unix(st.Mtim.Unix()); time.Since(modified) > young {
+		if modified := time.Unix(st.Mtim.Unix()); time.Since(modified) > youngInbox {
 			d.removeInbox(client)
 		}
 	}

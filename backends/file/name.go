@@ -3,6 +3,7 @@ package file
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"strconv"
 	"strings"
 )
 
@@ -86,4 +87,26 @@ func device(name string) bool {
 		return false
 	}
 	return base[:3] == "com" || base[:3] == "lpt"
+}
+
+// nameOf returns the name that has this stem; false: a long name, of which the stem keeps only a part, or no stem.
+func nameOf(s string) (name string, ok bool) {
+	b := make([]byte, 0, len(s))
+	for i := 0; i < len(s); i++ {
+		if s[i] != '%' {
+			b = append(b, s[i])
+			continue
+		}
+		if i+2 >= len(s) {
+			return "", false
+		}
+		v, err := strconv.ParseUint(s[i+1:i+3], 16, 8)
+		if err != nil {
+			return "", false
+		}
+		b = append(b, byte(v))
+		i += 2
+	}
+	name = string(b)
+	return name, name != "" && stem(name) == s
 }

@@ -57,6 +57,12 @@ func FuzzStem(f *testing.F) {
 		if back, ok := unescape(escape(one)); !ok || back != one {
 			t.Fatalf("escape(%q) = %q, which stands for %q", one, escape(one), back)
 		}
+		if back, ok := nameOf(s); ok && back != one || !ok && !strings.Contains(s, "~") {
+			t.Fatalf("nameOf(%q) = %q, %v; want %q", s, back, ok, one)
+		}
+		if back, ok := nameOf(other); ok && stem(back) != other {
+			t.Fatalf("nameOf(%q) = %q, whose stem is %q", other, back, stem(back))
+		}
 		if one != other && other != "" && strings.EqualFold(s, stem(other)) {
 			t.Fatalf("%q and %q share the stem %q", one, other, s)
 		}

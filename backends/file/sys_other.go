@@ -5,6 +5,7 @@ package file
 import (
 	"errors"
 	"os"
+	"time"
 )
 
 // On these systems New fails with ErrUnsupported. What follows makes the package compile; it is never called.
@@ -35,6 +36,9 @@ func truncate(int, int64) error                 { return errors.ErrUnsupported }
 func flush(int) error                           { return errors.ErrUnsupported }
 func lookup(int, string) (fileID, error)        { return fileID{}, errors.ErrUnsupported }
 func pathID(string) (fileID, error)             { return fileID{}, errors.ErrUnsupported }
+func renameAt(int, string, string) error        { return errors.ErrUnsupported }
+func unlinkAt(int, string) error                { return errors.ErrUnsupported }
+func ownerOf(os.FileInfo) uint32                { return 0 }
 func refused(error) bool                        { return false }
 func trusted(uint32) bool                       { return false }
 func openDirectory(string) (int, error)         { return -1, errors.ErrUnsupported }
@@ -42,6 +46,8 @@ func openSubdirectory(int, string) (int, error) { return -1, errors.ErrUnsupport
 func awaitEnd(*os.File)                         {}
 
 func openRegular(int, string, bool) (int, fileID, error) { return -1, fileID{}, errors.ErrUnsupported }
+
+func sizeAndTime(int) (int64, time.Time, error) { return 0, time.Time{}, errors.ErrUnsupported }
 
 func examine(int) (id fileID, owner, mode uint32, err error) {
 	return fileID{}, 0, 0, errors.ErrUnsupported

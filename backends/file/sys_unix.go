@@ -5,6 +5,8 @@ package file
 import (
 	"errors"
 	"os"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -151,6 +153,34 @@ func openOrCreate(dir int, name string, create bool) (fd int, err error) {
 		return -1, &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	return fd, nil
+}
+
+// renameAt gives a file of the directory another name there, in place of what may have had it.
+func renameAt(dir int, from, to string) error {
+	return os.NewSyscallError("rename", unix.Renameat(dir, from, dir, to))
+}
+
+// unlinkAt removes a file of the directory.
+func unlinkAt(dir int, name string) error {
+	return os.NewSyscallError("unlink", unix.Unlinkat(dir, name, 0))
+}
+
+// sizeAndTime returns the size of an open file and when it was last written to.
+func sizeAndTime(fd int) (size int64, modified time.Time, err error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return 0, time.Time{}, os.NewSyscallError("fstat", err)
+	}
+	return st.Size, time.Unix(st.Mtim.Unix()), nil
+}
+
+// ownerOf tells whose file it is.
+func ownerOf(info os.FileInfo) uint32 {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0
+	}
+	return st.Uid
 }
 
 func identity(st *unix.Stat_t) fileID {

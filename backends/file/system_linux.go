@@ -63,3 +63,13 @@ func processStart() time.Time {
 	}
 	return time.Unix(seconds, 0).Add(time.Duration(n) * (time.Second / ticks))
 }
+
+// alone reports whether nobody else has the open file open, in this process or any other. The kernel gives a lease for
+// writing only then; it is given back at once.
+func alone(fd int) bool {
+	if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_WRLCK); err != nil {
+		return false
+	}
+	_, err := unix.FcntlInt(uintptr(fd), unix.F_SETLEASE, unix.F_UNLCK)
+	return err == nil
+}

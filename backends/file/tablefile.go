@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"hash/crc32"
 	"slices"
-	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -86,10 +85,7 @@ func (r *resource) load() error {
 
 func (r *resource) checkFiles() error {
 	if r.mustCheck() {
-		if err := r.b.dir.holds(r.stem+tableEnding, r.table.id); gone(err) {
-			r.loseSemaphores(err)
-			return errReplaced
-		} else if err != nil {
+		if err := r.checkTable(); err != nil {
 			return err
 		}
 	}
@@ -97,6 +93,16 @@ func (r *resource) checkFiles() error {
 		return r.b.dir.holds(r.b.inboxPath(), r.b.inbox)
 	}
 	return nil
+}
+
+// checkTable returns errReplaced if the table has lost its name.
+func (r *resource) checkTable() error {
+	err := r.b.dir.holds(r.stem+tableEnding, r.table.id)
+	if gone(err) {
+		r.loseSemaphores(err)
+		return errReplaced
+	}
+	return err
 }
 
 func (r *resource) mustCheck() bool {
@@ -143,13 +149,21 @@ func (f *tableFile) parse() (*table, error) {
 	return parseBody(string(body))
 }
 
-// recover makes a new table in place of one that is empty or damaged. Tokens go on from what can still be read, and from
-// the clock in any case. Live processes put their own lines back when they look: they are told to, unless the
+// recover makes a new table in place of one that is empty or damaged. Tokens go on from what can still be read, above the
+// floor of removed names, and from the clock in any case. Live processes put their own lines back when they look: they are told to, unless the
 // file was empty, as a new one is.
 func (r *resource) recover() error {
-	const century = 100 * 365 * 24 * time.Hour
-	ceiling := uint64(time.Now().Add(century).UnixMicro())
-	r.tab = &table{name: r.name, kind: backends.Mutex, capacity: 1, token: salvage(r.table.raw, ceiling)}
+	// Whoever removes a table empties it first, so that those who have it open come here.
+	if err := r.checkTable(); err != nil {
+		return err
+	}
+	floor, err := r.b.dir.floor()
+	if err != nil {
+		r.table.forget()
+		return err
+	}
+	token := max(floor, salvage(r.table.raw, ceiling()))
+	r.tab = &table{name: r.name, kind: backends.Mutex, capacity: 1, token: token}
 	if len(r.table.raw) > 0 {
 		r.turn.dirty = true
 		r.turn.everyone = true

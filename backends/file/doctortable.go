@@ -1,0 +1,197 @@
+package file
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// file looks at one entry of the directory. False: it is none of ours.
+func (e *exam) file(f os.DirEntry) bool {
+	name := f.Name()
+	switch name {
+	case clientsName, floorName, floorDraft:
+		return true
+	}
+	s, isTable := strings.CutSuffix(name, tableEnding)
+	isLock := false
+	if !isTable {
+		s, isLock = strings.CutSuffix(name, lockEnding)
+	}
+	if !isTable && !isLock {
+		return false
+	}
+	info, err := f.Info()
+	if err != nil || !e.usable(name, info) {
+		return true // gone meanwhile, or said
+	}
+	if isTable {
+		e.table(s)
+	} else if _, err := lookup(e.dir.fd, s+tableEnding); errors.Is(err, fs.ErrNotExist) && info.Size() == 0 && e.old(info.ModTime()) {
+		e.idlers = append(e.idlers, s) // a lock file alone
+	}
+	return true
+}
+
+// old reports whether a file last written at t is out of use, if nobody uses it.
+func (e *exam) old(t time.Time) bool { return e.now.Sub(t) >= e.idle }
+
+// usable looks whether a file of a name is a regular one of this user.
+func (e *exam) usable(name string, info os.FileInfo) bool {
+	switch owner := ownerOf(info); {
+	case !info.Mode().IsRegular():
+		e.note(backends.Failure, "foreign files", fmt.Sprintf("%q is no regular file (%v)", name, info.Mode()),
+			"this name cannot be locked: permission is denied", "find out who put it there, and remove it")
+		return false
+	case !trusted(owner):
+		e.note(backends.Failure, "foreign files", fmt.Sprintf("%q belongs to user %d", name, owner),
+			"this name cannot be locked, or that user could change its table", "find out who put it there, and remove it")
+		return false
+	}
+	if mode := info.Mode().Perm(); mode != 0o600 {
+		level, means := backends.Warning, "others may read who holds it, or lock it themselves"
+		if mode&0o600 != 0o600 {
+			level, means = backends.Failure, "this name cannot be locked: permission is denied"
+		}
+		e.mendable(backends.Finding{
+			Level: level, Topic: "modes", What: fmt.Sprintf("%q has mode %04o", name, mode), Means: means, Mend: "chmod 0600",
+		}, func() error { return os.Chmod(e.dir.path+"/"+name, 0o600) }) // regular, and nobody else can write to the directory
+	}
+	return true
+}
+
+// table looks at one table.
+func (e *exam) table(s string) {
+	file := s + tableEnding
+	fd, _, err := openRegular(e.dir.fd, file, false)
+	if err != nil {
+		if !errors.Is(err, fs.ErrNotExist) && !refused(err) { // refused: the mode was wrong, which was said
+			e.note(backends.Failure, "tables", fmt.Sprintf("%q cannot be opened: %v", file, err), "this name cannot be locked", "")
+		}
+		return
+	}
+	defer closeFile(fd)
+	const tries = 100 // it is locked for microseconds, as a rule
+	locked := false
+	for range tries {
+		if locked, err = tryLock(fd, exclusive); locked || err != nil {
+			break
+		}
+	}
+	if !locked {
+		e.note(backends.Note, "tables", fmt.Sprintf("%q is being changed by a process", file),
+			"if that stays so, the process was stopped in the middle: nobody else can use the name", "look again; continue (kill -CONT) or kill that process")
+		return
+	}
+	size, modified, err := sizeAndTime(fd)
+	if err != nil {
+		return
+	}
+	t, raw, err := readTable(fd)
+	unlock(fd)
+	switch {
+	case err == errCorrupt && len(raw) == 0, err == nil && !t.used() && stem(t.name) == s: //nolint:errorlint // ours, unwrapped
+		e.idler(s, t, size, modified)
+	case err == errCorrupt: //nolint:errorlint // ours, unwrapped
+		e.damaged(s, file)
+	case err != nil:
+		e.note(backends.Failure, "tables", fmt.Sprintf("%q cannot be read: %v", file, err), "this name cannot be locked", "")
+	case stem(t.name) != s:
+		e.misnamed(s, t)
+	default:
+		e.inUse(t, s, size, modified)
+	}
+	if t != nil {
+		e.clock(t)
+	}
+}
+
+// readTable reads an open table, which is locked.
+func readTable(fd int) (*table, []byte, error) {
+	f := tableFile{fd: fd, raw: make([]byte, page)}
+	n, err := readAt(fd, f.raw, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	f.raw = f.raw[:n]
+	t, err := f.parse()
+	return t, f.raw, err
+}
+
+func (e *exam) idler(s string, t *table, size int64, modified time.Time) {
+	if !e.old(modified) {
+		return
+	}
+	e.idlers = append(e.idlers, s)
+	e.size += size
+	if t != nil {
+		e.token = max(e.token, t.token)
+	}
+}
+
+// inUse looks at a table with lines in it.
+func (e *exam) inUse(t *table, s string, size int64, modified time.Time) {
+	dead, lines := 0, len(t.holders)+len(t.waiters)
+	for _, client := range t.clients(0) { // 0 is nobody's number
+		if e.dir.clients >= 0 && !e.dir.dead(client) {
+			continue
+		}
+		t.dropClient(client)
+	}
+	dead = lines - len(t.holders) - len(t.waiters)
+	if dead == 0 {
+		return
+	}
+	if !t.used() && e.old(modified) {
+		e.idler(s, t, size, modified)
+		return
+	}
+	e.mendable(backends.Finding{
+		Level: backends.Note, Topic: "tables", What: fmt.Sprintf("%q names %d holders or waiters that have ended", t.name, dead),
+		Means: "nothing: they hold nobody up", Mend: "the next use of the name removes them",
+	}, func() error { e.wake = append(e.wake, t.name); return nil })
+}
+
+// damaged looks at a table that is none.
+func (e *exam) damaged(s, file string) {
+	f := backends.Finding{
+		Level: backends.Warning, Topic: "tables", What: fmt.Sprintf("%q is damaged", file),
+		Means: "locks hold; waiters may lose their places, and holders of a semaphore their permits; tokens go on from what can be read there and from the clock",
+		Mend:  "the next use of the name mends it",
+	}
+	name, ok := nameOf(s)
+	if !ok { // a long name: only who knows it can use it
+		e.note(f.Level, f.Topic, f.What, f.Means, f.Mend)
+		return
+	}
+	e.mendable(f, func() error { e.wake = append(e.wake, name); return nil })
+}
+
+// misnamed looks at a table that speaks of another name.
+func (e *exam) misnamed(s string, t *table) {
+	e.mendable(backends.Finding{
+		Level: backends.Failure, Topic: "tables", What: fmt.Sprintf("%q is the table of another name, %q", s+tableEnding, t.name),
+		Means: "uses of the name fail with a mismatch", Mend: "remove it; it is a copy",
+	}, func() error {
+		if err := e.dir.raiseFloor(t.token); err != nil {
+			return err
+		}
+		_, err := e.dir.removeName(s, t.token, func(*table) bool { return true })
+		return err
+	})
+}
+
+// clock looks whether tokens are ahead of the clock by more than clocks differ.
+func (e *exam) clock(t *table) {
+	const much = time.Minute
+	ahead := time.UnixMicro(int64(min(t.token, highestToken))).Sub(e.now)
+	if ahead > much {
+		e.note(backends.Note, "clock", fmt.Sprintf("the tokens of %q are ahead of the clock by %v", t.name, ahead.Round(time.Second)),
+			"nothing as long as the files are there: they increase by one each time. The clock was set back, or was wrong once", "")
+	}
+}

@@ -1,0 +1,78 @@
+package file
+
+import (
+	"errors"
+	"io/fs"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// floorName is the file that remembers for names that were removed how far their tokens had come: a new table begins
+// above it. It is one for the whole directory, the largest token of all that were removed. No stem begins with a dot.
+//
+// Nobody finds less there than he must. The floor is raised before a table is removed, and a table is made only
+// after the one before it was removed; and a file that was renamed into its place is always a whole one.
+const (
+	floorName   = ".floor"
+	floorDraft  = ".floor.new"
+	floorPrefix = "lockkeeper floor "
+)
+
+// ceiling bounds what is believed of a token that comes from a damaged file: believed once, it would be this name's tokens
+// for ever.
+func ceiling() uint64 {
+	const century = 100 * 365 * 24 * time.Hour
+	return uint64(time.Now().Add(century).UnixMicro())
+}
+
+// floor returns what new tables begin above; 0 if no name was ever removed. A floor that cannot be read is an error: a
+// grant without it could repeat a token.
+func (d *directory) floor() (uint64, error) {
+	fd, _, err := openRegular(d.fd, floorName, false)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer closeFile(fd)
+	var buf [64]byte
+	n, err := readAt(fd, buf[:], 0)
+	if err != nil {
+		return 0, err
+	}
+	text, ok := strings.CutPrefix(string(buf[:n]), floorPrefix)
+	token, err := strconv.ParseUint(strings.TrimSuffix(text, "\n"), 10, 63)
+	if !ok || err != nil || token > ceiling() {
+		return 0, nil // not what we write: tokens go on from the clock, as after any other damage
+	}
+	return token, nil
+}
+
+// raiseFloor makes the floor at least token, on the disk. The caller has the directory's lock.
+func (d *directory) raiseFloor(token uint64) error {
+	now, err := d.floor()
+	if err != nil || token <= now {
+		return err
+	}
+	fd, _, err := openRegular(d.fd, floorDraft, true)
+	if err != nil {
+		return err
+	}
+	defer closeFile(fd)
+	text := floorPrefix + strconv.FormatUint(token, 10) + "\n"
+	if err := truncate(fd, 0); err != nil {
+		return err
+	}
+	if err := writeAt(fd, []byte(text), 0); err != nil {
+		return err
+	}
+	if err := flush(fd); err != nil {
+		return err
+	}
+	if err := renameAt(d.fd, floorDraft, floorName); err != nil {
+		return err
+	}
+	return flush(d.fd)
+}
