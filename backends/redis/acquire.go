@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
@@ -41,14 +43,10 @@ func (b *Backend) request(ctx context.Context, r backends.Request, mode string) 
 	}
 	q := b.newRequest(ctx, r, mode)
 	b.desk.actor.Deliver(begin{q})
-	var o outcome
-	select {
-	case o = <-q.done:
-	case <-ctx.Done():
-	}
+	o := b.attend(q)
 	// The end of ctx wins, also over a grant that came with it. Nothing is lost: giveUp finds the request
 	// wherever it is by now, waiting or holding, and gives back what it has.
-	if ctx.Err() != nil && (o.err == nil) {
+	if ctx.Err() != nil && o.err == nil {
 		o.err = ended(ctx)
 		if cause := b.giveUp(q); cause != nil {
 			o.err = fmt.Errorf("%w: %w", o.err, cause)
@@ -60,12 +58,34 @@ func (b *Backend) request(ctx context.Context, r backends.Request, mode string) 
 	return o.grant, nil
 }
 
+// attend does the request's I/O whenever the desk asks for it, until there is an outcome. At the end of ctx it returns none.
+func (b *Backend) attend(q *request) outcome {
+	for {
+		select { // a tie does not matter: see request
+		case o := <-q.done:
+			return o
+		case <-q.work:
+			b.perform(q.ctx, b.clients.lane, func(ctx context.Context, c redis.UniversalClient) message {
+				sent := time.Now()
+				r, err := asReply(b.eval(ctx, c, acquireScript, q.call))
+				if err != nil && ctx.Err() != nil { // before the desk takes it for a failure of the server
+					b.desk.actor.Deliver(giveUp{q})
+				}
+				return answer{q, sent, r, b.classify(err)}
+			})
+		case <-q.ctx.Done():
+			return outcome{}
+		}
+	}
+}
+
 // request is an acquire on its way, from begin to its outcome.
 type request struct {
 	backends.Request
 	ctx  context.Context
 	id   backends.GrantID
 	call call
+	work chan struct{} // capacity 1: the desk asks its caller to send the command; see desk.handOut
 	done chan outcome  // capacity 1: the desk never waits for a caller
 	gone chan struct{} // closed when nothing is left of a request that was given up
 
@@ -76,6 +96,7 @@ type request struct {
 	again  bool          // it was offered its grant meanwhile: ask again
 	over   bool          // its outcome is decided, or its caller has gone
 	trial  bool          // never waits
+	given  bool          // up
 	cause  error         // why it still waits, if the server could not be asked
 	back   *giveBack     // what gives it back, after it was given up
 }
@@ -90,6 +111,7 @@ func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode strin
 		Request: r,
 		ctx:     ctx,
 		id:      backends.GrantID{Client: b.id, Seq: b.seq.Add(1)},
+		work:    make(chan struct{}, 1),
 		done:    make(chan outcome, 1),
 		gone:    make(chan struct{}),
 		trial:   mode == "try",
@@ -133,11 +155,7 @@ func (d *desk) ask(q *request) {
 		return
 	}
 	q.asking, q.again = true, false
-	d.task(func() message {
-		sent := time.Now()
-		r, err := asReply(d.b.eval(q.ctx, d.b.clients.calls, acquireScript, q.call))
-		return answer{q, sent, r, d.b.classify(err)}
-	})
+	d.handOut(q.work)
 }
 
 // answer is what the server said.
@@ -237,6 +255,7 @@ func (d *desk) finish(q *request, o outcome) {
 
 // forget takes the request out of the books.
 func (d *desk) forget(q *request) {
+	d.recall(q)
 	q.over = true
 	delete(d.waiting, q.id.Seq)
 	if q.spot != nil {
@@ -246,6 +265,13 @@ func (d *desk) forget(q *request) {
 		q.place.asked--
 	}
 	d.tidy(q.place)
+}
+
+// recall takes back a command that the caller has not begun to send.
+func (d *desk) recall(q *request) {
+	if d.takeBack(q.work) {
+		q.asking = false
+	}
 }
 
 // giveUp gives the request up, and returns when nothing is left of it or patience is at its end: then, if it was the
@@ -267,6 +293,11 @@ type giveUp struct{ *request }
 
 func (m giveUp) on(d *desk) {
 	q := m.request
+	if q.given {
+		return
+	}
+	q.given = true
+	d.recall(q)
 	how := "cancel"
 	switch {
 	case d.drop(q.id.Seq) != nil: // it holds
@@ -284,7 +315,12 @@ func (m giveUp) on(d *desk) {
 	d.giveBack(q.back)
 }
 
-func (m giveUp) fail(error) { close(m.gone) }
+func (m giveUp) fail(error) {
+	if !m.given {
+		m.given = true
+		close(m.gone)
+	}
+}
 
 // ownerJSON is an owner as it stands in the server's records. Bytes, so that any host and label come back.
 type ownerJSON struct {

@@ -17,6 +17,7 @@ const (
 type clients struct {
 	calls  redis.UniversalClient // acquires, releases, what people ask for
 	urgent redis.UniversalClient // renewals, heartbeats, what is given back: few, and they must not queue behind the others
+	lane   *lane                 // for one caller at a time; nil in a cluster, and where the pool is shared
 	own    bool                  // made by us, and closed by us
 	batch  bool                  // one script call may name several names: all keys lie on one node
 }
@@ -30,7 +31,11 @@ func connect(c redis.UniversalClient, o options) clients {
 		if o.sharedPool {
 			return clients{calls: c, urgent: c, batch: true}
 		}
-		return clients{calls: deriveSingle(c, o), urgent: deriveSingle(c, o), own: true, batch: true}
+		calls, urgent := deriveSingle(c, o), deriveSingle(c, o)
+		return clients{
+			calls: redis.NewClient(&calls), urgent: redis.NewClient(&urgent), lane: newLane(deriveSingle(c, o)),
+			own: true, batch: true,
+		}
 	case *redis.ClusterClient:
 		if o.sharedPool {
 			break
@@ -40,7 +45,7 @@ func connect(c redis.UniversalClient, o options) clients {
 	return clients{calls: c, urgent: c}
 }
 
-func deriveSingle(c *redis.Client, o options) redis.UniversalClient {
+func deriveSingle(c *redis.Client, o options) redis.Options {
 	opt := *c.Options()
 	opt.ContextTimeoutEnabled = true
 	opt.PushNotificationProcessor = nil // it belongs to the other client
@@ -55,7 +60,7 @@ func deriveSingle(c *redis.Client, o options) redis.UniversalClient {
 	opt.MaxRetries = restore(opt.MaxRetries)
 	opt.MinRetryBackoff = restoreSpan(opt.MinRetryBackoff)
 	opt.MaxRetryBackoff = restoreSpan(opt.MaxRetryBackoff)
-	return redis.NewClient(&opt)
+	return opt
 }
 
 func deriveCluster(c *redis.ClusterClient, o options) redis.UniversalClient {
@@ -109,5 +114,8 @@ func (c clients) close() {
 	if c.own {
 		c.calls.Close() // nothing can be done about an error, and nothing is left to lose
 		c.urgent.Close()
+		if c.lane != nil {
+			c.lane.client.Close()
+		}
 	}
 }

@@ -36,7 +36,7 @@ func (closeAll) on(d *desk) {
 	d.closing = true
 	for _, q := range d.waiting {
 		how := "cancel"
-		if q.asking {
+		if d.recall(q); q.asking {
 			how = "forbid"
 		}
 		d.returns = append(d.returns, d.b.giveBackOf(q, how))

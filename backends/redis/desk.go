@@ -21,7 +21,7 @@ import (
 //	I2  A grant is in held from the turn that decides for it until it is given back, or known to be lost.
 //	I3  A place is in names if and only if something of it waits or is held.
 //	I4  The heartbeat's timer runs if and only if something waits.
-//	I5  io counts the tasks whose end has not been handled.
+//	I5  io counts the tasks, and the work handed out to callers, whose end has not been handled.
 type desk struct {
 	b     *Backend
 	actor *actor.OnDemand[message]
@@ -130,6 +130,23 @@ func (d *desk) task(f func() message) {
 		grow(1)
 		return performed{f()}
 	})
+}
+
+// handOut asks a caller to do its own I/O, and counts it as a task: the caller tells the desk when it is performed.
+func (d *desk) handOut(work chan struct{}) {
+	d.io++
+	work <- struct{}{}
+}
+
+// takeBack takes back work whose caller has gone, and reports false if it has been begun, or there is none.
+func (d *desk) takeBack(work chan struct{}) bool {
+	select {
+	case <-work:
+		d.io--
+		return true
+	default:
+		return false
+	}
 }
 
 // grow makes a new goroutine's stack large enough for a command at once. It would otherwise be doubled, and copied, three times on

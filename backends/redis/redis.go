@@ -69,24 +69,63 @@ func (b *Backend) header(more int) []any {
 // end of ctx wins a tie: whoever calls undoes what f may still bring about. What f returns is handled by the desk, unless
 // it is nil.
 func (b *Backend) call(ctx context.Context, f func(context.Context) message) error {
+	return b.run(ctx, func(ctx context.Context, _ redis.UniversalClient) message { return f(ctx) }, nil)
+}
+
+// callSelf is call, but f runs on the caller's goroutine if the lane is free. F does its I/O with the client that it is
+// given.
+func (b *Backend) callSelf(ctx context.Context, f exchange) error {
+	return b.run(ctx, f, b.clients.lane)
+}
+
+// exchange is what talks to the server, and returns what the desk is to be told.
+type exchange func(context.Context, redis.UniversalClient) message
+
+func (b *Backend) run(ctx context.Context, f exchange, l *lane) error {
 	if err := ended(ctx); err != nil {
 		return err
 	}
-	r := run{ctx: ctx, f: f, done: make(chan error, 1)}
+	r := run{work: make(chan struct{}, 1), done: make(chan error, 1)}
 	b.desk.actor.Deliver(r)
-	select {
-	case err := <-r.done:
-		return err
-	case <-ctx.Done():
-		return ended(ctx)
+	for {
+		select { // a tie does not matter: the end of ctx ends f, and abandon takes back work that was not begun
+		case <-r.work:
+			g := func(ctx context.Context, c redis.UniversalClient) message {
+				m := f(ctx, c)
+				r.done <- nil
+				return m
+			}
+			if b.perform(ctx, l, g); ctx.Err() != nil {
+				return ended(ctx)
+			}
+		case err := <-r.done:
+			return err
+		case <-ctx.Done():
+			b.desk.actor.Deliver(abandon{r.work})
+			return ended(ctx)
+		}
 	}
+}
+
+// perform does work that the desk has handed out: on the caller's goroutine if it may have the lane, else on one of its
+// own. The desk is told what came of it.
+func (b *Backend) perform(ctx context.Context, l *lane, f exchange) {
+	if !l.take() {
+		b.desk.actor.Go(func() message {
+			grow(1)
+			return performed{f(ctx, b.clients.calls)}
+		})
+		return
+	}
+	var m message
+	l.do(ctx, func() { m = f(ctx, l.client) })
+	b.desk.actor.Deliver(performed{m})
 }
 
 // run is a call on its way to the desk.
 type run struct {
-	ctx  context.Context
-	f    func(context.Context) message
-	done chan error // capacity 1: nobody waits for a caller that has gone
+	work chan struct{} // capacity 1: what the desk hands out, and counts
+	done chan error    // capacity 1: nobody waits for a caller that has gone
 }
 
 func (r run) on(d *desk) {
@@ -94,11 +133,15 @@ func (r run) on(d *desk) {
 		r.done <- backends.ErrClosed
 		return
 	}
-	d.task(func() message {
-		m := r.f(r.ctx)
-		r.done <- nil
-		return m
-	})
+	d.handOut(r.work)
 }
 
 func (r run) fail(err error) { r.done <- err }
+
+// abandon says that the caller that was to do some work has gone.
+type abandon struct{ work chan struct{} }
+
+func (m abandon) on(d *desk) {
+	d.takeBack(m.work)
+	d.settle()
+}

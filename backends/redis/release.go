@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
@@ -15,8 +17,8 @@ func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 		return wrap("release", "", err)
 	}
 	var err error
-	e := b.call(ctx, func(ctx context.Context) message {
-		if err = b.release(ctx, g); err == nil || isLost(err) {
+	e := b.callSelf(ctx, func(ctx context.Context, c redis.UniversalClient) message {
+		if err = b.release(ctx, c, g); err == nil || isLost(err) {
 			return released{g.ID}
 		}
 		return nil
@@ -27,10 +29,10 @@ func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 	return wrap("release", g.Resource.Name, blame(ctx, err))
 }
 
-func (b *Backend) release(ctx context.Context, g backends.Grant) error {
+func (b *Backend) release(ctx context.Context, c redis.UniversalClient, g backends.Grant) error {
 	name := g.Resource.Name
 	k := b.giveBackCall(b.appendKeys(make([]string, 0, 3), name), name, idText(g.ID), "release")
-	v, err := b.eval(ctx, b.clients.calls, giveBackScript, k)
+	v, err := b.eval(ctx, c, giveBackScript, k)
 	var unconfirmed *notReplicatedError
 	if errors.As(err, &unconfirmed) {
 		return nil // a release that a failover forgets ends with the grant's time

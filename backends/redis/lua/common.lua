@@ -3,7 +3,8 @@
 -- keys     three for each name, in one slot: H, Q, D
 --   H  hash   v format, k kind, c capacity, u permits in use, t last token, s last ticket, q waiters,
 --             e when the last of its uses can end at the latest, p when the key expires, r grant that was released last,
---             i how grants are kept: "1" there is none, "2" one, in m: <id> <deadline> <grant>, "0" in g: fields and D
+--             i how grants are kept: "0" in g: fields and D, otherwise in m, which is empty or <id> <deadline> <grant>;
+--               then u and e may be out of date, and m says how it is
 --             g:<id>     a grant: mark weight token tokens since owner
 --                        mark "h" held, "o" offered: reserved for a waiter that has not claimed it yet
 --             w:<id>     a waiter: weight tokens since owner
@@ -50,11 +51,15 @@ local function open(i, id)
   S.lonely = S.q == 0
   if f[1] and f[1] ~= FORMAT then return VERSION end
   if S.fresh and redis.call('HLEN', H) > 0 or not (S.t < LARGEST) then return FOREIGN end
-  if S.i == '2' then
-    local who, till, g = string.match(f[10] or '', '^(%S+) (%d+) (.*)$')
-    if not who then return FOREIGN end
-    S.m = { id = who, till = tonumber(till), g = g }
-    S.g = who == id and g
+  if S.i ~= '0' then -- m says how it is: the short paths write nothing else of a grant
+    S.i, S.u = '1', 0
+    if f[10] and f[10] ~= '' then
+      local who, till, g = string.match(f[10], '^(%S+) (%d+) (.*)$')
+      if not who then return FOREIGN end
+      S.m = { id = who, till = tonumber(till), g = g }
+      S.i, S.u, S.g = '2', tonumber(string.match(g, '^%a(%d+)')) or 0, who == id and g
+      S.e = math.max(S.e, S.m.till)
+    end
   end
 end
 

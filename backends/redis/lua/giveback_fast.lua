@@ -2,15 +2,17 @@
 -- rules. Keys, args, result and clock are those of giveback.lua, to which it leaves everything else.
 do
   local f = redis.call('HMGET', KEYS[1], 'v', 'i', 'q', 'm')
-  if f[1] == '1' and f[2] == '2' and f[3] == '0' and ARGV[6] == 'release' then
+  if f[4] and f[1] == '1' and f[2] ~= '0' and f[3] == '0' and ARGV[6] == 'release' then
     local id, till = string.match(f[4], '^(%S+) (%d+) ')
-    local clock = redis.call('TIME')
-    if id == ARGV[5] and tonumber(till) > clock[1] * 1000000 + clock[2] then
-      if type(redis.pcall('HSET', KEYS[1], 'i', '1', 'u', '0', 'r', id, 'm', '')) == 'table' then
-        redis.call('HDEL', KEYS[1], 'm') -- memory is exhausted: this is allowed, and makes the rest allowed
-        redis.call('HSET', KEYS[1], 'i', '1', 'u', '0', 'r', id)
+    if id == ARGV[5] then
+      local clock = redis.call('TIME')
+      if till - clock[2] > clock[1] * 1000000 then
+        if type(redis.pcall('HSET', KEYS[1], 'm', '', 'r', id)) == 'table' then
+          redis.call('HDEL', KEYS[1], 'm') -- memory is exhausted: this is allowed, and makes the rest allowed
+          redis.call('HSET', KEYS[1], 'm', '', 'r', id)
+        end
+        return { 1 }
       end
-      return { 1 }
     end
   end
 end
