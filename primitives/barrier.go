@@ -41,8 +41,8 @@ var errReset = errors.New("it was reset")
 // the barrier is broken: everybody who waits, and everybody who comes later, gets the same
 // [BrokenError], until [Barrier.Reset].
 //
-// An arrival costs one compare-and-swap, a round one allocation of a word and a channel, which
-// all parties share. At rest it costs 16 bytes and those, no goroutine, and needs no Close.
+// An arrival costs one compare-and-swap, a round two allocations of 144 bytes in all, which its
+// parties share. At rest it costs 16 bytes and those, no goroutine, and needs no Close.
 //
 // In the terms of the Go memory model, the calls to Wait of a round are synchronized before the
 // return of each of them that returns nil: after a round everybody sees what anybody did before.

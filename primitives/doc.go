@@ -13,8 +13,14 @@
 // # Which one
 //
 //	one holder                                    Mutex
-//	many readers or one writer                    RWMutex
+//	one holder for each user, file or order       KeyedMutex
+//	many readers or one writer                    RWMutex; to read first and then perhaps write
+//	                                              what was read: its UpgradeLock
 //	up to n holders, or shares of a budget        Semaphore
+//	a condition that others bring about           Cond, on a Mutex
+//	until n things are done, once                 Latch
+//	until all parties are there, again and again  Barrier
+//	until a flag is set, which may be reset       Event
 //	no context, no fairness, shortest sections    sync.Mutex: a goroutine that runs may take the
 //	                                              lock before those that sleep, which is faster
 //	several processes or machines                 package manager

@@ -20,7 +20,9 @@ type Event struct {
 	state atomic.Pointer[round] // nil: not set, nobody waits; over: set; else those who wait
 }
 
-// A round is what all those wait for who came between a Reset and a Set.
+// A round is what all those wait for who came between a Reset and a Set. Who wakes all at once
+// needs to know neither who they are nor in which order they came, so there is no keeper here:
+// a closed channel is the message, and whoever gives up just stops listening.
 type round struct{ end chan struct{} }
 
 func newRound() *round { return &round{make(chan struct{})} }

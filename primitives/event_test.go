@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"unsafe"
 )
 
 // results starts n goroutines that call wait, and returns where their results will come.
@@ -111,6 +112,27 @@ func TestASetIsSynchronizedBeforeWhatItLetsThrough(t *testing.T) {
 			})
 		}
 		wg.Wait()
+	}
+}
+
+func TestTheFamilyIsAsSmallAsDocumented(t *testing.T) {
+	if unsafe.Sizeof(uintptr(0)) != 8 {
+		return // the sizes are those of 64 bits
+	}
+	for _, size := range []struct {
+		of        string
+		got, want uintptr
+	}{
+		{"Event", unsafe.Sizeof(Event{}), 8},
+		{"Latch", unsafe.Sizeof(Latch{}), 16},
+		{"Barrier", unsafe.Sizeof(Barrier{}), 16},
+		{"Cond", unsafe.Sizeof(Cond{}), 48},
+		{"KeyedMutex", unsafe.Sizeof(KeyedMutex[string]{}), 48},
+		{"RWMutex", unsafe.Sizeof(RWMutex{}), 56},
+	} {
+		if size.got != size.want {
+			t.Errorf("%s has %d bytes, want %d", size.of, size.got, size.want)
+		}
 	}
 }
 

@@ -14,9 +14,10 @@ import (
 // re-entrant. Keys are equal if == says so; one that does not equal itself, such as NaN, is
 // refused by a panic, as is one whose dynamic type cannot be compared.
 //
-// A key at rest is locked and unlocked for a few allocations, some 250 bytes, in place of the one
-// compare-and-swap of a Mutex that is kept. There is no lock over all keys. At rest it costs some
-// 100 bytes, no goroutine, and needs no Close.
+// To lock and unlock a key at rest costs a few allocations, some 120 bytes, and two to three
+// times the time of a map of mutexes under one more. There is no lock over all keys, and memory
+// that many keys took is free again after they are. At rest it costs 48 bytes and an empty
+// [sync.Map], no goroutine, and needs no Close.
 //
 // In the terms of the Go memory model, the n'th call to Unlock of a key is synchronized before
 // the m'th Lock or TryLock of an equal key that succeeds, for n < m.
@@ -81,7 +82,7 @@ func (m *KeyedMutex[K]) Unlock(key K) {
 // box is key as the map wants it, made once for a call. A key that the map could not find again
 // would stay in it for ever.
 func box[K comparable](key K) any {
-	if key != key { //nolint:staticcheck // false for NaN, and for what has one in it
+	if key != key { // NaN, and what has one in it
 		panic("primitives: key of KeyedMutex does not equal itself")
 	}
 	return key
