@@ -208,6 +208,7 @@ func (d *desk) looked(l look, r row, heard bool) {
 			switch {
 			case code == codeGranted:
 				h.contend(others)
+			case h.leaving: // the release has overtaken the beat, and its own answer tells how it ended
 			case broken:
 				d.lose(h, backends.Broken)
 			default:

@@ -68,6 +68,7 @@ type grip struct {
 	place     *place
 	token     uint64
 	contended bool
+	leaving   bool // its release is on its way: that it is not held any more is no loss
 	notify    func(backends.Event)
 }
 

@@ -1,5 +1,7 @@
 package redis
 
+import "github.com/lockkeeper/lockkeeper/backends"
+
 // Channel is the channel of the client's inbox.
 func (b *Backend) Channel() string { return b.channel }
 
@@ -34,6 +36,18 @@ func (b *Backend) Overtake(overtaken func()) {
 		r = append(r, int64(codeQueued))
 	}
 	overtaken()
+	b.desk.actor.Deliver(beaten{looks: []look{l}, results: []result{{val: r}}})
+	b.look() // mail is handled in order: the answer has been
+}
+
+// Missing handles an answer to a heartbeat which says of all that is held that it is not; the release of g is on its way or not.
+func (b *Backend) Missing(g backends.Grant, releasing bool) {
+	l := b.look()
+	r := []any{"-1", int64(0)}
+	for range l.ids {
+		r = append(r, int64(codeBusy))
+	}
+	b.desk.actor.Deliver(leaving{g.ID, releasing})
 	b.desk.actor.Deliver(beaten{looks: []look{l}, results: []result{{val: r}}})
 	b.look() // mail is handled in order: the answer has been
 }

@@ -16,17 +16,32 @@ func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 	if err := backends.CheckName(g.Resource.Name); err != nil {
 		return wrap("release", "", err)
 	}
+	b.desk.actor.Deliver(leaving{g.ID, true})
 	var err error
 	e := b.callSelf(ctx, func(ctx context.Context, c redis.UniversalClient) message {
 		if err = b.release(ctx, c, g); err == nil || isLost(err) {
 			return released{g.ID}
 		}
-		return nil
+		return leaving{g.ID, false}
 	})
 	if e != nil { // and err is the task's alone
+		b.desk.actor.Deliver(leaving{g.ID, false})
 		return wrap("release", g.Resource.Name, e)
 	}
 	return wrap("release", g.Resource.Name, blame(ctx, err))
+}
+
+// leaving says that a grant's release is on its way, or has failed. A heartbeat may find the grant released before the
+// release's answer is handled.
+type leaving struct {
+	id backends.GrantID
+	is bool
+}
+
+func (m leaving) on(d *desk) {
+	if h := d.held[m.id.Seq]; h != nil && m.id == h.id {
+		h.leaving = m.is
+	}
 }
 
 func (b *Backend) release(ctx context.Context, c redis.UniversalClient, g backends.Grant) error {
