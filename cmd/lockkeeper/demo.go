@@ -88,6 +88,9 @@ func (d *demoCmd) play(ctx context.Context, s streams, dir, locks string) (*demo
 	if err != nil {
 		return nil, err
 	}
+	if err := reach(ctx, where); err != nil {
+		return nil, err
+	}
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -106,6 +109,19 @@ func (d *demoCmd) play(ctx context.Context, s streams, dir, locks string) (*demo
 			return cmd
 		},
 	})
+}
+
+// reach asks the store whether it works, so that one that does not is one error and not one of each worker's.
+func reach(ctx context.Context, where store.Store) error {
+	b, free, err := store.Open(where)
+	if err != nil {
+		return err
+	}
+	defer free()
+	ctx, cancel := context.WithTimeout(ctx, lsTimeout)
+	defer cancel()
+	_, err = b.Inspect(ctx, "demo")
+	return errors.Join(err, b.Close(ctx))
 }
 
 // screen draws on a terminal and writes lines to anything else.

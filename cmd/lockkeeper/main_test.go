@@ -22,6 +22,11 @@ var server redistest.Shared
 
 func TestMain(m *testing.M) {
 	proctest.Register("lockkeeper", func(c *proctest.Child) error {
+		if len(c.Args) > 0 && c.Args[0] == "demo" { // starts this program again, which must not run the tests
+			if err := os.Setenv("LOCKKEEPER_PROCTEST_HELPER", "lockkeeper"); err != nil {
+				return err
+			}
+		}
 		os.Exit(run(c.Args, streams{os.Stdin, os.Stdout, os.Stderr}))
 		return nil
 	})

@@ -255,7 +255,9 @@ func (r *runCmd) explain(m *manager.Manager, err error) error {
 		return err
 	}
 	host, _ := os.Hostname() // without it, it is only counted among those who wait
-	ours := func(w backends.Waiter) bool { return w.Owner == backends.Owner{Host: host, PID: os.Getpid(), Label: r.Label} }
+	ours := func(w backends.Waiter) bool {
+		return w.Owner == backends.Owner{Host: host, PID: os.Getpid(), Label: r.Label}
+	}
 	others := slices.DeleteFunc(state.Waiters, ours) // the request of this process may be on its way out of the queue
 	return fmt.Errorf("%w (held by %v, %d waiting)", err, state.Holders[0].Owner, len(others))
 }

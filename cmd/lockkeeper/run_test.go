@@ -218,13 +218,19 @@ func TestWhatRunsOnInTheBackgroundHasNoLock(t *testing.T) {
 	})
 }
 
-func TestUnreachableStore(t *testing.T) {
+// nobody returns an address on which nobody listens.
+func nobody(t *testing.T) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	l.Close() // nobody listens there now
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func TestUnreachableStore(t *testing.T) {
+	addr := nobody(t)
 	for _, flags := range [][]string{{"-w", "500ms"}, {"-n"}, {}} {
 		p := start(t, "redis://user:secret@"+addr, append(append([]string{"run"}, flags...), "a", "--", "echo", "started")...)
 		p.saysNothing()
