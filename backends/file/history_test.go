@@ -99,9 +99,12 @@ func work(ctx context.Context, b *Backend, rec *history.Recorder, holder string,
 // of all grants is checked: nobody overlapped, and tokens went up.
 func TestHistoryWithKills(t *testing.T) {
 	const processes = 4
-	kills := 30
-	if testing.Short() {
+	kills, least := 30, 1000
+	switch {
+	case testing.Short():
 		kills = 6
+	case long:
+		kills, least = 250, 100_000
 	}
 	dir, logs := t.TempDir()+"/locks", t.TempDir()
 	files := []string{}
@@ -151,6 +154,9 @@ func TestHistoryWithKills(t *testing.T) {
 	t.Log(v)
 	if err := v.Err(); err != nil {
 		t.Error(err)
+	}
+	if v.Grants < least {
+		t.Errorf("%d grants; want at least %d", v.Grants, least)
 	}
 	b := open(t, dir)
 	for s, err := range b.List(patient(t)) {

@@ -286,8 +286,11 @@ func TestTableLockedByStoppedProcess(t *testing.T) {
 // Many processes come at once. Everyone gets its turn, one at a time, and nothing is left.
 func TestManyProcessesAtOnce(t *testing.T) {
 	n := 100
-	if testing.Short() {
+	switch {
+	case testing.Short():
 		n = 20
+	case long:
+		n = 500
 	}
 	dir := t.TempDir() + "/locks"
 	b := sleepless(t, dir)

@@ -1,0 +1,119 @@
+//go:build unix
+
+package file
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
+)
+
+const otherUser = 4711
+
+// visitor is the helper that becomes another user and uses a directory. It says what came of it.
+func visitor(c *proctest.Child) error {
+	if err := errors.Join(syscall.Setgid(otherUser), syscall.Setuid(otherUser)); err != nil {
+		return err
+	}
+	b, err := New(c.Args[0])
+	if err != nil {
+		c.Say("%t %t %v", errors.Is(err, backends.ErrPermission), errors.Is(err, backends.ErrUnavailable), err)
+		return nil
+	}
+	defer b.Close(context.Background()) //nolint:errcheck // it ends here
+	g, err := b.TryAcquire(context.Background(), mutex("db"))
+	if err == nil {
+		err = b.Release(context.Background(), g)
+	}
+	c.Say("works %v", err)
+	return nil
+}
+
+// Users do not share a directory. Whatever it is like, all but its owner and the superuser are refused, with the reason.
+func TestTwoUsers(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT CHECKED: two users; that takes root")
+	}
+	for _, test := range []struct {
+		mode   os.FileMode
+		owner  int
+		root   string // in the error for the superuser; empty: works
+		others string
+	}{
+		{0o777 | os.ModeSticky, 0, "others may write", "others may write"},
+		{0o777 | os.ModeSticky, otherUser, "others may write", "others may write"},
+		{0o700, 0, "", "permission denied"},
+		{0o700, otherUser, "belongs to user 4711", ""},
+	} {
+		t.Run(fmt.Sprintf("%v of %d", test.mode, test.owner), func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "lockkeeper") // each directory above is open to all users
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() {
+				if err := os.RemoveAll(dir); err != nil {
+					t.Error(err)
+				}
+			})
+			if err := errors.Join(os.Chown(dir, test.owner, test.owner), os.Chmod(dir, test.mode)); err != nil {
+				t.Fatal(err)
+			}
+			if b, err := New(dir); test.root == "" {
+				if err != nil {
+					t.Fatalf("the superuser: %v", err)
+				}
+				mustRelease(t, b, mustAcquire(t, b, mutex("db")))
+				if err := b.Close(patient(t)); err != nil {
+					t.Error(err)
+				}
+			} else if !errors.Is(err, backends.ErrPermission) || !strings.Contains(err.Error(), test.root) {
+				t.Errorf("the superuser: %v; want %q", err, test.root)
+			}
+			p := proctest.Start(t, "visitor", dir)
+			switch said := p.Expect(""); {
+			case test.others == "" && said != "works <nil>",
+				test.others != "" && (!strings.HasPrefix(said, "true false") || !strings.Contains(said, test.others)):
+				t.Errorf("the other user: %s; want %q", said, test.others)
+			}
+			if err := p.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// In a sticky directory the kernel can refuse O_CREAT for a file of another user that exists, even to root. Files that
+// exist are opened without it.
+func TestExistingFilesAreOpenedWithoutCreating(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT CHECKED: a file of another user; that takes root")
+	}
+	dir := t.TempDir()
+	path := dir + "/db.lock"
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chown(path, otherUser, otherUser), os.Chmod(path, 0o666), os.Chmod(dir, 0o777|os.ModeSticky)); err != nil {
+		t.Fatal(err)
+	}
+	level, _ := os.ReadFile("/proc/sys/fs/protected_regular")
+	if n, _ := strconv.Atoi(strings.TrimSpace(string(level))); n == 0 {
+		t.Logf("NOT CHECKED: fs.protected_regular is %q here, so the kernel refuses nothing", level)
+	} else if f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err == nil {
+		_ = f.Close()
+		t.Error("this kernel does not refuse O_CREAT, so nothing was tested")
+	}
+	fd, _, err := openRegular(byPath, path, true)
+	if err != nil {
+		t.Fatalf("a file that exists: %v", err)
+	}
+	closeFile(fd)
+}
