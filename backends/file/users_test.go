@@ -90,6 +90,34 @@ func TestTwoUsers(t *testing.T) {
 	}
 }
 
+// A file that another user has put in the place of ours is an error at once, not a lock that is busy.
+func TestFileOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT CHECKED: a file of another user; that takes root")
+	}
+	for _, ending := range []string{lockEnding, tableEnding} {
+		dir, err := os.MkdirTemp("", "lockkeeper")
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := os.RemoveAll(dir); err != nil {
+				t.Error(err)
+			}
+		})
+		if err := errors.Join(os.Chown(dir, otherUser, otherUser), os.WriteFile(dir+"/db"+ending, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		p := proctest.Start(t, "visitor", dir)
+		if said := p.Expect("works"); !strings.Contains(said, backends.ErrPermission.Error()) {
+			t.Errorf("%s: %s; want %q", ending, said, backends.ErrPermission)
+		}
+		if err := p.Wait(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // In a sticky directory the kernel can refuse O_CREAT for a file of another user that exists, even to root. Files that
 // exist are opened without it.
 func TestExistingFilesAreOpenedWithoutCreating(t *testing.T) {

@@ -1,0 +1,120 @@
+//go:build unix
+
+package file
+
+import (
+	"context"
+	"errors"
+	"os"
+	"regexp"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// kernelSays reports whether a program that knows nothing of us could lock the file now.
+func kernelSays(t *testing.T, path string, mode lockMode) bool {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	ok, err := tryLock(int(f.Fd()), mode)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ok
+}
+
+// The kernel drops a shared lock when it fails to make it exclusive. So readers stay readers, in one process and in two.
+func TestReadLockIsNeverUpgradedInPlace(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	g, h := mustAcquire(t, a, reader("db")), mustAcquire(t, b, reader("db"))
+	for range 3 {
+		mustBeBusy(t, a, writer("db"))
+		mustNotGrantNow(t, a, writer("db"))
+		mustBeBusy(t, b, writer("db"))
+	}
+	w := enqueue(t, a, writer("db"))
+	if kernelSays(t, dir+"/db.lock", exclusive) {
+		t.Fatal("an attempt to write has dropped the readers' lock")
+	}
+	mustRelease(t, b, h)
+	if kernelSays(t, dir+"/db.lock", exclusive) {
+		t.Fatal("the attempt of a reader to write has dropped its own lock")
+	}
+	mustRelease(t, a, g)
+	mustRelease(t, a, w.granted())
+	if !kernelSays(t, dir+"/db.lock", exclusive) {
+		t.Error("the lock is not free at the end")
+	}
+}
+
+// An unlock through one descriptor frees the lock for all copies of it. No two clients share one, nor do the grants of
+// one client free each other.
+func TestReleaseFreesNobodyElse(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	grants := []backends.Grant{mustAcquire(t, a, reader("db")), mustAcquire(t, a, reader("db")), mustAcquire(t, b, reader("db"))}
+	for i, g := range grants {
+		if kernelSays(t, dir+"/db.lock", exclusive) {
+			t.Fatalf("%d of %d readers are left, and the kernel's lock is free", len(grants)-i, len(grants))
+		}
+		c := a
+		if i == 2 {
+			c = b
+		}
+		mustRelease(t, c, g)
+	}
+	if !kernelSays(t, dir+"/db.lock", exclusive) {
+		t.Error("the lock is not free at the end")
+	}
+}
+
+func threads(t *testing.T) int {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skipf("NOT CHECKED: no /proc on this system: %v", err)
+	}
+	n, err := strconv.Atoi(string(regexp.MustCompile(`Threads:\s+(\d+)`).FindSubmatch(status)[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Waiters sleep in the runtime, not in the kernel: a thread for each would end the process at ten thousand.
+func TestWaitersTakeNoThreads(t *testing.T) {
+	n := 1000
+	if testing.Short() {
+		n = 200
+	}
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	g := mustAcquire(t, a, mutex("db"))
+	before := threads(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var all sync.WaitGroup
+	for range n {
+		all.Go(func() {
+			if _, err := b.Acquire(ctx, mutex("db")); !errors.Is(err, context.Canceled) {
+				t.Errorf("Acquire: %v", err)
+			}
+		})
+	}
+	for waiting, patience := 0, patient(t); waiting < n; waiting = waiters(t, a, "db") {
+		if patience.Err() != nil {
+			t.Fatalf("%d of %d wait", waiting, n)
+		}
+	}
+	if now := threads(t); now > before+n/10 {
+		t.Errorf("%d threads for %d waiters; %d before", now, n, before)
+	}
+	cancel()
+	all.Wait()
+	mustRelease(t, a, g)
+}
