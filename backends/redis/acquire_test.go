@@ -18,8 +18,8 @@ func TestUncontendedAcquireAndReleaseAreTwoCommands(t *testing.T) {
 		b.release(c, b.acquire(c, mutex("n", time.Minute)))
 	}
 	calls := b.server.Calls(t)
-	// One more, at most, looks at what was held when the inbox opened.
-	if got := calls["evalsha"] + calls["eval"]; got < 2*n || got > 2*n+1 {
+	// On a slow machine the inbox opens, and a look at what is held then. The server may not know that script, which makes two.
+	if got := calls["evalsha"] + calls["eval"]; got < 2*n || got > 2*n+2 {
 		t.Errorf("%d script calls for %d grants, want %d: %v", got, n, 2*n, calls)
 	}
 	if calls["publish"] != 0 {
