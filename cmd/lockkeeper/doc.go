@@ -4,6 +4,7 @@
 //	lockkeeper run --wait 30s --store redis://db1:6379 deploy -- ./deploy.sh
 //	lockkeeper run --no-wait --store file:/run/locks report -- ./report.sh
 //	lockkeeper ls
+//	lockkeeper doctor --store file:/run/locks --repair
 //	lockkeeper demo
 //
 // # run [flags] NAME -- COMMAND [ARGUMENT …]
@@ -50,6 +51,13 @@
 //
 // It lists the names in use, or those given: who holds them since when and under which token, and who waits, in the order of
 // the queue. The answer may be out of date at once.
+//
+// # doctor [flags]
+//
+// It looks at the store and tells what it finds: what that means for locks, and how to mend it. With --repair it mends what it
+// can in a directory, beside any use of it: modes, damaged tables, lines and inboxes of processes that have ended; and it removes the
+// files of names that nobody has used for an hour (--idle), after which tokens go on increasing all the same. The exit
+// status is 1 if something is left that is more than a note.
 //
 // # demo [flags]
 //
