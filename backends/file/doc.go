@@ -17,12 +17,14 @@
 //	db.lock                       empty; the kernel's lock lies on it while a mutex or reader-writer lock is held
 //	db.table                      who holds, who waits, the last token: text, for cat as well
 //	.clients/0badcafe0badcafe     a FIFO for each process: it says who lives, and takes messages
+//	.floor                        above this number the tokens of new names begin; only after a repair
 //
 // The directory and the files belong to one user: modes 0700 and 0600, whatever the umask. A directory that others may write
 // to is refused, sticky or not, for they could put their own files in place of ours; so is one that belongs to another
 // user than this one or root. No link is followed, and only regular files are used: anything else in the place of one
-// is [backends.ErrPermission]. Files of names out of use stay; they are small, and the table keeps the tokens
-// increasing. They may be removed while nobody uses the directory. A table may name a holder for a tenth of a second longer
+// is [backends.ErrPermission]. So users do not share a directory: whoever is neither its owner nor the superuser is refused.
+// Files of names out of use stay; they are small, and the table keeps the tokens increasing. [Repair] removes them, beside any use of
+// the directory; by hand they may be removed while nobody uses it. A table may name a holder for a tenth of a second longer
 // than it holds, see below; Inspect knows better, and so does "flock -n db.lock true".
 //
 // # What is guaranteed, and what it rests on
@@ -52,7 +54,9 @@
 // [WithAnyFileSystem] is given, for their locks may hold on this machine only.
 //
 // Linux is what the package is made for. macOS and the BSDs lack file events here: there a lock that flock(1) or a removed
-// file has freed is noticed within a tenth of a second. On other systems [New] fails with [backends.ErrUnsupported].
+// file has freed is noticed within a tenth of a second. On other systems, Windows among them, the package compiles, and [New] fails
+// with [backends.ErrUnsupported]: what tells a waiter that it is due or that another process has died is a FIFO, and
+// a lock that had to poll for both would be another package.
 //
 // # States of a request
 //
@@ -100,7 +104,15 @@
 // gofrs/flock, which writes nothing. See resource.letGo for why nobody is left waiting.
 //
 // The turns of the actors make system calls. They are on two small local files and take a microsecond each; handing them to tasks
-// would cost more than they do. The one that can take long is tried in the turn and waited for in a task.
+// would cost more than they do. The one that can take long is tried in the turn and waited for in a task. For the same reason
+// [Backend.TryAcquireNow] and [Backend.ReleaseNow] may be called in the turn of a manager's keeper: they give up where they would have to
+// open a file, to wait for a table or for a turn, and on stores where a call may take as long as a disk or a server. If the
+// kernel makes them wait all the same, only callers of this name wait, and they can be cancelled.
+//
+// Removing a name's files raises a floor for the whole directory first, and empties the table before it goes: see
+// directory.removeName. One floor is enough, for tokens are about the clock in microseconds anyway, and a file for each name
+// would be what was to be removed. It is done by [Repair] and not by itself, since flock(1) does not look whether
+// the file that it has locked still has its name.
 //
 // gofrs/flock was meant to take the kernel's lock. It opens the file each time, does not check which file it has locked, reports an
 // interrupted call as an error and converts a shared lock into an exclusive one; see sys_unix.go.
