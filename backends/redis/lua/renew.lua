@@ -29,6 +29,9 @@ end
 local results = {}
 for i = 1, #KEYS / 3 do
   local ok, r = pcall(renew, i)
-  results[i] = ok and r or (type(r) == 'table' and r.err or tostring(r))
+  local err = not ok and (type(r) == 'table' and r.err or tostring(r))
+  -- A replica refuses all names. The client has to see that as its answer, to look for the primary elsewhere.
+  if err and string.sub(err, 1, 8) == 'READONLY' then return redis.error_reply(err) end
+  results[i] = err or r
 end
 return results
