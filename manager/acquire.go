@@ -32,7 +32,11 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 			k:     k, kind: c.kind, try: o.try, cap: c.cap, weight: c.weight, until: instant(o.limit), handles: 1,
 		}
 		r.req = r
+		if !c.m.caps.Immediate {
+			r.ctx = ctx
+		}
 		k.mail.Deliver(acquire{r})
+		r.chore.do()
 		watched := o.outer != nil && r.signal.Load() != settled // it holds something and has to wait
 		if watched {
 			c.m.waits.watch(r)

@@ -21,6 +21,8 @@ type answered struct {
 	ask   *ask
 	grant backends.Grant
 	err   error
+	tried bool     // by a caller; see keeper.try
+	gone  *request // whose caller tried until its context ended; it is going to say so
 }
 
 // serve asks the store for the head of the queue, and for the next as soon as that is granted, until something has to be
@@ -60,6 +62,9 @@ func (k *keeper) ask(r *request) {
 			return
 		}
 	}
+	if k.try(r, q) {
+		return
+	}
 	ctx, cancel := context.WithCancel(k.m.life)
 	a := &ask{weight: r.weight, try: r.try, cancel: cancel}
 	k.asking = a
@@ -70,13 +75,23 @@ func (k *keeper) ask(r *request) {
 			method = k.m.store.TryAcquire
 		}
 		g, err := method(ctx, q)
-		return &answered{a, g, err}
+		return &answered{ask: a, grant: g, err: err}
 	})
 }
 
 // answered passes the store's answer on.
 func (k *keeper) answered(msg *answered) {
 	k.asking = nil
+	if msg.tried {
+		k.tried(msg.err)
+	}
+	if msg.gone != nil {
+		k.early = nil
+		if k.queue.head != msg.gone { // else its cancelWait serves the next
+			k.serve()
+		}
+		return
+	}
 	if msg.err == nil {
 		k.give(msg.grant)
 		early := k.early

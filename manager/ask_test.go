@@ -66,15 +66,20 @@ func TestHangingStoreHoldsNobodyBeyondHisContext(t *testing.T) {
 		m := newManager(t, f)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		begin := time.Now()
-		_, err := m.Lock("db").Acquire(ctx)
-		wantErr(t, err, context.DeadlineExceeded)
-		if d := time.Since(begin); d != time.Second {
-			t.Errorf("waited %v", d)
-		}
+		begin, hung := time.Now(), make(chan error, 1)
+		go func() {
+			_, err := m.Lock("db").Acquire(ctx)
+			hung <- err
+		}()
+		synctest.Wait()
+		f.set(nil, nil) // for the others
 		l, err := m.Lock("other").TryAcquire(context.Background())
 		if err != nil {
 			t.Fatal(err)
+		}
+		wantErr(t, <-hung, context.DeadlineExceeded)
+		if d := time.Since(begin); d != time.Second {
+			t.Errorf("waited %v", d)
 		}
 		mustRelease(t, l)
 	})
@@ -110,4 +115,8 @@ type odd struct{ *fake }
 
 func (odd) Acquire(context.Context, backends.Request) (backends.Grant, error) {
 	return backends.Grant{}, context.Canceled
+}
+
+func (o odd) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
+	return o.Acquire(ctx, r)
 }

@@ -99,8 +99,8 @@ func TestMessagesToAFailedKeeperAreAnswered(t *testing.T) {
 			t.Error("a failed keeper shows up in Stats")
 		}
 		b := l.req.grant.Grant
-		k.mail.Deliver(&answered{&ask{}, b, nil}) // a grant for nobody: given back
-		k.mail.Deliver(shut{})                    // as Close would have sent
+		k.mail.Deliver(&answered{ask: &ask{}, grant: b}) // a grant for nobody: given back
+		k.mail.Deliver(shut{})                           // as Close would have sent
 		wantLost(t, l.Release(), Panicked)
 		synctest.Wait()
 		wantFree(t, m.Lock("db"))

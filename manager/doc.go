@@ -77,6 +77,10 @@
 // The keeper's turn runs on the goroutine of its caller when the keeper is at rest, so an uncontended acquire from the memory
 // backend costs no goroutine switch, two allocations, and one clock reading each for acquire and release.
 //
+// The same goroutine asks a store over a network, by a try, as long as the answer is likely to be a grant, and sends the release: with
+// a switch to a task and back a lock would cost twice as much. It does not wait in the store's queue, since others may come to wait for the same
+// grant: a task does. A try that was in vain is one command more, so after one the keeper asks by a task for a while.
+//
 // One timer a keeper, not one a lease; it is not moved when a lease is renewed or released, but looks when it fires whether there is anything
 // to do. A name taken and released a thousand times a second sets one timer in a TTL.
 //

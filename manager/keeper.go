@@ -38,6 +38,8 @@ type keeper struct {
 
 	own       grant // of the whole resource, if live
 	asking    *ask
+	wary      int  // so many more grants without a rival before a caller tries
+	setback   int  // what it was set to last
 	returning int  // releases on their way to the store
 	ownBack   bool // one of them is of the whole resource
 

@@ -23,6 +23,7 @@ type Lease struct {
 	end    atomic.Pointer[ending]       // nil while held
 	ctx    atomic.Pointer[leaseContext] // nil until somebody asks
 	asked  atomic.Bool                  // Release was called
+	chore  chore                        // of the acquire, then of the release
 	signal atomic.Pointer[signal]       // wakes the goroutine that waits for the keeper's answer
 	result error                        // that answer; written by the keeper before the signal
 }
@@ -153,7 +154,9 @@ func (l *Lease) Release() error {
 	held := l.finish(wasReleased)
 	k := l.req.k
 	l.signal.Store(nil)
+	l.chore.slot.Store(nil)
 	k.mail.Deliver(release{l})
+	l.chore.do()
 	if !held {
 		return l.outcome() // the keeper has been told that the holder has stopped
 	}

@@ -182,9 +182,18 @@ func TestLossThatOvertakesTheGrantIsNotForgotten(t *testing.T) {
 type overtaking struct{ *fake }
 
 func (o *overtaking) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	g, err := o.fake.Acquire(ctx, r)
-	r.Notify(backends.Event{Grant: g.ID, Type: backends.Lost, Err: &LostError{Reason: BackendLost}})
-	return g, err
+	return o.overtake(r)(o.fake.Acquire(ctx, r))
+}
+
+func (o *overtaking) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
+	return o.overtake(r)(o.fake.TryAcquire(ctx, r))
+}
+
+func (o *overtaking) overtake(r backends.Request) func(backends.Grant, error) (backends.Grant, error) {
+	return func(g backends.Grant, err error) (backends.Grant, error) {
+		r.Notify(backends.Event{Grant: g.ID, Type: backends.Lost, Err: &LostError{Reason: BackendLost}})
+		return g, err
+	}
 }
 
 // After a pause, or a suspend of the machine, no timer may have run yet. The first look says that the lease is lost.

@@ -66,6 +66,9 @@ func (g *grant) whole(k *keeper) bool { return g == &k.own }
 // yield gives a grant back to the store. The lease, unless nil, is that of a caller that waits for the answer.
 func (k *keeper) yield(g *grant, l *Lease) {
 	b, whole := g.Grant, g.whole(k)
+	if k.wary > 0 && g.contended == 0 {
+		k.wary--
+	}
 	if whole {
 		k.lastUse, k.rivals = g.used, g.contended != 0
 		g.live, g.parked = false, false
@@ -82,11 +85,14 @@ func (k *keeper) yield(g *grant, l *Lease) {
 	}
 	k.returning++
 	k.ownBack = k.ownBack || whole
-	k.mail.Go(func() message {
+	call := func() message {
 		ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
 		defer cancel()
 		return &returned{l, whole, k.m.store.Release(ctx, b)}
-	})
+	}
+	if l == nil || !k.lend(&l.chore, call) {
+		k.mail.Go(call)
+	}
 }
 
 // returned goes on with the queue once the store has answered, or failed to.

@@ -35,6 +35,7 @@ type request struct {
 
 	// Set before the keeper gets it.
 	k      *keeper
+	ctx    context.Context // of the caller, if it may be asked to do a chore
 	kind   backends.Kind
 	try    bool
 	cap    int64

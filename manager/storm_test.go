@@ -213,7 +213,7 @@ func (f *faults) round(m *Manager, rnd *rand.Rand) {
 // disturb breaks one client's network in one way, for a while.
 func (f *faults) disturb(clients []*fake) {
 	c := clients[f.rnd.IntN(len(clients))]
-	ops := []string{"acquire", "renew", "release"}
+	ops := []string{"acquire", "try", "renew", "release"}
 	hooks := []func(context.Context, string) error{
 		hang,
 		slow(time.Duration(f.rnd.Int64N(int64(2 * DefaultTTL)))),
