@@ -78,21 +78,28 @@ var (
 	checkedGrant = edit{"turn.go", "\t\tt.line.remove(w)\n\t\tt.take(w.n)", "\t\tmustBeQueued(t)\n\t\tt.line.remove(w)\n\t\tt.take(w.n)"}
 )
 
-func mustBeQueued(t *turn) {
+// mustBeQueued is the invariant that only those in the queue are granted anything by a turn.
+//
+//nolint:unused // by the sources; the mutants call it
+func mustBeQueued(t *turn) { //nolint:unused // called where an edit says so
 	if t.word.Load()&queued == 0 {
 		panic("a turn grants, and queued is not set")
 	}
 }
 
 // storeLate is half of a mutant: it stores what it should compare and swap, after a while.
-func storeLate(word *atomic.Uint64, s uint64) bool {
+//
+//nolint:unused // by the sources; the mutants call it
+func storeLate(word *atomic.Uint64, s uint64) bool { //nolint:unused // called by a mutant
 	yield()
 	word.Store(s)
 	return true
 }
 
 // yield makes a race likely where a mutant has one.
-func yield() {
+//
+//nolint:unused // by the sources; the mutants call it
+func yield() { //nolint:unused // called where an edit says so
 	for range rand.IntN(10) {
 		runtime.Gosched()
 	}

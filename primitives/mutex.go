@@ -28,6 +28,8 @@ type Mutex struct {
 // Nil: the caller holds m. An error: it does not, and has left the queue; [errors.Is] finds
 // ctx.Err() in it, and its text has the cause of ctx. If ctx is done, Lock fails, even
 // if m is free or is handed over at that moment; it is then handed on to the next.
+//
+// Every Unlock before it is synchronized before a Lock that succeeds.
 func (m *Mutex) Lock(ctx context.Context) error {
 	if m.gate.word.Load() == 0 && ctx != nil && ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter
 		return nil
@@ -36,12 +38,18 @@ func (m *Mutex) Lock(ctx context.Context) error {
 }
 
 // TryLock locks m if it is unlocked and nobody is queued for it, and reports whether it did.
+// It never waits.
+//
+// Every Unlock before it is synchronized before a TryLock that succeeds; one that fails
+// synchronizes nothing.
 func (m *Mutex) TryLock() bool {
 	return m.gate.word.CompareAndSwap(0, limit) || m.gate.tryAcquire(limit) // model: enter
 }
 
 // Unlock unlocks m; if somebody is queued, it then belongs to whoever came first.
 // It never waits. It panics if m is not locked, and has then changed nothing.
+//
+// It is synchronized before every Lock and TryLock that succeeds after it.
 func (m *Mutex) Unlock() {
 	if !m.gate.word.CompareAndSwap(limit, 0) { // model: leave
 		m.unlockSlow()

@@ -32,6 +32,8 @@ type RWMutex struct {
 // Nil: the caller alone holds m. An error: it holds nothing and has left the queue, and
 // readers that waited behind it enter if they can; [errors.Is] finds ctx.Err() in
 // it, and its text has the cause of ctx. If ctx is done, Lock fails, even if m is free.
+//
+// Every Unlock and RUnlock before it is synchronized before a Lock that succeeds.
 func (m *RWMutex) Lock(ctx context.Context) error {
 	if m.gate.word.Load() == 0 && ctx != nil && ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter
 		return nil
@@ -40,13 +42,17 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 }
 
 // TryLock locks m for writing if nobody holds it and nobody is queued for it, and reports
-// whether it did.
+// whether it did. It never waits.
+//
+// One that succeeds is synchronized as a Lock is; one that fails synchronizes nothing.
 func (m *RWMutex) TryLock() bool {
 	return m.gate.word.CompareAndSwap(0, limit) || m.gate.tryAcquire(limit)
 }
 
 // Unlock gives up what Lock got. It never waits. It panics if m is not locked for writing,
 // and has then changed nothing.
+//
+// It is synchronized before every acquire of m, of any kind, that succeeds after it.
 func (m *RWMutex) Unlock() {
 	if !m.gate.word.CompareAndSwap(limit, 0) {
 		m.unlockSlow()
@@ -62,6 +68,8 @@ func (m *RWMutex) unlockSlow() {
 
 // RLock locks m for reading: it waits until no writer holds m, behind all who came before,
 // writers included. What it returns means the same as with [RWMutex.Lock].
+//
+// Every Unlock before it is synchronized before an RLock that succeeds.
 func (m *RWMutex) RLock(ctx context.Context) error {
 	if ctx != nil && ctx.Err() == nil {
 		if s := m.gate.word.Load(); s < limit && m.gate.word.CompareAndSwap(s, s+1) { // model: enter
@@ -72,13 +80,18 @@ func (m *RWMutex) RLock(ctx context.Context) error {
 }
 
 // TryRLock locks m for reading if no writer holds it and nobody is queued for it, and reports
-// whether it did.
+// whether it did. It never waits.
+//
+// One that succeeds is synchronized as an RLock is; one that fails synchronizes nothing.
 func (m *RWMutex) TryRLock() bool { return m.gate.tryAcquire(1) }
 
 // RUnlock gives up what one RLock got. It never waits. It panics if m is not locked
 // for reading, and has then changed nothing.
+//
+// It is synchronized before every Lock, TryLock and Upgrade that succeeds after it.
 func (m *RWMutex) RUnlock() {
-	if s := m.gate.word.Load(); s >= limit || s&readers == 0 || !m.gate.word.CompareAndSwap(s, s-1) { // model: leave
+	// One comparison for "nobody" and "not readers alone", and small enough to be inlined.
+	if s := m.gate.word.Load(); s-1 >= readers || !m.gate.word.CompareAndSwap(s, s-1) { // model: leave
 		m.runlockSlow()
 	}
 }

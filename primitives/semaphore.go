@@ -49,6 +49,8 @@ func weight(n int64) uint64 { return min(uint64(n), limit) }
 // Acquire fails, even if the permits are free or are handed over at that moment; they then go
 // to the next. [errors.Is] finds ctx.Err() in the error, and its text has the cause of
 // ctx. More than the semaphore has: [ErrTooLarge], at once. It panics if n < 0.
+//
+// Every Release without which it could not have succeeded is synchronized before it.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 	if w := s.gate.word.Load(); uint64(n) <= limit && w <= limit-uint64(n) && ctx != nil && ctx.Err() == nil {
 		if s.gate.word.CompareAndSwap(w, w+uint64(n)) { // model: enter
@@ -66,7 +68,9 @@ func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 }
 
 // TryAcquire takes n permits if they are free and nobody is queued, and reports whether it did.
-// It panics if n < 0.
+// It never waits. It panics if n < 0.
+//
+// One that succeeds is synchronized as an Acquire is; one that fails synchronizes nothing.
 func (s *Semaphore) TryAcquire(n int64) bool {
 	if n < 0 {
 		panic("primitives: TryAcquire of a negative number of permits")
@@ -76,6 +80,8 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 
 // Release gives n permits back; whoever is first in the queue has them next. It never waits. It
 // panics if n < 0 or fewer than n permits are held, and has then changed nothing.
+//
+// It is synchronized before every Acquire and TryAcquire that could not succeed without it.
 func (s *Semaphore) Release(n int64) {
 	if uint64(n) <= limit {
 		w := s.gate.word.Load()
@@ -102,7 +108,9 @@ func (s *Semaphore) releaseSlow(n int64) {
 // New permits go to the queue first. Whoever waits for more than n gets [ErrTooLarge].
 // It panics if n < 0.
 //
-// When Resize returns, every acquire sees the new size.
+// When Resize returns, every acquire sees the new size. A Resize is synchronized before every
+// Acquire and TryAcquire that could not succeed without it. It costs about what a contended
+// acquire does, and a look at each waiter.
 func (s *Semaphore) Resize(n int64) {
 	if n < 0 {
 		panic("primitives: Resize to a negative size")
