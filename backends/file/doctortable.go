@@ -136,14 +136,14 @@ func (e *exam) idler(s string, t *table, size int64, modified time.Time) {
 
 // inUse looks at a table with lines in it.
 func (e *exam) inUse(t *table, s string, size int64, modified time.Time) {
-	dead, lines := 0, len(t.holders)+len(t.waiters)
+	lines := len(t.holders) + len(t.waiters)
 	for _, client := range t.clients(0) { // 0 is nobody's number
 		if e.dir.clients >= 0 && !e.dir.dead(client) {
 			continue
 		}
 		t.dropClient(client)
 	}
-	dead = lines - len(t.holders) - len(t.waiters)
+	dead := lines - len(t.holders) - len(t.waiters)
 	if dead == 0 {
 		return
 	}

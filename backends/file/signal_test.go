@@ -41,7 +41,7 @@ func stormed(c *proctest.Child) error {
 			done <- errors.Join(err, b.Release(ctx, g))
 		}()
 		const many = 300
-		for n := 0; n < many; n++ {
+		for range many {
 			select {
 			case <-signals:
 			case err := <-done:
@@ -144,8 +144,7 @@ func TestChildrenDoNotInheritLocks(t *testing.T) {
 
 // Every descriptor is closed on exec, also while everything is in use.
 func TestDescriptorsAreClosedOnExec(t *testing.T) {
-	fds, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
+	if _, err := os.ReadDir("/proc/self/fd"); err != nil {
 		t.Skipf("NOT CHECKED: no /proc on this system: %v", err)
 	}
 	dir := t.TempDir() + "/locks"
@@ -154,7 +153,8 @@ func TestDescriptorsAreClosedOnExec(t *testing.T) {
 	enqueue(t, b, mutex("db"))
 	mustAcquire(t, a, permits("permits", 1, 2))
 	ours := 0
-	if fds, err = os.ReadDir("/proc/self/fd"); err != nil {
+	fds, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
 		t.Fatal(err)
 	}
 	for _, f := range fds {

@@ -54,7 +54,7 @@ func TestTwoUsers(t *testing.T) {
 		{0o700, otherUser, "belongs to user 4711", ""},
 	} {
 		t.Run(fmt.Sprintf("%v of %d", test.mode, test.owner), func(t *testing.T) {
-			dir, err := os.MkdirTemp("", "lockkeeper") // each directory above is open to all users
+			dir, err := os.MkdirTemp("", "lockkeeper") //nolint:usetesting // each directory above is open to all users
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -96,7 +96,7 @@ func TestFileOfAnotherUser(t *testing.T) {
 		t.Skip("NOT CHECKED: a file of another user; that takes root")
 	}
 	for _, ending := range []string{lockEnding, tableEnding} {
-		dir, err := os.MkdirTemp("", "lockkeeper")
+		dir, err := os.MkdirTemp("", "lockkeeper") //nolint:usetesting // each directory above is open to all users
 		if err != nil {
 			t.Fatal(err)
 		}

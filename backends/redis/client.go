@@ -115,7 +115,7 @@ func (c clients) close() {
 		c.calls.Close() // nothing can be done about an error, and nothing is left to lose
 		c.urgent.Close()
 		if c.lane != nil {
-			c.lane.client.Close()
+			_ = c.lane.client.Close()
 		}
 	}
 }
