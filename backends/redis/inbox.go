@@ -93,6 +93,7 @@ func (d *desk) receiveFrom(sub *redis.PubSub) {
 		case errors.Is(err, redis.ErrClosed):
 			return
 		case err != nil:
+			relook(context.Background(), d.b.clients.calls, err)
 			<-time.After(receivePause)
 		default:
 			switch m := m.(type) {

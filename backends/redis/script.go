@@ -81,13 +81,29 @@ var errReply = errors.New("unexpected reply")
 // eval calls a script once, by its hash, and sends its text if the server does not know it.
 func (b *Backend) eval(ctx context.Context, c redis.UniversalClient, s *script, k call) (any, error) {
 	if b.opt.replicas > 0 {
-		return b.evalAndWait(ctx, c, s, k)
+		v, err := b.evalAndWait(ctx, c, s, k)
+		relook(ctx, c, err)
+		return v, err
 	}
 	v, err := c.EvalSha(ctx, s.sha, k.keys, k.args...).Result()
 	if noScript(err) {
 		v, err = c.Eval(ctx, s.src, k.keys, k.args...).Result()
 	}
+	relook(ctx, c, err)
 	return v, err
+}
+
+// relook makes the client of a cluster ask who has which slots, when err says that it may not know: by itself it does so once
+// a minute, and when a node that is still there sends it elsewhere, but not when a node is gone and has been replaced.
+func relook(ctx context.Context, c redis.UniversalClient, err error) {
+	cluster, ok := c.(*redis.ClusterClient)
+	if !ok || err == nil || errors.Is(err, context.Canceled) {
+		return
+	}
+	var reply redis.Error
+	if !errors.As(err, &reply) || redis.HasErrorPrefix(err, "MOVED") {
+		cluster.ReloadState(ctx)
+	}
 }
 
 // evalAndWait has the replicas confirm what the script wrote. WAIT speaks of the writes of its own connection, so both go
@@ -152,13 +168,18 @@ func evalAll(ctx context.Context, c redis.UniversalClient, s *script, calls []ca
 		}
 		_, _ = p.Exec(ctx) // each command has its own error
 		var unknown []int
+		var failure error
 		for j, i := range todo {
 			v, err := cmds[j].Result()
 			results[i] = result{v, err}
 			if noScript(err) {
 				unknown = append(unknown, i)
 			}
+			if err != nil {
+				failure = err
+			}
 		}
+		relook(ctx, c, failure)
 		if todo = unknown; len(todo) == 0 {
 			break
 		}
@@ -213,6 +234,20 @@ func (r row) int(i int) int64 {
 		return n
 	}
 	return 0
+}
+
+// list returns texts that stand as a list in place i.
+func (r row) list(i int) map[string]bool {
+	texts := make(map[string]bool)
+	if i < len(r) {
+		all, _ := r[i].([]any)
+		for _, v := range all {
+			if s, ok := v.(string); ok {
+				texts[s] = true
+			}
+		}
+	}
+	return texts
 }
 
 func (r row) uint(i int) uint64 {

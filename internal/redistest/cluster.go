@@ -66,7 +66,7 @@ func startNode(t testing.TB) *Server {
 		t.Fatal(err)
 	}
 	s := Start(t, "--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "1000",
-		"--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0", "--repl-diskless-sync-delay", "0")
+		"--cluster-require-full-coverage", "no", "--cluster-replica-validity-factor", "0")
 	s.bus = bus
 	return s
 }

@@ -166,7 +166,7 @@ func (s *Server) commandLine() ([]string, error) {
 		ports = []string{"--port", "0", "--tls-port", port}
 	}
 	return append(append(ports, "--bind", "127.0.0.1", "--dir", s.dir, "--save", "", "--appendonly", "no",
-		"--daemonize", "no", "--loglevel", "notice", "--logfile", ""), s.args...), nil
+		"--daemonize", "no", "--loglevel", "notice", "--logfile", "", "--repl-diskless-sync-delay", "0"), s.args...), nil
 }
 
 // tail keeps the last lines of a server's log, for messages.
