@@ -113,7 +113,7 @@ func (g *gate) turnedAway(ctx context.Context, n uint64, answer uint8) error {
 }
 
 // spins is how often an acquire looks again before it queues; pauseLength is how long it
-// looks away. Together they are about as long as one switch of goroutines, so that a
+// looks away, in cycles. Together they are shorter than one switch of goroutines, so that a
 // short critical section on another core costs no switch, and a long one little more.
 const (
 	spins       = 8
@@ -137,7 +137,7 @@ func (g *gate) spin(n uint64) bool {
 	}
 }
 
-// pause does nothing for about n nanoseconds.
+// pause does nothing for about n cycles of the processor.
 //
 //go:noinline
 func pause(n int) {
