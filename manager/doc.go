@@ -8,7 +8,7 @@
 //	})
 //
 // A [Claim] says what is wanted; [Claim.Acquire] waits for it and returns a [Lease], which has a fencing token, a context that ends
-// when the lease does, and a Release. [Claim.Do] does all three steps.
+// when the lease does, and a Release. [Claim.Do] does all three steps; [Manager.Lead] does them again after each loss.
 //
 // # What holds
 //

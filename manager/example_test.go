@@ -139,3 +139,18 @@ func ExampleLease_Context() {
 	// db max-hold
 	// true
 }
+
+func ExampleManager_Lead() {
+	m, _ := manager.New(memory.New())
+	ctx := context.Background()
+	defer func() { _ = m.Close(ctx) }()
+
+	err := m.Lead(ctx, "scheduler", func(ctx context.Context, term uint64) error {
+		fmt.Println("leading, with a token to send along:", term > 0)
+		return ctx.Err() // a real one works until ctx ends
+	})
+	fmt.Println("it resigned:", err)
+	// Output:
+	// leading, with a token to send along: true
+	// it resigned: <nil>
+}

@@ -1,0 +1,58 @@
+package manager
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Lead runs fn while this process is the leader: the holder of the lock of that name. It waits to become the leader and calls fn with
+// the fencing token of its term. If the leadership is lost while fn runs, Lead waits for fn to return, whatever it returns, stands for
+// leader again, and calls fn anew in its next term; meanwhile another process that leads under the same name runs its own. The lock is
+// released as soon as fn returns.
+//
+// The context of fn is ctx, ended also when the leadership is lost, with a *LostError as its cause. Fn must return soon
+// after that: the stop margin is all the time that it has before another process may lead. Whatever it
+// writes should carry the token, so that what it writes to can refuse a leader that was deposed without knowing.
+//
+// Lead returns what fn returned, if the leadership was not lost until then. It returns the error of ctx when that ends, and joined with it
+// what fn returned; and at once why fn could not be called: ErrClosed, ErrUnavailable and so on, as [Claim.Acquire] does. Only
+// after a loss, which a store out of reach may have caused, it goes on asking while the store is unavailable, every sixth
+// of a TTL. When Lead has returned, fn does not run, and nothing is held.
+func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Context, term uint64) error) error {
+	if ctx == nil || fn == nil {
+		return &InvalidError{Field: "context or function", Value: nil, Want: "not nil"}
+	}
+	deposed := false
+	for {
+		led := false
+		err := m.Lock(name).Do(ctx, func(ctx context.Context) error {
+			led = true
+			return fn(ctx, holder(ctx).Token())
+		})
+		var lost *LostError
+		switch {
+		case ctx.Err() != nil && led:
+			return errors.Join(opErr("lead", name, ended(ctx)), err)
+		case ctx.Err() != nil:
+			return err
+		case led && errors.As(err, &lost) && lost.Name == name && lost.Reason != ByClose:
+			deposed = true
+		case !led && deposed && errors.Is(err, ErrUnavailable):
+			m.pause(ctx) // the next Do sees whether ctx has ended
+		default:
+			return err
+		}
+	}
+}
+
+// pause waits for a sixth of a TTL, or for the end of ctx or of the manager.
+func (m *Manager) pause(ctx context.Context) {
+	t := time.NewTimer(m.cfg.ttl / attemptPart)
+	defer t.Stop()
+	select { // a tie does not matter: the caller looks again
+	case <-t.C:
+	case <-ctx.Done():
+	case <-m.life.Done():
+	}
+}
