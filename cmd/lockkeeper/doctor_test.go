@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
 func TestDoctorFindsAndRepairs(t *testing.T) {
@@ -45,6 +47,17 @@ func TestDoctorLeavesWhatIsInUse(t *testing.T) {
 	h.let()
 	start(t, in, "run", "--no-wait", "held", "--", "true").ends(0)
 	start(t, in, "run", "--no-wait", "over", "--", "true").ends(0)
+}
+
+func TestDoctorOfAServer(t *testing.T) {
+	s := redistest.Start(t, "--maxmemory", "100mb", "--maxmemory-policy", "allkeys-lru")
+	p := start(t, "redis://"+s.Addr, "doctor")
+	text := all(p)
+	p.ends(1)
+	for _, part := range []string{"ok       version: ", "failure  eviction: maxmemory-policy is allkeys-lru", "to mend it: CONFIG SET"} {
+		contains(t, text, part)
+	}
+	start(t, "redis://127.0.0.1:1", "doctor").ends(69)
 }
 
 func TestDoctorMisuse(t *testing.T) {
