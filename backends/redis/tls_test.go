@@ -1,0 +1,134 @@
+package redis_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+)
+
+// certify writes a certificate for the loopback address, which vouches for itself, and its key; it returns the files
+// and what trusts it.
+func certify(t testing.TB, until time.Time) (cert, key string, trust *x509.CertPool) {
+	t.Helper()
+	secret, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	like := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore: until.Add(-48 * time.Hour), NotAfter: until, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, like, like, secret.Public(), secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := x509.MarshalECPrivateKey(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trust = x509.NewCertPool()
+	trust.AddCert(parsed)
+	dir := t.TempDir()
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for file, block := range map[string]*pem.Block{
+		cert: {Type: "CERTIFICATE", Bytes: der}, key: {Type: "EC PRIVATE KEY", Bytes: raw},
+	} {
+		if err := os.WriteFile(file, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return cert, key, trust
+}
+
+func encrypted(t testing.TB, addr string, trust *x509.CertPool) *goredis.Client {
+	c := goredis.NewClient(&goredis.Options{Addr: addr, TLSConfig: &tls.Config{RootCAs: trust}})
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func TestLocksOverTLS(t *testing.T) {
+	t.Parallel()
+	cert, key, trust := certify(t, time.Now().Add(time.Hour))
+	s := redistest.StartTLS(t, cert, key)
+	b := newBed(t, s)
+	b.client = encrypted(t, s.Addr, trust)
+	a, c := b.open(), b.open(redis.WithHeartbeat(time.Minute)) // only the inbox brings the grant
+	g := b.acquire(a, mutex("n", time.Minute))
+	w := b.queue(c, mutex("n", time.Minute))
+	if r := b.renew(a, g, time.Minute); r.Err != nil {
+		t.Errorf("Renew: %v", r.Err)
+	}
+	b.release(a, g)
+	b.release(c, w.granted())
+}
+
+// A server that cannot be trusted is not used: no request is sent, in clear or otherwise, and few attempts are made.
+func TestServerThatCannotBeTrustedIsUnavailable(t *testing.T) {
+	t.Parallel()
+	_, _, stranger := certify(t, time.Now().Add(time.Hour))
+	cert, key, _ := certify(t, time.Now().Add(time.Hour))
+	good := redistest.StartTLS(t, cert, key)
+	oldCert, oldKey, oldTrust := certify(t, time.Now().Add(-time.Hour))
+	expired := redistest.StartTLS(t, oldCert, oldKey)
+	plain := redistest.Start(t)
+	for what, c := range map[string]struct {
+		server *redistest.Server
+		trust  *x509.CertPool
+	}{
+		"a certificate of somebody else": {good, stranger},
+		"an expired certificate":         {expired, oldTrust},
+		"a server that does not encrypt": {plain, stranger},
+	} {
+		t.Run(what, func(t *testing.T) {
+			p := c.server.NewProxy(t)
+			var hellos, clear atomic.Int64
+			p.Judge(func(b []byte) redistest.Verdict {
+				switch b[0] {
+				case 0x16: // a handshake
+					hellos.Add(1)
+				case 0x15: // an alert
+				default:
+					clear.Add(1)
+				}
+				return redistest.Pass
+			})
+			b := newBed(t, c.server)
+			_, err := open(t, encrypted(t, p.Addr, c.trust)).TryAcquire(b.ctx, mutex("n", time.Minute))
+			if !errors.Is(err, backends.ErrUnavailable) {
+				t.Errorf("TryAcquire: %v, want ErrUnavailable", err)
+			}
+			const most = 20 // each of two commands may be tried a few times
+			if n := hellos.Load(); n > most || clear.Load() > 0 {
+				t.Errorf("%d handshakes and %d requests in clear, want at most %d and none", n, clear.Load(), most)
+			}
+		})
+	}
+	t.Run("a client that does not encrypt", func(t *testing.T) {
+		b := newBed(t, good)
+		if _, err := b.open().TryAcquire(b.ctx, mutex("n", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
+			t.Errorf("TryAcquire: %v, want ErrUnavailable", err)
+		}
+	})
+}
