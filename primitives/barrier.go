@@ -124,7 +124,8 @@ func (b *Barrier) Wait(ctx context.Context) error {
 	}
 }
 
-// next puts the phase after p in place, unless somebody else has.
+// next puts the phase after p in place, unless somebody else has. Usually whoever came last to
+// p does; one who comes before it has done so does not wait for that.
 func (b *Barrier) next(p *phase) {
 	if b.phase.Load() == p {
 		b.phase.CompareAndSwap(p, b.newPhase())

@@ -223,6 +223,42 @@ func TestNoSignalIsSwallowedByACancel(t *testing.T) {
 	condAtRest(t, c)
 }
 
+// Who signals takes the mutex at the very moment when a Wait lets go of it, for it does not queue
+// but spins. A signal that came too early for the wait, and was missed, would leave it waiting.
+func TestNoSignalIsMissedWhileAWaitBegins(t *testing.T) {
+	var m Mutex
+	c := NewCond(&m)
+	n := rounds(100_000)
+	wanted, left := false, n
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for range n {
+			_ = m.Lock(t.Context())
+			for wanted = true; wanted; {
+				_ = c.Wait(t.Context())
+			}
+			m.Unlock()
+		}
+	})
+	for left > 0 {
+		for range 1000 {
+			if m.TryLock() {
+				signal := wanted
+				if wanted = false; signal {
+					left--
+				}
+				m.Unlock()
+				if signal {
+					c.Signal()
+				}
+			}
+		}
+		runtime.Gosched()
+	}
+	wg.Wait()
+	condAtRest(t, c)
+}
+
 // The cancel of the first races a signal. The second waits without end: it is woken if and only if
 // the first was not.
 func TestACancelRacesTheSignal(t *testing.T) {
