@@ -73,6 +73,7 @@ func TestDataLossIsNoticedAndTokensGoOn(t *testing.T) {
 	for what, lose := range map[string]func(b *bed) error{
 		"FLUSHALL": func(b *bed) error { return b.client.FlushAll(b.ctx).Err() },
 		"DEL":      func(b *bed) error { return b.client.Del(b.ctx, b.hash("n")).Err() },
+		"SWAPDB":   func(b *bed) error { return b.client.Do(b.ctx, "SWAPDB", 0, 1).Err() },
 		"RENAME":   func(b *bed) error { return b.client.Rename(b.ctx, b.hash("n"), "elsewhere").Err() },
 	} {
 		t.Run(what, func(t *testing.T) {
