@@ -2,6 +2,8 @@
 //
 //	go run ./examples/quickstart   locks on three levels: goroutines, names, processes
 //	go run ./examples/fencing      a stale writer is refused by what it writes to
+//	go run ./examples/service      an HTTP service whose job runs once at a time over all instances (Redis)
+//	go run ./examples/leader       leader election: the others stand by
 //	go run ./examples/actor        package actor by itself: a bounded queue of fetches
 //	go run ./examples/actor        a download queue: asks, backpressure, supervision, an orderly end
 //

@@ -65,6 +65,27 @@
 // passed, nobody in this process is granted the resource; afterwards only under a new grant of the store, with a larger token. Other processes cannot know;
 // for them the token is the protection.
 //
+// # Fenced writes
+//
+// A holder that was paused does not know that its lease has gone to another. What it writes to can know: it keeps the largest token that
+// it has seen, and refuses smaller ones. In a database the comparison belongs into the statement that writes (PostgreSQL, SQLite):
+//
+//	CREATE TABLE report (id text PRIMARY KEY, body text NOT NULL, fence bigint NOT NULL);
+//
+//	INSERT INTO report (id, body, fence) VALUES ($1, $2, $3)
+//	ON CONFLICT (id) DO UPDATE SET body = excluded.body, fence = excluded.fence WHERE report.fence <= excluded.fence;
+//
+// If no row was changed, a later holder has written: stop. A transaction of several statements begins by moving the fence of the
+// name, and is rolled back if that changes no row:
+//
+//	CREATE TABLE fence (name text PRIMARY KEY, token bigint NOT NULL);
+//
+//	INSERT INTO fence (name, token) VALUES ($1, $2)
+//	ON CONFLICT (name) DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token;
+//
+// The row stays locked until the transaction ends, so a later holder's first statement waits for it, and then wins. Tokens fit into
+// a signed 64-bit column. Compare them within one name only.
+//
 // # Owners
 //
 // The context of a lease, and the one that Do passes to its function, say who holds it. An Acquire with such a context is known to be nested: for the same name
