@@ -84,7 +84,10 @@ func (d *directory) intact() error {
 	return err
 }
 
-var errReplaced = errors.New("removed or replaced")
+var (
+	errReplaced   = errors.New("removed or replaced")
+	errNotRegular = errors.New("not a regular file")
+)
 
 // holds returns an error unless the directory has this very file under that name.
 func (d *directory) holds(name string, id fileID) error {

@@ -124,8 +124,6 @@ func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	return fd, identity(&st), nil
 }
 
-var errNotRegular = errors.New("not a regular file")
-
 // openOrCreate opens without O_CREAT first: in a sticky directory the kernel may refuse O_CREAT for a file of another
 // user although opening it is allowed.
 func openOrCreate(dir int, name string, create bool) (fd int, err error) {

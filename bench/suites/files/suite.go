@@ -39,7 +39,7 @@ func Suite() harness.Suite {
 type run = func(context.Context, harness.Budget) (harness.Metrics, error)
 
 func alone(dir string) harness.Case {
-	return harness.Case{
+	c := harness.Case{
 		Name:   "uncontended",
 		Models: "one process works on a file that nobody else touches now; ours also writes down a new token before each grant",
 		Sides: []harness.Side{
@@ -77,6 +77,9 @@ func alone(dir string) harness.Case {
 			{What: "Acquire + Release, without the manager", Metric: "ns/op", Ours: backend, Base: []string{peer}, NoTarget: true},
 		},
 	}
+	c.Sides = append(c.Sides, raw(dir)...)
+	c.Checks = append(c.Checks, rawChecks()...)
+	return c
 }
 
 func contended(dir string, n int) harness.Case {
