@@ -74,7 +74,9 @@
 // after the grant.
 //
 // The protocol is model-checked (model/gate.pml, which names the steps that the comments here
-// call "model: …"), with mistakes that are easy to make as mutants, which it catches.
+// call "model: …"), with mistakes that are easy to make as mutants, which it catches. A
+// stress test makes the same mistakes in the Go code, and catches them too. Not in
+// the model is the upgrade of a reader.
 //
 // # Design notes
 //
