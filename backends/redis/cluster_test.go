@@ -34,6 +34,7 @@ func startCluster(t testing.TB) *redistest.Server {
 }
 
 func TestContractInACluster(t *testing.T) {
+	t.Parallel()
 	s := startCluster(t)
 	backendtest.Run(t, func(t testing.TB) backendtest.Env {
 		prefix := s.Prefix()
@@ -66,6 +67,7 @@ func TestContractOverASharedPool(t *testing.T) {
 }
 
 func TestWaitReplicas(t *testing.T) {
+	t.Parallel()
 	primary := redistest.Start(t)
 	b := newBed(t, primary)
 	c := b.open(redis.WithWaitReplicas(1, 100*time.Millisecond))

@@ -16,6 +16,7 @@ import (
 // Over a failover a request may fail, a place may be lost, and so may a grant that the replica did not have; but the
 // client finds the new primary by itself, waiting requests survive, and tokens increase.
 func TestFailover(t *testing.T) {
+	t.Parallel()
 	primary := redistest.Start(t)
 	host, port := split(t, primary.Addr)
 	replica := redistest.Start(t, "--replicaof", host, port)

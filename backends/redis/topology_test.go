@@ -26,6 +26,23 @@ func (g *group) open(opts ...redis.Option) *redis.Backend {
 	return open(g, g.Cluster.Client(g), append([]redis.Option{redis.WithPrefix(g.prefix)}, opts...)...)
 }
 
+// listening waits until the client is subscribed, on whatever node: then it knows that its request is queued.
+func (g *group) listening(c *redis.Backend) {
+	g.Helper()
+	var nodes []*goredis.Client
+	for _, n := range append(append([]*redistest.Server(nil), g.Primaries...), g.Replicas...) {
+		nodes = append(nodes, n.Client(g))
+	}
+	g.until("the client listens", func() bool {
+		for _, n := range nodes {
+			if n.PubSubNumSub(g.ctx, c.Channel()).Val()[c.Channel()] == 1 {
+				return true
+			}
+		}
+		return false
+	})
+}
+
 // name returns a name that lives on the primary with this number.
 func (g *group) name(primary int) string {
 	for i := 0; ; i++ {
@@ -162,6 +179,7 @@ func slotWithoutAPrimary(g *group) {
 	here, gone := g.name(0), g.name(2)
 	held, lost := g.acquire(a, mutex(here, time.Minute)), g.acquire(a, mutex(gone, time.Minute))
 	w := g.queue(c, mutex(gone, time.Minute))
+	g.listening(c)
 	g.Primaries[2].Kill()
 	g.until("the others know", func() bool { return strings.Contains(g.client.ClusterNodes(g.ctx).Val(), "master,fail ") })
 	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
@@ -193,10 +211,9 @@ func primaryFailsOver(g *group) {
 	n := g.name(1)
 	held := g.acquire(a, mutex(n, time.Minute))
 	w := g.queue(c, mutex(n, time.Minute))
+	g.listening(c)
 	replica := g.Replicas[1].ClientOf(g, &goredis.Options{})
-	g.until("the replica is in step", func() bool {
-		return g.Primaries[1].Client(g).Wait(g.ctx, 1, time.Second).Val() == 1
-	})
+	inStep(g.bed, g.Primaries[1].Client(g), g.hash(n)+":step")
 	g.Primaries[1].Kill()
 	g.until("the replica is the primary", func() bool {
 		return strings.Contains(replica.Info(g.ctx, "replication").Val(), "role:master")
