@@ -50,8 +50,8 @@
 //
 // # In the client
 //
-// One actor, the desk, knows what the client waits for and holds. It does no I/O; commands run in tasks whose results
-// are messages to it.
+// One actor, the desk, knows what the client waits for and holds. It does no I/O; commands run in tasks, or on the goroutine of
+// the caller that waits for them, and their results are messages to it.
 //
 //	┌────────┐ granted ┌──────┐ released, lost
 //	│ asking │ ──────▶ │ held │ ──────────────▶ gone
@@ -82,6 +82,17 @@
 // Rejected: believing an offer's message without a claim. A forged message would make a holder, and the time of the
 // grant would be unknown, so that validity could not be counted.
 //
+// Rejected as well: an offer that holds for as long as the time of the waiter's last command plus a window, since the waiter knows when it sent
+// that. Its last sign of life may be a heartbeat old, so what is left of such a window is a matter of luck, and the waiter would have to claim
+// before it ends anyway: the command is only moved, out of sight of whoever counts, and every grant gets a second deadline to get wrong.
+// So a hand-off in strict order between two processes is a release, a message and a claim, and the command that queues again; the last one is what the
+// contract adds to the two: a releaser that wants the lock again at once says so by another call.
+//
+// A caller sends its own command, if a connection of its own kind is free (lane.go); otherwise a task does. A task costs
+// two goroutine switches each way, as much as the server takes for the script. The client library does not look
+// at a context while it reads, so the end of the context closes that connection: one caller has it at a time. A cluster has
+// no such connection, and neither has a client whose pool is shared.
+//
 // Everything can be repeated. A grant is known by its client's random number and a count; asking again for what was
 // granted brings the same token, releasing again what was released is no loss. So lost replies and the retries of
 // the client library do no harm. A request that is given up while its command may be on its way is forbidden for a minute:
@@ -103,7 +114,8 @@
 // their own, so that neither the application nor a crowd of callers can keep them from the server.
 //
 // A lone grant lives in one field of the hash and has a short path of its own in the scripts, for that is the common case; the
-// general rules (common.lua) would take twice the server's time. Rejected: a short path for more: it is twice the code
+// general rules (common.lua) would take several times the server's time. The short paths write that field, the last token and the last release,
+// and nothing that can be derived from them. Rejected: a short path for more: it is twice the code
 // to get wrong.
 //
 // All answers but a script's own "not held" leave a grant as it was: LOADING, READONLY, CLUSTERDOWN, TRYAGAIN, BUSY, OOM,
@@ -111,8 +123,15 @@
 // allowed when memory is exhausted, which makes the server allow the rest of the script. NOAUTH, NOPERM and WRONGPASS are
 // [backends.ErrPermission].
 //
+// While a slot of a cluster moves, a name in it is out of reach from the move of the first of its keys until the slot has its
+// new owner: the server refuses a script of whose keys some are elsewhere, or not there at all (TRYAGAIN). Nothing is lost
+// but time; a lease whose time to live is shorter than the move of its slot ends.
+//
 // A waiter survives the server's absence; a new request does not: it fails with ErrUnavailable, for nobody knows yet
 // whether it will ever be possible. If a waiter's place was lost meanwhile it queues again, and is told (Requeued).
+//
+// [Backend.Check] looks whether the server is fit for all this, without writing to it. Which rights are missing it asks the server
+// (redis.acl_check_cmd) rather than by trying, which would leave traces; so it needs no right of its own but eval and time.
 //
 // Use noeviction as maxmemory-policy: under volatile-ttl locks are the first to go. The client library writes failed dials
 // to its own logger, which redis.SetLogger of go-redis silences.
