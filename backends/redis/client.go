@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -65,6 +66,7 @@ func deriveSingle(c *redis.Client, o options) redis.Options {
 
 func deriveCluster(c *redis.ClusterClient, o options) redis.UniversalClient {
 	opt := *c.Options()
+	opt.Addrs = slices.Clone(opt.Addrs) // a client appends the nodes that it learns of
 	opt.ContextTimeoutEnabled = true
 	opt.ReadOnly, opt.RouteByLatency, opt.RouteRandomly = false, false, false // locks live on masters
 	opt.MinIdleConns = 0
