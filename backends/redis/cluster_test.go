@@ -34,7 +34,6 @@ func startCluster(t testing.TB) *redistest.Server {
 }
 
 func TestContractInACluster(t *testing.T) {
-	t.Parallel()
 	s := startCluster(t)
 	backendtest.Run(t, func(t testing.TB) backendtest.Env {
 		prefix := s.Prefix()
