@@ -44,6 +44,10 @@ test: redis-server ## all tests, race detector on, against a real redis-server (
 race: redis-server ## only the tests that look for races, ten times each: make race PKGS=./primitives
 	CI=true $(GO) test -race -short -count=10 -timeout 20m $(PKGS)
 
+.PHONY: long
+long: ## the tests that take minutes in full size: 100 000 grants with kills, 500 processes at once
+	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 20m -run 'TestHistoryWithKills|TestManyProcessesAtOnce' ./backends/file
+
 .PHONY: cover
 cover: redis-server ## coverage of all packages by all tests: coverage.txt, coverage.html
 	CI=true $(GO) test -coverpkg=./... -coverprofile=coverage.txt -timeout 10m $(PKGS)
