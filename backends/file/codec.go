@@ -124,7 +124,7 @@ func (t *table) appendBody(b []byte) []byte {
 }
 
 // write makes the entry's line. It is made once and then copied, by every process.
-func (e *entry) write(since time.Time, ownerWords string) {
+func (e *entry) write(s *stamp, since time.Time, ownerWords string) {
 	var room [256]byte
 	b := appendHex(room[:0], e.id.Client, 16)
 	b = append(b, '-')
@@ -134,7 +134,7 @@ func (e *entry) write(since time.Time, ownerWords string) {
 	b = append(b, " token "...)
 	b = strconv.AppendUint(b, e.token, 10)
 	b = append(b, " since "...)
-	b = since.UTC().AppendFormat(b, aboutTime)
+	b = s.append(b, since)
 	b = append(b, ownerWords...)
 	e.line = string(b)
 }

@@ -96,7 +96,7 @@ func (r *resource) grant(c *call) {
 	e := t.waiters[0]
 	t.waiters = slices.Delete(t.waiters, 0, 1)
 	e.token = r.mint(c.request.Tokens, now)
-	e.write(now, r.ownerWords(c.request.Owner))
+	e.write(&r.stamp, now, r.ownerWords(c.request.Owner))
 	t.holders = append(t.holders, e)
 	c.state = granted
 	r.waiters--
@@ -172,7 +172,7 @@ func (r *resource) describeQueued() {
 		if i < 0 {
 			continue
 		}
-		t.waiters[i].write(time.Now(), r.ownerWords(c.request.Owner))
+		t.waiters[i].write(&r.stamp, time.Now(), r.ownerWords(c.request.Owner))
 		for _, h := range t.holders {
 			other := func(e entry) bool { return e.id.Client != h.id.Client }
 			if !slices.ContainsFunc(t.waiters[:i], other) {

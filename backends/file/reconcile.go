@@ -53,7 +53,7 @@ func (r *resource) restore() {
 		if c.state == granted {
 			e.token = c.grant.Token
 		}
-		e.write(time.Now(), r.ownerWords(c.request.Owner))
+		e.write(&r.stamp, time.Now(), r.ownerWords(c.request.Owner))
 		r.turn.dirty = true
 		switch {
 		case c.state == granted && same && e.weight <= t.free():

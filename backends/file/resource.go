@@ -63,6 +63,7 @@ type resource struct {
 
 	owner backends.Owner // the last one seen, and what the table says of it
 	words string
+	stamp stamp
 }
 
 func newResource(b *Backend, name, stem string) *resource {
