@@ -29,12 +29,9 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 		}
 		r := &request{
 			Lease: Lease{from: o.from, outer: o.outer, hook: o.hook},
-			k:     k, kind: c.kind, try: o.try, cap: c.cap, weight: c.weight, until: instant(o.limit), handles: 1,
+			k:     k, kind: c.kind, try: o.try, cap: c.cap, weight: c.weight, until: instant(o.limit), handles: 1, ctx: ctx,
 		}
 		r.req = r
-		if !c.m.caps.Immediate {
-			r.ctx = ctx
-		}
 		k.mail.Deliver(acquire{r})
 		r.chore.do()
 		watched := o.outer != nil && r.signal.Load() != settled // it holds something and has to wait

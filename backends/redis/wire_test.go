@@ -23,7 +23,7 @@ func TestTokensKeepAllTheirDigits(t *testing.T) {
 	for i := range uint64(3) {
 		g := b.acquire(c, mutex("n", time.Minute))
 		if g.Token != last+1+i {
-			t.Errorf("token %d, want %d", g.Token, uint64(last+1+i))
+			t.Errorf("token %d, want %d", g.Token, last+1+i)
 		}
 		if s := b.inspect(c, "n"); s.Token != g.Token || s.Holders[0].Token != g.Token {
 			t.Errorf("Inspect shows %+v, want token %d", s, g.Token)

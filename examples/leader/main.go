@@ -43,7 +43,7 @@ func main() {
 
 // stand is one instance: it leads whenever it is its turn, until ctx ends.
 func stand(ctx context.Context, out io.Writer, addr string) error {
-	client := goredis.NewClient(&goredis.Options{Addr: addr})
+	client := goredis.NewUniversalClient(&goredis.UniversalOptions{Addrs: []string{addr}})
 	defer client.Close()
 	store, err := redis.New(client)
 	if err != nil {

@@ -37,7 +37,7 @@ func main() {
 
 // serve runs one instance until ctx ends.
 func serve(ctx context.Context, addr, listen string) (err error) {
-	client := goredis.NewClient(&goredis.Options{Addr: addr})
+	client := goredis.NewUniversalClient(&goredis.UniversalOptions{Addrs: []string{addr}})
 	defer client.Close()
 	locks, err := open(client, "service on "+listen)
 	if err != nil {
