@@ -10,6 +10,7 @@ import (
 
 // ask is the request of this process that stands before the store.
 type ask struct {
+	last    uint64 // the number of the last request that had come when it was sent
 	weight  int64
 	try     bool
 	cancel  context.CancelFunc
@@ -48,17 +49,17 @@ func (k *keeper) ask(r *request) {
 	if k.m.caps.Immediate {
 		g, err := k.m.store.TryAcquire(context.Background(), q)
 		if err == nil {
-			k.give(g)
+			k.give(g, k.uses)
 			return
 		}
 		if r.try || !errors.Is(err, ErrBusy) {
-			k.disappoint(&ask{weight: r.weight, try: r.try}, err)
+			k.disappoint(&ask{last: k.uses, weight: r.weight, try: r.try}, err)
 			return
 		}
 	}
 	if k.m.prompt != nil && !k.rivals { // where others waited last time, they mostly do so now
 		if g, ok := k.m.prompt.TryAcquireNow(q); ok {
-			k.give(g)
+			k.give(g, k.uses)
 			return
 		}
 	}
@@ -66,7 +67,7 @@ func (k *keeper) ask(r *request) {
 		return
 	}
 	ctx, cancel := context.WithCancel(k.m.life)
-	a := &ask{weight: r.weight, try: r.try, cancel: cancel}
+	a := &ask{last: k.uses, weight: r.weight, try: r.try, cancel: cancel}
 	k.asking = a
 	k.mail.Go(func() message {
 		defer cancel()
@@ -93,7 +94,7 @@ func (k *keeper) answered(msg *answered) {
 		return
 	}
 	if msg.err == nil {
-		k.give(msg.grant)
+		k.give(msg.grant, msg.ask.last)
 		early := k.early
 		k.early = nil
 		for _, e := range early {
@@ -117,7 +118,7 @@ func (k *keeper) disappoint(a *ask, err error) {
 			k.refuse(head, ErrBusy, &k.counters.Busy)
 		}
 	case errors.Is(err, ErrMismatch), errors.Is(err, ErrTooLarge), errors.Is(err, ErrInvalid), errors.Is(err, ErrPermission):
-		if head.weight == a.weight {
+		if k.suits(head, a.weight, a.last) {
 			k.queue.remove(head)
 			k.refuse(head, err, &k.counters.Failed)
 		}
@@ -131,19 +132,26 @@ func (k *keeper) disappoint(a *ask, err error) {
 	}
 }
 
+// suits reports whether the request can take a grant of this weight that was asked for when last was the latest to have come.
+// A shared grant is only for those who had come by then: the store may have granted a larger token to somebody else since, who
+// may even have released before this request came. Nobody can have done that with the whole resource.
+func (k *keeper) suits(r *request, weight int64, last uint64) bool {
+	return r != nil && r.weight == weight && (weight == k.cap || r.number <= last)
+}
+
 // give passes a grant of the store to the waiters it suits, or back.
-func (k *keeper) give(b backends.Grant) {
+func (k *keeper) give(b backends.Grant, last uint64) {
 	now := k.m.now()
 	g := k.newGrant(b, now)
 	if k.expires() && now >= g.valid-k.spare() {
 		k.yield(g, nil)
-		if head := k.queue.head; head != nil && head.weight == b.Weight {
+		if head := k.queue.head; k.suits(head, b.Weight, last) {
 			k.queue.remove(head)
 			k.refuse(head, &causeError{ErrUnavailable, errTooLate}, &k.counters.Failed)
 		}
 		return
 	}
-	for r := k.queue.head; r != nil && r.weight == b.Weight; r = k.queue.head {
+	for r := k.queue.head; k.suits(r, b.Weight, last); r = k.queue.head {
 		k.queue.remove(r)
 		if k.seat(r, g, now) {
 			return

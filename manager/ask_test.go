@@ -3,11 +3,13 @@ package manager
 import (
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
 func TestOneRequestStandsBeforeTheStoreHoweverManyWait(t *testing.T) {
@@ -119,4 +121,72 @@ func (odd) Acquire(context.Context, backends.Request) (backends.Grant, error) {
 
 func (o odd) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
 	return o.Acquire(ctx, r)
+}
+
+// late is a store whose grants take their time to arrive.
+type late struct {
+	backends.Backend
+	granted, deliver chan struct{}
+}
+
+func (s *late) Capabilities() backends.Capabilities {
+	c := s.Backend.Capabilities()
+	c.Immediate = false
+	return c
+}
+
+func (s *late) TryAcquire(context.Context, backends.Request) (backends.Grant, error) {
+	return backends.Grant{}, backends.ErrBusy
+}
+
+func (s *late) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
+	g, err := s.Backend.Acquire(ctx, r)
+	if err == nil {
+		s.granted <- struct{}{}
+		<-s.deliver
+	}
+	return g, err
+}
+
+// A reader's grant is on its way when the reader gives up. Another process reads and is done; then a second reader comes here. It
+// must not get the old grant: its token would be smaller than one that it could already have seen.
+func TestSharedGrantIsNotForThoseWhoComeLater(t *testing.T) {
+	store := memory.New()
+	slow := &late{store, make(chan struct{}), make(chan struct{})}
+	here, there := newManager(t, slow), newManager(t, store.Peer())
+	ctx, cancel := context.WithCancel(context.Background())
+	first := make(chan error)
+	go func() {
+		_, err := here.RWLock("n").Read().Acquire(ctx)
+		first <- err
+	}()
+	<-slow.granted
+	cancel()
+	if err := <-first; !errors.Is(err, context.Canceled) {
+		t.Fatalf("Acquire: %v, want canceled", err)
+	}
+	other, err := there.RWLock("n").Read().Acquire(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustRelease(t, other)
+
+	second := make(chan *Lease)
+	go func() {
+		l, err := here.RWLock("n").Read().Acquire(context.Background())
+		if err != nil {
+			t.Error(err)
+		}
+		second <- l
+	}()
+	for here.Stats().Waiting == 0 {
+		runtime.Gosched()
+	}
+	slow.deliver <- struct{}{}
+	go func() { <-slow.granted; slow.deliver <- struct{}{} }()
+	l := <-second
+	if l.Token() <= other.Token() {
+		t.Errorf("token %d after %d", l.Token(), other.Token())
+	}
+	mustRelease(t, l)
 }

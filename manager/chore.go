@@ -52,7 +52,7 @@ func (k *keeper) try(r *request, q backends.Request) bool {
 		return false
 	}
 	ctx, cancel := context.WithCancel(r.ctx)
-	a := &ask{weight: r.weight, try: r.try, cancel: cancel}
+	a := &ask{last: k.uses, weight: r.weight, try: r.try, cancel: cancel}
 	if !k.lend(&r.chore, func() message {
 		defer cancel()
 		g, err := k.m.store.TryAcquire(ctx, q)

@@ -131,6 +131,7 @@ func (k *keeper) receive(msg message) {
 // acquire queues the request and serves the queue, unless it can be refused at once.
 func (k *keeper) acquire(r *request) {
 	k.uses++
+	r.number = k.uses
 	switch {
 	case k.retired:
 		r.refuse(errRetired) // abandoned: nobody waits for the answer, and nobody counts
@@ -203,7 +204,7 @@ func (k *keeper) deny(r *request, err error) {
 // reconsider gives up what is held or asked for somebody who does not wait any more.
 func (k *keeper) reconsider() {
 	head := k.queue.head
-	if a := k.asking; a != nil && !a.dropped && (head == nil || head.weight != a.weight || head.try != a.try) {
+	if a := k.asking; a != nil && !a.dropped && (!k.suits(head, a.weight, a.last) || head.try != a.try) {
 		a.dropped = true
 		a.cancel()
 	}

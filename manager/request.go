@@ -48,6 +48,7 @@ type request struct {
 	wall    atomic.Int64 // the same on the wall clock, in ns since 1970
 
 	// Owned by the keeper.
+	number     uint64 // of those that came to the keeper
 	place      place
 	waited     bool // it had to queue
 	owes       bool // straying: its grant is still to be given back
