@@ -30,7 +30,12 @@ func TestMain(m *testing.M) {
 		os.Exit(run(c.Args, streams{os.Stdin, os.Stdout, os.Stderr}))
 		return nil
 	})
-	goleak.VerifyTestMain(server.Main(m))
+	proctest.HeedSignals()
+	goleak.VerifyTestMain(server.Main(m),
+		// os/signal keeps one goroutine for good once a program has asked for signals.
+		goleak.IgnoreTopFunction("os/signal.signal_recv"),
+		goleak.IgnoreTopFunction("os/signal.loop"),
+	)
 }
 
 // patience bounds how long a test waits for what must come; it is no measure of speed.

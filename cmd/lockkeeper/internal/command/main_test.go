@@ -4,9 +4,12 @@ import (
 	"testing"
 
 	"go.uber.org/goleak"
+
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
 func TestMain(m *testing.M) {
+	proctest.HeedSignals()
 	goleak.VerifyTestMain(m,
 		// os/signal keeps one goroutine for good once a program has asked for signals.
 		goleak.IgnoreTopFunction("os/signal.signal_recv"),
