@@ -34,7 +34,8 @@
 //
 // An error of an acquire is either the end of its context (then [errors.Is] finds ctx.Err() in it,
 // and also the cause, if there is one) or [ErrTooLarge]. A nil context is refused with an error
-// too. A negative number of permits is a mistake, and panics.
+// too. A negative number of permits is a mistake, and panics. A [Barrier] that somebody has given
+// up is [ErrBroken] for all its parties.
 //
 // In a [testing/synctest] bubble a waiting acquire is durably blocked.
 //
@@ -70,8 +71,8 @@
 // To cancel is to ask the keeper to leave: it answers that the waiter is gone, or that it had been
 // granted before, and then the waiter passes the permits on. So there is no race between
 // grant and cancel that anybody would have to win: the keeper's turn orders them. The
-// end of the context is preferred in every tie, so nil means that ctx was not done
-// after the grant.
+// end of the context is preferred in every tie over a lock, so nil means that ctx was not done
+// after the grant. [Cond.Wait] and [Barrier.Wait] decide their ties otherwise, and say how.
 //
 // The protocol is model-checked (model/gate.pml, which names the steps that the comments here
 // call "model: …"), with mistakes that are easy to make as mutants, which it catches. A
