@@ -102,6 +102,8 @@
 //	the ask                 TestAReplyGivenAwayBeforeTheAskIsRefused
 //	accounts                accepted = handled + dead letters
 //	                        TestTellsAreConservedExactly, TestAcceptedIsHandledPlusDeadLetters
+//	starved scheduler       nothing spins; everything comes through
+//	                        TestAStarvedSchedulerHoldsNothingUp
 //	all of this at once     TestRandomSequences, FuzzSequences
 //
 // A Tell that runs at the same time as Stop or Drain may return nil and become a dead letter.
