@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -18,9 +19,10 @@ import (
 
 // The names of the sides.
 const (
-	ours    = "manager over files"
-	backend = "backend alone"
-	peer    = clients.Flock
+	ours      = "manager over files"
+	oursSmall = "the same, small heap"
+	backend   = "backend alone"
+	peer      = clients.Flock
 )
 
 // Suite returns the suite. Its files lie in a directory of its own, which is gone afterwards.
@@ -83,18 +85,33 @@ func alone(dir string) harness.Case {
 }
 
 func contended(dir string, n int) harness.Case {
+	mine := clients.Spec{Library: clients.File, Store: filepath.Join(dir, "ours"), Name: "contended"}
 	return harness.Case{
 		Name:   fmt.Sprintf("%d goroutines of one process", n),
-		Models: "requests to one server that all want the same file",
+		Models: "requests to one server, with a heap of 64 MB, that all want the same file",
 		Sides: []harness.Side{
-			{Name: ours, Run: each(n, clients.Spec{Library: clients.File, Store: filepath.Join(dir, "ours"), Name: "contended"})},
-			{Name: peer, Run: each(n, clients.Spec{Library: clients.Flock, Store: filepath.Join(dir, "peers"), Name: "contended"})},
+			{Name: ours, Run: withHeap(each(n, mine))},
+			{Name: oursSmall, Run: each(n, mine)},
+			{Name: peer, Run: withHeap(each(n, clients.Spec{Library: clients.Flock, Store: filepath.Join(dir, "peers"), Name: "contended"}))},
 		},
 		Checks: []harness.Check{
 			{What: fmt.Sprintf("%d goroutines of one process", n), Metric: "grants/s", Ours: ours, Base: []string{peer}, Direction: harness.AtLeast, Bound: 2},
 			{What: fmt.Sprintf("%d goroutines of one process, Jain index", n), Metric: "jain", Ours: ours, Direction: harness.AtLeast, Bound: 0.99},
 			{What: fmt.Sprintf("%d goroutines of one process, Jain index", n), Metric: "jain", Ours: ours, Base: []string{peer}, Direction: harness.AtLeast, NoTarget: true},
+			{What: "the same with a heap of 4 MB: always collecting", Metric: "jain", Ours: oursSmall, Direction: harness.AtLeast, NoTarget: true},
 		},
+	}
+}
+
+// withHeap gives the process a heap of the size that a server's has. Go's collector begins at 4 MB, which this load fills every few
+// milliseconds, and while it runs the runtime stops goroutines to have them help: whoever helps does not stand in
+// the queue, and gets less than the others although nobody in the queue is ever overtaken.
+func withHeap(r run) run {
+	return func(ctx context.Context, b harness.Budget) (harness.Metrics, error) {
+		heap := make([]byte, 64<<20) // without pointers and never touched: it costs nothing but the number
+		defer runtime.KeepAlive(heap)
+		runtime.GC() // it counts from now on
+		return r(ctx, b)
 	}
 }
 
