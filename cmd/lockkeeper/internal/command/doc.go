@@ -8,15 +8,16 @@
 // In the foreground of a terminal the command stays in the process group of the job, as a shell started it:
 // the terminal sends ^C, ^\ and ^Z to all of the job, and so to the command, and they are not sent twice. When the lease is
 // lost, only the command itself is signalled, for the job may hold others' processes: a script, a pipeline.
-// Otherwise (cron, a service, a background job) the command gets a process group of its own, and what it started is
-// signalled together with it.
+// Otherwise (cron, a service, a background job) the command gets a process group apart, led by its guard (below), and what it
+// started is signalled together with it.
 //
 // # Death of this process
 //
 // A command must not run on without its lock, even if this process is killed with SIGKILL. Two things see to that:
 //
-//   - A guard, a shell that waits on a pipe from this process, kills the command and, where it has a process group of its
-//     own, all that it started, when the pipe ends without a word.
+//   - A guard, a shell that waits on a pipe from this process, kills the command and, where that has a process group apart,
+//     all that it started, when the pipe ends without a word. Since it leads that group, it guards the command from its
+//     beginning; in the foreground, where it must be told the command's number first, from a moment later.
 //   - On Linux the kernel kills the command when the thread that started it ends, however it ends; so [Run] keeps its
 //     goroutine on one thread until the command has ended. This is in force from the command's first instruction. The
 //     kernel drops it for a command that changes its privileges.

@@ -8,11 +8,11 @@ import (
 	"testing"
 )
 
-// victim starts a process in a group of its own and returns it.
-func victim(t *testing.T) *exec.Cmd {
+// victim starts a process in the group of leader, or if that is 0, in one of its own, and returns it.
+func victim(t *testing.T, leader int) *exec.Cmd {
 	t.Helper()
 	cmd := exec.Command("sleep", "1000")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pgid: leader}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -33,32 +33,86 @@ func signalOf(t *testing.T, cmd *exec.Cmd) syscall.Signal {
 	return status.Signal()
 }
 
+// orphan does to the guard what the death of this process would.
+func (g *guard) orphan() {
+	g.in.Close()
+	g.out.Close()
+}
+
+// collect waits for the guard's end, and says how it came.
+func (g *guard) collect(t *testing.T) syscall.WaitStatus {
+	t.Helper()
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(g.pid, &status, 0, nil); err != nil {
+		t.Error(err)
+	}
+	return status
+}
+
 func TestGuardKillsWhenItsKeeperDies(t *testing.T) {
-	for name, target := range map[string]func(pid int) int{
-		"a process": func(pid int) int { return pid },
-		"a group":   func(pid int) int { return -pid },
+	g := newGuard()
+	if g == nil {
+		t.Fatal("no guard: is there no /bin/sh?")
+	}
+	v := victim(t, 0)
+	g.protect(v.Process.Pid)
+	g.orphan()
+	if got := signalOf(t, v); got != syscall.SIGKILL {
+		t.Errorf("ended by %v, want SIGKILL", got)
+	}
+	if status := g.collect(t); !status.Exited() {
+		t.Errorf("the guard's status is %x", status)
+	}
+}
+
+// Its keeper may die before it knows what it has started, and before the guard has begun to look.
+func TestGuardKillsItsGroupUntold(t *testing.T) {
+	for name, signals := range map[string][]syscall.Signal{
+		"at once":       nil,
+		"after signals": {syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2},
 	} {
 		g := newGuard()
-		if g == nil {
-			t.Fatal("no guard: is there no /bin/sh?")
+		g.protect(ownGroup)
+		for _, s := range signals {
+			g.arm()
+			if err := syscall.Kill(-g.leads(), s); err != nil {
+				t.Error(err)
+			}
 		}
-		v := victim(t)
-		g.protect(target(v.Process.Pid))
-		g.in.Close() // as the death of this process would
-		if got := signalOf(t, v); got != syscall.SIGKILL {
-			t.Errorf("%s: ended by %v, want SIGKILL", name, got)
+		a, b := victim(t, g.leads()), victim(t, g.leads())
+		g.orphan()
+		for _, v := range []*exec.Cmd{a, b} {
+			if got := signalOf(t, v); got != syscall.SIGKILL {
+				t.Errorf("%s: ended by %v, want SIGKILL", name, got)
+			}
 		}
-		var status syscall.WaitStatus
-		if _, err := syscall.Wait4(g.pid, &status, 0, nil); err != nil {
-			t.Error(err)
+		if status := g.collect(t); status.Signal() != syscall.SIGKILL {
+			t.Errorf("%s: the guard's status is %x", name, status)
 		}
 	}
 }
 
-func TestDismissedGuardKillsNobody(t *testing.T) {
-	v := victim(t)
+// A guard that was killed still holds the number of its group.
+func TestGroupOfADeadGuardIsStillItsOwn(t *testing.T) {
 	g := newGuard()
-	g.protect(-v.Process.Pid)
+	if err := syscall.Kill(g.pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	v := victim(t, g.leads())
+	if err := syscall.Kill(-g.leads(), syscall.SIGTERM); err != nil {
+		t.Error(err)
+	}
+	if got := signalOf(t, v); got != syscall.SIGTERM {
+		t.Errorf("ended by %v, want our SIGTERM", got)
+	}
+	g.arm() // does not wait for one that will never be ready
+	g.dismiss()
+}
+
+func TestDismissedGuardKillsNobody(t *testing.T) {
+	g := newGuard()
+	g.protect(ownGroup)
+	v := victim(t, g.leads())
 	g.dismiss()
 	newGuard().dismiss() // one that was never told a target
 	if err := v.Process.Signal(syscall.SIGTERM); err != nil {

@@ -53,37 +53,41 @@ func Run(c Command) (Result, error) {
 	signal.Notify(children, unix.SIGCHLD)
 	defer signal.Stop(children)
 
-	g := newGuard()
-	defer g.dismiss()
-	p, err := start(c)
-	if err != nil {
+	p := &process{guard: newGuard(), apart: !inForeground()}
+	defer p.guard.dismiss()
+	if p.apart {
+		p.guard.protect(ownGroup)
+	}
+	if err := p.start(c); err != nil {
 		return Result{}, err
 	}
-	g.protect(p.target())
+	if !p.apart {
+		p.guard.protect(p.pid)
+	}
 	return p.wait(c, children), nil
 }
 
-// process is a command that was started and whose status was not collected yet.
+// process is a command whose status was not collected yet.
 type process struct {
 	pid   int
-	group bool // it leads a process group of its own
+	guard *guard
+	apart bool // in a process group that is not ours: its guard's, or without one its own
 	lost  bool
 }
 
-func start(c Command) (*process, error) {
+func (p *process) start(c Command) error {
 	path, err := Find(c.Argv[0])
 	if err != nil {
-		return nil, err
+		return err
 	}
-	group := !inForeground()
 	files := []*os.File{c.Files[0], c.Files[1], c.Files[2]}
-	p, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Env: c.Env, Files: files, Sys: attributes(group)})
+	started, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Env: c.Env, Files: files, Sys: attributes(p.apart, p.guard.leads())})
 	if err != nil {
-		return nil, startError(err)
+		return startError(err)
 	}
-	pid := p.Pid
-	_ = p.Release() // its status is collected below, by number: os.Process cannot tell a stop from an end
-	return &process{pid: pid, group: group}, nil
+	p.pid = started.Pid
+	_ = started.Release() // its status is collected below, by number: os.Process cannot tell a stop from an end
+	return nil
 }
 
 // wait returns when the command has ended. The order in which the select finds things ready does not matter: the loop
@@ -144,11 +148,11 @@ func (p *process) terminate(c Command) <-chan time.Time {
 	return time.After(c.Grace)
 }
 
-// sweep ends what a command that lost its lease has left of its group. The command's status was collected, but the number
-// of a group is not given out again while it has a member; and if it has none, no process can have got
-// the number in this moment, since numbers are given out in turn.
+// sweep ends what a command that lost its lease has left of its group. The number is still that group's: its leader is the guard, whose
+// status was not collected; or, without a guard, the command, and then it is not given out again while the group has
+// a member, and hardly at once if it has none, since numbers are given out in turn.
 func (p *process) sweep() {
-	if p.lost && p.group {
+	if p.lost && p.apart {
 		p.send(unix.SIGKILL)
 	}
 }
@@ -161,15 +165,15 @@ func (p *process) pass(s os.Signal) {
 	}
 	switch sig {
 	case unix.SIGTSTP:
-		if p.group {
+		if p.apart {
 			p.send(unix.SIGTSTP)
 		}
 		Pause()
-		if p.group {
+		if p.apart {
 			p.send(unix.SIGCONT)
 		}
 	case unix.SIGINT, unix.SIGQUIT:
-		if p.group {
+		if p.apart {
 			p.send(sig)
 		}
 	default:
@@ -177,18 +181,23 @@ func (p *process) pass(s os.Signal) {
 	}
 }
 
-// send signals the command, and its group if it has one of its own. The number is the command's for certain: only
+// send signals the command, and all of its group if that is not ours. The number is the command's for certain: only
 // collect, on this same goroutine, gives it back to the system (but see sweep).
 func (p *process) send(sig syscall.Signal) {
+	p.guard.arm()
 	_ = unix.Kill(p.target(), sig) // fails if nobody is left
 }
 
 // target is what kill takes for the command: a group has a negative number.
 func (p *process) target() int {
-	if p.group {
+	switch {
+	case !p.apart:
+		return p.pid
+	case p.guard != nil:
+		return -p.guard.leads()
+	default:
 		return -p.pid
 	}
-	return p.pid
 }
 
 // inForeground reports whether this process is in the foreground group of its controlling terminal.
