@@ -69,7 +69,7 @@ func (c *Cond) Wait(ctx context.Context) error {
 	if ctx == nil {
 		return errNilContext
 	}
-	if c.mutex.gate.word.Load()&limit != limit {
+	if c.mutex.gate.word.Load()&inUse != limit {
 		panic("primitives: Wait of Cond whose Mutex is not locked")
 	}
 	if ctx.Err() != nil {
@@ -129,8 +129,8 @@ func (c *Cond) leave(s *waiter) uint8 {
 
 func (c *Cond) push(w *waiter) {
 	for {
-		w.mail = c.inbox.Load()
-		if c.inbox.CompareAndSwap(w.mail, w) {
+		w.next = c.inbox.Load()
+		if c.inbox.CompareAndSwap(w.next, w) {
 			return
 		}
 	}
@@ -159,10 +159,11 @@ func (k *condKeeper) Turn() { (*Cond)(k).turn() }
 func (c *Cond) turn() {
 	var oldest *waiter
 	for w := c.inbox.Swap(nil); w != nil; {
-		w.mail, oldest, w = oldest, w, w.mail
+		w.next, oldest, w = oldest, w, w.next
 	}
 	for w := oldest; w != nil; {
-		next := w.mail // before w is somebody else's
+		next := w.next // before w is somebody else's
+		w.next = nil
 		c.receive(w)
 		w = next
 	}

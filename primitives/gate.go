@@ -11,20 +11,28 @@ import (
 //
 //	63       62      61                                0
 //	┌────────┬──────┬──────────────────────────────────┐
-//	│ queued │ mail │ permits in use (0 … limit)       │
+//	│ queued │ mail │ permits in use (0 … limit, more  │
+//	│        │      │ only while there are phantoms)   │
 //	└────────┴──────┴──────────────────────────────────┘
 //
 // One comparison, word <= limit-n, asks all three questions of the fast path: is nobody
 // queued, is no mail on its way, do n permits fit.
+//
+// Readers enter and leave by an addition, which cannot fail, so many of them do not hold each
+// other up. One that learns only from its result that it must not enter takes it back. Until
+// then it is a phantom: a permit in use that nobody has. Whoever sees it waits as if for a
+// reader, and its taking back is like a release. Above limit there is room for phantoms.
 const (
 	// queued: somebody waits. Nobody enters but through the keeper.
 	queued uint64 = 1 << 63
 	// mail: somebody has posted to the inbox since the keeper last looked. It keeps the keeper
 	// from going home (clearing queued) past a waiter that has just arrived.
 	mail uint64 = 1 << 62
+	// inUse: the bits that count the permits in use.
+	inUse = mail - 1
 	// limit: the permits of every gate. A mutex and a writer take them all. A semaphore of n
 	// keeps the other limit-n from everybody, see gate.withheld.
-	limit = mail - 1
+	limit = inUse / 2
 )
 
 // A gate is what stands behind every lock of this package: permits, and a queue of those who
@@ -37,12 +45,13 @@ const (
 //
 // Invariants:
 //
-//	I1  word&limit = permits held + permits given to waiters not yet awake
-//	    + withheld + permits in the hands of the turn.
-//	I2  permits are taken only by a compare-and-swap of a word without flags, or by the turn
-//	    while queued is set: never by both.
+//	I1  word&inUse = permits held + permits given to waiters not yet awake
+//	    + withheld + permits in the hands of the turn + phantoms.
+//	I2  permits are taken only by a swap of or an addition to a word without flags in which they
+//	    fit, or by the turn while queued is set: never by both.
 //	I3  somebody is in the line ⇒ queued is set.
-//	I4  nobody has the turn, nobody woke the keeper ⇒ the front of the line does not fit.
+//	I4  nobody has the turn, nobody woke the keeper or is about to ⇒ the front of the line does
+//	    not fit. Who gives back permits while a flag is set is about to.
 //	I5  every waiter is answered exactly once, by the turn; and removed from the line before.
 //	I6  reserve > withheld ⇒ queued is set, and free permits go to the reserve first.
 //
@@ -154,7 +163,7 @@ func (g *gate) tryAcquire(n uint64) bool {
 			if g.word.CompareAndSwap(s, s+n) { // model: enter
 				return true
 			}
-		case s&limit > limit-n:
+		case s&inUse > limit-n:
 			return false // they are not free, whoever may be queued
 		default:
 			// They are free, yet flags are set. Either the permits are about to go to somebody queued,
@@ -168,7 +177,7 @@ func (g *gate) tryAcquire(n uint64) bool {
 func (g *gate) release(n uint64) bool {
 	for {
 		s := g.word.Load()
-		if s&limit < n || s&limit-n < g.withheld.Load() {
+		if s&inUse < n || s&inUse-n < g.withheld.Load() {
 			// More than held, or the two words were read around a Resize. The keeper sees both.
 			return g.ask(returning, n) == granted
 		}
@@ -192,13 +201,22 @@ func (g *gate) release(n uint64) bool {
 	}
 }
 
+// free is how many permits can be given out: those that the word s does not show in use, and
+// those of the pot.
+func free(s, pot uint64) uint64 {
+	if s &= inUse; s < limit+pot {
+		return limit + pot - s
+	}
+	return 0 // there are phantoms
+}
+
 // handOver gives n permits that the caller brings back straight to the front of the line, if
 // that wants exactly them and its going changes nothing for those behind it: a mutex from
 // hand to hand. Then it leaves the keeper and reports true. The word does not change.
 func (g *gate) handOver(n uint64) bool {
 	w := g.line.front
 	if w == nil || w.n != n || w.next == nil || g.reserve.Load() != g.withheld.Load() ||
-		w.next.n <= limit-g.word.Load()&limit {
+		w.next.n <= free(g.word.Load(), 0) {
 		return false
 	}
 	g.line.remove(w) // model: handover
@@ -216,8 +234,8 @@ func (g *gate) handOver(n uint64) bool {
 func (g *gate) post(w *waiter) {
 	k, n := w.kind, w.n // once pushed, a leaving is no longer ours
 	for {
-		w.mail = g.inbox.Load()
-		if g.inbox.CompareAndSwap(w.mail, w) { // model: push
+		w.next = g.inbox.Load()
+		if g.inbox.CompareAndSwap(w.next, w) { // model: push
 			break
 		}
 	}
@@ -227,7 +245,7 @@ func (g *gate) post(w *waiter) {
 	}
 	// If w fits, perhaps nobody else will look: whoever had the permits may have released them
 	// before w was there. If it does not, a release will come, see queued, and look.
-	if s&limit <= limit-n || k != acquiring {
+	if s&inUse <= limit-n || k != acquiring {
 		g.knock()
 	}
 }

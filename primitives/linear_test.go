@@ -13,8 +13,9 @@ import (
 
 // A call is one operation of a history, on n permits.
 type call struct {
-	op string // acquire, try, release, downgrade
-	n  int64
+	op string // acquire, try, release, downgrade, upgrade, tryUpgrade
+	n  int64  // of a downgrade or upgrade: how many the client has before
+	to int64  // and after
 }
 
 // permits is the sequential specification of a semaphore of size permits: its state is how many
@@ -30,7 +31,11 @@ func permits(size int64, strict bool) porcupine.Model {
 			case c.op == "release":
 				return held >= c.n, held - c.n
 			case c.op == "downgrade":
-				return held == size, int64(1)
+				return held >= c.n && (c.n != size || held == size), held - c.n + c.to
+			case c.op == "upgrade" || c.op == "tryUpgrade" && output.(bool):
+				return held == c.n, c.to // no reader is left, and what was held was held throughout
+			case c.op == "tryUpgrade":
+				return held >= c.n && (!strict || held > c.n), held
 			case output.(bool):
 				return held+c.n <= size, held + c.n
 			default:
@@ -53,7 +58,7 @@ func (r *recorder) do(client int, c call, f func() bool) bool {
 	from := time.Since(r.start)
 	ok := f()
 	to := time.Since(r.start)
-	if ok || c.op == "try" {
+	if ok || c.op == "try" || c.op == "tryUpgrade" {
 		r.mu.Lock()
 		r.history = append(r.history, porcupine.Operation{
 			ClientId: client, Input: c, Output: ok, Call: from.Nanoseconds(), Return: to.Nanoseconds(),
@@ -65,10 +70,15 @@ func (r *recorder) do(client int, c call, f func() bool) bool {
 
 // lock is what the histories are recorded of: a semaphore, or what can be seen as one.
 type lock struct {
-	acquire   func(ctx context.Context, n int64) error
-	try       func(n int64) bool
-	release   func(n int64)
-	downgrade func() // nil: there is no such thing
+	acquire func(ctx context.Context, n int64) error
+	try     func(n int64) bool
+	release func(n int64)
+
+	// Of a reader-writer lock only, else nil.
+	downgrade          func(to int64)
+	upgrade            func(ctx context.Context) error
+	tryUpgrade         func() bool
+	reader, upgradable int64 // as how many permits they count
 }
 
 // record lets clients use l at random, and checks the history.
@@ -82,24 +92,20 @@ func record(t *testing.T, l lock, size int64, weights []int64, waits bool) {
 				n := weights[rand.IntN(len(weights))]
 				var ok bool
 				if waits && rand.IntN(4) != 0 {
-					ctx, cancel := context.WithCancel(context.Background())
-					if rand.IntN(2) == 0 {
-						go func() { pause(rand.IntN(20_000)); cancel() }()
-					}
-					ok = r.do(client, call{"acquire", n}, func() bool { return l.acquire(ctx, n) == nil })
+					ctx, cancel := perhapsCancelled()
+					ok = r.do(client, call{op: "acquire", n: n}, func() bool { return l.acquire(ctx, n) == nil })
 					cancel()
 				} else {
-					ok = r.do(client, call{"try", n}, func() bool { return l.try(n) })
+					ok = r.do(client, call{op: "try", n: n}, func() bool { return l.try(n) })
 				}
 				if !ok {
 					continue
 				}
 				pause(rand.IntN(2_000))
-				if n == size && l.downgrade != nil && rand.IntN(2) == 0 {
-					r.do(client, call{"downgrade", n}, func() bool { l.downgrade(); return true })
-					n = 1
+				if l.downgrade != nil {
+					n = r.change(client, l, size, n, waits)
 				}
-				r.do(client, call{"release", n}, func() bool { l.release(n); return true })
+				r.do(client, call{op: "release", n: n}, func() bool { l.release(n); return true })
 			}
 		})
 	}
@@ -109,8 +115,45 @@ func record(t *testing.T, l lock, size int64, weights []int64, waits bool) {
 	}
 }
 
+// perhapsCancelled is a context that may end soon.
+func perhapsCancelled() (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	if rand.IntN(2) == 0 {
+		go func() { pause(rand.IntN(20_000)); cancel() }()
+	}
+	return ctx, cancel
+}
+
+// change turns what client has of l, n permits, into something else, perhaps several times, and returns
+// how many it then has.
+func (r *recorder) change(client int, l lock, size, n int64, waits bool) int64 {
+	for n != l.reader && rand.IntN(3) != 0 {
+		switch {
+		case n == l.upgradable && rand.IntN(3) != 0:
+			c, up := call{op: "tryUpgrade", n: n, to: size}, l.tryUpgrade
+			if waits && rand.IntN(2) == 0 {
+				ctx, cancel := perhapsCancelled()
+				c.op, up = "upgrade", func() bool { return l.upgrade(ctx) == nil }
+				defer cancel()
+			}
+			if r.do(client, c, up) {
+				n = size
+			}
+		default:
+			to := l.reader
+			if n == size && rand.IntN(2) == 0 {
+				to = l.upgradable
+			}
+			r.do(client, call{op: "downgrade", n: n, to: to}, func() bool { l.downgrade(to); return true })
+			n = to
+		}
+		pause(rand.IntN(1_000))
+	}
+	return n
+}
+
 func TestHistoriesAreLinearizable(t *testing.T) {
-	const many = 1000 // as many readers as a test can have, and more
+	const many, half = 1000, 501 // more readers than a test has; and so many that there are no two
 	locks := []struct {
 		name    string
 		size    int64
@@ -125,29 +168,19 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 				release: func(int64) { m.Unlock() },
 			}
 		}},
-		{"RWMutex", many, []int64{1, 1, many}, func() lock {
+		{"RWMutex", many, []int64{1, 1, half, many}, func() lock {
 			var m RWMutex
+			type on = map[int64]func()
 			return lock{
 				acquire: func(ctx context.Context, n int64) error {
-					if n == many {
-						return m.Lock(ctx)
-					}
-					return m.RLock(ctx)
+					return map[int64]func(context.Context) error{1: m.RLock, half: m.UpgradeLock, many: m.Lock}[n](ctx)
 				},
 				try: func(n int64) bool {
-					if n == many {
-						return m.TryLock()
-					}
-					return m.TryRLock()
+					return map[int64]func() bool{1: m.TryRLock, half: m.TryUpgradeLock, many: m.TryLock}[n]()
 				},
-				release: func(n int64) {
-					if n == many {
-						m.Unlock()
-					} else {
-						m.RUnlock()
-					}
-				},
-				downgrade: m.Downgrade,
+				release:   func(n int64) { on{1: m.RUnlock, half: m.UpgradeUnlock, many: m.Unlock}[n]() },
+				downgrade: func(to int64) { on{1: m.Downgrade, half: m.DowngradeToUpgrade}[to]() },
+				upgrade:   m.Upgrade, tryUpgrade: m.TryUpgrade, reader: 1, upgradable: half,
 			}
 		}},
 		{"Semaphore", 5, []int64{1, 2, 3, 5}, func() lock {

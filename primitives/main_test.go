@@ -53,7 +53,7 @@ func queueLength(g *gate) int {
 	for w := g.line.front; w != nil; w = w.next {
 		n++
 	}
-	for w := g.inbox.Load(); w != nil; w = w.mail {
+	for w := g.inbox.Load(); w != nil; w = w.next {
 		n++
 	}
 	return n

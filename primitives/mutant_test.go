@@ -43,7 +43,7 @@ var mutants = []mutant{
 		{"gate.go", "s = g.word.Or(queued | mail) // model: flag\n", "\n"},
 	}},
 	{"knock: a waiter that fits does not see to itself", []edit{{
-		"gate.go", `if s&limit <= limit-n || k != acquiring {`, `if n == 0 || k != acquiring {`,
+		"gate.go", `if s&inUse <= limit-n || k != acquiring {`, `if n == 0 || k != acquiring {`,
 	}}},
 	{"home: the keeper goes home without regard to mail", []edit{{
 		"turn.go", "if t.word.CompareAndSwap(s, s&^queued-t.pot) { // model: home",
@@ -67,14 +67,33 @@ var mutants = []mutant{
 		{"../actor/lend.go", "if !a.state.CompareAndSwap(running, atRest) {", "if a.state.Store(atRest); false {"},
 		slowTurn,
 	}},
+	{"join: a reader enters that should not have added itself", []edit{
+		{"rwmutex.go", "if m.gate.word.Add(1)&^upgrader < crowd { // model: join", "yield()\n\t\tif m.gate.word.Add(1) != 0 {"},
+	}},
+	{"phantom: a reader does not take back what it added in vain", []edit{
+		slowJoin,
+		{"rwmutex.go", "\t\tm.takeBack()\n", "\n"},
+	}},
+	{"take: what was added in vain is taken back without a word", []edit{
+		slowJoin, slowTakeBack,
+		{"rwmutex.go", "s > inUse { // model: takeBack", "s == 1<<62+1 {"},
+	}},
+	{"part: a reader that leaves does not wake the keeper", []edit{
+		{"rwmutex.go", "m.gate.knock() // somebody is queued", "// nobody is"},
+	}},
+	{"front: an upgrade waits behind those who wait for it", []edit{
+		{"turn.go", "t.line.addFront(w) // model: front", "t.line.add(w)"},
+	}},
 }
 
 // Edits that are no mistakes: they make turns last, hold up who posts before it sets the
-// flags and before it looks after itself, and look at an invariant, as the model does.
+// flags and before it looks after itself, and readers before they add and take back; and look at an invariant, as the model does.
 var (
 	slowTurn     = edit{"turn.go", "\tg.keeper.Leave(g)\n\tt.wake()", "\tyield()\n\tg.keeper.Leave(g)\n\tt.wake()"}
 	slowPost     = edit{"gate.go", "\ts := g.word.Load()\n\tif s&(queued|mail) !=", "\tyield()\n\ts := g.word.Load()\n\tif s&(queued|mail) !="}
-	slowKnock    = edit{"gate.go", "\tif s&limit <= limit-n || k != acquiring {", "\tyield()\n\tif s&limit <= limit-n || k != acquiring {"}
+	slowKnock    = edit{"gate.go", "\tif s&inUse <= limit-n || k != acquiring {", "\tyield()\n\tif s&inUse <= limit-n || k != acquiring {"}
+	slowJoin     = edit{"rwmutex.go", "\t\tif m.gate.word.Add(1)&^upgrader < crowd {", "\t\tyield()\n\t\tif m.gate.word.Add(1)&^upgrader < crowd {"}
+	slowTakeBack = edit{"rwmutex.go", "\tif s := m.gate.word.Add(minusOne); s&inUse >", "\tyield()\n\tif s := m.gate.word.Add(minusOne); s&inUse >"}
 	checkedGrant = edit{"turn.go", "\t\tt.line.remove(w)\n\t\tt.take(w.n)", "\t\tmustBeQueued(t)\n\t\tt.line.remove(w)\n\t\tt.take(w.n)"}
 )
 
@@ -117,7 +136,7 @@ func TestMutantsOfTheProtocolAreCaught(t *testing.T) {
 		return
 	}
 	t.Run("none: the edits that are no mistakes", func(t *testing.T) {
-		slow := mutant{edits: []edit{slowTurn, slowPost, slowKnock, checkedGrant}}
+		slow := mutant{edits: []edit{slowTurn, slowPost, slowKnock, slowJoin, slowTakeBack, checkedGrant}}
 		if out := stressMutant(t, slow.sources(t), 20_000); out != "" {
 			t.Errorf("caught, and there is nothing to catch:\n%s", out)
 		}

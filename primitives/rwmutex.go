@@ -11,9 +11,9 @@ import (
 // The zero value is unlocked. An RWMutex must not be copied after first use; its methods
 // may be called by any goroutine.
 //
-// Every method costs one compare-and-swap while nobody waits. Readers on many cores
-// contend for the one word, as with [sync.RWMutex]. At rest it costs 56 bytes, no
-// goroutine, and needs no Close.
+// Every method costs one compare-and-swap while nobody waits; RLock and RUnlock one atomic
+// addition, which readers on many cores contend for as with [sync.RWMutex]. At rest it costs 56
+// bytes, no goroutine, and needs no Close.
 //
 // A reader must not lock again for reading while it holds m: if a writer has queued in
 // between, both wait for ever. Nor can a reader become a writer, for a second one that wanted
@@ -71,12 +71,33 @@ func (m *RWMutex) unlockSlow() {
 //
 // Every Unlock before it is synchronized before an RLock that succeeds.
 func (m *RWMutex) RLock(ctx context.Context) error {
-	if ctx != nil && ctx.Err() == nil {
-		if s := m.gate.word.Load(); s < limit && m.gate.word.CompareAndSwap(s, s+1) { // model: enter
+	// No flag, no writer, and perhaps an upgradeable reader: one comparison asks for all of that.
+	if ctx != nil && ctx.Err() == nil && m.gate.word.Load()&^upgrader < crowd {
+		if m.gate.word.Add(1)&^upgrader < crowd { // model: join
 			return nil
 		}
+		m.takeBack()
 	}
 	return m.gate.acquire(ctx, 1)
+}
+
+// takeBack undoes an addition of a reader that must not enter: somebody came in between. To
+// those who wait it is a reader that leaves.
+func (m *RWMutex) takeBack() {
+	if s := m.gate.word.Add(minusOne); s&inUse > limit+crowd {
+		m.restore() // a mistaken RUnlock took it already
+	} else if s > inUse { // model: takeBack
+		m.gate.knock()
+	}
+}
+
+// restore gives back what a mistaken RUnlock took. It may have taken it from nothing: then it has
+// borrowed from the flags, and they may have changed meanwhile. So they are set, and the
+// keeper sees whether anybody is there.
+func (m *RWMutex) restore() {
+	m.gate.word.Add(1)
+	m.gate.word.Or(queued | mail)
+	m.gate.knock()
 }
 
 // TryRLock locks m for reading if no writer holds it and nobody is queued for it, and reports
@@ -86,21 +107,26 @@ func (m *RWMutex) RLock(ctx context.Context) error {
 func (m *RWMutex) TryRLock() bool { return m.gate.tryAcquire(1) }
 
 // RUnlock gives up what one RLock got. It never waits. It panics if m is not locked
-// for reading, and has then changed nothing.
+// for reading, and has then changed nothing: it notices after its step, and undoes it at once.
+// If it is locked for reading by others only, that cannot be told: they lose their lock.
 //
 // It is synchronized before every Lock, TryLock and Upgrade that succeeds after it.
 func (m *RWMutex) RUnlock() {
-	// One comparison for "nobody" and "not readers alone", and small enough to be inlined.
-	if s := m.gate.word.Load(); s-1 >= readers || !m.gate.word.CompareAndSwap(s, s-1) { // model: leave
-		m.runlockSlow()
+	// No look before, which would make the processor fetch the word twice when others use it.
+	if s := m.gate.word.Add(minusOne); s&^upgrader >= crowd { // model: part
+		m.runlockSlow(s)
 	}
 }
 
+const minusOne = ^uint64(0)
+
 //go:noinline
-func (m *RWMutex) runlockSlow() {
-	if s := m.gate.word.Load() & limit; s == limit || s&readers == 0 || !m.gate.release(1) {
+func (m *RWMutex) runlockSlow(s uint64) {
+	if s&inUse&^upgrader >= crowd { // there was no reader
+		m.restore()
 		panic("primitives: RUnlock of RWMutex that is not locked for reading")
 	}
+	m.gate.knock() // somebody is queued
 }
 
 // Downgrade turns the caller's lock for writing, or its upgradeable one, into a plain one for
@@ -125,7 +151,7 @@ func (m *RWMutex) Downgrade() {
 
 // writing reports whether a writer holds m. The answer stays true for as long as the caller is
 // that writer, and false for as long as it is a reader.
-func (m *RWMutex) writing() bool { return m.gate.word.Load()&limit == limit }
+func (m *RWMutex) writing() bool { return m.gate.word.Load()&inUse >= limit }
 
 // Locker returns the writer's side of m as a [sync.Locker]. Its Lock waits for as long as it
 // takes. It is m itself: what one locks, the other may unlock.

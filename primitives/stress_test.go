@@ -18,6 +18,7 @@ func stress(t *testing.T, locks int) {
 		if i%8 == 0 {
 			meet(t, 4, (*meeting).crowd)
 		}
+		meetToRead(t, 1+i%4)
 		if t.Failed() {
 			t.Fatalf("at lock %d", i)
 		}
@@ -97,4 +98,101 @@ func (m *meeting) crowd() {
 			m.hold()
 		}
 	}
+}
+
+// A library is an RWMutex and what is known of those who have it.
+type library struct {
+	*testing.T
+	mutex RWMutex
+	in    atomic.Int64 // what each counts as, added up
+	value int          // guarded by mutex
+}
+
+// What those count as who are in a library: so no sum of the smaller ones is a larger one.
+const (
+	aReader      = 1
+	anUpgradable = 1_000
+	aWriter      = 1_000_000
+)
+
+func meetToRead(t *testing.T, others int) {
+	l := &library{T: t}
+	var wg sync.WaitGroup
+	for range others {
+		wg.Go(l.visit)
+	}
+	l.visit()
+	wg.Wait()
+	if !l.mutex.TryLock() {
+		t.Error("nobody has the lock, and it is not free")
+		return
+	}
+	l.mutex.Unlock()
+}
+
+// visit comes once or twice, in a random way.
+func (l *library) visit() {
+	for range 1 + rand.IntN(2) {
+		ctx, cancel := context.WithCancel(context.Background())
+		if rand.IntN(3) == 0 {
+			go cancel()
+		}
+		switch rand.IntN(5) {
+		case 0:
+			l.write(ctx)
+		case 1:
+			l.upgrade(ctx)
+		default:
+			l.read(ctx)
+		}
+		cancel()
+	}
+}
+
+// come counts the caller in, and fails if there are more with it than there may be.
+func (l *library) come(as, most int64) {
+	if n := l.in.Add(as); n > most {
+		l.Errorf("%d came in, and then there are %d", as, n)
+	}
+	if rand.IntN(2) == 0 {
+		runtime.Gosched() // others come and queue
+	}
+}
+
+func (l *library) read(ctx context.Context) {
+	if l.mutex.RLock(ctx) == nil {
+		l.come(aReader, aWriter-1)
+		_ = l.value
+		l.in.Add(-aReader)
+		l.mutex.RUnlock()
+	}
+}
+
+func (l *library) write(ctx context.Context) {
+	if l.mutex.Lock(ctx) == nil {
+		l.come(aWriter, aWriter)
+		l.value++
+		l.in.Add(-aWriter)
+		l.mutex.Unlock()
+	}
+}
+
+func (l *library) upgrade(ctx context.Context) {
+	if l.mutex.UpgradeLock(ctx) != nil {
+		return
+	}
+	l.come(anUpgradable, 2*anUpgradable-1)
+	read := l.value
+	if l.mutex.Upgrade(ctx) != nil {
+		l.in.Add(-anUpgradable)
+		l.mutex.UpgradeUnlock()
+		return
+	}
+	l.come(aWriter-anUpgradable, aWriter)
+	if l.value != read {
+		l.Error("what an upgradeable reader read was changed before it wrote")
+	}
+	l.value++
+	l.in.Add(-aWriter)
+	l.mutex.Unlock()
 }

@@ -82,8 +82,8 @@ func (t *turn) take(n uint64) {
 }
 
 // free counts the permits that can be given out. While queued is set only the turn takes
-// any, so there are at least as many until it does.
-func (t *turn) free() uint64 { return limit - t.word.Load()&limit + t.pot }
+// any, so nobody else has them before it does; phantoms come and go.
+func (t *turn) free() uint64 { return free(t.word.Load(), t.pot) }
 
 // grant gives permits to the front of the line for as long as it fits.
 func (t *turn) grant() {
@@ -136,10 +136,11 @@ func (t *turn) collect() {
 	}
 	var oldest *waiter
 	for w := t.inbox.Swap(nil); w != nil; { // model: collect
-		w.mail, oldest, w = oldest, w, w.mail
+		w.next, oldest, w = oldest, w, w.next
 	}
 	for w := oldest; w != nil; {
-		next := w.mail // before a leaving is freed
+		next := w.next // before w has other neighbours, or is freed
+		w.next = nil
 		t.receive(w)
 		w = next
 	}
@@ -155,7 +156,7 @@ func (t *turn) receive(w *waiter) {
 			t.line.add(w)
 		}
 	case upgrading: // what it holds already, those in the line wait for
-		t.line.addFront(w)
+		t.line.addFront(w) // model: front
 	case leaving:
 		if w.target.inLine { // else it has been answered
 			t.line.remove(w.target)
@@ -172,7 +173,7 @@ func (t *turn) receive(w *waiter) {
 			t.tell(w, refused)
 		}
 	case returning:
-		if t.word.Load()&limit-t.withheld.Load()-t.pot >= w.n {
+		if t.word.Load()&inUse-t.withheld.Load()-t.pot >= w.n {
 			t.pot += w.n
 			t.tell(w, granted)
 		} else {

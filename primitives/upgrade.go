@@ -6,8 +6,13 @@ import "context"
 // upgradeable reader has upgrader of them, which is more than half, so there is never a
 // second; the rest is enough for any number of readers beside it.
 const (
-	upgrader uint64 = 1 << 61
+	upgrader uint64 = limit/2 + 1
 	readers         = upgrader - 1 // also the permits that make a writer of an upgrader
+
+	// crowd is more readers than there can be: half of the permits that are theirs, so that a mistaken
+	// RUnlock, which takes one from a writer before it is noticed, does not make the word look as
+	// if there were readers, or room for one.
+	crowd = upgrader / 2
 )
 
 // UpgradeLock locks m for reading by one who may later want to write: readers come and go
@@ -101,6 +106,6 @@ func (m *RWMutex) DowngradeToUpgrade() {
 // upgradeable reports whether somebody holds m upgradeable, and no writer does. The answer
 // stays true for as long as the caller is that one.
 func (m *RWMutex) upgradeable() bool {
-	s := m.gate.word.Load() & limit
-	return s >= upgrader && s != limit
+	s := m.gate.word.Load() & inUse
+	return s >= upgrader && s < limit
 }

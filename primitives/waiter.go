@@ -38,8 +38,7 @@ type waiter struct {
 	inLine bool  // the keeper's own, as are next and prev
 	n      uint64
 
-	mail       *waiter       // the older neighbour in the inbox
-	next, prev *waiter       // neighbours in the line; next also links those just answered
+	next, prev *waiter       // neighbours in the line; next also links those in the inbox, and those just answered
 	target     *waiter       // the one that a leaving is about
 	ready      chan struct{} // of 1: the keeper never waits for the waiter
 }

@@ -7,9 +7,16 @@
  *     lend, run, collect, grant, withhold, goHome, settle     turn.go
  *     Enter, Again, Leave, Wake                               actor.Activity
  *
+ *     RLock, RUnlock, Upgrade, TryUpgrade                     rwmutex.go, upgrade.go
+ *
  * Who takes part: the clients C0 … , each with its weight and its habits (below), and the
  * keeper's own goroutine, which runs only when it is woken. A client acquires and releases
  * ROUNDS times. So the model ends; whoever waits for ever is an invalid end state.
+ *
+ * With READERS, who wants one permit is a reader: it enters and leaves by one addition each. One
+ * that finds only by its addition that it must not enter takes it back: until then it is a
+ * phantom, which the word counts and nobody sees. With UPGRADE, client 0 is an upgradeable
+ * reader that then wants to write, which it may do before everybody in the line.
  *
  * Checked: never more permits held than there are; permits are granted in the order of the
  * pushes; nobody enters past somebody whose post was complete before it came (overtaking); at
@@ -24,10 +31,15 @@
 #ifndef ROUNDS
 #define ROUNDS 1
 #endif
-/* MUTEX: one permit. Else two, and client 1 wants both. */
+/* MUTEX: one permit. UPGRADE: three; client 0 wants two and then the third, client 1 wants all. Else
+ * two, and client 1 wants both. */
 #ifdef MUTEX
 #define LIMIT 1
 #define WEIGHT(i) 1
+#elif defined(UPGRADE)
+#define LIMIT 3
+#define UPGRADER 2
+#define WEIGHT(i) (i == 0 -> UPGRADER : (i == 1 -> LIMIT : 1))
 #else
 #define LIMIT 2
 #define WEIGHT(i) (i == 1 -> LIMIT : 1)
@@ -41,6 +53,11 @@
 #endif
 #define CANCELS(i) (i == CANCELLER)
 #define TRIES(i) (i == TRIER)
+#ifdef READERS
+#define READS(i) (WEIGHT(i) == 1)
+#else
+#define READS(i) false
+#endif
 #ifdef RESIZE
 #define ALL (N + 1)
 #define RESIZER N
@@ -48,7 +65,7 @@
 #define ALL N
 #endif
 
-mtype = { ACQUIRING, TRYING, LEAVING, RESIZING, GRANTED, REFUSED, GONE, REST, RUNNING, WOKEN };
+mtype = { ACQUIRING, TRYING, LEAVING, RESIZING, UPGRADING, TRYINGUP, GRANTED, REFUSED, GONE, REST, RUNNING, WOKEN };
 
 /* the word; flags beside the permits in use */
 byte used = 0; bit queued = 0; bit mail = 0;
@@ -74,6 +91,10 @@ inline tell(x, what) { /* within a d_step */
   j = 0; do :: j < ALL -> seen[j] = seen[j] & ~(1 << x); j++ :: else -> break od; j = 0
 }
 
+inline freeNow() { /* free = what can be given out; a phantom may have taken the word past LIMIT */
+  d_step { if :: used > LIMIT + pot -> free = 0 :: else -> free = LIMIT + pot - used fi }
+}
+
 inline take(n) { /* within a d_step */
   if :: pot >= n -> pot = pot - n :: else -> used = used + (n - pot); pot = 0 fi
 }
@@ -82,6 +103,10 @@ inline pop() { /* within a d_step: x = the front */
   x = line[0]; j = 0;
   do :: j + 1 < lined -> line[j] = line[j+1]; j++ :: else -> break od;
   lined--; line[lined] = 0; j = 0
+}
+
+inline inOrder(y) { /* within a d_step: of the pushes; an upgrade has no place in it */
+  if :: ticket[y] != 0 -> assert(ticket[y] > last); last = ticket[y] :: else -> skip fi
 }
 
 inline drop(y, found) { /* within a d_step: y leaves the line */
@@ -99,7 +124,7 @@ inline grant() {
   /* withhold */
   if
   :: reserve != withheld ->
-     free = LIMIT - used + pot;
+     freeNow();
      d_step {
        if :: reserve - withheld < free -> free = reserve - withheld :: else -> skip fi;
        take(free); withheld = withheld + free; free = 0
@@ -110,13 +135,13 @@ inline grant() {
   do
   :: lined == 0 -> break
   :: else ->
-     free = LIMIT - used + pot;
+     freeNow();
      if
      :: size[line[0]] <= free ->
         d_step { /* model: grant */
           assert(queued);                          /* I3: nobody enters beside the turn */
           pop(); take(size[x]);
-          assert(ticket[x] > last); last = ticket[x];
+          inOrder(x);
           tell(x, GRANTED); x = 0; free = 0
         }
      :: else -> free = 0; break
@@ -148,12 +173,21 @@ inline collect() {
            }
         :: kind[b] == LEAVING ->
            d_step { drop(whom[b], ok); if :: ok -> tell(whom[b], GONE) :: else -> skip fi; ok = false }
-        :: kind[b] == TRYING ->
+        :: kind[b] == UPGRADING ->
+           d_step { /* model: front */
+#ifdef M_FRONT
+             line[lined] = whom[b]; lined++
+#else
+             j = lined; do :: j > 0 -> line[j] = line[j-1]; j-- :: else -> break od;
+             line[0] = whom[b]; lined++
+#endif
+           }
+        :: kind[b] == TRYING || kind[b] == TRYINGUP ->
            grant();
-           free = LIMIT - used + pot;
+           freeNow();
            d_step {
              if
-             :: lined == 0 && size[whom[b]] <= free -> take(size[whom[b]]); tell(whom[b], GRANTED)
+             :: (lined == 0 || kind[b] == TRYINGUP) && size[whom[b]] <= free -> take(size[whom[b]]); tell(whom[b], GRANTED)
              :: else -> tell(whom[b], REFUSED)
              fi; free = 0
            }
@@ -278,13 +312,16 @@ inline post(what, n) {
 #ifdef M_FLAG
   d_step { queued = 1; mail = 1 };                 /* before the push instead of after */
 #endif
-  d_step { inbox!what,me; if :: what == ACQUIRING -> pushes++; ticket[me] = pushes :: else -> skip fi }; /* model: push */
+  d_step { /* model: push */
+    inbox!what,me;
+    if :: what == ACQUIRING -> pushes++; ticket[me] = pushes :: what == UPGRADING -> ticket[me] = 0 :: else -> skip fi
+  };
   d_step { /* model: flag */
     s = used;
 #ifndef M_FLAG
     queued = 1; mail = 1;
 #endif
-    if :: what == ACQUIRING && !ready[me]?[GRANTED] -> parking() :: else -> skip fi
+    if :: (what == ACQUIRING || what == UPGRADING) && !ready[me]?[GRANTED] -> parking() :: else -> skip fi
   };
   if
 #ifdef M_KNOCK
@@ -299,7 +336,7 @@ inline post(what, n) {
 /* the post of me is complete: whoever comes from now on must not enter before it. It may have
  * been answered already: then it is neither in the line nor in the inbox. */
 inline parking() { /* within a d_step */
-  ok = (inbox??[ACQUIRING,eval(me)]);
+  ok = (inbox??[ACQUIRING,eval(me)] || inbox??[UPGRADING,eval(me)]);
   j = 0; do :: j < lined -> ok = ok || line[j] == me; j++ :: else -> break od; j = 0;
   if :: ok -> parked = parked | (1 << me) :: else -> skip fi; ok = false
 }
@@ -330,9 +367,9 @@ inline release(n) {
               d_step { used = used - n; queued = 0; mail = 0 };   /* free first, then hand over */
               d_step { pop(); used = used + n; last = ticket[x]; tell(x, GRANTED); x = 0; queued = 1; mail = 1 };
 #else
-           :: lined > 1 && size[line[0]] == n && reserve == withheld && size[line[1]] > LIMIT - used ->
+           :: lined > 1 && size[line[0]] == n && reserve == withheld && used + size[line[1]] > LIMIT ->
               d_step { /* model: handover */
-                pop(); assert(ticket[x] > last); last = ticket[x]; tell(x, GRANTED); x = 0
+                pop(); inOrder(x); tell(x, GRANTED); x = 0
               };
 #endif
               Leave();
@@ -357,9 +394,74 @@ inline release(n) {
   d_step { s = 0; sq = 0; sm = 0; ok = false }
 }
 
+#ifdef M_PART
+#define SPEAKS_PART false
+#else
+#define SPEAKS_PART true
+#endif
+#ifdef M_TAKE
+#define SPEAKS_TAKE false
+#else
+#define SPEAKS_TAKE true
+#endif
+
+/* RUnlock, and a reader that takes back what it added in vain: for those who wait it is a release */
+inline subtract(n, speaks) {
+  d_step { used = used - n; sq = queued; sm = mail };   /* model: part, takeBack */
+  if
+  :: speaks && (sq || sm) -> knock()
+  :: else -> skip
+  fi;
+  skip;
+  d_step { sq = 0; sm = 0 }
+}
+
 #define LOCALS \
   byte pot, free, x, j, i, b, batch, outs, s; bit sq, sm; bool ok, entered; \
   mtype kind[2 * ALL]; byte whom[2 * ALL]; byte out[ALL]; mtype outWhat[ALL]
+
+#ifdef UPGRADE
+/* Upgrade and TryUpgrade, by one who has UPGRADER permits. After it size[me] is what it has. */
+inline upgrade() {
+  d_step { have = false; done = false; size[me] = LIMIT - UPGRADER };
+  d_step { /* model: enter */
+    ok = (used == UPGRADER && !queued && !mail);
+    if :: ok -> used = LIMIT :: else -> skip fi
+  };
+  if
+  :: ok -> ok = false; have = true
+  :: else ->
+     if
+     :: TRIES(me) ->
+        post(TRYINGUP, size[me]);
+        ready[me]?answer;
+        have = (answer == GRANTED)
+     :: !TRIES(me) ->
+        post(UPGRADING, size[me]);
+        if
+        :: ready[me]?answer -> if :: CANCELS(me) -> done = true :: true -> skip fi
+        :: CANCELS(me) -> done = true;
+           post(LEAVING, 0);
+           ready[me]?answer
+        fi;
+        have = (answer == GRANTED);
+        if
+        :: have && done -> have = false; release(size[me])
+        :: else -> skip
+        fi
+     fi
+  fi;
+  skip;
+  d_step {
+    answer = 0;
+    if
+    :: have -> held = held + size[me]; size[me] = LIMIT
+    :: else -> size[me] = UPGRADER
+    fi;
+    assert(held <= LIMIT)
+  }
+}
+#endif
 
 proctype client(byte me) {
   LOCALS;
@@ -371,7 +473,25 @@ proctype client(byte me) {
      :: true ->
         d_step { s = used; sq = queued; sm = mail };
         if
-        :: !sq && !sm && s + size[me] <= LIMIT ->
+        :: READS(me) && !TRIES(me) && !sq && !sm && s + 1 <= LIMIT ->
+           d_step { /* model: join */
+             s = used; sq = queued; sm = mail; used++;
+#ifdef M_JOIN
+             ok = true;
+#else
+             ok = (!sq && !sm && s + 1 <= LIMIT);
+#endif
+             if :: ok -> entering() :: else -> skip fi
+           };
+           if
+           :: ok -> ok = false; have = true; break
+           :: else ->
+#ifndef M_PHANTOM
+              subtract(1, SPEAKS_TAKE);
+#endif
+              if :: CANCELS(me) -> break :: true -> skip fi    /* before it has queued */
+           fi
+        :: !(READS(me) && !TRIES(me)) && !sq && !sm && s + size[me] <= LIMIT ->
 #ifdef M_ENTER
            d_step { used = s + size[me]; ok = true };
 #else
@@ -381,7 +501,7 @@ proctype client(byte me) {
            };
 #endif
            if :: ok -> have = true; break :: else -> skip fi
-        :: else ->
+        :: sq || sm || s + size[me] > LIMIT ->
            if
            :: TRIES(me) && s + size[me] > LIMIT -> break
            :: TRIES(me) && s + size[me] <= LIMIT ->
@@ -417,8 +537,14 @@ proctype client(byte me) {
      if
      :: have ->
         d_step { held = held + size[me]; assert(held <= LIMIT) };
+#ifdef UPGRADE
+        if :: me == 0 -> upgrade() :: else -> skip fi;
+#endif
         d_step { held = held - size[me] };
-        release(size[me])
+        if
+        :: READS(me) -> subtract(1, SPEAKS_PART)
+        :: else -> release(size[me])
+        fi
      :: else -> skip
      fi
   :: else -> break

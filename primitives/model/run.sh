@@ -11,24 +11,30 @@ set -euo pipefail
 model=$(cd "$(dirname "$0")" && pwd)/gate.pml
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-cd "$work"
 only=${1:-}
-failed=0
+cores=$(nproc 2>/dev/null || echo 2)
 
 for tool in spin cc; do
 	command -v $tool >/dev/null || { echo "run.sh: $tool is not installed (Debian, Ubuntu: apt-get install spin gcc)" >&2; exit 2; }
 done
 
-# check NAME WANT FLAGS: WANT is holds, live or caught.
+# check NAME WANT FLAGS: WANT is holds, live or caught. As many run at a time as there are cores.
 check() {
+	[[ $1 == *"$only"* ]] || return 0
+	while (($(jobs -rp | wc -l) >= cores)); do wait -n || true; done
+	one "$@" || touch "$work/failed" &
+}
+
+one() {
 	local name=$1 want=$2 got flags=() compile=(-DSAFETY) run=()
 	shift 2
-	[[ $name == *"$only"* ]] || return 0
+	mkdir "$work/$name"
+	cd "$work/$name"
 	for f in "$@"; do flags+=("$f"); done
 	if [[ $want == live ]]; then
 		flags+=(-DLIVE) compile=(-DNFAIR=3) run=(-a -f)
 	fi
-	spin -a "${flags[@]}" "$model" >spin.log 2>&1 || { cat spin.log >&2; exit 2; }
+	spin -a "${flags[@]}" "$model" >spin.log 2>&1 || { cat spin.log >&2; return 2; }
 	# Unoptimized: the compiler would take longer than the search. The large one compresses its states, to spare memory.
 	if [[ " $* " == *" -DRESIZE "* ]]; then compile+=(-DCOLLAPSE); fi
 	cc -O0 -w -DMEMLIM=3000 "${compile[@]}" -o pan pan.c
@@ -42,13 +48,11 @@ check() {
 	fi
 	local verdict=ok
 	if [[ $want == live ]]; then want=holds; fi
-	if [[ $got != "$want" ]]; then
-		verdict="WRONG, want $want"
-		failed=1
-	fi
+	if [[ $got != "$want" ]]; then verdict="WRONG, want $want"; fi
 	printf '%-28s %-7s %9s states  %s  %s\n' "$name" "$got" \
 		"$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' pan.log)" "$verdict" \
 		"$(sed -n 's/^pan:1: //p' pan.log | cut -c1-50)"
+	[[ $verdict == ok ]]
 }
 
 # The protocol, in settings small enough to be searched to the end.
@@ -59,7 +63,14 @@ check mutex-twice holds -DMUTEX -DN=2 -DROUNDS=2 -DCANCELLER=0
 check try holds -DTRIER=2
 check mutex-try holds -DMUTEX -DTRIER=2
 check resize holds -DRESIZE -DN=2 -DCANCELLER=9 # a shrink and a growth, among one and both permits
+check readers holds -DREADERS
+check readers-twice holds -DREADERS -DN=2 -DROUNDS=2 -DCANCELLER=9
+check readers-try-writer holds -DREADERS -DTRIER=1 -DCANCELLER=9
+check upgrade holds -DUPGRADE -DREADERS -DCANCELLER=9
+check upgrade-cancel holds -DUPGRADE -DCANCELLER=0
+check upgrade-try holds -DUPGRADE -DREADERS -DTRIER=0 -DCANCELLER=9
 check everybody-ends live -DMUTEX -DN=2
+check everybody-upgrades live -DUPGRADE -DREADERS -DN=2 -DCANCELLER=9
 
 # The mutants.
 two=(-DMUTEX -DN=2 -DROUNDS=2 -DCANCELLER=9)
@@ -74,5 +85,12 @@ check mutant-free caught -DM_FREE -DMUTEX -DN=4 -DCANCELLER=9 # the word passes 
 check mutant-cancel caught -DM_CANCEL -DMUTEX -DN=2        # a cancelled waiter does not wait for the answer
 check mutant-pass caught -DM_PASS -DMUTEX -DN=2            # a grant found with a done context is dropped
 check mutant-leave caught -DM_LEAVE "${two[@]}"            # the keeper overlooks a wake-up as it leaves
+readers=(-DREADERS -DCANCELLER=9)
+check mutant-join caught -DM_JOIN "${readers[@]}"          # a reader enters that should not have added itself
+check mutant-phantom caught -DM_PHANTOM "${readers[@]}"    # a reader does not take back what it added in vain
+check mutant-part caught -DM_PART "${readers[@]}"          # a reader that leaves does not wake the keeper
+check mutant-take caught -DM_TAKE -DREADERS -DCANCELLER=0  # what was added in vain is taken back without a word
+check mutant-front caught -DM_FRONT -DUPGRADE -DCANCELLER=9 # an upgrade waits behind those who wait for it
 
-exit $failed
+wait
+if [[ -e $work/failed ]]; then exit 1; fi
