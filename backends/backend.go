@@ -118,6 +118,10 @@ type Request struct {
 	// not block and must not call the backend. An event may arrive before Acquire has returned its grant, and a late one
 	// after Release; none arrives after Close.
 	Notify func(Event)
+
+	// Quiet says that the holder does not need to hear of others that come to wait: the store may save itself the Contended event. What
+	// grants and renewals say of others is as ever.
+	Quiet bool
 }
 
 // GrantID names a grant: the client that asked, and the number of its request.

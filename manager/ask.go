@@ -23,7 +23,7 @@ type answered struct {
 	grant backends.Grant
 	err   error
 	tried bool     // by a caller; see keeper.try
-	gone  *request // whose caller tried until its context ended; it is going to say so
+	gone  *request // whose caller asked until its context ended; it is going to say so
 }
 
 // serve asks the store for the head of the queue, and for the next as soon as that is granted, until something has to be
@@ -42,10 +42,7 @@ func (k *keeper) serve() {
 
 // ask puts the request before the store. When it returns, the request is answered or k.asking is set.
 func (k *keeper) ask(r *request) {
-	q := backends.Request{
-		Resource: k.resource(), Weight: r.weight, Tokens: k.block(r.weight),
-		TTL: k.m.cfg.ttl, Owner: k.m.owner, Notify: k.notify,
-	}
+	q := k.storeRequest(r)
 	if k.m.caps.Immediate {
 		g, err := k.m.store.TryAcquire(context.Background(), q)
 		if err == nil {
@@ -63,6 +60,10 @@ func (k *keeper) ask(r *request) {
 			return
 		}
 	}
+	if k.m.poster != nil && !r.try {
+		k.post(r, q)
+		return
+	}
 	if k.try(r, q) {
 		return
 	}
@@ -78,6 +79,14 @@ func (k *keeper) ask(r *request) {
 		g, err := method(ctx, q)
 		return &answered{ask: a, grant: g, err: err}
 	})
+}
+
+func (k *keeper) storeRequest(r *request) backends.Request {
+	return backends.Request{
+		Resource: k.resource(), Weight: r.weight, Tokens: k.block(r.weight),
+		TTL: k.m.cfg.ttl, Owner: k.m.owner, Notify: k.notify,
+		Quiet: r.weight != k.cap || k.m.cfg.handoffs == 0, // there is nothing to be shortened for others
+	}
 }
 
 // answered passes the store's answer on.

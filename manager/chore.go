@@ -25,7 +25,8 @@ func (c *chore) do() {
 	}
 }
 
-// lend has the caller do the call, if it can. What the call panics with is the keeper's, as if a task had done it.
+// lend has the caller do the call, if it can, and then gives the keeper what it returns, unless that is nil. What the call panics with
+// is the keeper's, as if a task had done it.
 func (k *keeper) lend(c *chore, call func() message) bool {
 	return c.offer(func() {
 		done := false
@@ -37,7 +38,9 @@ func (k *keeper) lend(c *chore, call func() message) bool {
 		}()
 		answer := call()
 		done = true
-		k.mail.Deliver(answer)
+		if answer != nil {
+			k.mail.Deliver(answer)
+		}
 	})
 }
 

@@ -102,6 +102,10 @@
 // a switch to a task and back a lock would cost twice as much. It does not wait in the store's queue, since others may come to wait for the same
 // grant: a task does. A try that was in vain is one command more, so after one the keeper asks by a task for a while.
 //
+// A store that keeps nobody waiting for its answer ([backends.Poster]) gets its requests by post: the caller sends it, granted or not, and
+// goes to sleep in the keeper like all others. When a grant goes back although others of this process wait, because other processes
+// do too, the same request asks for them: one command less in each such turn.
+//
 // One timer a keeper, not one a lease; it is not moved when a lease is renewed or released, but looks when it fires whether there is anything
 // to do. A name taken and released a thousand times a second sets one timer in a TTL.
 //

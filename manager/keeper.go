@@ -122,6 +122,7 @@ func (k *keeper) receive(msg message) {
 		k.sweep()
 	case shut:
 		k.shut()
+	case nothing: // of a task that has said what it had to say
 	default:
 		panic("bug: unknown message")
 	}

@@ -19,6 +19,7 @@ type Manager struct {
 	store  backends.Backend
 	caps   backends.Capabilities
 	prompt backends.Prompt // the store, if it is one; else nil
+	poster backends.Poster // the store, if it is one and not Immediate; else nil
 	owner  backends.Owner
 	epoch  time.Time // instants count from here
 
@@ -44,6 +45,9 @@ func New(b backends.Backend, opts ...Option) (*Manager, error) {
 	}
 	m := &Manager{cfg: cfg, store: b, caps: b.Capabilities(), owner: cfg.owner(), epoch: time.Now()}
 	m.prompt, _ = b.(backends.Prompt)
+	if !m.caps.Immediate { // else a try is as good
+		m.poster, _ = b.(backends.Poster)
+	}
 	m.life, m.endLife = context.WithCancel(context.Background())
 	m.dir.seed = maphash.MakeSeed()
 	m.signals.New = func() any { return &signal{make(chan struct{}, 1)} }

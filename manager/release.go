@@ -83,6 +83,9 @@ func (k *keeper) yield(g *grant, l *Lease) {
 			return
 		}
 	}
+	if whole && k.relay(b, l) {
+		return
+	}
 	k.returning++
 	k.ownBack = k.ownBack || whole
 	call := func() message {

@@ -115,6 +115,22 @@ func (b *expiring) Release(ctx context.Context, g backends.Grant) error {
 	return b.Backend.Release(ctx, g)
 }
 
+func (b *expiring) Post(p backends.Post) backends.Posted {
+	if p.After != nil {
+		b.mu.Lock()
+		if t := b.timers[p.After.ID]; t != nil {
+			t.Stop()
+			delete(b.timers, p.After.ID)
+		}
+		b.mu.Unlock()
+	}
+	answered := p.Answered
+	p.Answered = func(g backends.Grant, err error) {
+		answered(b.watch(g, time.Now(), p.TTL, err))
+	}
+	return b.Backend.Post(p)
+}
+
 func (b *expiring) Inspect(ctx context.Context, name string) (backends.State, error) {
 	state, err := b.Backend.Inspect(ctx, name)
 	for i := range state.Holders {

@@ -18,6 +18,14 @@ type hooks struct {
 	list    func(context.Context) iter.Seq2[backends.State, error]
 	breakIt func(context.Context, string) error
 	close   func(context.Context) error
+	post    func(backends.Post) backends.Posted
+}
+
+func (h *hooks) Post(p backends.Post) backends.Posted {
+	if h.post != nil {
+		return h.post(p)
+	}
+	return h.Backend.(backends.Poster).Post(p)
 }
 
 func (h *hooks) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {

@@ -44,7 +44,7 @@ func Clauses() []Clause {
 	var all []Clause
 	for _, group := range [][]Clause{
 		exclusion, queue, cancellation, tokens, renewal, release, events,
-		input, views, repair, closing, expiry, faults, storm,
+		post, input, views, repair, closing, expiry, faults, storm,
 	} {
 		all = append(all, group...)
 	}

@@ -54,6 +54,7 @@ type call struct {
 	place   *list.Element    // in the queue, while the call waits there
 	since   time.Time        // when it came
 	err     error
+	told    func(error) // of a post: nobody waits on done
 	state   atomic.Uint32
 	done    chan struct{} // capacity 1: the actor never waits for a caller
 }
@@ -87,6 +88,12 @@ func (c *call) free() {
 
 func (c *call) answer(err error) {
 	c.err = err
+	if c.told != nil {
+		if c.state.Swap(answered) != answered {
+			c.told(err)
+		}
+		return
+	}
 	if c.state.Swap(answered) == awaited { // else the caller has it now, and c with it
 		c.done <- struct{}{}
 	}

@@ -17,17 +17,18 @@ func (b *Backend) Release(_ context.Context, g backends.Grant) error {
 	return wrap("release", g.Resource.Name, c.err)
 }
 
-func (s *store) release(c *call) {
-	if c.client.closed {
-		c.answer(backends.ErrClosed)
-		return
+func (s *store) release(c *call) { c.answer(s.releaseFor(c.client, c.grant)) }
+
+func (s *store) releaseFor(b *Backend, g backends.Grant) error {
+	if b.closed {
+		return backends.ErrClosed
 	}
-	r, i, err := s.held(c.grant)
+	r, i, err := s.held(g)
 	if err == nil {
 		r.free(i)
 		s.settle(r)
 	}
-	c.answer(err)
+	return err
 }
 
 // held finds the holder that g made.

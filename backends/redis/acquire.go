@@ -62,12 +62,7 @@ func (b *Backend) attend(q *request) outcome {
 			return o
 		case <-q.work:
 			b.perform(q.ctx, b.clients.lane, func(ctx context.Context, c redis.UniversalClient) message {
-				sent := time.Now()
-				r, err := asReply(b.eval(ctx, c, acquireScript, q.call))
-				if err != nil && ctx.Err() != nil { // before the desk takes it for a failure of the server
-					b.desk.actor.Deliver(giveUp{q})
-				}
-				return answer{q, sent, r, b.classify(err)}
+				return q.exchange(ctx, c)
 			})
 		case <-q.ctx.Done():
 			return outcome{}
@@ -75,15 +70,33 @@ func (b *Backend) attend(q *request) outcome {
 	}
 }
 
+// exchange asks the server, for a caller that waits for the answer.
+func (q *request) exchange(ctx context.Context, c redis.UniversalClient) answer {
+	m := q.ask(ctx, c)
+	if m.err != nil && ctx.Err() != nil { // before the desk takes it for a failure of the server
+		q.desk.actor.Deliver(giveUp{q})
+	}
+	return m
+}
+
+// ask asks the server.
+func (q *request) ask(ctx context.Context, c redis.UniversalClient) answer {
+	sent := time.Now()
+	r, err := asReply(q.desk.b.eval(ctx, c, acquireScript, q.call))
+	return answer{q, sent, r, q.desk.b.classify(err)}
+}
+
 // request is an acquire on its way, from begin to its outcome.
 type request struct {
 	backends.Request
 	ctx  context.Context
+	desk *desk
 	id   backends.GrantID
 	call call
 	work chan struct{} // capacity 1: the desk asks its caller to send the command; see desk.handOut
 	done chan outcome  // capacity 1: the desk never waits for a caller
 	gone chan struct{} // closed when nothing is left of a request that was given up
+	post *post         // nil: a caller waits
 
 	// The rest belongs to the desk.
 	place  *place
@@ -106,18 +119,23 @@ func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode strin
 	q := &request{
 		Request: r,
 		ctx:     ctx,
+		desk:    b.desk,
 		id:      backends.GrantID{Client: b.id, Seq: b.seq.Add(1)},
 		work:    make(chan struct{}, 1),
 		done:    make(chan outcome, 1),
 		gone:    make(chan struct{}),
 		trial:   mode == "try",
 	}
+	mark := "h"
+	if r.Quiet {
+		mark = "s"
+	}
 	owner, _ := json.Marshal(ownerOf(r.Owner)) // strings and a number: cannot fail
 	q.call = call{
 		keys: b.appendKeys(make([]string, 0, 3), r.Name),
-		args: append(b.header(9), r.Name, idText(q.id), mode, strconv.Itoa(int(r.Kind)),
+		args: append(b.header(11), r.Name, idText(q.id), mode, strconv.Itoa(int(r.Kind)),
 			strconv.FormatInt(r.Capacity, 10), strconv.FormatInt(r.Weight, 10), strconv.Itoa(r.Tokens),
-			micros(r.TTL+b.opt.grace), owner),
+			micros(r.TTL+b.opt.grace), owner, "", mark),
 	}
 	return q
 }
@@ -125,7 +143,16 @@ func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode strin
 func (q *request) fail(err error) {
 	if !q.over {
 		q.over = true
-		q.done <- outcome{err: err}
+		q.conclude(outcome{err: err})
+	}
+}
+
+// conclude tells whoever asked.
+func (q *request) conclude(o outcome) {
+	if q.post == nil {
+		q.done <- o
+	} else {
+		q.post.conclude(q, o)
 	}
 }
 
@@ -134,7 +161,10 @@ type begin struct{ *request }
 
 func (m begin) on(d *desk) {
 	q := m.request
-	if d.closing {
+	switch {
+	case q.over: // cancelled before it was sent
+		return
+	case d.closing:
 		q.fail(backends.ErrClosed)
 		return
 	}
@@ -142,6 +172,9 @@ func (m begin) on(d *desk) {
 	q.place.asked++
 	d.waiting[q.id.Seq] = q
 	d.ask(q)
+	if q.post != nil {
+		q.post.sent = true
+	}
 }
 
 // ask sends the request, the first time or again. It has the same effect once or many times.
@@ -151,6 +184,10 @@ func (d *desk) ask(q *request) {
 		return
 	}
 	q.asking, q.again = true, false
+	if q.post != nil && q.post.sent {
+		d.askFor(q)
+		return
+	}
 	d.handOut(q.work)
 }
 
@@ -165,6 +202,9 @@ type answer struct {
 func (a answer) on(d *desk) {
 	q := a.request
 	q.asking = false
+	if q.post != nil {
+		q.post.released(d, a)
+	}
 	if q.over {
 		if q.back != nil && q.back.failed { // it may have taken effect after all
 			d.giveBack(q.back.again())
@@ -246,7 +286,7 @@ func (d *desk) unanswered(q *request, err error) {
 // finish answers the caller.
 func (d *desk) finish(q *request, o outcome) {
 	d.forget(q)
-	q.done <- o
+	q.conclude(o)
 }
 
 // forget takes the request out of the books.

@@ -37,7 +37,8 @@ type desk struct {
 	returns   []*giveBack
 	returning bool
 
-	inbox inbox
+	inbox   inbox
+	bringer *errand // of the message that is being handled, if it came by the inbox
 
 	io      int
 	closing bool

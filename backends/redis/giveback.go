@@ -18,6 +18,7 @@ const (
 type giveBack struct {
 	call   call
 	gone   chan struct{} // nil, or closed when it was given back or attempts have ended
+	then   func()        // nil, or called then, in the desk's turn
 	tries  int
 	failed bool // attempts have ended
 }
@@ -37,6 +38,9 @@ func (g *giveBack) end(failed bool) {
 	g.failed = failed
 	if g.gone != nil {
 		close(g.gone)
+	}
+	if g.then != nil {
+		g.then()
 	}
 }
 

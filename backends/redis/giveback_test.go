@@ -40,6 +40,33 @@ func TestAcquireThatArrivesAfterItsCancellationHasNoEffect(t *testing.T) {
 	b.release(other, b.acquire(other, mutex("n", time.Minute)))
 }
 
+// What forbids an acquire that may still come is kept for as long as it can come, and not for as long as a token.
+func TestAbandonedAcquireLeavesNothingForLong(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c := b.through(p)
+	b.release(c, b.acquire(c, mutex("other", time.Minute)))
+	ctx, cancel := context.WithCancel(b.ctx)
+	defer cancel()
+	p.Judge(once("evalsha", func() redistest.Verdict {
+		cancel()
+		return redistest.Swallow
+	}))
+	if _, err := c.Acquire(ctx, mutex("n", time.Minute)); !errors.Is(err, context.Canceled) {
+		t.Fatalf("Acquire: %v, want context.Canceled", err)
+	}
+	b.until("it is forbidden", func() bool { return b.client.Exists(b.ctx, b.hash("n")).Val() == 1 })
+	for _, key := range []string{b.hash("n"), b.hash("n") + ":d"} {
+		if ttl := b.client.PTTL(b.ctx, key).Val(); ttl < 50*time.Second || ttl > 62*time.Second {
+			t.Errorf("%q expires in %v, want about a minute", key, ttl)
+		}
+	}
+	b.release(c, b.acquire(c, mutex("n", time.Minute)))
+	if ttl := b.client.PTTL(b.ctx, b.hash("n")+":d").Val(); ttl > 62*time.Second {
+		t.Errorf("the deadlines expire in %v, want about a minute", ttl)
+	}
+}
+
 // Validity counts from before the request was sent, so an answer that comes late enough grants nothing.
 func TestGrantThatComesAfterItsTimeIsGivenBack(t *testing.T) {
 	b := newBed(t, server.Get(t))

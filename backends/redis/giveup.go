@@ -1,6 +1,10 @@
 package redis
 
-import "time"
+import (
+	"context"
+	"fmt"
+	"time"
+)
 
 // cancelPatience is how long a cancelled Acquire waits for the server to confirm that nothing is left of it. A server
 // that answers takes a round trip; one that does not must not hold up the caller.
@@ -32,10 +36,14 @@ type giveUp struct{ *request }
 
 func (m giveUp) on(d *desk) {
 	q := m.request
-	if q.given {
+	if q.given || q.post != nil && q.over { // a post that was answered is not its caller's any more
 		return
 	}
 	q.given = true
+	if q.post != nil && q.place == nil { // it was not sent
+		q.fail(context.Canceled)
+		return
+	}
 	d.recall(q)
 	how := "cancel"
 	switch {
@@ -51,8 +59,25 @@ func (m giveUp) on(d *desk) {
 	}
 	q.back = d.b.giveBackOf(q, how)
 	q.back.gone = q.gone
+	if q.post != nil {
+		q.back.then = func() { q.post.conclude(q, outcome{err: q.canceled()}) }
+		q.post.patience = d.actor.After(cancelPatience, outOfPatience{q})
+	}
 	d.giveBack(q.back)
 }
+
+// canceled is what a post is told that was given up: if it was the server's fault that it still waited, with the reason.
+func (q *request) canceled() error {
+	if q.cause != nil {
+		return fmt.Errorf("%w: %w", context.Canceled, q.cause)
+	}
+	return context.Canceled
+}
+
+// outOfPatience says that a post was given up and the server has not confirmed it.
+type outOfPatience struct{ *request }
+
+func (m outOfPatience) on(*desk) { m.post.conclude(m.request, outcome{err: m.canceled()}) }
 
 func (m giveUp) fail(error) {
 	if !m.given {

@@ -100,7 +100,9 @@ func (d *desk) receiveFrom(sub *redis.PubSub) {
 			case *redis.Subscription:
 				d.actor.Deliver(subscribed{sub})
 			case *redis.Message:
-				d.actor.Deliver(hint{sub, m.Payload})
+				h := &hint{sub: sub, payload: m.Payload}
+				d.actor.Deliver(h)
+				h.errand.run()
 			}
 		}
 	}
@@ -160,15 +162,18 @@ func (m overdue) on(d *desk) {
 type hint struct {
 	sub     *redis.PubSub
 	payload string
+	errand  errand // for the goroutine that brought it
 }
 
-func (m hint) on(d *desk) {
+func (m *hint) on(d *desk) {
 	word, rest, _ := strings.Cut(m.payload, " ")
 	numbers, name, ok := strings.Cut(rest, " ")
 	if !ok || d.closing || d.inbox.sub != m.sub {
 		return
 	}
 	p := d.names[name]
+	d.bringer = &m.errand
+	defer func() { d.bringer = nil }()
 	switch {
 	case word == "o":
 		for s := range strings.SplitSeq(numbers, ",") {

@@ -2,6 +2,8 @@ package redis_test
 
 import (
 	"bytes"
+	"context"
+	"sync"
 	"testing"
 	"time"
 
@@ -43,24 +45,37 @@ func TestReleaseWakesExactlyTheNext(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	holder := b.open(redis.WithHeartbeat(time.Minute))
 	g := b.acquire(holder, mutex("n", time.Minute))
-	var waits []*waiting
-	var clients []*redis.Backend
-	for range 5 {
+	const clients, each = 5, 1000
+	ctx, cancel := context.WithCancel(b.ctx)
+	granted := make(chan func(), clients*each)
+	var all sync.WaitGroup
+	t.Cleanup(func() { cancel(); all.Wait() })
+	for range clients {
 		c := b.open(redis.WithHeartbeat(time.Minute))
-		clients = append(clients, c)
-		for range 10 {
-			waits = append(waits, b.queue(c, mutex("n", time.Minute)))
+		for range each {
+			all.Go(func() {
+				if h, err := c.Acquire(ctx, mutex("n", time.Minute)); err == nil {
+					granted <- func() { b.release(c, h) }
+				}
+			})
 		}
 		b.listening(c)
 	}
+	queue := b.hash("n") + ":q"
+	b.until("all wait", func() bool { return b.client.ZCard(b.ctx, queue).Val() == clients*each })
 	b.server.ResetCalls(t)
 	b.release(holder, g)
-	h := waits[0].granted()
+	release := <-granted
 	calls := b.server.Calls(t)
 	if calls["publish"] != 1 || calls["evalsha"] != 2 {
 		t.Errorf("a hand-off took %d messages and %d commands, want 1 and 2", calls["publish"], calls["evalsha"])
 	}
-	b.release(clients[0], h)
+	if n := len(granted); n != 0 {
+		t.Errorf("%d more were granted", n)
+	}
+	cancel()
+	all.Wait()
+	release()
 }
 
 // A message is a hint: a forged one makes nobody a holder.

@@ -13,9 +13,13 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The scripts are the only place where state of a name is changed. Each one is common.lua followed by a file of its own,
-// whose header says keys, arguments, result and clock.
+// The scripts are the only place where state of a name is changed. Each one is base.lua and common.lua followed by a file of
+// its own, whose header says keys, arguments, result and clock. Two have a short path of their own before common.lua.
 var (
+	//go:embed lua/base.lua
+	baseLua string
+	//go:embed lua/short.lua
+	shortLua string
 	//go:embed lua/common.lua
 	commonLua string
 	//go:embed lua/acquire.lua
@@ -35,8 +39,8 @@ var (
 	//go:embed lua/inspect.lua
 	inspectLua string
 
-	acquireScript  = newScript(acquireFastLua, acquireLua)
-	giveBackScript = newScript(giveBackFastLua, giveBackLua)
+	acquireScript  = newScript(shortLua+acquireFastLua, acquireLua)
+	giveBackScript = newScript(shortLua+giveBackFastLua, giveBackLua)
 	renewScript    = newScript("", renewLua)
 	beatScript     = newScript("", beatLua)
 	breakScript    = newScript("", breakLua)
@@ -49,6 +53,7 @@ const (
 	codeGranted  = 1
 	codeQueued   = 2
 	codeGivenUp  = 3
+	codeLost     = 4
 	codeMismatch = -1
 	codeForeign  = -2
 	codeVersion  = -3
@@ -58,7 +63,7 @@ type script struct{ src, sha string }
 
 // newScript makes a script of its own part, and of one that comes before everything and may make the rest unnecessary.
 func newScript(fast, own string) *script {
-	src := fast + commonLua + own
+	src := baseLua + fast + commonLua + own
 	sum := sha1.Sum([]byte(src))
 	return &script{src: src, sha: hex.EncodeToString(sum[:])}
 }

@@ -3,6 +3,7 @@ package redis_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -22,16 +23,21 @@ func TestFailover(t *testing.T) {
 	replica := redistest.Start(t, "--replicaof", host, port)
 	b := newBed(t, primary)
 	b.until("the replica is in step", func() bool { return b.client.Wait(b.ctx, 1, time.Second).Val() == 1 })
-	sentinel := redistest.StartSentinel(t, primary)
-	sc := goredis.NewSentinelClient(&goredis.Options{Addr: sentinel.Addr})
-	t.Cleanup(func() { sc.Close() })
-	b.until("the sentinel knows the replica", func() bool {
-		all, err := sc.Replicas(b.ctx, "primary").Result()
-		return err == nil && len(all) == 1 && all[0]["master-link-status"] == "ok"
-	})
+	sentinels := redistest.StartSentinels(t, primary, 3)
+	var addrs []string
+	for _, s := range sentinels {
+		addrs = append(addrs, s.Addr)
+		sc := goredis.NewSentinelClient(&goredis.Options{Addr: s.Addr})
+		t.Cleanup(func() { sc.Close() })
+		b.until("the sentinel knows the replica and the other sentinels", func() bool {
+			replicas, err := sc.Replicas(b.ctx, "primary").Result()
+			others, e := sc.Sentinels(b.ctx, "primary").Result()
+			return err == nil && e == nil && len(others) == 2 && len(replicas) == 1 && replicas[0]["master-link-status"] == "ok"
+		})
+	}
 
 	connect := func() *redis.Backend {
-		c := goredis.NewFailoverClient(&goredis.FailoverOptions{MasterName: "primary", SentinelAddrs: []string{sentinel.Addr}})
+		c := goredis.NewFailoverClient(&goredis.FailoverOptions{MasterName: "primary", SentinelAddrs: slices.Clone(addrs)})
 		t.Cleanup(func() { c.Close() })
 		return open(t, c, redis.WithPrefix(b.prefix), redis.WithHeartbeat(100*time.Millisecond))
 	}
@@ -39,6 +45,7 @@ func TestFailover(t *testing.T) {
 	g := b.acquire(a, mutex("n", time.Minute))
 	w := b.queue(c, mutex("n", time.Minute))
 	b.listening(c)
+	sentinels[0].Kill() // the one that clients ask first; the other two are enough to agree
 	primary.Kill()
 	for { // the lease was replicated: it can be given back when the client has found the new primary
 		ctx, cancel := context.WithTimeout(b.ctx, time.Second)

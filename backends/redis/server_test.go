@@ -136,7 +136,7 @@ func TestForeignDataIsRefusedAndStays(t *testing.T) {
 		"a hash without a format": func(n string) string { b.client.HSet(b.ctx, b.hash(n), "a", "b"); return b.hash(n) },
 		"another version":         func(n string) string { b.client.HSet(b.ctx, b.hash(n), "v", "99"); return b.hash(n) },
 		"a token out of range": func(n string) string {
-			b.client.HSet(b.ctx, b.hash(n), "v", "1", "i", "1", "q", "0", "t", "4611686018427387904")
+			b.client.HSet(b.ctx, b.hash(n), "v", "2", "i", "1", "q", "0", "t", "4611686018427387904")
 			return b.hash(n)
 		},
 		"a string for the queue": func(n string) string { b.client.Set(b.ctx, b.hash(n)+":q", "junk", 0); return b.hash(n) + ":q" },

@@ -129,6 +129,25 @@ func TestServerThatCannotBeTrustedIsUnavailable(t *testing.T) {
 	})
 }
 
+// A server that wants to know its clients takes one with a certificate, and is unavailable to others.
+func TestServerThatWantsACertificateOfItsClients(t *testing.T) {
+	t.Parallel()
+	cert, key, trust := certify(t, time.Now().Add(time.Hour))
+	s := redistest.StartMutualTLS(t, cert, key)
+	b := newBed(t, s)
+	if _, err := open(t, encrypted(t, s.Addr, trust)).TryAcquire(b.ctx, mutex("n", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("TryAcquire without a certificate: %v, want ErrUnavailable", err)
+	}
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := goredis.NewClient(&goredis.Options{Addr: s.Addr, TLSConfig: &tls.Config{RootCAs: trust, Certificates: []tls.Certificate{pair}}})
+	t.Cleanup(func() { known.Close() })
+	c := open(t, known)
+	b.release(c, b.acquire(c, mutex("n", time.Minute)))
+}
+
 // records counts what a client has sent: handshakes, and what may be a request: anything that is no record of TLS, or one of
 // data that is longer than the alert by which a client says, encrypted, that it does not trust the server.
 func records(b []byte) (handshakes, requests int64) {

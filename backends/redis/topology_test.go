@@ -68,6 +68,7 @@ func TestClusterOfThree(t *testing.T) {
 		run  func(*group)
 	}{
 		{"AnyNameLiesInOneSlotAndHasAChannelOfItsOwn", oddNamesInACluster},
+		{"CheckLooksAtEachPrimary", checkCluster},
 		{"SlotMovesWhileHeldAndWaitedFor", slotMoves},
 		{"SlotThatNobodyServesLosesNothing", slotThatNobodyServes},
 		{"SlotWithoutAPrimaryLeavesTheOthersAlone", slotWithoutAPrimary},
@@ -102,6 +103,24 @@ func oddNamesInACluster(g *group) {
 				}
 			default:
 			}
+		}
+	}
+}
+
+func checkCluster(g *group) {
+	all, err := g.open().Check(g.ctx)
+	if err != nil {
+		g.Fatal(err)
+	}
+	for i, p := range g.Primaries {
+		topics := make(map[string]backends.Level)
+		for _, f := range all {
+			if strings.HasPrefix(f.What, p.Addr+": ") {
+				topics[f.Topic] = f.Level
+			}
+		}
+		if len(topics) < 7 || topics["rights"] != backends.OK {
+			g.Errorf("of primary %d: %v", i, topics)
 		}
 	}
 }

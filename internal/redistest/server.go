@@ -58,8 +58,19 @@ func Start(t testing.TB, args ...string) *Server {
 // does not ask clients for a certificate.
 func StartTLS(t testing.TB, cert, key string) *Server {
 	t.Helper()
+	return startTLS(t, cert, key, "no")
+}
+
+// StartMutualTLS is StartTLS for a server that refuses clients without a certificate that the given one vouches for.
+func StartMutualTLS(t testing.TB, cert, key string) *Server {
+	t.Helper()
+	return startTLS(t, cert, key, "yes")
+}
+
+func startTLS(t testing.TB, cert, key, clients string) *Server {
+	t.Helper()
 	return launch(t, Server{tls: true, args: []string{
-		"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", "no",
+		"--tls-cert-file", cert, "--tls-key-file", key, "--tls-ca-cert-file", cert, "--tls-auth-clients", clients,
 	}})
 }
 

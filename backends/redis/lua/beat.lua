@@ -26,7 +26,7 @@ local function beat(i, name, waits, from, n)
     local g = written['g:' .. id] or f[1]
     if S.m and S.m.id == id then g = S.m.g end
     if g then
-      r[#r + 1] = string.sub(g, 1, 1) == 'h' and GRANTED or GIVEN_UP
+      r[#r + 1] = string.sub(g, 1, 1) == 'o' and GIVEN_UP or GRANTED
     else
       r[#r + 1] = f[2] and QUEUED or BUSY
     end

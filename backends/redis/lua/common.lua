@@ -6,7 +6,8 @@
 --             i how grants are kept: "0" in g: fields and D, otherwise in m, which is empty or <id> <deadline> <grant>;
 --               then u and e may be out of date, and m says how it is
 --             g:<id>     a grant: mark weight token tokens since owner
---                        mark "h" held, "o" offered: reserved for a waiter that has not claimed it yet
+--                        mark "h" held, "s" held by one who need not hear that others wait, "o" offered: reserved for
+--                        a waiter that has not claimed it yet
 --             w:<id>     a waiter: weight tokens since owner
 --             c:<client> a client with waiters: how many, until when it counts as alive
 --             x:<id>     an acquire that was given up: it must not take effect if it still comes
@@ -19,17 +20,11 @@
 -- An id is <client>-<number>, the client 16 hexadecimal digits. Numbers beyond 10^14 lose digits when Lua turns them
 -- into text by itself: text() keeps all of them up to 2^53.
 
-local FORMAT = '1'
-local LINGER = 600 * 1000000       -- how long the last token of an unused name is remembered
-local LARGEST = 4503599627370496   -- 2^52: a token beyond it was not written by us
+local MOMENT = 1000000             -- by which keys outlive the last deadline
 local AT_ONCE = 256                -- bounds what one call prunes, offers or tells
 
-local BUSY, GRANTED, QUEUED, GIVEN_UP = 0, 1, 2, 3
+local BUSY, GRANTED, QUEUED, GIVEN_UP, LOST = 0, 1, 2, 3, 4
 local MISMATCH, FOREIGN, VERSION = -1, -2, -3
-
-local clock = redis.call('TIME')
-local now = clock[1] * 1000000 + clock[2]
-local inbox, alive, claim = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 
 local H, Q, D
 local S        -- the fields of H, and what is known of the id that the script is about
@@ -37,8 +32,6 @@ local written  -- fields of H to be written by save
 local clients  -- c: fields read so far
 local changed  -- anything to be written at all
 local mail     -- client -> what it is told
-
-local function text(n) return string.format('%.0f', n) end
 
 -- open reads the name whose keys begin at KEYS[i], and what is known of id. It returns a code if the key is not ours.
 local function open(i, id)
@@ -62,8 +55,6 @@ local function open(i, id)
     end
   end
 end
-
-local function clientOf(id) return string.sub(id, 1, 16) end
 
 local function client(name)
   local c = clients[name]
@@ -187,11 +178,12 @@ local function prune(id)
       end
       if whose == id then S.g, S.x = false, false end
     end
-    if S.u > 0 and redis.call('EXISTS', D) == 0 then -- the deadlines were lost, and the grants with them
+    if redis.call('EXISTS', D) == 0 then -- they were lost or are long over, and what they were of with them
       for _, f in ipairs(redis.call('HKEYS', H)) do
-        if string.sub(f, 1, 2) == 'g:' then drop(f) end
+        local kind = string.sub(f, 1, 2)
+        if kind == 'g:' or kind == 'x:' then drop(f) end
       end
-      S.u, S.g = 0, false
+      S.u, S.g, S.x = 0, false, false
     end
     few()
   end
@@ -235,8 +227,11 @@ local function save(name)
     end
   end
   if changed then
-    if S.u <= 0 and S.q <= 0 then S.e = now end
-    local expires = math.max(S.e, S.t, now) + LINGER
+    if S.u <= 0 and S.q <= 0 then -- what is left are acquires that were given up, if anything
+      S.e = S.i == '0' and tonumber(redis.call('ZRANGE', D, -1, -1, 'WITHSCORES')[2]) or now
+    end
+    -- Without a token there is nothing to remember of a name that is not in use.
+    local expires = math.max(S.e, S.t, now) + (S.t > 0 and LINGER or MOMENT)
     local f = { 'v', FORMAT, 'k', S.k or '0', 'c', text(S.c), 'u', text(S.u), 't', text(S.t), 's', text(S.s),
                 'q', S.q, 'e', text(S.e), 'p', text(expires), 'r', S.r or '', 'i', S.i,
                 'm', S.m and S.m.id .. ' ' .. text(S.m.till) .. ' ' .. S.m.g or '' }
@@ -247,7 +242,7 @@ local function save(name)
     redis.call('HSET', H, unpack(f))
     local till = text(math.ceil(expires / 1000))
     redis.call('PEXPIREAT', H, till)
-    if S.i == '0' then redis.call('PEXPIREAT', D, till) end
+    if S.i == '0' then redis.call('PEXPIREAT', D, text(math.ceil((S.e + MOMENT) / 1000))) end
     if S.q > 0 then redis.call('PEXPIREAT', Q, till) end
   end
   for c, words in pairs(mail) do
@@ -262,6 +257,12 @@ local function due()
   local d = S.m and S.m.till
   if S.i == '0' then d = tonumber(redis.call('ZRANGE', D, 0, 0, 'WITHSCORES')[2]) end
   return d and math.max(0, d - now) or -1
+end
+
+-- listens says whether a holder wants to hear that others wait. One that has not claimed its offer is told by the answer.
+local function listens(id)
+  local g = S.i ~= '0' and S.m.g or redis.call('HGET', H, 'g:' .. id)
+  return g and string.sub(g, 1, 1) == 'h'
 end
 
 -- holders returns the ids of at most n grants.

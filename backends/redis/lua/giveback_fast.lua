@@ -1,18 +1,22 @@
--- Releases a grant that was alone and that nobody waits for: what giveback.lua would do, without the price of its general
--- rules. Keys, args, result and clock are those of giveback.lua, to which it leaves everything else.
+-- The short path of giveback.lua: releases the only grant of a name, and offers the name to who is next in the queue, if
+-- anybody waits. Keys, args, result and clock are those of giveback.lua, to which it leaves everything else.
 do
-  local f = redis.call('HMGET', KEYS[1], 'v', 'i', 'q', 'm')
-  if f[4] and f[1] == '1' and f[2] ~= '0' and f[3] == '0' and ARGV[6] == 'release' then
-    local id, till = string.match(f[4], '^(%S+) (%d+) ')
-    if id == ARGV[5] then
-      local clock = redis.call('TIME')
-      if till - clock[2] > clock[1] * 1000000 then
-        if type(redis.pcall('HSET', KEYS[1], 'm', '', 'r', id)) == 'table' then
-          redis.call('HDEL', KEYS[1], 'm') -- memory is exhausted: this is allowed, and makes the rest allowed
-          redis.call('HSET', KEYS[1], 'm', '', 'r', id)
-        end
-        return { 1 }
+  local id = ARGV[5]
+  if ARGV[6] == 'release' and glance() and holder == id then
+    if waits == 0 then
+      if type(redis.pcall('HSET', KEYS[1], 'm', '', 'r', id)) == 'table' then
+        redis.call('HDEL', KEYS[1], 'm') -- memory is exhausted: this is allowed, and makes the rest allowed
+        redis.call('HSET', KEYS[1], 'm', '', 'r', id)
       end
+      return { 1 }
+    end
+    local h = heir()
+    if h then
+      crown(h)
+      local n = #write
+      write[n + 1], write[n + 2], write[n + 3], write[n + 4] = 'r', id, 'q', text(waits - 1)
+      finish(math.max(now + claim, h.last), waits > 1, h.client, 'o ' .. string.sub(h.id, 18))
+      return { 1 }
     end
   end
 end

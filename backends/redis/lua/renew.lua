@@ -13,7 +13,7 @@ local function renew(i)
   local bad = open(i * 3 - 2, id)
   if bad then return { bad } end
   local till = S.m and S.m.till or tonumber(redis.call('ZSCORE', D, 'g:' .. id) or 0)
-  if not S.g or string.sub(S.g, 1, 1) ~= 'h' or till <= now then return { BUSY } end
+  if not S.g or string.sub(S.g, 1, 1) == 'o' or till <= now then return { BUSY } end
   redis.call('HDEL', H, 'm') -- first: it is allowed when memory is exhausted, and makes the rest allowed
   keep(id, S.g, now + life)
   local first = 0

@@ -1,0 +1,225 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/actor"
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+var _ backends.Poster = (*Backend)(nil)
+
+// claimTime bounds one attempt to claim an offer. The inbox may wait for it, and hears nothing meanwhile.
+const claimTime = time.Second
+
+// afterArg is the place of the grant that is to be released first among the arguments of an acquire.
+const afterArg = 12
+
+// Post prepares an acquire for which no goroutine waits, and which can release a grant in the same command. See
+// [backends.Poster].
+func (b *Backend) Post(p backends.Post) backends.Posted {
+	q := b.newRequest(context.Background(), p.Request, "wait")
+	q.post = &post{Post: p, ended: make(chan struct{})}
+	if p.After != nil {
+		q.call.args[afterArg] = idText(p.After.ID)
+	}
+	return posted{q}
+}
+
+// post is what a request has instead of a caller that waits.
+//
+//	┌────────┐ Send   ┌────────┐ answered   ┌────────────────┐
+//	│ posted │ ─────▶ │  sent  │ ─────────▶ │ asking, queued │ as any request: see doc.go
+//	└────────┘        └────────┘            └────────────────┘
+//
+// The desk owns it. Its first command is sent, and waited for, by whoever calls Send; all later ones, the claims, by the goroutine
+// that brings the offer's message, or by tasks.
+type post struct {
+	backends.Post
+	sent     bool // its first command was handed out
+	freed    bool // what became of After was told
+	told     bool // what became of the request was told
+	ended    chan struct{}
+	patience *actor.Timer // until a request that was given up is told so, if the server does not confirm it
+}
+
+// conclude tells the outcome, once.
+func (p *post) conclude(q *request, o outcome) {
+	if p.told {
+		return
+	}
+	p.told = true
+	close(p.ended)
+	if p.patience != nil {
+		p.patience.Stop()
+	}
+	if o.err != nil {
+		o.grant = backends.Grant{}
+	}
+	p.Answered(o.grant, wrap("acquire", q.Name, o.err))
+}
+
+// posted is a request in the hands of who posted it.
+type posted struct{ *request }
+
+// Send sends the request. See [backends.Posted].
+func (p posted) Send(ctx context.Context) {
+	q, b := p.request, p.desk.b
+	if err := q.refusal(ctx); err != nil {
+		b.desk.actor.Deliver(refuse{q, err})
+	} else {
+		b.desk.actor.Deliver(begin{q})
+	}
+	select { // never both: what has ended is handed out no more, and what is taken back again has ended
+	case <-q.work:
+		done := make(chan struct{})
+		b.perform(ctx, b.clients.lane, func(ctx context.Context, c redis.UniversalClient) message {
+			defer close(done)
+			return q.first(ctx, c)
+		})
+		select { // a tie does not matter: the request has been given up, or what gave it up finds its answer
+		case <-done:
+		case <-ctx.Done():
+			b.desk.actor.Deliver(giveUp{q})
+		}
+	case <-q.post.ended:
+		if after := q.post.After; after != nil {
+			q.post.Released(b.Release(ctx, *after))
+		}
+	}
+}
+
+// refusal says why the request is not to be sent at all.
+func (q *request) refusal(ctx context.Context) error {
+	if err := q.Check(capabilities); err != nil {
+		return err
+	}
+	return ended(ctx)
+}
+
+// refuse fails a request that was not sent.
+type refuse struct {
+	*request
+	err error
+}
+
+func (m refuse) on(*desk) { m.request.fail(m.err) }
+
+// first sends the request's first command. If the server refuses to run it, as when its memory is exhausted, the release is
+// not to suffer for it.
+func (q *request) first(ctx context.Context, c redis.UniversalClient) message {
+	b, after := q.desk.b, q.post.After
+	if after != nil {
+		b.desk.actor.Deliver(leaving{after.ID, true})
+	}
+	a := q.exchange(ctx, c)
+	var reply redis.Error
+	switch {
+	case after == nil:
+	case a.err == nil && a.row.int(0) == codeLost: // nothing was asked for yet
+		q.call.args[afterArg] = ""
+		return releasedAlone{q.exchange(ctx, c), lost(*after, backends.NotOwner)}
+	case errors.As(a.err, &reply):
+		return releasedAlone{a, b.release(ctx, c, *after)}
+	}
+	return a
+}
+
+// releasedAlone is an answer, and what became of the release by itself.
+type releasedAlone struct {
+	answer
+	outcome error
+}
+
+func (m releasedAlone) on(d *desk) {
+	m.post.free(d, m.outcome)
+	m.answer.on(d)
+}
+
+// released finds out from the answer what became of the grant that was to be released first.
+func (p *post) released(d *desk, a answer) {
+	if p.After == nil || p.freed {
+		return
+	}
+	a.call.args[afterArg] = "" // from now on it is an acquire like others
+	var unconfirmed *notReplicatedError
+	switch err := a.err; {
+	case errors.As(err, &unconfirmed): // a release that a failover forgets ends with the grant's time
+		p.free(d, nil)
+	case err != nil:
+		p.free(d, err)
+	default:
+		p.free(d, refusal(a.row.int(0)))
+	}
+}
+
+// free takes a grant out of the books that was released, or not, and tells which.
+func (p *post) free(d *desk, err error) {
+	if p.freed {
+		return
+	}
+	p.freed = true
+	id := p.After.ID
+	if err == nil || isLost(err) {
+		released{id}.on(d)
+	} else {
+		leaving{id, false}.on(d)
+	}
+	p.Released(wrap("release", p.After.Resource.Name, err))
+}
+
+// Cancel gives the request up. It may be called in another actor's turn: the desk's turn waits for nothing, and calls nobody who
+// waits.
+func (p posted) Cancel() {
+	if d := p.desk; !d.actor.TryDeliver(giveUp{p.request}) {
+		d.actor.Tell(giveUp{p.request})
+	}
+}
+
+// askFor sends a command that no caller waits for. The goroutine that brought the message does it, if nothing else can come for it
+// meanwhile: only one request waits. That saves a goroutine switch in each hand-off between processes.
+func (d *desk) askFor(q *request) {
+	d.io++
+	if len(d.waiting) == 1 && d.bringer.offer(func() { d.actor.Deliver(performed{d.b.claim(q)}) }) {
+		return
+	}
+	d.actor.Go(func() message {
+		grow(1)
+		return performed{d.b.claim(q)}
+	})
+}
+
+// claim asks the server again, over the lane if that is free.
+func (b *Backend) claim(q *request) message {
+	ctx, cancel := context.WithTimeout(context.Background(), claimTime)
+	defer cancel()
+	l := b.clients.lane
+	if !l.take() {
+		return q.ask(ctx, b.clients.calls)
+	}
+	var m message
+	l.do(ctx, func() { m = q.ask(ctx, l.client) })
+	return m
+}
+
+// errand is something that the desk leaves to the goroutine that brought it a message. It is done when the message has been
+// delivered, or not taken.
+type errand struct{ slot atomic.Pointer[func()] }
+
+// noErrand stands in the slot when the goroutine has looked.
+var noErrand = new(func())
+
+// offer reports whether it will be done.
+func (e *errand) offer(f func()) bool { return e != nil && e.slot.CompareAndSwap(nil, &f) }
+
+// run does the errand, if there is one. Of offer and run, the first to come decides, and both know.
+func (e *errand) run() {
+	if f := e.slot.Swap(noErrand); f != nil && f != noErrand {
+		(*f)()
+	}
+}

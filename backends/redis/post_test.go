@@ -1,0 +1,204 @@
+package redis_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+// letter is a posted request.
+type letter struct {
+	bed      *bed
+	released chan error
+	answered chan struct{}
+	grant    backends.Grant
+	err      error
+}
+
+// send posts a request, after a grant unless that is nil.
+func (b *bed) send(c *redis.Backend, r backends.Request, after *backends.Grant) *letter {
+	l := &letter{bed: b, released: make(chan error, 1), answered: make(chan struct{})}
+	c.Post(backends.Post{
+		Request: r, After: after,
+		Released: func(err error) { l.released <- err },
+		Answered: func(g backends.Grant, err error) { l.grant, l.err = g, err; close(l.answered) },
+	}).Send(b.ctx)
+	return l
+}
+
+func (l *letter) granted() backends.Grant {
+	l.bed.Helper()
+	select {
+	case <-l.answered:
+	case <-l.bed.ctx.Done():
+		l.bed.Fatal("a posted request was not answered")
+	}
+	if l.err != nil {
+		l.bed.Fatalf("a posted request failed: %v", l.err)
+	}
+	return l.grant
+}
+
+// In strict order each turn of a process takes two commands, a release that asks again and a claim, and one message.
+func TestHandOffBetweenProcessesIsTwoCommandsAndOneMessage(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	slow := redis.WithHeartbeat(time.Minute)
+	holder := b.open(slow)
+	const processes, each = 3, 20
+	g := b.acquire(holder, mutex("n", time.Minute))
+	b.listening(holder)
+	var all sync.WaitGroup
+	for range processes {
+		c := b.open(slow)
+		m, err := manager.New(c, manager.WithTTL(time.Minute), manager.WithLocalHandoffs(0, 0))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range each {
+			all.Go(func() {
+				l, err := m.Lock("n").Acquire(b.ctx)
+				if err == nil {
+					err = l.Release()
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		b.until("all wait", func() bool { return m.Stats().Waiting == each })
+		b.listening(c)
+	}
+	b.until("every process waits", func() bool { return len(b.inspect(holder, "n").Waiters) == processes })
+	b.server.ResetCalls(t)
+	b.release(holder, g)
+	all.Wait()
+	calls := b.server.Calls(t)
+	const grants = processes * each
+	// The first release, a release and a claim for each. The server may not know a script yet.
+	if n := calls["evalsha"] + calls["eval"]; n > 2*grants+3 {
+		t.Errorf("%d hand-offs took %d commands, want 2 each: %v", grants, n, calls)
+	}
+	if n := calls["publish"]; n > grants {
+		t.Errorf("%d hand-offs took %d messages, want 1 each", grants, n)
+	}
+}
+
+func TestHolderThatNeedNotHearOfWaitersIsNotTold(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	for _, kind := range []backends.Kind{backends.Mutex, backends.ReadWrite} {
+		holder, c := b.open(redis.WithHeartbeat(time.Minute)), b.open(redis.WithHeartbeat(time.Minute))
+		r := mutex(string(kind.String()), time.Minute)
+		if kind == backends.ReadWrite {
+			r.Kind, r.Capacity = kind, backends.ReadWriteCapacity
+		}
+		r.Quiet = true
+		g := b.acquire(holder, r)
+		b.listening(holder)
+		b.server.ResetCalls(t)
+		r.Weight = r.Capacity
+		w := b.queue(c, r)
+		if n := b.server.Calls(t)["publish"]; n != 0 {
+			t.Errorf("%v: %d messages to a holder that need not hear of waiters", kind, n)
+		}
+		if a := b.renew(holder, g, time.Minute); a.Err != nil || !a.Contended {
+			t.Errorf("%v: a renewal that should say that others wait: %+v", kind, a)
+		}
+		b.release(holder, g)
+		b.release(c, w.granted())
+	}
+}
+
+// The reply to a release that asks again is lost, and the client library repeats the command.
+func TestLostReplyOfAPostReleasesAndQueuesOnce(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c, other := b.through(p), b.open()
+	g := b.acquire(c, mutex("n", time.Minute))
+	first := b.send(c, mutex("n", time.Minute), &g) // the server knows the script
+	if err := <-first.released; err != nil {
+		t.Fatal(err)
+	}
+	g = first.granted()
+	w := b.queue(other, mutex("n", time.Minute))
+	p.Judge(once("evalsha", dropReply))
+	l := b.send(c, mutex("n", time.Minute), &g)
+	if err := <-l.released; err != nil {
+		t.Errorf("a release whose reply was lost: %v", err)
+	}
+	h := w.granted()
+	if s := b.inspect(other, "n"); len(s.Waiters) != 1 || len(s.Holders) != 1 || s.Holders[0].ID != h.ID {
+		t.Errorf("after a repeated command the server has %+v", s)
+	}
+	b.release(other, h)
+	b.release(c, l.granted())
+	if s := b.inspect(other, "n"); len(s.Waiters)+len(s.Holders) != 0 {
+		t.Errorf("left: %+v", s)
+	}
+}
+
+// A post that the server refuses to run, for its memory is exhausted, releases all the same.
+func TestReleaseDoesNotSufferFromTheRequestBehindIt(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, redistest.Start(t))
+	c := b.open()
+	b.release(c, b.acquire(c, mutex("n", time.Minute)))
+	g := b.acquire(c, mutex("n", time.Minute))
+	if err := b.client.ConfigSet(b.ctx, "maxmemory", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	l := b.send(c, mutex("n", time.Minute), &g)
+	if err := <-l.released; err != nil {
+		t.Errorf("the release: %v", err)
+	}
+	<-l.answered
+	if !errors.Is(l.err, backends.ErrUnavailable) {
+		t.Errorf("the request: %v, want ErrUnavailable", l.err)
+	}
+	if err := b.client.ConfigSet(b.ctx, "maxmemory", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	b.release(c, b.acquire(c, mutex("n", time.Minute)))
+}
+
+// A command that releases and asks is on its way when the request is given up, and what forbids the request overtakes it.
+func TestForbiddenPostReleasesAllTheSame(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c, other := b.through(p), b.open()
+	b.release(c, b.acquire(c, mutex("n", time.Minute)))
+	g := b.acquire(c, mutex("n", time.Minute))
+	w := b.queue(other, mutex("n", time.Minute))
+	late, arrived := make(chan struct{}), make(chan struct{})
+	p.Judge(once("evalsha", func() redistest.Verdict {
+		close(arrived)
+		<-late
+		return redistest.Pass
+	}))
+	released, answered := make(chan error, 1), make(chan error, 1)
+	posted := c.Post(backends.Post{
+		Request: mutex("n", time.Minute), After: &g,
+		Released: func(err error) { released <- err },
+		Answered: func(_ backends.Grant, err error) { answered <- err },
+	})
+	go posted.Send(b.ctx)
+	<-arrived
+	posted.Cancel()
+	if err := <-answered; err == nil {
+		t.Error("a post that was cancelled was granted")
+	}
+	close(late)
+	if err := <-released; err != nil {
+		t.Errorf("the release: %v", err)
+	}
+	h := w.granted()
+	if s := b.inspect(other, "n"); len(s.Waiters) != 0 {
+		t.Errorf("waits although it was forbidden: %+v", s)
+	}
+	b.release(other, h)
+}
