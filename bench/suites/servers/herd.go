@@ -29,22 +29,75 @@ func (e *env) herd() harness.Case {
 	}
 }
 
+// idle is what a server has to do while a number of goroutines wait and nothing happens.
+func (e *env) idle(processes, goroutines int) harness.Case {
+	what := fmt.Sprintf("%d × %d waiters, nobody releases", processes, goroutines)
+	return harness.Case{
+		Name:   what,
+		Models: "what a waiter costs the server while it waits",
+		Rounds: 1,
+		Sides: []harness.Side{{Name: ours, Run: func(ctx context.Context, b harness.Budget) (harness.Metrics, error) {
+			return e.waiting(ctx, b, processes, goroutines)
+		}}},
+		Checks: []harness.Check{
+			{What: what + ": commands per second and process", Metric: "commands/s", Ours: ours, Bound: 1},
+			{What: what + ": server's CPU, %", Metric: "server CPU %", Ours: ours, NoTarget: true},
+		},
+	}
+}
+
+func (e *env) waiting(ctx context.Context, b harness.Budget, processes, goroutines int) (_ harness.Metrics, err error) {
+	s := e.spec(ours)
+	s.Strict = true
+	holder, err := e.holder(s)
+	if err != nil {
+		return nil, err
+	}
+	defer holder.Kill()
+	herds, err := clients.StartHerds(s, b.Pick(processes, 1), b.Pick(goroutines, 2))
+	if err != nil {
+		return nil, err
+	}
+	defer herds.Kill()
+	m, err := e.rest(ctx, b, len(herds))
+	if err != nil {
+		return nil, err
+	}
+	if err := holder.Release(); err != nil {
+		return nil, err
+	}
+	if err := herds.Wait(); err != nil {
+		return nil, err
+	}
+	return m, herds.Close()
+}
+
+// holder starts a process that holds the lock.
+func (e *env) holder(s clients.Spec) (clients.Obedient, error) {
+	o, err := clients.StartObedient(s)
+	if err != nil {
+		return o, err
+	}
+	err = o.Acquire()
+	if err == nil {
+		_, err = o.Answer()
+	}
+	if err != nil {
+		o.Kill()
+	}
+	return o, err
+}
+
 func (e *env) stampede(processes, goroutines int) run {
 	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
 		processes, goroutines := b.Pick(processes, 2), b.Pick(goroutines, 5)
 		s := e.spec(ours)
 		s.Strict = true
-		holder, err := clients.StartObedient(s)
+		holder, err := e.holder(s)
 		if err != nil {
 			return nil, err
 		}
 		defer holder.Kill()
-		if err := holder.Acquire(); err != nil {
-			return nil, err
-		}
-		if _, err := holder.Answer(); err != nil {
-			return nil, err
-		}
 		herds, err := clients.StartHerds(s, processes, goroutines)
 		if err != nil {
 			return nil, err
