@@ -71,14 +71,24 @@ func (m *RWMutex) unlockSlow() {
 //
 // Every Unlock before it is synchronized before an RLock that succeeds.
 func (m *RWMutex) RLock(ctx context.Context) error {
-	// No flag, no writer, and perhaps an upgradeable reader: one comparison asks for all of that.
-	if ctx != nil && ctx.Err() == nil && m.gate.word.Load()&^upgrader < crowd {
-		if m.gate.word.Add(1)&^upgrader < crowd { // model: join
-			return nil
-		}
-		m.takeBack()
+	if ctx != nil && ctx.Err() == nil && (m.gate.word.CompareAndSwap(0, 1) || m.join()) { // model: enter
+		return nil
 	}
 	return m.gate.acquire(ctx, 1)
+}
+
+// join makes the caller one of several readers, if there is no writer and no flag; one comparison
+// asks for both. It comes after a swap that failed, which has fetched the word for writing,
+// so it is unlikely that anybody changes it between the look and the addition.
+func (m *RWMutex) join() bool {
+	if m.gate.word.Load()&^upgrader >= crowd {
+		return false
+	}
+	if m.gate.word.Add(1)&^upgrader >= crowd { // model: join
+		m.takeBack()
+		return false
+	}
+	return true
 }
 
 // takeBack undoes an addition of a reader that must not enter: somebody came in between. To
@@ -113,7 +123,7 @@ func (m *RWMutex) TryRLock() bool { return m.gate.tryAcquire(1) }
 // It is synchronized before every Lock, TryLock and Upgrade that succeeds after it.
 func (m *RWMutex) RUnlock() {
 	// No look before, which would make the processor fetch the word twice when others use it.
-	if s := m.gate.word.Add(minusOne); s&^upgrader >= crowd { // model: part
+	if s := m.gate.word.Add(minusOne); s >= crowd { // model: part
 		m.runlockSlow(s)
 	}
 }
@@ -126,7 +136,9 @@ func (m *RWMutex) runlockSlow(s uint64) {
 		m.restore()
 		panic("primitives: RUnlock of RWMutex that is not locked for reading")
 	}
-	m.gate.knock() // somebody is queued
+	if s > inUse { // else there is an upgradeable reader
+		m.gate.knock()
+	}
 }
 
 // Downgrade turns the caller's lock for writing, or its upgradeable one, into a plain one for
