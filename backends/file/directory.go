@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -38,7 +41,10 @@ func openStore(path string, anyFileSystem bool) (*directory, error) {
 		return nil, fmt.Errorf("file: %w: no file locks on this operating system", backends.ErrUnsupported)
 	}
 	fd, err := openDirectory(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, syscall.ENOTDIR):
+		return nil, fmt.Errorf("file: %w", &backends.InvalidError{Field: "directory", Value: path, Want: "a directory; something else is there or above it"})
+	case err != nil:
 		return nil, storeError("open", path, err)
 	}
 	d := &directory{path: path, fd: fd, clients: -1}
@@ -103,4 +109,25 @@ func (d *directory) close() {
 		closeFile(d.clients)
 	}
 	closeFile(d.fd)
+}
+
+// sweepClients removes inboxes that dead clients have left, a few at a time. A young one may be about to be opened.
+func (d *directory) sweepClients() {
+	const most = 32
+	path := filepath.Join(d.path, clientsName)
+	dir, err := os.Open(path)
+	if err != nil {
+		return // housekeeping; whatever is wrong will be said by what needs the directory
+	}
+	defer dir.Close()
+	names, _ := dir.Readdirnames(most)
+	for _, name := range names {
+		client, ok := clientOf(name)
+		if !ok || !d.dead(client) {
+			continue
+		}
+		if info, err := os.Lstat(filepath.Join(path, name)); err == nil && time.Since(info.ModTime()) > youngInbox {
+			d.removeInbox(client)
+		}
+	}
 }

@@ -32,8 +32,8 @@ func TestDirectoriesThatAreRefused(t *testing.T) {
 		{"group-writable", mode(0o770), backends.ErrPermission},
 		{"world-writable", mode(0o777), backends.ErrPermission},
 		{"sticky", mode(0o777 | os.ModeSticky), backends.ErrPermission},
-		{"a file", func(path string) error { return os.WriteFile(path, nil, 0o600) }, backends.ErrPermission},
-		{"below a file", func(path string) error { return os.WriteFile(filepath.Dir(path), nil, 0o600) }, backends.ErrPermission},
+		{"a file", func(path string) error { return os.WriteFile(path, nil, 0o600) }, backends.ErrInvalid},
+		{"below a file", func(path string) error { return os.WriteFile(filepath.Dir(path), nil, 0o600) }, backends.ErrInvalid},
 		{"a link to nothing", func(path string) error { return os.Symlink(path+"x", path) }, backends.ErrUnavailable},
 	}
 	if os.Geteuid() == 0 {

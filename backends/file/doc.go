@@ -16,7 +16,7 @@
 //
 //	db.lock                       empty; the kernel's lock lies on it while a mutex or reader-writer lock is held
 //	db.table                      who holds, who waits, the last token: text, for cat as well
-//	.clients/0badcafe0badcafe     a FIFO for each process: it says who lives, and takes messages
+//	.clients/0badcafe0badcafe     a FIFO for each process (Windows: a locked file): it says who lives, and takes messages
 //	.floor                        above this number the tokens of new names begin; only after a repair
 //
 // The directory and the files belong to one user: modes 0700 and 0600, whatever the umask. A directory that others may write
@@ -53,10 +53,23 @@
 // The directory must be on a local file system. NFS, SMB, 9p, FUSE and cluster file systems are refused unless
 // [WithAnyFileSystem] is given, for their locks may hold on this machine only.
 //
-// Linux is what the package is made for. macOS and the BSDs lack file events here: there a lock that flock(1) or a removed
-// file has freed is noticed within a tenth of a second. On other systems, Windows among them, the package compiles, and [New] fails
-// with [backends.ErrUnsupported]: what tells a waiter that it is due or that another process has died is a FIFO, and
-// a lock that had to poll for both would be another package.
+// # Systems
+//
+// Everything above is so on Linux. The others have less to wake a process by, so it looks by itself ten times a second while
+// it holds or waits, and all that takes longer to be noticed is:
+//
+//	                                   macOS, BSDs       Windows
+//	a release, a new waiter, Break     at once           at once
+//	the end of another process         at once           a tenth of a second
+//	other programs' use of the file    a tenth           a tenth
+//	a lock file removed or replaced    a tenth           cannot happen while it is open
+//	the kernel's lock                  flock(2)          LockFileEx on the first byte, as gofrs/flock
+//	who may use the directory          its mode          its access list, which is not looked at
+//	network file systems are refused   no                yes
+//	[Repair] removes names out of use  semaphores' only  is not supported
+//
+// On all but Linux this rests on the tests of Linux with events, watches and messages switched off, on cross-compiling, and for
+// Windows on a part of the tests under Wine. On any other system [New] fails with [backends.ErrUnsupported].
 //
 // # States of a request
 //

@@ -21,7 +21,7 @@ import (
 // It takes the lock of one table after the other for the few microseconds of a look, so it may run beside any use of the directory. What
 // it says may be out of date at once.
 //
-// The error is that of ctx, or [backends.ErrUnsupported] on an operating system that cannot do it; what was found
+// The error is that of ctx, or [backends.ErrUnsupported] on an operating system that [New] does not support; what was found
 // until then comes with it. All else, a directory that cannot be read as well, is a finding.
 func Check(ctx context.Context, dir string, idle time.Duration) ([]backends.Finding, error) {
 	e, err := examination(ctx, dir, idle, false)
@@ -30,7 +30,7 @@ func Check(ctx context.Context, dir string, idle time.Duration) ([]backends.Find
 
 // Repair is Check, and mends what can be mended without harm to anybody who uses the directory now: modes, dead lines of
 // tables, damaged tables, tables of other names, inboxes of processes that have ended, files of names out of use. It returns what it
-// has mended and what is left. What it cannot know to be ours it leaves alone.
+// has mended and what is left. What it cannot know to be ours it leaves alone. On Windows it fails with [backends.ErrUnsupported].
 //
 // Removing the files of a name keeps its promises: the name's tokens go on increasing, and whoever has the files open notices at the next
 // use. A lock file stays where anybody else has it open, and on systems other than Linux, where that cannot be seen.
@@ -69,7 +69,7 @@ type exam struct {
 // examination looks at everything, in a fixed order.
 func examination(ctx context.Context, path string, idle time.Duration, repair bool) (*exam, error) {
 	e := &exam{idle: idle, repair: repair, now: time.Now()}
-	if !supported {
+	if !supported || repair && !repairs {
 		return e, fmt.Errorf("file: check %s: %w", path, backends.ErrUnsupported)
 	}
 	path, err := filepath.Abs(path)
@@ -117,7 +117,9 @@ func (e *exam) note(l backends.Level, topic, what, means, mend string) {
 // mendable adds what mend can put right, and does so in a repair.
 func (e *exam) mendable(f backends.Finding, mend func() error) {
 	if !e.repair {
-		f.Mend += ", or repair"
+		if repairs {
+			f.Mend += ", or repair"
+		}
 		e.left = append(e.left, f)
 		return
 	}
@@ -192,7 +194,7 @@ func (e *exam) clients() {
 		info, err := f.Info()
 		switch {
 		case err != nil: // gone meanwhile
-		case !ok || info.Mode()&fs.ModeNamedPipe == 0:
+		case !ok || info.Mode().Type() != inboxType:
 			foreign++
 		case e.now.Sub(info.ModTime()) > youngInbox && e.dir.dead(client):
 			dead = append(dead, client)

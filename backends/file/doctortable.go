@@ -53,7 +53,7 @@ func (e *exam) usable(name string, info os.FileInfo) bool {
 			"this name cannot be locked, or that user could change its table", "find out who put it there, and remove it")
 		return false
 	}
-	if mode := info.Mode().Perm(); mode != 0o600 {
+	if mode := info.Mode().Perm(); modes && mode != 0o600 {
 		level, means := backends.Warning, "others may read who holds it, or lock it themselves"
 		if mode&0o600 != 0o600 {
 			level, means = backends.Failure, "this name cannot be locked: permission is denied"

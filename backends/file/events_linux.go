@@ -25,7 +25,7 @@ const removals = unix.IN_DELETE | unix.IN_MOVED_FROM | unix.IN_MOVED_TO | unix.I
 // user on many systems) and dear to close, so a Backend has one, and only from when something was in use for a moment;
 // without one, resources look by themselves now and then.
 func (w *watcher) openEvents() {
-	if w.tried || w.closing {
+	if w.tried || w.closing || w.blind.Load() {
 		return
 	}
 	w.tried = true

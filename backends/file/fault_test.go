@@ -297,11 +297,6 @@ func TestNothingStaysOpen(t *testing.T) {
 	}
 }
 
-func live(b *Backend) (n int) {
-	b.resources.Range(func(any, any) bool { n++; return true })
-	return n
-}
-
 // A client whose inbox is removed is dead to the others. Its mutexes are safe with the kernel; permits are lost.
 func TestInboxRemoved(t *testing.T) {
 	dir := t.TempDir() + "/locks"

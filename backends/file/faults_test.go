@@ -1,5 +1,3 @@
-//go:build unix
-
 package file
 
 import (
@@ -22,7 +20,7 @@ var faults = []struct{ property, tests string }{
 	{"Many processes start at once", "TestManyProcessesAtOnce"},
 	{"Children of a holder do not keep its lock", "TestChildrenDoNotInheritLocks TestDescriptorsAreClosedOnExec"},
 	{"Signals do not disturb waiters", "TestSignalsDoNotDisturbWaiters"},
-	{"Waiters take no threads", "TestWaitersTakeNoThreads"},
+	{"Waiters take no threads, and little memory", "TestWaitersTakeNoThreads TestACrowdOfWaitersOfOneProcess"},
 
 	// The kernel's lock.
 	{"A shared lock is never made exclusive in place", "TestReadLockIsNeverUpgradedInPlace"},
@@ -49,6 +47,9 @@ var faults = []struct{ property, tests string }{
 	{"A file system becomes read-only", "TestReadOnlyFileSystem"},
 	{"Network file systems are refused", "TestRemoteFileSystems"},
 	{"No file events are to be had", "TestWithoutFileEvents"},
+	{"Nothing wakes a process: it looks by itself", "TestContractByLooksAlone TestDeathsAreFoundByLooking TestOrderByLooksAlone"},
+	{"The directory is on an overlay, as in a container", "TestOverlay"},
+	{"The directory holds the files of very many names", "TestVeryManyNames"},
 	{"Nothing stays open, and no file that was not there", "TestNothingStaysOpen"},
 }
 

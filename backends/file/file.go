@@ -3,8 +3,10 @@ package file
 import (
 	"context"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -86,16 +88,12 @@ func New(dir string, opts ...Option) (*Backend, error) {
 		timing: timing{linger: 100 * time.Millisecond, net: safetyNet, retry: time.Millisecond},
 		closed: make(chan struct{}),
 	}
-	inbox, err := d.createInbox(b.id)
+	inbox, id, err := d.createInbox(b.id)
 	if err != nil {
 		d.close()
 		return nil, storeError("create the inbox in", path, err)
 	}
-	if b.inbox, err = lookup(d.fd, b.inboxPath()); err != nil {
-		_ = inbox.Close()
-		d.close()
-		return nil, storeError("find the inbox in", path, err)
-	}
+	b.inbox = id
 	d.sweepClients()
 	b.watcher = newWatcher(b, inbox)
 	return b, nil
@@ -153,12 +151,32 @@ func wrap(verb, name string, err error) error {
 	}
 }
 
-// storeError turns what the operating system said into the contract's words: ErrPermission or ErrUnavailable, with the
-// cause still visible.
+// storeError is unusable as an error of this package's own, for calls of no name.
 func storeError(verb, what string, err error) error {
+	return fmt.Errorf("file: %w", unusable(verb, what, err))
+}
+
+// unusable turns what the operating system said into the contract's words: ErrPermission or ErrUnavailable, with the cause
+// still visible. What is said in both is said once.
+func unusable(verb, what string, err error) error {
 	sentinel := backends.ErrUnavailable
 	if refused(err) {
 		sentinel = backends.ErrPermission
 	}
-	return fmt.Errorf("file: %s %s: %w: %w", verb, what, sentinel, err)
+	if p, ok := err.(*fs.PathError); ok && strings.HasPrefix(what, p.Path) { //nolint:errorlint // only the outermost
+		err = p.Err
+	}
+	return fmt.Errorf("%s %s: %w", verb, what, &refusal{sentinel, err})
 }
+
+// refusal is an error in the contract's words and those of the operating system.
+type refusal struct{ sentinel, cause error }
+
+func (r *refusal) Error() string {
+	if says, cause := r.sentinel.Error(), r.cause.Error(); says != cause {
+		return says + ": " + cause
+	}
+	return r.sentinel.Error()
+}
+
+func (r *refusal) Unwrap() []error { return []error{r.sentinel, r.cause} }

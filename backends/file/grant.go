@@ -69,7 +69,7 @@ func (r *resource) settle() {
 		switch ok, err := r.lockKernel(c); {
 		case err != nil:
 			r.leave(c)
-			r.refuseCall(c, storeError("lock", r.stem+lockEnding+" in "+r.b.dir.path, err))
+			r.refuseCall(c, unusable("lock", r.stem+lockEnding+" in "+r.b.dir.path, err))
 		case !ok:
 			r.blocked = fits
 			return

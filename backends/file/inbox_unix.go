@@ -4,8 +4,9 @@ package file
 
 import (
 	"errors"
+	"io"
+	"io/fs"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,17 +15,20 @@ import (
 // client is alive (ENXIO: nobody reads), writing to it wakes the client, and a writer that stays learns from the
 // kernel when the last reader has gone, however it went.
 
+// inboxType is what an inbox looks like in a listing.
+const inboxType = fs.ModeNamedPipe
+
 const inboxFlags = unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NOCTTY
 
 // createInbox makes the inbox of a new client and opens it. It opens for reading and writing: with a writer of its own, a
 // reader never sees an end of file.
-func (d *directory) createInbox(client uint64) (*os.File, error) {
+func (d *directory) createInbox(client uint64) (io.ReadCloser, fileID, error) {
 	name := inboxName(client)
 	path := d.path + "/" + clientsName + "/" + name
 	var err error
 	for range 8 { // somebody may sweep the directory between the steps
 		if err = unix.Mkfifo(path, 0o600); err != nil && !errors.Is(err, unix.EEXIST) {
-			return nil, &os.PathError{Op: "mkfifo", Path: path, Err: err}
+			return nil, fileID{}, &os.PathError{Op: "mkfifo", Path: path, Err: err}
 		}
 		_ = os.Chmod(path, 0o600) // whatever the umask has left; if it fails, opening fails
 		var fd int
@@ -33,30 +37,32 @@ func (d *directory) createInbox(client uint64) (*os.File, error) {
 			continue
 		}
 		if err != nil {
-			return nil, &os.PathError{Op: "open", Path: path, Err: err}
+			return nil, fileID{}, &os.PathError{Op: "open", Path: path, Err: err}
 		}
 		f := os.NewFile(uintptr(fd), path)
-		if err = d.isInbox(fd, name); err == nil {
-			return f, nil
+		id, notOurs := d.isInbox(fd, name)
+		if notOurs == nil {
+			return f, id, nil
 		}
+		err = notOurs
 		_ = f.Close()
 	}
-	return nil, &os.PathError{Op: "create", Path: path, Err: err}
+	return nil, fileID{}, &os.PathError{Op: "create", Path: path, Err: err}
 }
 
-func (d *directory) isInbox(fd int, name string) error {
+func (d *directory) isInbox(fd int, name string) (fileID, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return os.NewSyscallError("fstat", err)
+		return fileID{}, os.NewSyscallError("fstat", err)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFIFO {
-		return errors.New("not a FIFO")
+		return fileID{}, errors.New("not a FIFO")
 	}
 	now, err := lookup(d.clients, name)
 	if err == nil && now != identity(&st) {
 		err = errReplaced
 	}
-	return err
+	return now, err
 }
 
 func (d *directory) removeInbox(client uint64) {
@@ -127,28 +133,4 @@ func awaitEnd(f *os.File) {
 		_, err := unix.Poll(p, 0)
 		return err == nil && p[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
 	})
-}
-
-// sweepClients removes inboxes that dead clients have left, a few at a time. A young one may be about to be opened.
-func (d *directory) sweepClients() {
-	const most = 32
-	dir, err := os.Open(d.path + "/" + clientsName)
-	if err != nil {
-		return // housekeeping; whatever is wrong will be said by what needs the directory
-	}
-	defer dir.Close()
-	names, _ := dir.Readdirnames(most)
-	for _, name := range names {
-		client, ok := clientOf(name)
-		if !ok || !d.dead(client) {
-			continue
-		}
-		var st unix.Stat_t
-		if unix.Fstatat(d.clients, name, &st, unix.AT_SYMLINK_NOFOLLOW) != nil {
-			continue
-		}
-		if modified := time.Unix(st.Mtim.Unix()); time.Since(modified) > youngInbox {
-			d.removeInbox(client)
-		}
-	}
 }

@@ -68,7 +68,7 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 		var files []string
 		if err == nil {
 			if files, err = names(b.dir.path); err != nil {
-				err = storeError("read", b.dir.path, err)
+				err = unusable("read", b.dir.path, err)
 			}
 		}
 		for _, file := range files {
@@ -125,13 +125,13 @@ func (d *directory) peek(file string) (name string, used bool) {
 	defer closeFile(fd)
 	f := tableFile{fd: fd, raw: make([]byte, page)}
 	n, err := readAt(fd, f.raw, 0)
-	if err != nil {
-		return "", false
+	var t *table
+	if err == nil {
+		f.raw = f.raw[:n]
+		t, err = f.parse()
 	}
-	f.raw = f.raw[:n]
-	t, err := f.parse()
-	if err != nil { // damaged, or in the middle of a change: a short name can be told from the stem
-		return s, plain(s)
+	if err != nil { // damaged, or in the middle of a change, when Windows refuses to read it: a short name can be told from the stem
+		return nameOf(s)
 	}
 	return t.name, t.used() && stem(t.name) == s
 }

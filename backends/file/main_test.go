@@ -1,5 +1,3 @@
-//go:build unix
-
 package file
 
 import (
@@ -18,10 +16,6 @@ func TestMain(m *testing.M) {
 	proctest.Register("client", client)
 	proctest.Register("worker", worker)
 	proctest.Register("count", count)
-	proctest.Register("strict", strict)
-	proctest.Register("starved", starved)
-	proctest.Register("stormed", stormed)
-	proctest.Register("parent", parent)
-	proctest.Register("visitor", visitor)
+	registerMore()
 	goleak.VerifyTestMain(m)
 }

@@ -1,9 +1,7 @@
-//go:build unix
-
 package file
 
 import (
-	"path/filepath"
+	"path"
 	"strings"
 	"testing"
 
@@ -69,7 +67,7 @@ func FuzzStem(f *testing.F) {
 		if len(s) > longestStem || s == "" || s[0] == '.' || s[0] == '-' || strings.ContainsAny(s, "/\\\x00\n :*?\"<>|") {
 			t.Fatalf("stem(%q) = %q", one, s)
 		}
-		if dir := "/locks"; filepath.Dir(filepath.Join(dir, s+lockEnding)) != dir {
+		if dir := "/locks"; path.Dir(path.Join(dir, s+lockEnding)) != dir {
 			t.Fatalf("stem(%q) = %q leaves the directory", one, s)
 		}
 		if plain(one) && len(one) <= longestStem && s != one {

@@ -1,5 +1,3 @@
-//go:build unix
-
 package file
 
 import (
@@ -11,7 +9,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -49,7 +46,7 @@ func patient(t testing.TB) context.Context {
 // sleepless returns a client for which no timer looks after lost wake-ups.
 func sleepless(t testing.TB, dir string, opts ...Option) *Backend {
 	b := open(t, dir, opts...)
-	b.timing.net = time.Hour
+	trustEvents(b)
 	return b
 }
 
@@ -201,88 +198,6 @@ func TestKilledHolderAndWaiters(t *testing.T) {
 	}
 }
 
-func TestStoppedHolderHoldsOn(t *testing.T) {
-	dir := t.TempDir() + "/locks"
-	holder, b := startClient(t, dir), sleepless(t, dir)
-	g := mustAcquire(t, holder, mutex("db"))
-	stop(t, holder.p, dir+"/db.table")
-	w := enqueue(t, b, mutex("db"))
-	mustBeBusy(t, b, mutex("db"))
-	w.cancel()
-	if <-w.done; !errors.Is(w.err, context.Canceled) {
-		t.Fatalf("Acquire = %+v, %v; want context.Canceled", w.grant, w.err)
-	}
-	w = enqueue(t, b, mutex("db"))
-	holder.p.Signal(syscall.SIGCONT)
-	mustRelease(t, holder, g)
-	mustRelease(t, b, w.granted())
-}
-
-// stop stops a process, and not in the middle of changing a table: that is another test's concern.
-func stop(t *testing.T, p *proctest.Process, table string) {
-	t.Helper()
-	for ctx := patient(t); ; p.Signal(syscall.SIGCONT) {
-		p.Signal(syscall.SIGSTOP)
-		var status syscall.WaitStatus
-		if err := retry(func() error {
-			_, err := syscall.Wait4(p.PID(), &status, syscall.WUNTRACED, nil)
-			return err
-		}); err != nil || !status.Stopped() {
-			t.Fatalf("the process did not stop: %v, %v", status, err)
-		}
-		ok, err := tryFile(table)
-		if ok && err == nil {
-			return
-		}
-		if ctx.Err() != nil {
-			t.Fatalf("the process always has the table locked: %v", err)
-		}
-	}
-}
-
-// A process that was stopped while it changed a table delays others, but every call answers within its context.
-func TestTableLockedByStoppedProcess(t *testing.T) {
-	dir := t.TempDir() + "/locks"
-	a, b := sleepless(t, dir), sleepless(t, dir)
-	g := mustAcquire(t, a, mutex("db"))
-	w := enqueue(t, b, mutex("db"))
-	stuck, err := os.OpenFile(dir+"/db.table", os.O_RDWR, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stuck.Close()
-	if err := syscall.Flock(int(stuck.Fd()), syscall.LOCK_EX); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	if err := a.Release(ctx, g); err != nil && !errors.Is(err, context.Canceled) {
-		t.Errorf("Release: %v", err)
-	}
-	w.cancel()
-	if <-w.done; !errors.Is(w.err, context.Canceled) {
-		t.Errorf("Acquire: %v; want context.Canceled", w.err)
-	}
-	ctx, cancel = context.WithTimeout(context.Background(), 20*time.Millisecond)
-	defer cancel()
-	if _, err := b.Acquire(ctx, mutex("db")); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Acquire: %v; want context.DeadlineExceeded", err)
-	}
-	if err := b.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Close: %v; want context.DeadlineExceeded", err)
-	}
-	if err := syscall.Flock(int(stuck.Fd()), syscall.LOCK_UN); err != nil {
-		t.Fatal(err)
-	}
-	if err := b.Close(patient(t)); err != nil {
-		t.Errorf("Close: %v", err)
-	}
-	mustRelease(t, a, mustAcquire(t, a, mutex("db")))
-	if s, err := a.Inspect(patient(t), "db"); err != nil || len(s.Holders)+len(s.Waiters) > 0 {
-		t.Errorf("Inspect = %+v, %v; want nobody", s, err)
-	}
-}
-
 // Many processes come at once. Everyone gets its turn, one at a time, and nothing is left.
 func TestManyProcessesAtOnce(t *testing.T) {
 	n := 100
@@ -330,7 +245,7 @@ func count(c *proctest.Child) error {
 	if err != nil {
 		return err
 	}
-	b.timing.net = time.Hour
+	trustEvents(b)
 	ctx := context.Background()
 	g, err := b.Acquire(ctx, mutex("db"))
 	if err != nil {

@@ -5,7 +5,6 @@ package file
 import (
 	"errors"
 	"os"
-	"syscall"
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -104,8 +103,8 @@ func TestPromptNeverWaits(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer stuck.Close()
-		if err := syscall.Flock(int(stuck.Fd()), syscall.LOCK_EX); err != nil {
-			t.Fatal(err)
+		if ok, err := tryLock(int(stuck.Fd()), exclusive); !ok || err != nil {
+			t.Fatalf("the table could not be locked: %v, %v", ok, err)
 		}
 	}
 	mustNotGrantNow(t, b, mutex("db"))

@@ -121,6 +121,13 @@ func (r *resource) clean() bool {
 	return found
 }
 
+// buryWatched does so for the clients in our way, in case the watcher could not watch them.
+func (r *resource) buryWatched() {
+	for _, client := range r.watched {
+		r.bury(client)
+	}
+}
+
 // buryDead does so for all clients that have ended.
 func (r *resource) buryDead() bool {
 	found := false

@@ -186,7 +186,7 @@ func (r *resource) lockTable() (bool, error) {
 
 // unavailable is an error of the files of this name.
 func (r *resource) unavailable(err error) error {
-	return storeError("use", r.stem+tableEnding+" in "+r.b.dir.path, err)
+	return unusable("use", r.stem+tableEnding+" in "+r.b.dir.path, err)
 }
 
 // failed answers after a panic in a turn: state that is known to be half changed must not grant anything.

@@ -1,16 +1,23 @@
-//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd || windows)
 
 package file
 
 import (
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"time"
 )
 
 // On these systems New fails with ErrUnsupported. What follows makes the package compile; it is never called.
 
-const supported = false
+const (
+	supported = false
+	repairs   = false
+	modes     = false
+	inboxType = fs.FileMode(0)
+)
 
 type fileID struct{}
 
@@ -53,9 +60,11 @@ func examine(int) (id fileID, owner, mode uint32, err error) {
 	return fileID{}, 0, 0, errors.ErrUnsupported
 }
 
-func (*directory) createInbox(uint64) (*os.File, error) { return nil, errors.ErrUnsupported }
-func (*directory) removeInbox(uint64)                   {}
-func (*directory) dead(uint64) bool                     { return false }
-func (*directory) wake(uint64, string) bool             { return true }
-func (*directory) openWatch(uint64) (*os.File, error)   { return nil, errors.ErrUnsupported }
-func (*directory) sweepClients()                        {}
+func (*directory) removeInbox(uint64)                 {}
+func (*directory) dead(uint64) bool                   { return false }
+func (*directory) wake(uint64, string) bool           { return true }
+func (*directory) openWatch(uint64) (*os.File, error) { return nil, errors.ErrUnsupported }
+
+func (*directory) createInbox(uint64) (io.ReadCloser, fileID, error) {
+	return nil, fileID{}, errors.ErrUnsupported
+}

@@ -18,6 +18,10 @@ import (
 
 const supported = true
 
+const repairs = true // Repair works here
+
+const modes = true // the modes of files and directories say who may use them
+
 const openFlags = unix.O_RDWR | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
 
 const byPath = unix.AT_FDCWD // in place of a directory, for absolute paths

@@ -168,3 +168,98 @@ func TestWithoutFileEvents(t *testing.T) {
 	}
 	lost.expect(t, g, backends.BackendLost)
 }
+
+// In a sticky directory the kernel can refuse O_CREAT for a file of another user that exists, even to root. Files that
+// exist are opened without it.
+func TestExistingFilesAreOpenedWithoutCreating(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT CHECKED: a file of another user; that takes root")
+	}
+	dir := t.TempDir()
+	path := dir + "/db.lock"
+	if err := os.WriteFile(path, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.Chown(path, otherUser, otherUser), os.Chmod(path, 0o666), os.Chmod(dir, 0o777|os.ModeSticky)); err != nil {
+		t.Fatal(err)
+	}
+	protectRegular(t)
+	if f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err == nil {
+		_ = f.Close()
+		t.Log("NOT CHECKED: the kernel does not refuse O_CREAT here")
+	}
+	fd, _, err := openRegular(byPath, path, true)
+	if err != nil {
+		t.Fatalf("a file that exists: %v", err)
+	}
+	closeFile(fd)
+}
+
+// protectRegular has the kernel refuse O_CREAT for files of others in sticky directories, until the end of the test, if the
+// system can be told to.
+func protectRegular(t *testing.T) {
+	t.Helper()
+	const file, on = "/proc/sys/fs/protected_regular", "2\n"
+	was, err := os.ReadFile(file)
+	if err == nil && string(was) != on {
+		err = os.WriteFile(file, []byte(on), 0o644)              //nolint:gosec // it exists
+		t.Cleanup(func() { _ = os.WriteFile(file, was, 0o644) }) //nolint:gosec // likewise
+	}
+	if err != nil {
+		t.Logf("fs.protected_regular is %q and cannot be set: %v", was, err)
+	}
+}
+
+// On an overlay, as in a container, a file of a lower layer is another file once somebody has written to it. Locks and tokens go on
+// all the same, as files are opened for writing from the start.
+func TestOverlay(t *testing.T) {
+	base, ok := mount(t, "mode=700")
+	if !ok {
+		return
+	}
+	for _, dir := range []string{"lower", "upper", "work", "merged"} {
+		if err := os.Mkdir(filepath.Join(base, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	below := open(t, filepath.Join(base, "lower", "locks"))
+	old := mustAcquire(t, below, mutex("db"))
+	mustRelease(t, below, old)
+	if err := below.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	merged := filepath.Join(base, "merged")
+	layers := "lowerdir=" + base + "/lower,upperdir=" + base + "/upper,workdir=" + base + "/work"
+	if err := syscall.Mount("overlay", merged, "overlay", 0, layers); err != nil {
+		t.Logf("NOT CHECKED: this kernel has no overlays for us: %v", err)
+		return
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(merged, syscall.MNT_DETACH); err != nil {
+			t.Errorf("unmount: %v", err)
+		}
+	})
+	dir := filepath.Join(merged, "locks")
+	a, b := sleepless(t, dir), startClient(t, dir)
+	r, lost := watched(mutex("db"))
+	g := mustAcquire(t, a, r)
+	if g.Token <= old.Token {
+		t.Errorf("token %d after %d of the lower layer", g.Token, old.Token)
+	}
+	mustBeBusy(t, b, mutex("db"))
+	if kernelSays(t, dir+"/db.lock", shared) {
+		t.Error("the kernel's lock is free while the mutex is held")
+	}
+	w := enqueue(t, b, mutex("db"))
+	if err := os.Remove(dir + "/db.lock"); err != nil {
+		t.Fatal(err)
+	}
+	lost.expect(t, g, backends.BackendLost)
+	if h := w.granted(); h.Token <= g.Token {
+		t.Errorf("token %d after %d", h.Token, g.Token)
+	}
+	p := mustAcquire(t, a, permits("permits", 2, 2))
+	v := enqueue(t, b, permits("permits", 1, 2))
+	mustRelease(t, a, p)
+	v.granted()
+}

@@ -8,8 +8,6 @@ import "time"
 // also how a lock that flock(1) held is noticed to be free.
 const safetyNet = 100 * time.Millisecond
 
-func remote(int) string { return "" } // not known here; the user is trusted
-
 var loaded = time.Now()
 
 func processStart() time.Time { return loaded }

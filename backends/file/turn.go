@@ -99,6 +99,7 @@ func (r *resource) apply(m message) {
 		if err := r.b.dir.holds(r.b.inboxPath(), r.b.inbox); gone(err) {
 			r.loseSemaphores(err)
 		}
+		r.buryWatched()
 	case tidyUp:
 		r.tidy()
 	case look:

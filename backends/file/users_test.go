@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -116,32 +115,4 @@ func TestFileOfAnotherUser(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-// In a sticky directory the kernel can refuse O_CREAT for a file of another user that exists, even to root. Files that
-// exist are opened without it.
-func TestExistingFilesAreOpenedWithoutCreating(t *testing.T) {
-	if os.Geteuid() != 0 {
-		t.Skip("NOT CHECKED: a file of another user; that takes root")
-	}
-	dir := t.TempDir()
-	path := dir + "/db.lock"
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(os.Chown(path, otherUser, otherUser), os.Chmod(path, 0o666), os.Chmod(dir, 0o777|os.ModeSticky)); err != nil {
-		t.Fatal(err)
-	}
-	level, _ := os.ReadFile("/proc/sys/fs/protected_regular")
-	if n, _ := strconv.Atoi(strings.TrimSpace(string(level))); n == 0 {
-		t.Logf("NOT CHECKED: fs.protected_regular is %q here, so the kernel refuses nothing", level)
-	} else if f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600); err == nil {
-		_ = f.Close()
-		t.Error("this kernel does not refuse O_CREAT, so nothing was tested")
-	}
-	fd, _, err := openRegular(byPath, path, true)
-	if err != nil {
-		t.Fatalf("a file that exists: %v", err)
-	}
-	closeFile(fd)
 }

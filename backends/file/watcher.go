@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"slices"
 	"strings"
@@ -22,12 +23,13 @@ import (
 type watcher struct {
 	b         *Backend
 	actor     *actor.OnDemand[notice]
-	inbox     *os.File
+	inbox     io.ReadCloser
 	peers     map[uint64]*peer
 	events    *fileEvents         // nil: none
 	locks     map[int32]*resource // by the watch of the lock file whose uses are reported
 	reporting atomic.Bool         // removals of files are reported
 	tried     bool                // to open events
+	blind     atomic.Bool         // in tests: no messages, watches and file events, so that only looks are left
 
 	tasks   int // running
 	open    int // resources that have not shut yet
@@ -67,7 +69,7 @@ type notice struct {
 	name     string
 }
 
-func newWatcher(b *Backend, inbox *os.File) *watcher {
+func newWatcher(b *Backend, inbox io.ReadCloser) *watcher {
 	w := &watcher{b: b, inbox: inbox, peers: make(map[uint64]*peer), locks: make(map[int32]*resource)}
 	w.actor = actor.NewOnDemand("lockkeeper/file watcher", w.receive, func(_ notice, p *actor.PanicError) { panic(p) })
 	w.tasks++
@@ -116,6 +118,9 @@ func (w *watcher) readInbox() {
 		if err != nil {
 			return
 		}
+		if w.blind.Load() {
+			continue
+		}
 		data := buf[:kept+n]
 		end := bytes.LastIndexByte(data, '\n') + 1
 		if n >= much {
@@ -155,6 +160,9 @@ func (b *Backend) tellAll(m message) (told int) {
 }
 
 func (w *watcher) watchClient(client uint64, r *resource) {
+	if w.blind.Load() {
+		return
+	}
 	p := w.peers[client]
 	if p == nil {
 		f, err := w.b.dir.openWatch(client)
@@ -163,7 +171,7 @@ func (w *watcher) watchClient(client uint64, r *resource) {
 			r.actor.Tell(message{verb: died, client: client})
 			return
 		case err != nil:
-			return // no descriptor left, it seems; the resource looks again by and by
+			return // no descriptor is left, or there are no watches here: the resource looks by itself, see buryWatched
 		}
 		p = &peer{file: f}
 		w.peers[client] = p
@@ -211,8 +219,8 @@ func (w *watcher) closeAll() {
 func (w *watcher) end() {
 	if !w.ending {
 		w.ending = true
-		w.b.dir.removeInbox(w.b.id)
 		_ = w.inbox.Close()
+		w.b.dir.removeInbox(w.b.id)
 		for client, p := range w.peers {
 			delete(w.peers, client)
 			_ = p.file.Close()

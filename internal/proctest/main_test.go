@@ -14,5 +14,6 @@ func TestMain(m *testing.M) {
 	proctest.Register("echo", echo)
 	proctest.Register("fails", fails)
 	proctest.Register("parent", parent)
+	proctest.Register("heedful", heedful)
 	goleak.VerifyTestMain(m)
 }

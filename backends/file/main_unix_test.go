@@ -1,0 +1,14 @@
+//go:build unix
+
+package file
+
+import "github.com/lockkeeper/lockkeeper/internal/proctest"
+
+// registerMore registers the helpers that only exist here.
+func registerMore() {
+	proctest.Register("strict", strict)
+	proctest.Register("starved", starved)
+	proctest.Register("stormed", stormed)
+	proctest.Register("parent", parent)
+	proctest.Register("visitor", visitor)
+}
