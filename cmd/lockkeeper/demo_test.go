@@ -34,7 +34,7 @@ func TestADemoWithoutAStoreSaysSoOnce(t *testing.T) {
 	}
 	for in, want := range map[string]int{
 		"redis://" + nobody(t): 69,
-		"file:" + file:         77,
+		"file:" + file:         64,
 		"etcd://host":          64,
 	} {
 		p := start(t, in, "demo")

@@ -50,7 +50,7 @@
 // # ls [flags] [NAME …]
 //
 // It lists the names in use, or those given: who holds them since when and under which token, and who waits, in the order of
-// the queue. The answer may be out of date at once.
+// the queue. The answer may be out of date at once. To look makes no store: where there is none, nobody holds or waits.
 //
 // # doctor [flags]
 //

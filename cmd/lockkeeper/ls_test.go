@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +43,22 @@ func TestLsTellsWhoHoldsAndWhoWaits(t *testing.T) {
 	})
 	start(t, "memory:", "ls").ends(64)
 	start(t, "file:"+t.TempDir(), "ls", "").ends(64)
+}
+
+// To look at a store must not make one.
+func TestLsOfAStoreThatDoesNotExist(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "locks")
+	if lines := output(t, start(t, "file:"+dir, "ls")); len(lines) != 0 {
+		t.Errorf("nobody holds or waits, but ls says %q", lines)
+	}
+	if lines := output(t, start(t, "file:"+dir, "ls", "a")); len(lines) != 2 || !strings.Contains(lines[1], "free") {
+		t.Errorf("ls a: %q; want one name, free", lines)
+	}
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("ls has made the store: %v", err)
+	}
+	p := start(t, "file:"+dir, "ls", "")
+	contains(t, p.ends(64), "invalid name")
 }
 
 // output returns the lines of a process that ends well.

@@ -2,13 +2,11 @@ package main
 
 import (
 	"encoding/hex"
-	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -202,22 +200,6 @@ func TestPermits(t *testing.T) {
 	})
 }
 
-func TestWhatRunsOnInTheBackgroundHasNoLock(t *testing.T) {
-	eachStore(t, func(t *testing.T, in string) {
-		p := start(t, in, "run", "a", "--", "sh", "-c", `exec 3<&0; cat <&3 >/dev/null 2>&1 & echo $!`)
-		background, err := strconv.Atoi(p.Expect(""))
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.ends(0)
-		start(t, in, "run", "-n", "a", "--", "true").ends(0)
-		if err := syscall.Kill(background, 0); err != nil {
-			t.Errorf("the background process is gone: %v", err)
-		}
-		p.CloseInput()
-	})
-}
-
 // nobody returns an address on which nobody listens.
 func nobody(t *testing.T) string {
 	t.Helper()
@@ -239,14 +221,22 @@ func TestUnreachableStore(t *testing.T) {
 			t.Errorf("the password is printed: %s", stderr)
 		}
 	}
+}
+
+// A store that cannot be one is a mistake of whoever named it, not a lack of rights.
+func TestAStoreThatIsAFile(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := start(t, "file:"+file, "run", "a", "--", "echo", "started")
-	p.saysNothing()
-	if code, stderr := p.code(); code != 69 && code != 77 && code != 64 {
-		t.Errorf("a store that is a file: exit status %d: %s", code, stderr)
+	for _, dir := range []string{file, filepath.Join(file, "below")} {
+		p := start(t, "file:"+dir, "run", "a", "--", "echo", "started")
+		p.saysNothing()
+		stderr := p.ends(64)
+		contains(t, stderr, "invalid directory", "something else is there")
+		if strings.Contains(stderr, "permission") || strings.Count(stderr, dir) != 1 {
+			t.Errorf("standard error %q; want the directory once, and nothing of permissions", stderr)
+		}
 	}
 }
 
@@ -309,41 +299,4 @@ func TestSpan(t *testing.T) {
 			t.Errorf("%q was taken for %v", text, time.Duration(s))
 		}
 	}
-}
-
-func TestAWaitEndedByASignalLeavesNothing(t *testing.T) {
-	eachStore(t, func(t *testing.T, in string) {
-		b := client(t, in)
-		p := hold(t, in, "a")
-		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
-			q := start(t, in, "run", "a", "--", "echo", "started")
-			untilWaiting(t, b, "a", 1)
-			q.Signal(sig)
-			q.saysNothing()
-			q.ends(128 + int(sig))
-			untilWaiting(t, b, "a", 0)
-		}
-		p.let()
-	})
-}
-
-func TestSignalsReachTheCommand(t *testing.T) {
-	eachStore(t, func(t *testing.T, in string) {
-		for _, sig := range []struct {
-			number syscall.Signal
-			name   string
-		}{
-			{syscall.SIGTERM, "TERM"}, {syscall.SIGINT, "INT"}, {syscall.SIGHUP, "HUP"},
-			{syscall.SIGQUIT, "QUIT"}, {syscall.SIGUSR1, "USR1"},
-		} {
-			p := start(t, in, "run", "a", "--", "sh", "-c",
-				fmt.Sprintf(`trap 'echo got; exit 9' %s; echo ready; while :; do sleep 0.01; done`, sig.name))
-			p.Expect("ready")
-			p.Signal(sig.number)
-			p.Expect("got")
-			p.saysNothing()
-			p.ends(9)
-		}
-		start(t, in, "run", "-n", "a", "--", "true").ends(0)
-	})
 }

@@ -21,19 +21,37 @@ func TestDefaultIsPrivateToTheUser(t *testing.T) {
 		tmp:        filepath.Join(tmp, "lockkeeper"),
 	} {
 		t.Setenv("XDG_RUNTIME_DIR", runtime)
-		for range 2 { // made, then found
+		for range 2 { // not there yet, then made
 			dir, err := store.Default()
 			if err != nil || dir != want {
 				t.Errorf("with XDG_RUNTIME_DIR=%q: %q, %v; want %q", runtime, dir, err, want)
 			}
+			s, err := store.Parse("")
+			if err != nil || s.Kind() != store.File {
+				t.Fatalf("Parse of nothing: %v, %v", s, err)
+			}
+			b, free, err := store.Open(s)
+			if err != nil || !s.Exists() {
+				t.Fatalf("Open: %v; the directory exists: %v", err, s.Exists())
+			}
+			if err := b.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+			free()
 		}
 		info, err := os.Stat(want)
 		if err != nil || info.Mode() != os.ModeDir|0o700 {
 			t.Errorf("%s: %v, %v", want, info.Mode(), err)
 		}
 	}
-	if s, err := store.Parse(""); err != nil || s.Kind() != store.File {
-		t.Errorf("Parse of nothing: %v, %v", s, err)
+}
+
+// To name a store makes nothing.
+func TestParseMakesNoDirectory(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	s, err := store.Parse("")
+	if err != nil || s.Exists() {
+		t.Errorf("Parse of nothing: %v; the directory exists: %v", err, s.Exists())
 	}
 }
 
@@ -58,7 +76,11 @@ func TestDefaultRefusesWhatOthersMayWrite(t *testing.T) {
 
 func TestDefaultWithoutARuntimeDirectory(t *testing.T) {
 	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(t.TempDir(), "missing"))
-	if _, err := store.Default(); !errors.Is(err, store.ErrRefused) {
+	s, err := store.Parse("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := store.Open(s); !errors.Is(err, store.ErrRefused) {
 		t.Errorf("got %v, want ErrRefused", err)
 	}
 }

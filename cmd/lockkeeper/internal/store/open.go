@@ -17,9 +17,14 @@ import (
 func Open(s Store) (backends.Backend, func(), error) {
 	switch s.kind {
 	case File:
+		if s.own {
+			if err := makePrivate(s.dir); err != nil {
+				return nil, nil, err
+			}
+		}
 		b, err := file.New(s.dir)
 		if err != nil {
-			return nil, nil, fmt.Errorf("store %v: %w", s, err)
+			return nil, nil, err // names the directory
 		}
 		return b, func() {}, nil
 	case Redis:

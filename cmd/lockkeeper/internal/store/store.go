@@ -3,7 +3,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -29,6 +31,7 @@ const (
 type Store struct {
 	kind   Kind
 	dir    string // of File
+	own    bool   // the directory is Default's
 	url    string // of Redis, with its password
 	public string // for people, without it
 }
@@ -39,8 +42,17 @@ func (s Store) Kind() Kind { return s.kind }
 // String returns the store for people: a server without user and password.
 func (s Store) String() string { return s.public }
 
+// Exists tells whether there is anything to look at: nobody holds locks in a directory that nobody has made yet.
+func (s Store) Exists() bool {
+	if s.kind != File {
+		return true
+	}
+	_, err := os.Stat(s.dir)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
 // Parse understands a store as users write it. An empty text means the user's own directory, see [Default]. The error wraps
-// ErrUnknown, ErrRefused or ErrUnsafe. Nothing is opened, but the default directory is made if it is missing.
+// ErrUnknown, ErrRefused or ErrUnsafe. Nothing is opened or made.
 func Parse(text string) (Store, error) {
 	scheme, rest, found := strings.Cut(text, ":")
 	switch {
@@ -49,7 +61,7 @@ func Parse(text string) (Store, error) {
 		if err != nil {
 			return Store{}, err
 		}
-		return fileStore(dir)
+		return Store{kind: File, dir: dir, own: true, public: "file:" + dir}, nil
 	case !found:
 		return Store{}, fmt.Errorf("%w %q: want file:DIR, redis://HOST:PORT or rediss://HOST:PORT", ErrUnknown, text)
 	}

@@ -1,0 +1,63 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+func TestWhatRunsOnInTheBackgroundHasNoLock(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		p := start(t, in, "run", "a", "--", "sh", "-c", `exec 3<&0; cat <&3 >/dev/null 2>&1 & echo $!`)
+		background, err := strconv.Atoi(p.Expect(""))
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.ends(0)
+		start(t, in, "run", "-n", "a", "--", "true").ends(0)
+		if err := syscall.Kill(background, 0); err != nil {
+			t.Errorf("the background process is gone: %v", err)
+		}
+		p.CloseInput()
+	})
+}
+
+func TestAWaitEndedByASignalLeavesNothing(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		b := client(t, in)
+		p := hold(t, in, "a")
+		for _, sig := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+			q := start(t, in, "run", "a", "--", "echo", "started")
+			untilWaiting(t, b, "a", 1)
+			q.Signal(sig)
+			q.saysNothing()
+			q.ends(128 + int(sig))
+			untilWaiting(t, b, "a", 0)
+		}
+		p.let()
+	})
+}
+
+func TestSignalsReachTheCommand(t *testing.T) {
+	eachStore(t, func(t *testing.T, in string) {
+		for _, sig := range []struct {
+			number syscall.Signal
+			name   string
+		}{
+			{syscall.SIGTERM, "TERM"}, {syscall.SIGINT, "INT"}, {syscall.SIGHUP, "HUP"},
+			{syscall.SIGQUIT, "QUIT"}, {syscall.SIGUSR1, "USR1"},
+		} {
+			p := start(t, in, "run", "a", "--", "sh", "-c",
+				fmt.Sprintf(`trap 'echo got; exit 9' %s; echo ready; while :; do sleep 0.01; done`, sig.name))
+			p.Expect("ready")
+			p.Signal(sig.number)
+			p.Expect("got")
+			p.saysNothing()
+			p.ends(9)
+		}
+		start(t, in, "run", "-n", "a", "--", "true").ends(0)
+	})
+}
