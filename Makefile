@@ -46,7 +46,7 @@ race: redis-server ## only the tests that look for races, ten times each: make r
 
 .PHONY: long
 long: ## the tests that take minutes in full size: 100 000 grants with kills, 500 processes at once
-	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 20m -run 'TestHistoryWithKills|TestManyProcessesAtOnce' ./backends/file
+	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 20m -run "TestHistoryWithKills|TestManyProcessesAtOnce|TestVeryManyNames" ./backends/file
 
 .PHONY: cover
 cover: redis-server ## coverage of all packages by all tests: coverage.txt, coverage.html

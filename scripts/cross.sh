@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# Every package compiles for the other systems that we name; one of them has 32 bits, for the alignment of atomics.
+# Every package and its tests compile for the other systems that we name; one of them has 32 bits, for the alignment of atomics.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
 
-for target in linux/386 darwin/arm64 freebsd/amd64 windows/amd64; do
-	echo "build for $target"
-	CGO_ENABLED=0 GOOS=${target%/*} GOARCH=${target#*/} "$GO" build ./...
+for target in linux/386 darwin/arm64 freebsd/amd64 netbsd/amd64 openbsd/amd64 windows/amd64; do
+	echo "build and vet for $target"
+	export CGO_ENABLED=0 GOOS=${target%/*} GOARCH=${target#*/}
+	"$GO" build ./...
+	"$GO" vet ./... # the tests as well
 done
