@@ -23,6 +23,7 @@ func mutexContended(n int) harness.Case {
 			{Name: ours, Run: harness.Contended(n, ourGuard)},
 			{Name: weighted, Run: harness.Contended(n, func() harness.Guard { return weightedGuard(1) })},
 			{Name: channel, Run: harness.Contended(n, channelGuard)},
+			{Name: bare, Run: harness.Contended(n, bareGuard)},
 			{Name: stdlib, Run: harness.Contended(n, syncGuard)},
 			{Name: viney, Run: harness.Contended(n, vineyGuard)},
 			{Name: marusama, Run: harness.Contended(n, func() harness.Guard { return marusamaGuard(1) })},
@@ -37,6 +38,7 @@ func mutexContended(n int) harness.Case {
 		c.Checks = []harness.Check{
 			{What: what + ", FIFO", Metric: "ns/op", Ours: ours, Base: []string{weighted}, Bound: 0.75},
 			{What: what + ", FIFO", Metric: "ns/op", Ours: ours, Base: []string{channel}, Bound: 1.2},
+			{What: what + ", FIFO, beside one that cannot be cancelled", Metric: "ns/op", Ours: ours, Base: []string{bare}, NoTarget: true},
 			{What: what + ", allocations", Metric: "allocs/op", Ours: ours, Bound: 0.01},
 		}
 	}
@@ -101,6 +103,15 @@ func channelGuard() harness.Guard {
 				return ctx.Err()
 			}
 		},
+		Release: func() error { <-c; return nil },
+	}
+}
+
+// bareGuard cannot be given up; a program that needs no more writes it so.
+func bareGuard() harness.Guard {
+	c := make(chan struct{}, 1)
+	return harness.Guard{
+		Acquire: func(context.Context) error { c <- struct{}{}; return nil },
 		Release: func() error { <-c; return nil },
 	}
 }

@@ -7,7 +7,8 @@ const (
 	ours     = "primitives"
 	stdlib   = "sync"
 	weighted = "semaphore.Weighted"
-	channel  = "channel of 1"
+	channel  = "channel of 1"            // and a select with the context: it can be cancelled, as ours can
+	bare     = "channel of 1, no select" // cannot be cancelled
 	viney    = "viney-shih/go-lock"
 	marusama = "marusama/semaphore"
 )
@@ -19,6 +20,7 @@ func Suite() harness.Suite {
 		for _, n := range []int{2, 8, 64, 1000} {
 			cases = append(cases, mutexContended(n))
 		}
-		return append(cases, semaphoreContended(64), cancelOne(), idle(), manyWaiters())
+		cases = append(cases, semaphoreContended(64), cancelOne(), cancelLatest(), cancelEverybody(), idle(), manyWaiters())
+		return append(cases, matrix()...)
 	})}
 }

@@ -26,8 +26,8 @@ func cancelOne() harness.Case {
 			{Name: weighted + ", 100 000 wait", Run: cancelOneOf(100_000, 1000, func() harness.Guard { return weightedGuard(1) })},
 		},
 		Checks: []harness.Check{
-			// A waiter among 100 000 has left the processor's caches, which alone costs some factor (look at Weighted's two
-			// rows); a search through the queue would cost a factor of hundreds.
+			// A waiter among 100 000 has left the processor's caches, with its goroutine, which alone costs some factor (look at
+			// Weighted's two rows, and at cancelLatest, where it has not); a search through the queue would cost hundreds.
 			{What: "cancel one of 100 000 waiters: as with 100", Metric: "µs", Ours: ours + ", 100 000 wait", Base: []string{ours + ", 100 wait"}, Bound: 5},
 			{What: "cancel one of 100 000 waiters", Metric: "µs", Ours: ours + ", 100 000 wait", Base: []string{weighted + ", 100 000 wait"}, NoTarget: true},
 		},
