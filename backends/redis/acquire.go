@@ -130,12 +130,11 @@ func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode strin
 	if r.Quiet {
 		mark = "s"
 	}
-	owner, _ := json.Marshal(ownerOf(r.Owner)) // strings and a number: cannot fail
 	q.call = call{
 		keys: b.appendKeys(make([]string, 0, 3), r.Name),
 		args: append(b.header(11), r.Name, idText(q.id), mode, strconv.Itoa(int(r.Kind)),
 			strconv.FormatInt(r.Capacity, 10), strconv.FormatInt(r.Weight, 10), strconv.Itoa(r.Tokens),
-			micros(r.TTL+b.opt.grace), owner, "", mark),
+			micros(r.TTL+b.opt.grace), b.ownerText(r.Owner), "", mark),
 	}
 	return q
 }
@@ -308,6 +307,21 @@ type ownerJSON struct {
 	Host  []byte `json:"h"`
 	PID   int    `json:"p"`
 	Label []byte `json:"l"`
+}
+
+// ownerText returns an owner as it stands there. A client has mostly one, so the last is kept.
+func (b *Backend) ownerText(o backends.Owner) any {
+	if last := b.owner.Load(); last != nil && last.Owner == o {
+		return last.text
+	}
+	text, _ := json.Marshal(ownerOf(o)) // strings and a number: cannot fail
+	b.owner.Store(&ownerText{o, text})
+	return text
+}
+
+type ownerText struct {
+	backends.Owner
+	text any
 }
 
 func ownerOf(o backends.Owner) ownerJSON { return ownerJSON{[]byte(o.Host), o.PID, []byte(o.Label)} }

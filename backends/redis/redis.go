@@ -26,7 +26,8 @@ type Backend struct {
 	inboxes string        // what the channels of all clients begin with; a client's own number follows
 	channel string        // of this client
 	seq     atomic.Uint64 // of the last request
-	closing atomic.Bool   // set once, by the desk; tells tasks why their connections end
+	owner   atomic.Pointer[ownerText]
+	closing atomic.Bool // set once, by the desk; tells tasks why their connections end
 }
 
 var _ backends.Backend = (*Backend)(nil)

@@ -14,7 +14,7 @@ import (
 )
 
 // The scripts are the only place where state of a name is changed. Each one is base.lua and common.lua followed by a file of
-// its own, whose header says keys, arguments, result and clock. Two have a short path of their own before common.lua.
+// its own, whose header says keys, arguments, result and clock. Two have shorter paths of their own before that.
 var (
 	//go:embed lua/base.lua
 	baseLua string
@@ -24,6 +24,10 @@ var (
 	commonLua string
 	//go:embed lua/acquire.lua
 	acquireLua string
+	//go:embed lua/acquire_lone.lua
+	acquireLoneLua string
+	//go:embed lua/giveback_lone.lua
+	giveBackLoneLua string
 	//go:embed lua/acquire_fast.lua
 	acquireFastLua string
 	//go:embed lua/giveback_fast.lua
@@ -39,12 +43,12 @@ var (
 	//go:embed lua/inspect.lua
 	inspectLua string
 
-	acquireScript  = newScript(shortLua+acquireFastLua, acquireLua)
-	giveBackScript = newScript(shortLua+giveBackFastLua, giveBackLua)
-	renewScript    = newScript("", renewLua)
-	beatScript     = newScript("", beatLua)
-	breakScript    = newScript("", breakLua)
-	inspectScript  = newScript("", inspectLua)
+	acquireScript  = newScript(acquireLoneLua, shortLua+acquireFastLua, acquireLua)
+	giveBackScript = newScript(giveBackLoneLua, shortLua+giveBackFastLua, giveBackLua)
+	renewScript    = newScript("", "", renewLua)
+	beatScript     = newScript("", "", beatLua)
+	breakScript    = newScript("", "", breakLua)
+	inspectScript  = newScript("", "", inspectLua)
 )
 
 // The codes with which scripts answer, as in common.lua.
@@ -59,13 +63,38 @@ const (
 	codeVersion  = -3
 )
 
-type script struct{ src, sha string }
+type script struct {
+	src, sha      string
+	bySHA, byText any // the same as arguments of commands
+}
 
-// newScript makes a script of its own part, and of one that comes before everything and may make the rest unnecessary.
-func newScript(fast, own string) *script {
-	src := baseLua + fast + commonLua + own
+// newScript makes a script of its own part, and of a part before everything and one before the general rules, each of which may make
+// the rest unnecessary: functions are made anew in each call, and cost time.
+func newScript(lone, short, own string) *script {
+	src := lone + baseLua + short + commonLua + own
 	sum := sha1.Sum([]byte(src))
-	return &script{src: src, sha: hex.EncodeToString(sum[:])}
+	s := &script{src: src, sha: hex.EncodeToString(sum[:])}
+	s.bySHA, s.byText = s.sha, s.src
+	return s
+}
+
+var evalSHA, eval any = "evalsha", "eval"
+
+// run runs the script once, as EvalSha and Eval do, without putting the same things into interfaces again and again.
+func (s *script) run(ctx context.Context, c redis.UniversalClient, k call, text bool) (any, error) {
+	args := make([]any, 0, 3+len(k.keys)+len(k.args))
+	if text {
+		args = append(args, eval, s.byText, len(k.keys))
+	} else {
+		args = append(args, evalSHA, s.bySHA, len(k.keys))
+	}
+	for _, key := range k.keys {
+		args = append(args, key)
+	}
+	cmd := redis.NewCmd(ctx, append(args, k.args...)...)
+	cmd.SetFirstKeyPos(3)
+	_ = c.Process(ctx, cmd) // the command has the error
+	return cmd.Result()
 }
 
 // call is one call of a script.
@@ -90,9 +119,9 @@ func (b *Backend) eval(ctx context.Context, c redis.UniversalClient, s *script, 
 		relook(ctx, c, err)
 		return v, err
 	}
-	v, err := c.EvalSha(ctx, s.sha, k.keys, k.args...).Result()
+	v, err := s.run(ctx, c, k, false)
 	if noScript(err) {
-		v, err = c.Eval(ctx, s.src, k.keys, k.args...).Result()
+		v, err = s.run(ctx, c, k, true)
 	}
 	relook(ctx, c, err)
 	return v, err

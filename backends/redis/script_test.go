@@ -45,7 +45,7 @@ func TestScriptsSayWhatTheyTake(t *testing.T) {
 
 func sources() map[string]string {
 	return map[string]string{
-		"base": baseLua, "common": commonLua, "short": shortLua, "acquire": acquireLua, "acquire_fast": acquireFastLua, "giveback": giveBackLua,
+		"base": baseLua, "common": commonLua, "short": shortLua, "acquire": acquireLua, "acquire_fast": acquireFastLua, "acquire_lone": acquireLoneLua, "giveback_lone": giveBackLoneLua, "giveback": giveBackLua,
 		"giveback_fast": giveBackFastLua, "renew": renewLua, "beat": beatLua, "break": breakLua, "inspect": inspectLua,
 	}
 }

@@ -1,5 +1,5 @@
--- The short path of acquire.lua: grants a name that nobody uses, queues behind one who has all of it, claims an offer
--- of all of it, and releases all of it to the next while it asks again.
+-- The short path of acquire.lua: queues behind one who has all of a name, claims an offer of all of it, and releases
+-- it, to the next or for itself, while it asks again.
 -- Keys, args, result and clock are those of acquire.lua, to which it leaves everything else.
 do
   local id, after, life = ARGV[5], ARGV[13], tonumber(ARGV[11])
@@ -8,11 +8,11 @@ do
     and not fields[11] then
     local mine = waits > 0 and fields[12] and tonumber(string.match(fields[12], '^(%d+) ')) or 0
 
-    if waits == 0 and holder == (after ~= '' and after or nil) then -- free, or about to be
+    if waits == 0 and holder and holder == after then -- for itself
       local first, last = mint(ARGV[10])
       if first then
         hold(id, now + life, ARGV[14], ARGV[9], first, ARGV[10], ARGV[12])
-        if holder then write[5], write[6] = 'r', after end
+        write[5], write[6] = 'r', after
         finish(math.max(now + life, last))
         return { 1, first, ARGV[10], 0 }
       end

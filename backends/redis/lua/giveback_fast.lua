@@ -1,15 +1,8 @@
--- The short path of giveback.lua: releases the only grant of a name, and offers the name to who is next in the queue, if
--- anybody waits. Keys, args, result and clock are those of giveback.lua, to which it leaves everything else.
+-- The short path of giveback.lua: releases the only grant of a name, and offers the name to who is next in the queue.
+-- Keys, args, result and clock are those of giveback.lua, to which it leaves everything else.
 do
   local id = ARGV[5]
   if ARGV[6] == 'release' and glance() and holder == id then
-    if waits == 0 then
-      if type(redis.pcall('HSET', KEYS[1], 'm', '', 'r', id)) == 'table' then
-        redis.call('HDEL', KEYS[1], 'm') -- memory is exhausted: this is allowed, and makes the rest allowed
-        redis.call('HSET', KEYS[1], 'm', '', 'r', id)
-      end
-      return { 1 }
-    end
     local h = heir()
     if h then
       crown(h)
