@@ -264,7 +264,5 @@ func (g *gate) ask(k kind, n uint64) uint8 {
 // is in the line when the keeper reads it, or has been answered. It costs the same however
 // many are queued: w need not be looked for, it knows its neighbours.
 func (g *gate) withdraw(w *waiter) {
-	m := newWaiter(leaving, 0)
-	m.target = w
-	g.post(m) // model: cancel
+	g.post(newLeaving(w)) // model: cancel
 }

@@ -59,9 +59,23 @@ func newWaiter(k kind, n uint64) *waiter {
 	return w
 }
 
+// leavings are messages that nobody waits for, so they have no channel: a third of the memory, which
+// counts when a long queue gives up as a whole.
+var leavings = sync.Pool{New: func() any { return &waiter{kind: leaving} }}
+
+// newLeaving makes the message that target wants to leave.
+func newLeaving(target *waiter) *waiter {
+	m := leavings.Get().(*waiter)
+	m.target = target
+	return m
+}
+
 // free gives w up. Nothing refers to it, and its channel is empty.
 func (w *waiter) free() {
-	if w.pooled {
+	switch {
+	case w.ready == nil:
+		leavings.Put(w)
+	case w.pooled:
 		waiters.Put(w)
 	}
 }
