@@ -15,8 +15,11 @@ import (
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
 )
 
-// lsTimeout bounds how long a store may take to answer.
-const lsTimeout = 10 * time.Second
+// What ls gives a store to answer. A directory always does, but a million names in it take a quarter of a minute.
+const (
+	lsTimeout     = 10 * time.Second
+	lsFileTimeout = 2 * time.Minute
+)
 
 type lsCmd struct {
 	Store string   `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a directory of the user." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
@@ -39,7 +42,11 @@ func (l *lsCmd) Run(s streams) exitCode {
 			return fail(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), lsTimeout)
+	timeout := lsTimeout
+	if where.Kind() == store.File {
+		timeout = lsFileTimeout
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	defer free()
 	defer func() { _ = b.Close(ctx) }() // it holds nothing
