@@ -176,8 +176,8 @@ func (p *post) free(d *desk, err error) {
 // Cancel gives the request up. It may be called in another actor's turn: the desk's turn waits for nothing, and calls nobody who
 // waits.
 func (p posted) Cancel() {
-	if d := p.desk; !d.actor.TryDeliver(giveUp{p.request}) {
-		d.actor.Tell(giveUp{p.request})
+	if d := p.desk; !d.actor.TryDeliver(giveUp(p)) {
+		d.actor.Tell(giveUp(p))
 	}
 }
 

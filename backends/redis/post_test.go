@@ -93,7 +93,7 @@ func TestHolderThatNeedNotHearOfWaitersIsNotTold(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	for _, kind := range []backends.Kind{backends.Mutex, backends.ReadWrite} {
 		holder, c := b.open(redis.WithHeartbeat(time.Minute)), b.open(redis.WithHeartbeat(time.Minute))
-		r := mutex(string(kind.String()), time.Minute)
+		r := mutex(kind.String(), time.Minute)
 		if kind == backends.ReadWrite {
 			r.Kind, r.Capacity = kind, backends.ReadWriteCapacity
 		}
