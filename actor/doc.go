@@ -129,6 +129,15 @@
 // inside a testing/synctest bubble must not be used outside it; an actor belongs to one bubble.
 // A cancelled slot is given to the garbage collector, since its message may still be queued.
 //
+// What is left of the price: a Tell costs 1.2 to 1.4 times a bare channel send that cannot be cancelled (0.8 times one that can), an Ask 1.2 times a
+// request by two such sends. With the look at the context, the state and the count all taken out, a Tell still costs 1.2: nearly half
+// of the time is the channel's lock, and an envelope is a pointer larger than its message. In an Ask it is the select that waits for
+// the answer or the context. Spawn, Stop and Done cost 1.3 to 1.5 times a bare goroutine with its channels: a third of that is
+// allocation, since an actor is 500 bytes larger.
+//
+// Rejected: a lock-free ring in place of the channel. Alone it is a third faster, but an actor that waits then needs a second channel to be woken by,
+// which makes asks and spawns dearer, and senders that wait for room would have to queue by a protocol of our own.
+//
 // Counting, idleness and restarts read no clock and touch no shared word for each message.
 //
 // Rejected: spinning or yielding before a sender parks at a full mailbox. It looks cheaper in
