@@ -125,9 +125,9 @@
 // Renewal is the caller's: when, how often, and when to stop. Renewals, heartbeats and what is given back have connections of
 // their own, so that neither the application nor a crowd of callers can keep them from the server.
 //
-// A lone grant lives in one field of the hash, and what usually happens to it has a short path in the scripts (short.lua): a grant of
-// a free name, queueing behind a holder of all of it, its release to the next, the claim. The general rules (common.lua) would take
-// several times the server's time, 25 µs against 8. The short paths write that field, the queue and its counts, the last token and the last
+// A lone grant lives in one field of the hash, and what usually happens to it has a short path in the scripts (acquire_lone.lua, short.lua): a grant
+// of a free name, queueing behind a holder of all of it, its release to the next, the claim. The general rules (common.lua) would take
+// several times the server's time. The short paths write that field, the queue and its counts, the last token and the last
 // release, and nothing that can be derived from them. It is twice the code to get wrong, so a test gives random calls to both and
 // compares answers, messages and state.
 //

@@ -1,4 +1,4 @@
--- What the short paths share. They do what the general rules (common.lua) would do, at a third of the price, for a name of which
+-- What the short paths share. They do what the general rules (common.lua) would do, at a fraction of the price, for a name of which
 -- at most one grant is out and that in m; whatever else they meet they leave to the general rules before they have
 -- written anything. Of a grant they write m alone, from which open derives i, u and e.
 --
