@@ -68,7 +68,7 @@ var mutants = []mutant{
 		slowTurn,
 	}},
 	{"join: a reader enters that should not have added itself", []edit{
-		{"rwmutex.go", "if m.gate.word.Add(1)&^upgrader >= crowd { // model: join", "yield()\n\tif m.gate.word.Add(1) == 0 {"},
+		{"rwmutex.go", "if m.gate.word.Add(1)&^upgrader < crowd { // no flag", "if m.gate.word.Add(1) != 0 { // no flag"},
 	}},
 	{"phantom: a reader does not take back what it added in vain", []edit{
 		slowJoin,
@@ -92,7 +92,7 @@ var (
 	slowTurn     = edit{"turn.go", "\tg.keeper.Leave(g)\n\tt.wake()", "\tyield()\n\tg.keeper.Leave(g)\n\tt.wake()"}
 	slowPost     = edit{"gate.go", "\ts := g.word.Load()\n\tif s&(queued|mail) !=", "\tyield()\n\ts := g.word.Load()\n\tif s&(queued|mail) !="}
 	slowKnock    = edit{"gate.go", "\tif s&inUse <= limit-n || k != acquiring {", "\tyield()\n\tif s&inUse <= limit-n || k != acquiring {"}
-	slowJoin     = edit{"rwmutex.go", "\tif m.gate.word.Add(1)&^upgrader >= crowd {", "\tyield()\n\tif m.gate.word.Add(1)&^upgrader >= crowd {"}
+	slowJoin     = edit{"rwmutex.go", "\t\tif m.gate.word.Add(1)&^upgrader < crowd {", "\t\tyield()\n\t\tif m.gate.word.Add(1)&^upgrader < crowd {"}
 	slowTakeBack = edit{"rwmutex.go", "\tif s := m.gate.word.Add(minusOne); s&inUse >", "\tyield()\n\tif s := m.gate.word.Add(minusOne); s&inUse >"}
 	checkedGrant = edit{"turn.go", "\t\tt.line.remove(w)\n\t\tt.take(w.n)", "\t\tmustBeQueued(t)\n\t\tt.line.remove(w)\n\t\tt.take(w.n)"}
 )

@@ -41,8 +41,8 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 	return m.gate.acquire(ctx, limit)
 }
 
-// TryLock locks m for writing if nobody holds it and nobody is queued for it, and reports
-// whether it did. It never waits.
+// TryLock locks m for writing if nobody holds it and nobody is queued for it, nor a reader that
+// had to wait is about to queue, and reports whether it did. It never waits.
 //
 // One that succeeds is synchronized as a Lock is; one that fails synchronizes nothing.
 func (m *RWMutex) TryLock() bool {
@@ -71,28 +71,18 @@ func (m *RWMutex) unlockSlow() {
 //
 // Every Unlock before it is synchronized before an RLock that succeeds.
 func (m *RWMutex) RLock(ctx context.Context) error {
-	if ctx != nil && ctx.Err() == nil && (m.gate.word.CompareAndSwap(0, 1) || m.join()) { // model: enter
-		return nil
+	// No look before: that would make the processor fetch the word twice when other readers use it.
+	if ctx != nil && ctx.Err() == nil {
+		if m.gate.word.Add(1)&^upgrader < crowd { // no flag, and no writer; model: join
+			return nil
+		}
+		m.takeBack()
 	}
 	return m.gate.acquire(ctx, 1)
 }
 
-// join makes the caller one of several readers, if there is no writer and no flag; one comparison
-// asks for both. It comes after a swap that failed, which has fetched the word for writing,
-// so it is unlikely that anybody changes it between the look and the addition.
-func (m *RWMutex) join() bool {
-	if m.gate.word.Load()&^upgrader >= crowd {
-		return false
-	}
-	if m.gate.word.Add(1)&^upgrader >= crowd { // model: join
-		m.takeBack()
-		return false
-	}
-	return true
-}
-
-// takeBack undoes an addition of a reader that must not enter: somebody came in between. To
-// those who wait it is a reader that leaves.
+// takeBack undoes the addition of a reader that must not enter. To those who wait it is a reader
+// that leaves.
 func (m *RWMutex) takeBack() {
 	if s := m.gate.word.Add(minusOne); s&inUse > limit+crowd {
 		m.restore() // a mistaken RUnlock took it already
@@ -122,7 +112,7 @@ func (m *RWMutex) TryRLock() bool { return m.gate.tryAcquire(1) }
 //
 // It is synchronized before every Lock, TryLock and Upgrade that succeeds after it.
 func (m *RWMutex) RUnlock() {
-	// No look before, which would make the processor fetch the word twice when others use it.
+	// No look before, as in RLock.
 	if s := m.gate.word.Add(minusOne); s >= crowd { // model: part
 		m.runlockSlow(s)
 	}

@@ -79,7 +79,8 @@ func (m *RWMutex) Upgrade(ctx context.Context) error {
 	return m.gate.wait(ctx, upgrading, readers)
 }
 
-// TryUpgrade does what Upgrade does, if there is no reader, and reports whether it did. If it
+// TryUpgrade does what Upgrade does, if there is no reader, nor one that is about to queue
+// because it had to wait, and reports whether it did. If it
 // did not, the caller still has its upgradeable lock. It panics if m is not locked upgradeable.
 func (m *RWMutex) TryUpgrade() bool {
 	if m.gate.word.CompareAndSwap(upgrader, limit) { // model: enter

@@ -469,29 +469,31 @@ proctype client(byte me) {
   do
   :: round < ROUNDS ->
      d_step { round++; done = false; have = false; size[me] = WEIGHT(me); seen[me] = parked };
+     if
+     :: READS(me) && !TRIES(me) ->
+        d_step { /* model: join */
+          have = (!queued && !mail && used + 1 <= LIMIT); used++;
+#ifdef M_JOIN
+          have = true;
+#endif
+          if :: have -> entering() :: else -> skip fi
+        };
+        if
+        :: have -> skip
+        :: else ->
+#ifndef M_PHANTOM
+           subtract(1, SPEAKS_TAKE);
+#endif
+           if :: CANCELS(me) -> done = true :: true -> skip fi    /* before it has queued */
+        fi
+     :: else -> skip
+     fi;
      do
-     :: true ->
+     :: have || done -> break
+     :: !have && !done ->
         d_step { s = used; sq = queued; sm = mail };
         if
-        :: READS(me) && !TRIES(me) && !sq && !sm && s + 1 <= LIMIT ->
-           d_step { /* model: join */
-             s = used; sq = queued; sm = mail; used++;
-#ifdef M_JOIN
-             ok = true;
-#else
-             ok = (!sq && !sm && s + 1 <= LIMIT);
-#endif
-             if :: ok -> entering() :: else -> skip fi
-           };
-           if
-           :: ok -> ok = false; have = true; break
-           :: else ->
-#ifndef M_PHANTOM
-              subtract(1, SPEAKS_TAKE);
-#endif
-              if :: CANCELS(me) -> break :: true -> skip fi    /* before it has queued */
-           fi
-        :: !(READS(me) && !TRIES(me)) && !sq && !sm && s + size[me] <= LIMIT ->
+        :: !have && !sq && !sm && s + size[me] <= LIMIT ->
 #ifdef M_ENTER
            d_step { used = s + size[me]; ok = true };
 #else
@@ -501,7 +503,7 @@ proctype client(byte me) {
            };
 #endif
            if :: ok -> have = true; break :: else -> skip fi
-        :: sq || sm || s + size[me] > LIMIT ->
+        :: !have && (sq || sm || s + size[me] > LIMIT) ->
            if
            :: TRIES(me) && s + size[me] > LIMIT -> break
            :: TRIES(me) && s + size[me] <= LIMIT ->
