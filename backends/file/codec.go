@@ -22,7 +22,7 @@ import (
 //	name "db"
 //	mutex capacity 1
 //	token 1764000000000001
-//	holder 00c0ffee00c0ffee-1 weight 1 token 1764000000000001 since 2026-01-02T15:04:05.000006Z pid 7 …
+//	holder 00c0ffee00c0ffee-1 weight 1 token 1764000000000001 since 2026-01-02T15:04:05.000006Z pid 7 … file 4242
 //	waiter 0badcafe0badcafe-9 weight 1 token 0 since …
 const (
 	headerLength = 79
@@ -123,8 +123,9 @@ func (t *table) appendBody(b []byte) []byte {
 	return b
 }
 
-// write makes the entry's line. It is made once and then copied, by every process.
-func (e *entry) write(s *stamp, since time.Time, ownerWords string) {
+// write makes the entry's line. It is made once and then copied, by every process. File says which lock file the grant rests
+// on; 0: none.
+func (e *entry) write(s *stamp, since time.Time, ownerWords string, file uint64) {
 	var room [256]byte
 	b := appendHex(room[:0], e.id.Client, 16)
 	b = append(b, '-')
@@ -136,7 +137,23 @@ func (e *entry) write(s *stamp, since time.Time, ownerWords string) {
 	b = append(b, " since "...)
 	b = s.append(b, since)
 	b = append(b, ownerWords...)
+	if file != 0 {
+		b = append(b, fileWord...)
+		b = strconv.AppendUint(b, file, 10)
+	}
 	e.line = string(b)
+}
+
+const fileWord = " file "
+
+// file returns which lock file the line says that the grant rests on; 0: it does not say.
+func (e *entry) file() uint64 {
+	i := strings.LastIndex(e.line, fileWord) // in a label it would end with a quote
+	if i < 0 {
+		return 0
+	}
+	n, _ := strconv.ParseUint(e.line[i+len(fileWord):], 10, 64) // 0 if it is none
+	return n
 }
 
 // parseBody reads what appendBody wrote. Whatever else it is given, it returns an error and no table.

@@ -14,14 +14,14 @@ var noon = time.Date(2026, 1, 2, 12, 0, 0, 6000, time.UTC)
 
 func example() *table {
 	t := &table{name: "db\n\xff", kind: backends.Semaphore, capacity: 5, token: 900}
-	words := ownerWords(backends.Owner{Host: "h\n\"", PID: 7, Label: "l\xff"}, noon)
+	words := ownerWords(backends.Owner{Host: "h\n\"", PID: 7, Label: "l\xff file 7"}, noon)
 	for i := range uint64(3) {
 		e := entry{id: backends.GrantID{Client: 1<<63 + i, Seq: i}, weight: 1, token: 100 + i}
-		e.write(new(stamp), noon, words)
+		e.write(new(stamp), noon, words, i)
 		e.broken = i == 1
 		t.holders = append(t.holders, e)
 		e = entry{id: backends.GrantID{Client: i, Seq: 1<<62 + i}, weight: 5}
-		e.write(new(stamp), noon, words)
+		e.write(new(stamp), noon, words, 0)
 		t.waiters = append(t.waiters, e)
 	}
 	return t
@@ -33,8 +33,13 @@ func TestBodyReadsBackAsWritten(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("parseBody = %+v, %v; want %+v", got, err, want)
 	}
+	for i := range got.holders {
+		if file := got.holders[i].file(); file != uint64(i) {
+			t.Errorf("holder %d: file %d", i, file)
+		}
+	}
 	since, owner := got.waiters[0].about()
-	if !since.Equal(noon) || owner != (backends.Owner{Host: "h\n\"", PID: 7, Label: "l\xff"}) {
+	if !since.Equal(noon) || owner != (backends.Owner{Host: "h\n\"", PID: 7, Label: "l\xff file 7"}) {
 		t.Errorf("about = %v, %+v", since, owner)
 	}
 }

@@ -22,10 +22,10 @@
 // The directory and the files belong to one user: modes 0700 and 0600, whatever the umask. A directory that others may write
 // to is refused, sticky or not, for they could put their own files in place of ours; so is one that belongs to another
 // user than this one or root. No link is followed, and only regular files are used: anything else in the place of one
-// is [backends.ErrPermission]. So users do not share a directory: whoever is neither its owner nor the superuser is refused.
+// is [backends.ErrPermission]. So users do not share a directory: whoever is not its owner is refused, the superuser as well.
 // Files of names out of use stay; they are small, and the table keeps the tokens increasing. [Repair] removes them, beside any use of
-// the directory; by hand they may be removed while nobody uses it. A table may name a holder for a tenth of a second longer
-// than it holds, see below; Inspect knows better, and so does "flock -n db.lock true".
+// the directory; by hand they may be removed while nobody uses it, and tokens then go on from the clock. A table may name a
+// holder for a tenth of a second longer than it holds, see below; Inspect knows better, and so does "flock -n db.lock true".
 //
 // # What is guaranteed, and what it rests on
 //
@@ -36,7 +36,8 @@
 //   - A process that was stopped in the few microseconds in which it changes a table keeps everybody else from that
 //     table until it goes on or dies. Calls end with their contexts all the same.
 //   - A holder whose lock file is removed or replaced is told ([backends.BackendLost]) by a file event, at once if it has held for
-//     longer than a tenth of a second, else when that time has passed. Nobody else is granted before. A semaphore's
+//     longer than a tenth of a second, else when that time has passed. Nobody else is granted before, as the table says on
+//     which file the lock is; unless the table was removed too, or the whole directory. A semaphore's
 //     holder is told so if the table is removed; the next grant may come first.
 //   - Tokens are written before the grant is given out. They survive the end of all processes; a crash of the machine as
 //     far as its clock is right, or in any case with [WithSync]; and damage to the table: they go on from
@@ -113,8 +114,8 @@
 // cancelled, and each would cost a thread.
 //
 // A sole holder lets go without touching the table. If nobody waits, a release is one unlock and one read; the line that stays is
-// known to mean nothing because the kernel's lock is free. It is the difference between 1.8 and 1.3 times the price of
-// gofrs/flock, which writes nothing. See resource.letGo for why nobody is left waiting.
+// known to mean nothing because the kernel's lock on the file that it names is free. It is the difference between 1.8 and 1.3
+// times the price of gofrs/flock, which writes nothing. See resource.letGo for why nobody is left waiting.
 //
 // The turns of the actors make system calls. They are on two small local files and take a microsecond each; handing them to tasks
 // would cost more than they do. The one that can take long is tried in the turn and waited for in a task. For the same reason

@@ -29,7 +29,7 @@ var faults = []struct{ property, tests string }{
 	{"A sole holder that lets go without writing leaves nobody waiting", "TestNoWaiterIsForgotten TestLettingGoNeedsNoMessage TestLeftoverLine"},
 
 	// Files and directories.
-	{"A lock file is removed, replaced or moved away: its holder is told, the next lock a new one", "TestLockFileRemovedUnderHolder TestLockFileRemovedBetweenUses"},
+	{"A lock file is removed, replaced or moved away: its holder is told, the next lock a new one", "TestLockFileRemovedUnderHolder TestStoppedHolderOfARemovedFileHoldsOn TestLockFileRemovedBetweenUses TestLeftoverLineOfARemovedFile"},
 	{"A table, an inbox or the directory is removed", "TestTableRemoved TestInboxRemoved TestDirectoryRemoved TestPromptWithReplacedFiles"},
 	{"Files out of use are removed beside any use: tokens go on, nobody overlaps", "TestNamesOutOfUseAreRemovedAndTokensGoOn TestFilesInUseStay TestLingeringClientsNoticeRemovedFiles TestHousekeepingBesideUse"},
 	{"A link, FIFO or directory in the place of a file is refused, not followed, not waited for", "TestForeignFiles"},

@@ -74,20 +74,38 @@ func (r *resource) settle() {
 			r.blocked = fits
 			return
 		default:
-			if !fits { // we have the kernel's lock, so the one in the table has not any more: see letGo
-				r.dropSole()
+			if !fits && !r.dropSole() {
+				r.kernel.holds--
+				return
 			}
 			r.grant(c)
 		}
 	}
 }
 
-// dropSole removes the line of a sole holder of another process that has let go.
-func (r *resource) dropSole() {
-	if i := r.tab.sole(r.b.id); i >= 0 {
-		r.tab.holders = slices.Delete(r.tab.holders, i, i+1)
-		r.turn.dirty, r.turn.moved = true, true
+// dropSole removes the line of a sole holder of another process, whose lock we have now: it has let go, see letGo. False: its lock
+// is on a file that was removed or replaced. Then its process has not noticed yet, and the line stays until it has;
+// it is told to look.
+func (r *resource) dropSole() bool {
+	i := r.tab.sole(r.b.id)
+	if i < 0 {
+		return true
 	}
+	if e := &r.tab.holders[i]; e.file() != r.kernel.id.number() && !r.b.dir.dead(e.id.Client) {
+		r.wake(e.id.Client)
+		return false
+	}
+	r.tab.holders = slices.Delete(r.tab.holders, i, i+1)
+	r.turn.dirty, r.turn.moved = true, true
+	return true
+}
+
+// fileOf returns the number of the lock file that a call's grant rests on, for its line; 0: none.
+func (r *resource) fileOf(c *call) uint64 {
+	if c.state != granted || !onKernel(c.request.Kind) {
+		return 0
+	}
+	return r.kernel.id.number()
 }
 
 // grant makes the first waiter, who is ours, a holder. The kernel's lock is taken. Nobody hears of it before the table is written.
@@ -96,10 +114,10 @@ func (r *resource) grant(c *call) {
 	e := t.waiters[0]
 	t.waiters = slices.Delete(t.waiters, 0, 1)
 	e.token = r.mint(c.request.Tokens, now)
-	e.write(&r.stamp, now, r.ownerWords(c.request.Owner))
-	t.holders = append(t.holders, e)
 	c.state = granted
 	r.waiters--
+	e.write(&r.stamp, now, r.ownerWords(c.request.Owner), r.fileOf(c))
+	t.holders = append(t.holders, e)
 	c.grant = backends.Grant{
 		ID: c.id, Resource: c.request.Resource, Weight: c.request.Weight, Token: e.token, Tokens: c.request.Tokens,
 	}
@@ -172,7 +190,7 @@ func (r *resource) describeQueued() {
 		if i < 0 {
 			continue
 		}
-		t.waiters[i].write(&r.stamp, time.Now(), r.ownerWords(c.request.Owner))
+		t.waiters[i].write(&r.stamp, time.Now(), r.ownerWords(c.request.Owner), 0)
 		for _, h := range t.holders {
 			other := func(e entry) bool { return e.id.Client != h.id.Client }
 			if !slices.ContainsFunc(t.waiters[:i], other) {

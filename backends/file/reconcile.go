@@ -53,7 +53,7 @@ func (r *resource) restore() {
 		if c.state == granted {
 			e.token = c.grant.Token
 		}
-		e.write(&r.stamp, time.Now(), r.ownerWords(c.request.Owner))
+		e.write(&r.stamp, time.Now(), r.ownerWords(c.request.Owner), r.fileOf(c))
 		r.turn.dirty = true
 		switch {
 		case c.state == granted && same && e.weight <= t.free():
@@ -111,8 +111,7 @@ func (r *resource) clean() bool {
 	}
 	// Any lock will do to see whether it is free. Under the table's lock no other process of ours can be in its way.
 	ok, err := r.tryKernel(shared)
-	if ok {
-		r.dropSole()
+	if ok && r.dropSole() {
 		found = true
 	}
 	if err == nil {

@@ -97,7 +97,8 @@ func (r *resource) release(m *call) {
 
 // letGo releases a grant of everything, for which nobody waits, at less than half the price: it unlocks the kernel's lock
 // and leaves the line in the table, to be overwritten by our next grant or removed when the resource retires. It reports
-// whether it did. The kernel knows that the line means nothing, and everybody who finds such a line in the way asks it.
+// whether it did. The kernel knows that the line means nothing, and everybody who finds such a line in the way asks it, about the
+// very file that the line names.
 //
 // Nobody is left waiting. We unlock, and then look whether anybody has written to the table since we did. A process that
 // begins to wait writes its ticket, and then tries the kernel's lock once more. Whichever is first, one of the two

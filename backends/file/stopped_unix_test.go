@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -27,6 +28,68 @@ func TestStoppedHolderHoldsOn(t *testing.T) {
 	w = enqueue(t, b, mutex("db"))
 	holder.p.Signal(syscall.SIGCONT)
 	mustRelease(t, holder, g)
+	mustRelease(t, b, w.granted())
+}
+
+// A holder that was stopped cannot be told that its lock file has gone, and so it holds on: nobody is granted on the new file.
+func TestStoppedHolderOfARemovedFileHoldsOn(t *testing.T) {
+	for _, r := range []backends.Request{mutex("db"), writer("db")} {
+		dir := t.TempDir() + "/locks"
+		holder, b := startClient(t, dir), sleepless(t, dir)
+		ended := make(chan backends.Event, 1)
+		watched := r
+		watched.Notify = func(e backends.Event) {
+			if e.Type == backends.Lost {
+				ended <- e
+			}
+		}
+		g := mustAcquire(t, holder, watched)
+		stop(t, holder.p, dir+"/db.table")
+		if err := os.Remove(dir + "/db.lock"); err != nil {
+			t.Fatal(err)
+		}
+		mustBeBusy(t, b, r)
+		if s, err := b.Inspect(patient(t), "db"); err != nil || len(s.Holders) != 1 {
+			t.Fatalf("Inspect = %+v, %v; want the holder", s, err)
+		}
+		w := enqueue(t, b, r)
+		select {
+		case <-w.done:
+			t.Fatalf("granted beside a holder that was not told: %+v, %v", w.grant, w.err)
+		default:
+		}
+		holder.p.Signal(syscall.SIGCONT)
+		if e := <-ended; !errors.Is(e.Err, backends.ErrLost) {
+			t.Errorf("the holder was told %v", e.Err)
+		}
+		h := w.granted()
+		if h.Token <= g.Token {
+			t.Errorf("token %d after %d", h.Token, g.Token)
+		}
+		mustRelease(t, b, h)
+	}
+}
+
+// A leftover line whose lock file has gone delays the next one until its process has looked, and no longer.
+func TestLeftoverLineOfARemovedFile(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a, b := sleepless(t, dir), sleepless(t, dir)
+	a.timing.linger = time.Hour // so that only b's message makes it look
+	mustRelease(t, a, mustAcquire(t, a, mutex("db")))
+	if err := os.Remove(dir + "/db.lock"); err != nil {
+		t.Fatal(err)
+	}
+	mustRelease(t, b, mustAcquire(t, b, mutex("db")))
+
+	mustRelease(t, a, mustAcquire(t, a, mutex("db")))
+	killed := startClient(t, dir)
+	mustAcquire(t, killed, mutex("db"))
+	stop(t, killed.p, dir+"/db.table")
+	if err := os.Remove(dir + "/db.lock"); err != nil {
+		t.Fatal(err)
+	}
+	w := enqueue(t, b, mutex("db"))
+	killed.p.Kill()
 	mustRelease(t, b, w.granted())
 }
 

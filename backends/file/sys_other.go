@@ -21,6 +21,8 @@ const (
 
 type fileID struct{}
 
+func (fileID) number() uint64 { return 0 }
+
 type lockMode int
 
 const (

@@ -29,6 +29,9 @@ const byPath = unix.AT_FDCWD // in place of a directory, for absolute paths
 // fileID tells one file from another, whatever its name.
 type fileID struct{ dev, ino uint64 }
 
+// number tells the files of one file system apart while they are open.
+func (f fileID) number() uint64 { return f.ino }
+
 // retry repeats a call that a signal interrupted.
 func retry(call func() error) error {
 	for {

@@ -35,6 +35,9 @@ type fileID struct {
 	index  uint64
 }
 
+// number tells the files of one file system apart while they are open.
+func (f fileID) number() uint64 { return f.index }
+
 // lockMode is what a kernel lock is held for.
 type lockMode int
 
