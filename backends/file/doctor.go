@@ -183,7 +183,8 @@ func (e *exam) clients() {
 		e.dir.clients, err = openSubdirectory(e.dir.fd, clientsName)
 	}
 	if err != nil {
-		e.note(backends.Failure, "inboxes", fmt.Sprintf("%s is no usable directory: %v", path, err), "nobody can lock anything", "remove it")
+		e.note(backends.Failure, "inboxes", fmt.Sprintf("%s is no usable directory: %v", path, err), "nobody can lock anything",
+			"remove it, if this directory is your own")
 		return
 	}
 	inboxes, _ := os.ReadDir(path)

@@ -99,6 +99,7 @@ func TestFindings(t *testing.T) {
 		{"is no usable directory", backends.Failure, func(dir string) error {
 			return errors.Join(os.RemoveAll(dir+"/"+clientsName), os.WriteFile(dir+"/"+clientsName, nil, 0o600))
 		}, true},
+		{`".floor" cannot be opened`, backends.Failure, func(dir string) error { return os.Mkdir(dir+"/.floor", 0o700) }, true},
 		{"1 names have not been used", backends.Note, func(dir string) error {
 			return os.Chtimes(dir+"/db.table", time.Time{}, time.Now().Add(-2*time.Hour))
 		}, false},

@@ -15,7 +15,10 @@ import (
 func (e *exam) file(f os.DirEntry) bool {
 	name := f.Name()
 	switch name {
-	case clientsName, floorName, floorDraft:
+	case floorName, floorDraft:
+		e.floor(f)
+		return true
+	case clientsName:
 		return true
 	}
 	s, isTable := strings.CutSuffix(name, tableEnding)
@@ -36,6 +39,19 @@ func (e *exam) file(f os.DirEntry) bool {
 		e.idlers = append(e.idlers, s) // a lock file alone
 	}
 	return true
+}
+
+// floor looks whether the floor can be read, and written.
+func (e *exam) floor(f os.DirEntry) {
+	fd, _, err := openRegular(e.dir.fd, f.Name(), false)
+	if err == nil {
+		closeFile(fd)
+		return
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		e.note(backends.Failure, "floor", fmt.Sprintf("%q cannot be opened: %v", f.Name(), err),
+			"new names cannot be locked, or no files be removed", "find out who put it there, and remove it: tokens go on from the clock")
+	}
 }
 
 // old reports whether a file last written at t is out of use, if nobody uses it.

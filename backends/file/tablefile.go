@@ -2,6 +2,7 @@ package file
 
 import (
 	"bytes"
+	"fmt"
 	"hash/crc32"
 	"slices"
 
@@ -75,9 +76,7 @@ func (r *resource) load() error {
 		return err
 	case t.name != r.name:
 		f.forget()
-		return &backends.MismatchError{
-			Have: backends.Resource{Name: t.name, Kind: t.kind, Capacity: t.capacity}, Want: backends.Resource{Name: r.name},
-		}
+		return fmt.Errorf("%w: it is the table of another name, %q", backends.ErrMismatch, t.name)
 	}
 	r.tab = t
 	return nil

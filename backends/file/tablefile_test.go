@@ -1,9 +1,12 @@
 package file
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // Whatever a table contains, the next grant's token is larger than all before, and nobody overlaps a holder of a mutex.
@@ -71,5 +74,23 @@ func TestLongQueue(t *testing.T) {
 	}
 	if info, err := os.Stat(dir + "/db.table"); err != nil || info.Size() > page {
 		t.Errorf("the table has %d bytes after use, %v", info.Size(), err)
+	}
+}
+
+// A table that speaks of another name, a copy, is not used, and the error says whose it is.
+func TestTableOfAnotherName(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	b := sleepless(t, dir)
+	mustRelease(t, b, mustAcquire(t, b, permits("db", 1, 1)))
+	text, err := os.ReadFile(dir + "/db.table")
+	if err == nil {
+		err = os.WriteFile(dir+"/x.table", text, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = b.Acquire(patient(t), mutex("x"))
+	if !errors.Is(err, backends.ErrMismatch) || !strings.Contains(err.Error(), `the table of another name, "db"`) {
+		t.Errorf("Acquire: %v; want ErrMismatch that names the other", err)
 	}
 }
