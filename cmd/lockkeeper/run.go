@@ -16,11 +16,15 @@ import (
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
-// What a store gets to finish with, so that one that has gone does not hold up the exit status.
+// What a server gets to finish with, so that one that has gone does not hold up the exit status.
 const (
 	releaseTimeout = 2 * time.Second
 	closeTimeout   = time.Second
 )
+
+// fileTimeout is the same for a directory. It goes away only with a process that was stopped in the few microseconds in which it
+// changes a table; but where hundreds of commands start at once, each waits for seconds until it may run.
+const fileTimeout = 10 * time.Second
 
 // explainTimeout is how long a store may take to tell who holds a busy lock.
 const explainTimeout = time.Second
@@ -133,13 +137,22 @@ func (r *runCmd) open() (*manager.Manager, func(), error) {
 	if err != nil {
 		return nil, nil, err
 	}
+	release, _ := finishTimes(where)
 	opts := []manager.Option{
-		manager.WithTTL(time.Duration(r.TTL)), manager.WithReleaseTimeout(releaseTimeout), manager.WithLabel(r.Label),
+		manager.WithTTL(time.Duration(r.TTL)), manager.WithReleaseTimeout(release), manager.WithLabel(r.Label),
 	}
 	if where.Kind() == store.Redis {
 		opts = append(opts, manager.WithStopMargin(r.grace())) // the command is dead before the lock is another's
 	}
 	return openManager(where, opts...)
+}
+
+// finishTimes returns how long a store gets for a release and for closing.
+func finishTimes(where store.Store) (release, closing time.Duration) {
+	if where.Kind() == store.File {
+		return fileTimeout, fileTimeout
+	}
+	return releaseTimeout, closeTimeout
 }
 
 // openManager returns a manager over a store, and what closes both.
@@ -148,16 +161,17 @@ func openManager(where store.Store, opts ...manager.Option) (*manager.Manager, f
 	if err != nil {
 		return nil, nil, err
 	}
+	_, closing := finishTimes(where)
 	m, err := manager.New(b, opts...)
 	if err != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), closing)
 		defer cancel()
 		_ = b.Close(ctx) // it was not used
 		free()
 		return nil, nil, err
 	}
 	return m, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
+		ctx, cancel := context.WithTimeout(context.Background(), closing)
 		defer cancel()
 		_ = m.Close(ctx) // what it could not finish, the store ends by itself
 		free()

@@ -4,9 +4,11 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestWhatRunsOnInTheBackgroundHasNoLock(t *testing.T) {
@@ -60,4 +62,33 @@ func TestSignalsReachTheCommand(t *testing.T) {
 		}
 		start(t, in, "run", "-n", "a", "--", "true").ends(0)
 	})
+}
+
+// A command that ends while others keep the table busy, as hundreds that start at once do, waits for its turn: it has nothing to
+// complain of, and leaves nothing.
+func TestACommandThatEndsWhileTheTableIsBusy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes longer than a server gets to finish with")
+	}
+	dir := t.TempDir() + "/locks"
+	in := "file:" + dir
+	b := client(t, in)
+	p, next := hold(t, in, "a"), start(t, in, "run", "a", "--", "true")
+	untilWaiting(t, b, "a", 1)
+	table, err := os.Open(dir + "/a.table")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Flock(int(table.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(releaseTimeout+closeTimeout+time.Second, func() { table.Close() })
+	p.CloseInput()
+	if complaint := p.ends(0) + next.ends(0); complaint != "" {
+		t.Error(complaint)
+	}
+	inboxes, err := os.ReadDir(dir + "/.clients")
+	if err != nil || len(inboxes) != 1 {
+		t.Errorf("%d inboxes are left, %v; want that of the test", len(inboxes), err)
+	}
 }
