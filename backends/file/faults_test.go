@@ -33,7 +33,7 @@ var faults = []struct{ property, tests string }{
 	{"A table, an inbox or the directory is removed", "TestTableRemoved TestInboxRemoved TestDirectoryRemoved TestPromptWithReplacedFiles"},
 	{"Files out of use are removed beside any use: tokens go on, nobody overlaps", "TestNamesOutOfUseAreRemovedAndTokensGoOn TestFilesInUseStay TestLingeringClientsNoticeRemovedFiles TestHousekeepingBesideUse"},
 	{"A link, FIFO or directory in the place of a file is refused, not followed, not waited for", "TestForeignFiles"},
-	{"A table is torn, empty, foreign or random bytes: tokens go on", "TestDamagedTable TestSalvage FuzzParse TestDamagedFloor"},
+	{"A table is torn, empty, foreign or random bytes: tokens go on", "TestDamagedTable TestDamagedTableOfASemaphore TestSalvage FuzzParse TestDamagedFloor"},
 	{"No name leaves the directory, or meets another's files", "TestStem FuzzStem"},
 	{"Another kind or capacity for the same name is refused", "contract:Mismatch"},
 	{"Modes do not depend on the umask", "TestModesDoNotDependOnTheUmask"},

@@ -2,8 +2,10 @@ package file
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"slices"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -13,7 +15,8 @@ import (
 // change is one write within the first page, or, for a large table, one write behind everything valid and then one of the
 // header: a process that is killed in between leaves the old table or the new one.
 type tableFile struct {
-	fd     int // -1: not open
+	fd     int  // -1: not open
+	fresh  bool // it was not there before we opened it, and nobody has written to it yet as far as we know
 	id     fileID
 	header header
 	raw    []byte // the first page as we read or wrote it last; empty: not known
@@ -38,11 +41,15 @@ func (r *resource) openTable() error {
 	if err := r.b.dir.intact(); err != nil {
 		return err
 	}
-	fd, id, err := openRegular(r.b.dir.fd, r.stem+tableEnding, true)
+	fd, id, err := openRegular(r.b.dir.fd, r.stem+tableEnding, false)
+	fresh := errors.Is(err, fs.ErrNotExist)
+	if fresh {
+		fd, id, err = openRegular(r.b.dir.fd, r.stem+tableEnding, true)
+	}
 	if err != nil {
 		return err
 	}
-	r.table.fd, r.table.id = fd, id
+	r.table.fd, r.table.id, r.table.fresh = fd, id, fresh
 	r.table.forget()
 	return nil
 }
@@ -62,6 +69,7 @@ func (r *resource) load() error {
 		return err
 	}
 	first := f.buf[:n]
+	f.fresh = f.fresh && n == 0
 	if len(f.raw) > 0 && bytes.Equal(first, f.raw) {
 		return nil // as we left it
 	}
@@ -149,8 +157,8 @@ func (f *tableFile) parse() (*table, error) {
 }
 
 // recover makes a new table in place of one that is empty or damaged. Tokens go on from what can still be read, above the
-// floor of removed names, and from the clock in any case. Live processes put their own lines back when they look: they are told to, unless the
-// file was empty, as a new one is.
+// floor of removed names, and from the clock in any case. Live processes put their own lines back when they look: they are told
+// to, unless the file is a new one.
 func (r *resource) recover() error {
 	// Whoever removes a table empties it first, so that those who have it open come here.
 	if err := r.checkTable(); err != nil {
@@ -163,10 +171,11 @@ func (r *resource) recover() error {
 	}
 	token := max(floor, salvage(r.table.raw, ceiling()))
 	r.tab = &table{name: r.name, kind: backends.Mutex, capacity: 1, token: token}
-	if len(r.table.raw) > 0 {
+	if !r.table.fresh {
 		r.turn.dirty = true
 		r.turn.everyone = true
 	}
+	r.table.fresh = false
 	return nil
 }
 
