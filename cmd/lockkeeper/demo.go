@@ -155,7 +155,7 @@ func (d *demoWorkerCmd) Run(s streams) exitCode {
 		s.warn("%v", err)
 		return codeOf(err)
 	}
-	defer done()
+	defer done(closeTimeout)
 	err = demo.Work(demo.Worker{
 		Process: d.Process, Dir: d.Dir, Prefix: d.Prefix, Names: d.Names, Goroutines: d.Goroutines,
 		Locks: locker{m}, In: s.in, Out: s.out,

@@ -23,7 +23,8 @@ const (
 )
 
 // fileTimeout is the same for a directory. It goes away only with a process that was stopped in the few microseconds in which it
-// changes a table; but where hundreds of commands start at once, each waits for seconds until it may run.
+// changes a table; but where hundreds of commands start at once, each waits for seconds until it may run. It is given to
+// commands that held the lock.
 const fileTimeout = 10 * time.Second
 
 // explainTimeout is how long a store may take to tell who holds a busy lock.
@@ -67,7 +68,8 @@ func (r *runCmd) Run(s streams) exitCode {
 	if err != nil {
 		return fail(err)
 	}
-	defer done()
+	held := false
+	defer func() { done(held) }()
 	claim, err := r.claim(m)
 	if err != nil {
 		return fail(err)
@@ -81,6 +83,7 @@ func (r *runCmd) Run(s streams) exitCode {
 	case err != nil:
 		return fail(r.explain(m, err))
 	}
+	held = true
 	return r.hold(s, lease, argv, sigs)
 }
 
@@ -131,47 +134,48 @@ func usageError(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{backends.ErrInvalid}, args...)...)
 }
 
-// open returns a manager over the store, and what closes both.
-func (r *runCmd) open() (*manager.Manager, func(), error) {
+// open returns a manager over the store, and what closes both, patiently if the lock was held.
+func (r *runCmd) open() (*manager.Manager, func(held bool), error) {
 	where, err := store.Parse(r.Store)
 	if err != nil {
 		return nil, nil, err
 	}
-	release, _ := finishTimes(where)
+	release, closing := releaseTimeout, closeTimeout
+	if where.Kind() == store.File {
+		release, closing = fileTimeout, fileTimeout
+	}
 	opts := []manager.Option{
 		manager.WithTTL(time.Duration(r.TTL)), manager.WithReleaseTimeout(release), manager.WithLabel(r.Label),
 	}
 	if where.Kind() == store.Redis {
 		opts = append(opts, manager.WithStopMargin(r.grace())) // the command is dead before the lock is another's
 	}
-	return openManager(where, opts...)
+	m, done, err := openManager(where, opts...)
+	return m, func(held bool) {
+		if held {
+			done(closing)
+		} else {
+			done(closeTimeout)
+		}
+	}, err
 }
 
-// finishTimes returns how long a store gets for a release and for closing.
-func finishTimes(where store.Store) (release, closing time.Duration) {
-	if where.Kind() == store.File {
-		return fileTimeout, fileTimeout
-	}
-	return releaseTimeout, closeTimeout
-}
-
-// openManager returns a manager over a store, and what closes both.
-func openManager(where store.Store, opts ...manager.Option) (*manager.Manager, func(), error) {
+// openManager returns a manager over a store, and what closes both in that time.
+func openManager(where store.Store, opts ...manager.Option) (*manager.Manager, func(within time.Duration), error) {
 	b, free, err := store.Open(where)
 	if err != nil {
 		return nil, nil, err
 	}
-	_, closing := finishTimes(where)
 	m, err := manager.New(b, opts...)
 	if err != nil {
-		ctx, cancel := context.WithTimeout(context.Background(), closing)
+		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		_ = b.Close(ctx) // it was not used
 		free()
 		return nil, nil, err
 	}
-	return m, func() {
-		ctx, cancel := context.WithTimeout(context.Background(), closing)
+	return m, func(within time.Duration) {
+		ctx, cancel := context.WithTimeout(context.Background(), within)
 		defer cancel()
 		_ = m.Close(ctx) // what it could not finish, the store ends by itself
 		free()
