@@ -5,7 +5,6 @@ import (
 	"os"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -75,28 +74,6 @@ func TestLongQueue(t *testing.T) {
 	}
 	if info, err := os.Stat(dir + "/db.table"); err != nil || info.Size() > page {
 		t.Errorf("the table has %d bytes after use, %v", info.Size(), err)
-	}
-}
-
-// A semaphore has nothing but its table. If that is damaged or emptied another may get the permit; then its holder is told.
-func TestDamagedTableOfASemaphore(t *testing.T) {
-	for what, content := range map[string]string{"empty": "", "cut": "loc", "foreign": "#!/bin/sh\nexit 1\n"} {
-		t.Run(what, func(t *testing.T) {
-			dir := t.TempDir() + "/locks"
-			a, b := sleepless(t, dir), sleepless(t, dir)
-			a.timing.linger = time.Hour // it does not look by itself
-			r, lost := watched(permits("db", 1, 1))
-			g := mustAcquire(t, a, r)
-			if err := os.WriteFile(dir+"/db.table", []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			h := mustAcquire(t, b, permits("db", 1, 1))
-			if h.Token <= g.Token {
-				t.Errorf("token %d after %d", h.Token, g.Token)
-			}
-			lost.expect(t, g, backends.BackendLost)
-			mustRelease(t, b, h)
-		})
 	}
 }
 
