@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"context"
+	"errors"
 	"net"
 	"testing"
 	"time"
@@ -152,12 +153,17 @@ func (w *waiting) granted() backends.Grant {
 	return w.grant
 }
 
-func (b *bed) inspect(c *redis.Backend, name string) backends.State {
+// inspect looks again while no answer can be had: a client of a cluster in which a node has just died asks the dead one a few times.
+func (b *bed) inspect(c *redis.Backend, name string) (s backends.State) {
 	b.Helper()
-	s, err := c.Inspect(b.ctx, name)
-	if err != nil {
-		b.Fatalf("Inspect: %v", err)
-	}
+	b.until("Inspect answers", func() bool {
+		var err error
+		s, err = c.Inspect(b.ctx, name)
+		if err != nil && !errors.Is(err, backends.ErrUnavailable) {
+			b.Fatalf("Inspect: %v", err)
+		}
+		return err == nil
+	})
 	return s
 }
 
