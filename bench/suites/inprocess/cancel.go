@@ -13,21 +13,28 @@ import (
 // is compared is the length of the queue, and not whether its waiters are still in the processor's caches.
 func cancelLatest() harness.Case {
 	const few, many = ", behind 100", ", behind 100 000"
-	theirs := func() harness.Guard { return weightedGuard(1) }
 	return harness.Case{
 		Name:   "cancel the latest waiter",
 		Models: "requests that time out while a long queue stands",
 		Rounds: 3,
-		Sides: []harness.Side{
-			{Name: ours + few, Run: cancelBehind(100, ourGuard)},
-			{Name: ours + many, Run: cancelBehind(100_000, ourGuard)},
-			{Name: weighted + few, Run: cancelBehind(100, theirs)},
-			{Name: weighted + many, Run: cancelBehind(100_000, theirs)},
-		},
+		Sides:  twoLengths(cancelBehind, few, 100, many, 100_000),
 		Checks: []harness.Check{
 			{What: "cancel one of 100 000 waiters, the latest: as with 100", Metric: "µs", Ours: ours + many, Base: []string{ours + few}, Bound: 1.5},
 			{What: "cancel one of 100 000 waiters, the latest", Metric: "µs", Ours: ours + many, Base: []string{weighted + many}, NoTarget: true},
 		},
+	}
+}
+
+// twoLengths are our lock and Weighted, each with a short queue and a long one.
+func twoLengths(run func(waiters int, lock func() harness.Guard) func(context.Context, harness.Budget) (harness.Metrics, error),
+	few string, short int, many string, long int,
+) []harness.Side {
+	theirs := func() harness.Guard { return weightedGuard(1) }
+	return []harness.Side{
+		{Name: ours + few, Run: run(short, ourGuard)},
+		{Name: ours + many, Run: run(long, ourGuard)},
+		{Name: weighted + few, Run: run(short, theirs)},
+		{Name: weighted + many, Run: run(long, theirs)},
 	}
 }
 
@@ -37,13 +44,12 @@ func cancelBehind(waiters int, lock func() harness.Guard) func(context.Context, 
 	return func(ctx context.Context, b harness.Budget) (harness.Metrics, error) {
 		n, cancels := b.Pick(waiters, 50), b.Pick(2000, 5)
 		g := lock()
-		if err := g.Acquire(ctx); err != nil {
+		var wg sync.WaitGroup
+		cancelAll, err := crowd(ctx, &wg, n, g)
+		if err != nil {
 			return nil, err
 		}
-		all, cancelAll := context.WithCancel(ctx)
 		defer cancelAll()
-		var wg sync.WaitGroup
-		patient(all, &wg, n, g)
 		took := make([]float64, cancels)
 		func() {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
@@ -61,14 +67,18 @@ func cancelBehind(waiters int, lock func() harness.Guard) func(context.Context, 
 			}
 		}()
 		cancelAll()
-		err := g.Release()
+		err = g.Release()
 		wg.Wait()
 		return harness.Metrics{"µs": harness.NewSpread(took).Median}, err
 	}
 }
 
-// patient queues n waiters that leave the queue when ctx ends.
-func patient(ctx context.Context, wg *sync.WaitGroup, n int, g harness.Guard) {
+// crowd takes the lock and queues n waiters behind it, which leave the queue when cancel is called.
+func crowd(ctx context.Context, wg *sync.WaitGroup, n int, g harness.Guard) (cancel context.CancelFunc, err error) {
+	if err := g.Acquire(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel = context.WithCancel(ctx)
 	enqueue(n, func(_ int, arrive func()) {
 		wg.Go(func() {
 			arrive()
@@ -77,23 +87,18 @@ func patient(ctx context.Context, wg *sync.WaitGroup, n int, g harness.Guard) {
 			}
 		})
 	})
+	return cancel, nil
 }
 
 // cancelEverybody is a queue that gives up as a whole: if one cancel cost more the longer the queue, all of them would take
 // time in proportion to its square.
 func cancelEverybody() harness.Case {
 	const few, many = ", 10 000 of 10 000", ", 100 000 of 100 000"
-	theirs := func() harness.Guard { return weightedGuard(1) }
 	return harness.Case{
 		Name:   "cancel all waiters",
 		Models: "a server that shuts down while everybody waits",
 		Rounds: 3,
-		Sides: []harness.Side{
-			{Name: ours + few, Run: cancelAllOf(10_000, ourGuard)},
-			{Name: ours + many, Run: cancelAllOf(100_000, ourGuard)},
-			{Name: weighted + few, Run: cancelAllOf(10_000, theirs)},
-			{Name: weighted + many, Run: cancelAllOf(100_000, theirs)},
-		},
+		Sides:  twoLengths(cancelAllOf, few, 10_000, many, 100_000),
 		Checks: []harness.Check{
 			{What: "cancel 100 000 of 100 000 waiters, each: as of 10 000", Metric: "ns/cancel", Ours: ours + many, Base: []string{ours + few}, Bound: 3},
 			{What: "cancel 100 000 of 100 000 waiters, each", Metric: "ns/cancel", Ours: ours + many, Base: []string{weighted + many}, NoTarget: true},
@@ -105,13 +110,12 @@ func cancelAllOf(waiters int, lock func() harness.Guard) func(context.Context, h
 	return func(ctx context.Context, b harness.Budget) (harness.Metrics, error) {
 		n := b.Pick(waiters, waiters/200)
 		g := lock()
-		if err := g.Acquire(ctx); err != nil {
+		var wg sync.WaitGroup
+		cancelAll, err := crowd(ctx, &wg, n, g)
+		if err != nil {
 			return nil, err
 		}
-		all, cancelAll := context.WithCancel(ctx)
 		defer cancelAll()
-		var wg sync.WaitGroup
-		patient(all, &wg, n, g)
 		start := time.Now()
 		cancelAll()
 		wg.Wait()
