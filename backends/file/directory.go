@@ -32,7 +32,8 @@ type directory struct {
 	path    string // absolute
 	fd      int
 	id      fileID
-	clients int // descriptor of the subdirectory of inboxes
+	clients int  // descriptor of the subdirectory of inboxes
+	tells   bool // the file system tells of renamed files: see changeTime
 }
 
 // openStore opens the lock directory, which it creates if it is missing, and refuses one that cannot be trusted.
@@ -47,7 +48,7 @@ func openStore(path string, anyFileSystem bool) (*directory, error) {
 	case err != nil:
 		return nil, storeError("open", path, err)
 	}
-	d := &directory{path: path, fd: fd, clients: -1}
+	d := &directory{path: path, fd: fd, clients: -1, tells: tellsRenames(fd)}
 	if err := d.check(anyFileSystem); err != nil {
 		d.close()
 		return nil, err
@@ -102,6 +103,15 @@ func (d *directory) holds(name string, id fileID) error {
 		err = &fs.PathError{Op: "stat", Path: name, Err: errReplaced}
 	}
 	return err
+}
+
+// changeTime returns when the inode of an open file of this directory was last changed, which renaming and removing it
+// count as; zero, where that is not to be relied on.
+func (d *directory) changeTime(fd int) time.Time {
+	if !d.tells {
+		return time.Time{}
+	}
+	return inodeChange(fd)
 }
 
 func (d *directory) close() {

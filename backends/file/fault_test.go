@@ -46,19 +46,22 @@ func watched(r backends.Request) (backends.Request, lostBox) {
 	return r, l
 }
 
+// lossesOfName take the lock file of db away.
+var lossesOfName = map[string]func(t *testing.T, dir string) error{
+	"unlink":      func(_ *testing.T, dir string) error { return os.Remove(dir + "/db.lock") },
+	"rename away": func(_ *testing.T, dir string) error { return os.Rename(dir+"/db.lock", dir+"/x") },
+	"rename over": func(t *testing.T, dir string) error {
+		other := filepath.Join(t.TempDir(), "other")
+		if err := os.WriteFile(other, nil, 0o600); err != nil {
+			return err
+		}
+		return os.Rename(other, dir+"/db.lock")
+	},
+}
+
 // Who holds a lock whose file has gone is told, and the lock works again with a new file.
 func TestLockFileRemovedUnderHolder(t *testing.T) {
-	for what, remove := range map[string]func(t *testing.T, dir string) error{
-		"unlink":      func(_ *testing.T, dir string) error { return os.Remove(dir + "/db.lock") },
-		"rename away": func(_ *testing.T, dir string) error { return os.Rename(dir+"/db.lock", dir+"/x") },
-		"rename over": func(t *testing.T, dir string) error {
-			other := filepath.Join(t.TempDir(), "other")
-			if err := os.WriteFile(other, nil, 0o600); err != nil {
-				return err
-			}
-			return os.Rename(other, dir+"/db.lock")
-		},
-	} {
+	for what, remove := range lossesOfName {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir() + "/locks"
 			a, b := sleepless(t, dir), sleepless(t, dir)

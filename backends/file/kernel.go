@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"io/fs"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -12,10 +13,11 @@ import (
 // one Backend share one. It is never converted from one mode to another: the kernel would give the first up
 // before it refuses the second.
 type kernelLock struct {
-	fd    int // -1: not open
-	id    fileID
-	mode  lockMode
-	holds int // grants that rest on it
+	fd      int // -1: not open
+	id      fileID
+	mode    lockMode
+	holds   int       // grants that rest on it
+	changed time.Time // the file's changeTime when it last had its name for certain; zero: look the name up
 }
 
 func (k *kernelLock) close() {
@@ -69,7 +71,7 @@ func (r *resource) tryKernel(mode lockMode) (bool, error) {
 			}
 			k.mode = mode
 		}
-		switch err := r.b.dir.holds(r.stem+lockEnding, k.id); {
+		switch err := r.named(); {
 		case err == nil:
 			return true, nil
 		case !gone(err):
@@ -81,6 +83,27 @@ func (r *resource) tryKernel(mode lockMode) (bool, error) {
 		}
 	}
 	return false, errReplaced
+}
+
+// named returns an error unless the lock file still has its name. Looking a name up is the dearest call of an uncontended use,
+// three times as dear as asking the open file when its inode was changed: a file that has not been changed since it was last seen
+// under its name has not been renamed, replaced or removed either. The time is asked for first, so that what happens between the
+// two calls counts as a change; and it must be so far back that the next change cannot bear the same time.
+func (r *resource) named() error {
+	const coarse = 2 * time.Second // twice what the coarsest of these file systems counts in
+	k := &r.kernel
+	changed := r.b.dir.changeTime(k.fd)
+	if !changed.IsZero() && changed.Equal(k.changed) {
+		return nil
+	}
+	k.changed = time.Time{}
+	if err := r.b.dir.holds(r.stem+lockEnding, k.id); err != nil {
+		return err
+	}
+	if time.Since(changed) > coarse {
+		k.changed = changed
+	}
+	return nil
 }
 
 // dropKernel unlocks when no grant rests on the lock any more.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -117,4 +118,53 @@ func TestWaitersTakeNoThreads(t *testing.T) {
 	cancel()
 	all.Wait()
 	mustRelease(t, a, g)
+}
+
+// A lock file that has been in use for a while is known to have its name without looking it up, until its inode changes; and then
+// whatever has happened to it is noticed at once.
+func TestNameIsLookedUpAfterAChange(t *testing.T) {
+	for what, remove := range lossesOfName {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel() // each waits until the file is old enough
+			dir := t.TempDir() + "/locks"
+			b := open(t, dir)
+			r := newResource(b, "db", "db")
+			defer r.kernel.close()
+			lock := func() {
+				t.Helper()
+				if ok, err := r.tryKernel(exclusive); !ok || err != nil {
+					t.Fatalf("tryKernel: %v, %v", ok, err)
+				}
+			}
+			lock()
+			if !r.kernel.changed.IsZero() {
+				t.Fatal("a file that was created just now is taken for unchanged: the next change may bear the same time")
+			}
+			for end := patient(t); r.kernel.changed.IsZero() && b.dir.tells; lock() {
+				if end.Err() != nil {
+					t.Fatal("the name is looked up each time")
+				}
+				time.Sleep(50 * time.Millisecond)
+			}
+			if err := remove(t, dir); err != nil {
+				t.Fatal(err)
+			}
+			if lock(); kernelSays(t, dir+"/db.lock", exclusive) {
+				t.Error("the file that has the name now is not locked")
+			}
+		})
+	}
+}
+
+// A change that leaves the file its name costs a look, and nothing else.
+func TestTouchedLockFileKeepsItsName(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	b := sleepless(t, dir)
+	for range 3 {
+		g := mustAcquire(t, b, mutex("db"))
+		if err := os.Chmod(dir+"/db.lock", 0o600); err != nil {
+			t.Fatal(err)
+		}
+		mustRelease(t, b, g)
+	}
 }

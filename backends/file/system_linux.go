@@ -32,11 +32,35 @@ var remoteTypes = map[int64]string{
 
 // remote names the file system of an open directory if it is one of remoteTypes.
 func remote(fd int) string {
+	return remoteTypes[fileSystem(fd)]
+}
+
+// fileSystem returns the type of the file system of an open file; 0: not known.
+func fileSystem(fd int) int64 {
 	var st unix.Statfs_t
 	if retry(func() error { return unix.Fstatfs(fd, &st) }) != nil {
-		return ""
+		return 0
 	}
-	return remoteTypes[int64(st.Type)&0xffffffff] //nolint:unconvert // its type differs between architectures
+	return int64(st.Type) & 0xffffffff //nolint:unconvert // its type differs between architectures
+}
+
+// tellsRenames reports whether the file system changes the time of an inode (ctime) when a name of it is removed, renamed or
+// replaced, as these do: POSIX leaves it open, and FAT, for one, does not.
+func tellsRenames(fd int) bool {
+	switch fileSystem(fd) {
+	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC: // the first is that of ext2 and ext3, too
+		return true
+	}
+	return false
+}
+
+// inodeChange returns when the inode of an open file was last changed; zero: not known.
+func inodeChange(fd int) time.Time {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return time.Time{}
+	}
+	return time.Unix(st.Ctim.Unix())
 }
 
 // processStart returns when this process began, for people who see its number in a table. The kernel tells it in clock
