@@ -42,7 +42,9 @@ func Command(t testing.TB, name string, args ...string) *exec.Cmd {
 		t.Fatalf("proctest: %v", err)
 	}
 	cmd := exec.Command(self, args...)
-	cmd.Env = append(os.Environ(), variable+"="+name)
+	// The race detector has a process sleep for a second before it exits, in case a report is being written: per helper.
+	impatient := "GORACE=atexit_sleep_ms=20 " + os.Getenv("GORACE")
+	cmd.Env = append(os.Environ(), variable+"="+name, impatient)
 	return cmd
 }
 
