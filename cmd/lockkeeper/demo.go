@@ -118,7 +118,7 @@ func reach(ctx context.Context, where store.Store) error {
 		return err
 	}
 	defer free()
-	ctx, cancel := context.WithTimeout(ctx, lsTimeout)
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	_, err = b.Inspect(ctx, "demo")
 	return errors.Join(err, b.Close(ctx))

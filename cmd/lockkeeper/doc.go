@@ -4,6 +4,8 @@
 //	lockkeeper run --wait 30s --store redis://db1:6379 deploy -- ./deploy.sh
 //	lockkeeper run --no-wait --store file:/run/locks report -- ./report.sh
 //	lockkeeper ls
+//	lockkeeper top
+//	lockkeeper break nightly-backup
 //	lockkeeper doctor --store file:/run/locks --repair
 //	lockkeeper demo
 //
@@ -51,6 +53,18 @@
 //
 // It lists the names in use, or those given: who holds them since when and under which token, and who waits, in the order of
 // the queue. The answer may be out of date at once. To look makes no store: where there is none, nobody holds or waits.
+//
+// # top [flags] [NAME …]
+//
+// It lists the same every second (--every), with the time and totals above, in place on a terminal, until it is interrupted. A store
+// that comes into being later is not seen.
+//
+// # break [flags] NAME …
+//
+// It ends every grant of the names and lists what they were; who waits is next. For the case that a holder hangs: it is told that its
+// lease is lost (for a command of run that means SIGTERM, SIGKILL, and status 76), but nothing makes a program that does not listen stop
+// working, and from what it still writes only its fencing token protects. On a directory a process that was stopped keeps its
+// mutex or reader-writer lock until it goes on or is killed. A name that nobody holds is listed as free, and stays so.
 //
 // # doctor [flags]
 //

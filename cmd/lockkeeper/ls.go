@@ -15,54 +15,68 @@ import (
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
 )
 
-// What ls gives a store to answer. A directory always does, but a million names in it take a quarter of a minute.
+// What a store is given to answer. A directory always does, but a million names in it take a quarter of a minute.
 const (
-	lsTimeout     = 10 * time.Second
-	lsFileTimeout = 2 * time.Minute
+	lookTimeout     = 10 * time.Second
+	lookFileTimeout = 2 * time.Minute
 )
 
-type lsCmd struct {
+// view is what is looked at.
+type view struct {
 	Store string   `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a directory of the user." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
 	Names []string `arg:"" optional:"" name:"name" help:"Only these. Default: every name that is held or waited for."`
 }
 
+type lsCmd struct {
+	view
+}
+
 // Run lists who holds and who waits.
 func (l *lsCmd) Run(s streams) exitCode {
-	fail := func(err error) exitCode {
+	err := l.look(func(b backends.Backend, timeout time.Duration) error {
+		states, err := l.states(context.Background(), b, timeout)
+		if err != nil {
+			return err
+		}
+		return list(s.out, states, time.Now())
+	})
+	if err != nil {
 		s.warn("%v", err)
 		return codeOf(err)
-	}
-	where, err := store.Parse(l.Store)
-	if err != nil {
-		return fail(err)
-	}
-	b, free := backends.Backend(memory.New()), func() {} // where nothing is: to look makes no store
-	if where.Exists() {
-		if b, free, err = store.Open(where); err != nil {
-			return fail(err)
-		}
-	}
-	timeout := lsTimeout
-	if where.Kind() == store.File {
-		timeout = lsFileTimeout
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), timeout)
-	defer cancel()
-	defer free()
-	defer func() { _ = b.Close(ctx) }() // it holds nothing
-	states, err := l.states(ctx, b)
-	if err != nil {
-		return fail(err)
-	}
-	if err := list(s.out, states, time.Now()); err != nil {
-		return fail(err)
 	}
 	return exitOK
 }
 
-func (l *lsCmd) states(ctx context.Context, b backends.Backend) ([]backends.State, error) {
+// look opens the store for as long as do runs. Where there is none, it makes none: then do sees one in which nothing is.
+func (v *view) look(do func(b backends.Backend, timeout time.Duration) error) error {
+	where, err := store.Parse(v.Store)
+	if err != nil {
+		return err
+	}
+	b, free := backends.Backend(memory.New()), func() {}
+	if where.Exists() {
+		if b, free, err = store.Open(where); err != nil {
+			return err
+		}
+	}
+	defer free()
+	timeout := lookTimeout
+	if where.Kind() == store.File {
+		timeout = lookFileTimeout
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		_ = b.Close(ctx) // it holds nothing
+	}()
+	return do(b, timeout)
+}
+
+func (v *view) states(ctx context.Context, b backends.Backend, timeout time.Duration) ([]backends.State, error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
 	var states []backends.State
-	if len(l.Names) == 0 {
+	if len(v.Names) == 0 {
 		for state, err := range b.List(ctx) {
 			if err != nil {
 				return nil, err
@@ -72,7 +86,7 @@ func (l *lsCmd) states(ctx context.Context, b backends.Backend) ([]backends.Stat
 		slices.SortFunc(states, func(a, b backends.State) int { return cmp.Compare(a.Resource.Name, b.Resource.Name) })
 		return states, nil
 	}
-	for _, name := range l.Names {
+	for _, name := range v.Names {
 		state, err := b.Inspect(ctx, name)
 		if err != nil {
 			return nil, err

@@ -13,6 +13,8 @@ import (
 type commandLine struct {
 	Run        runCmd        `cmd:"" help:"Hold a lock while a command runs: lockkeeper run [flags] NAME -- COMMAND [ARGUMENT …]"`
 	Ls         lsCmd         `cmd:"" help:"Tell who holds and who waits: lockkeeper ls [NAME …]"`
+	Top        topCmd        `cmd:"" help:"The same again and again, until interrupted: lockkeeper top [--every 1s] [NAME …]"`
+	Break      breakCmd      `cmd:"" help:"Take a lock from whoever holds it: lockkeeper break NAME …"`
 	Doctor     doctorCmd     `cmd:"" help:"Look whether the store is fit for locks, and mend it: lockkeeper doctor [--repair]"`
 	Demo       demoCmd       `cmd:"" help:"Watch processes contend for locks, one being killed, and see the result checked."`
 	DemoWorker demoWorkerCmd `cmd:"" hidden:""`
