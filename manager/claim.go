@@ -94,7 +94,7 @@ func (c Claim) TryAcquire(ctx context.Context, opts ...AcquireOption) (*Lease, e
 }
 
 // Do acquires the claim, runs fn, and releases. The context of fn is ctx, ended also when the lease is lost (its cause is then
-// the *LostError), and it carries the owner, see [Lease.Context]. If fn panics or calls runtime.Goexit, the lease
+// the *LostError), and it carries the owner, see [Lease.Context], and the lease, see [LeaseFrom]. If fn panics or calls runtime.Goexit, the lease
 // is released and the panic goes on.
 //
 // It returns why the claim could not be acquired, in which case fn was not called, or else what fn returned, joined with the

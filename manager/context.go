@@ -57,10 +57,17 @@ func (l *Lease) Context() context.Context {
 	return c
 }
 
+// LeaseFrom returns the lease that ctx comes from: that of the innermost [Claim.Do] around, or of [Lease.Context]. So a function that runs
+// in Do finds its fencing token. The lease may have been lost or released meanwhile; nil: there is none.
+func LeaseFrom(ctx context.Context) *Lease {
+	l, _ := ctx.Value(ownerKey{}).(*Lease)
+	return l
+}
+
 // holder returns the innermost lease that ctx says its owner holds, nil if none. Leases that have ended are skipped, so
 // that a chain of contexts made one from another does not keep them all.
 func holder(ctx context.Context) *Lease {
-	l, _ := ctx.Value(ownerKey{}).(*Lease)
+	l := LeaseFrom(ctx)
 	for l != nil && l.end.Load() != nil {
 		l = l.outer
 	}

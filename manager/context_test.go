@@ -40,3 +40,39 @@ func TestLeaseContextKeepsValuesButNotTheEndOfTheAcquire(t *testing.T) {
 		}
 	})
 }
+
+// What runs in Do finds its lease, and goes on finding it when it is lost: the token is wanted then as well.
+func TestLeaseFromFindsTheInnermostLease(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		if l := LeaseFrom(t.Context()); l != nil {
+			t.Errorf("a lease from nowhere: %v", l.Name())
+		}
+		err := m.Lock("outer").Do(t.Context(), func(ctx context.Context) error {
+			outer := LeaseFrom(ctx)
+			inner := mustAcquire(t, m.Lock("inner"))
+			if l := LeaseFrom(inner.Context()); l != inner {
+				t.Error("the context of a lease does not tell which")
+			}
+			err := m.Lock("db").Do(ctx, func(ctx context.Context) error {
+				l := LeaseFrom(ctx)
+				if err := m.Break(t.Context(), "db"); err != nil {
+					t.Error(err)
+				}
+				<-ctx.Done()
+				if l == nil || l == outer || LeaseFrom(ctx) != l || l.Name() != "db" || l.Token() == 0 {
+					t.Errorf("lease %v; want that of db, lost or not", l)
+				}
+				return nil
+			})
+			wantLost(t, err, Broken)
+			mustRelease(t, inner)
+			if outer.Name() != "outer" || !outer.Valid() {
+				t.Errorf("outer lease: %v", outer)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+}

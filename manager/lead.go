@@ -28,7 +28,7 @@ func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Con
 		led := false
 		err := m.Lock(name).Do(ctx, func(ctx context.Context) error {
 			led = true
-			return fn(ctx, holder(ctx).Token())
+			return fn(ctx, LeaseFrom(ctx).Token()) // also when it is lost already
 		})
 		var lost *LostError
 		switch {
