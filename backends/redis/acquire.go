@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -30,7 +29,7 @@ func (b *Backend) TryAcquire(ctx context.Context, r backends.Request) (backends.
 	return b.request(ctx, r, "try")
 }
 
-func (b *Backend) request(ctx context.Context, r backends.Request, mode string) (backends.Grant, error) {
+func (b *Backend) request(ctx context.Context, r backends.Request, mode any) (backends.Grant, error) {
 	if err := r.Check(capabilities); err != nil {
 		return backends.Grant{}, wrap("acquire", "", err)
 	}
@@ -82,8 +81,17 @@ func (q *request) exchange(ctx context.Context, c redis.UniversalClient) answer 
 // ask asks the server.
 func (q *request) ask(ctx context.Context, c redis.UniversalClient) answer {
 	sent := time.Now()
-	r, err := asReply(q.desk.b.eval(ctx, c, acquireScript, q.call))
+	v, err := q.desk.b.eval(ctx, c, acquireScript, q.call)
+	r, err := asReply(spelt(v, q.Tokens), err)
 	return answer{q, sent, r, q.desk.b.classify(err)}
+}
+
+// spelt returns the answer to an acquire in full: to a lone request that is granted it is the token alone.
+func spelt(v any, tokens int) any {
+	if _, lone := v.(int64); lone {
+		return []any{int64(codeGranted), v, int64(tokens), int64(0)}
+	}
+	return v
 }
 
 // request is an acquire on its way, from begin to its outcome.
@@ -115,7 +123,7 @@ type outcome struct {
 	err   error
 }
 
-func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode string) *request {
+func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode any) *request {
 	q := &request{
 		Request: r,
 		ctx:     ctx,
@@ -126,14 +134,14 @@ func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode strin
 		gone:    make(chan struct{}),
 		trial:   mode == "try",
 	}
-	mark := "h"
+	var mark any = "h"
 	if r.Quiet {
 		mark = "s"
 	}
+	at := b.address(r.Name)
 	q.call = call{
-		keys: b.appendKeys(make([]string, 0, 3), r.Name),
-		args: append(b.header(11), r.Name, idText(q.id), mode, strconv.Itoa(int(r.Kind)),
-			strconv.FormatInt(r.Capacity, 10), strconv.FormatInt(r.Weight, 10), strconv.Itoa(r.Tokens),
+		keys: at.keys,
+		args: append(b.header(11), at.text, idText(q.id), mode, int(r.Kind), r.Capacity, r.Weight, r.Tokens,
 			micros(r.TTL+b.opt.grace), b.ownerText(r.Owner), "", mark),
 	}
 	return q

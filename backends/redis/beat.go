@@ -109,9 +109,9 @@ func (b *Backend) beat(looks []look) []result {
 	}
 	var calls []call
 	for part := range slices.Chunk(looks, size) {
-		c := call{keys: make([]string, 0, 3*len(part)), args: append(b.header(64), hexID(b.id))}
+		c := call{keys: make([]any, 0, 3*len(part)), args: append(b.header(64), hexID(b.id))}
 		for _, l := range part {
-			c.keys = b.appendKeys(c.keys, l.place.name)
+			c.keys = append(c.keys, b.address(l.place.name).keys...)
 			waits := "0"
 			if l.waits {
 				waits = "1"

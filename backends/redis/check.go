@@ -239,8 +239,8 @@ func (x *exam) replicas() {
 // rightsAndClock is the only look that must succeed.
 func (x *exam) rightsAndClock() error {
 	sent := time.Now()
-	keys := x.b.appendKeys(nil, "check")
-	v, err := x.node.client.Eval(x.ctx, rightsLua, nil, keys[0], keys[1], keys[2], x.b.channel).Result()
+	args := append(x.b.address("check").keys[:3:3], x.b.channel)
+	v, err := x.node.client.Eval(x.ctx, rightsLua, nil, args...).Result()
 	trip := time.Since(sent)
 	r, err := asReply(v, err)
 	if err != nil {

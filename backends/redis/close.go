@@ -43,10 +43,7 @@ func (closeAll) on(d *desk) {
 		d.finish(q, outcome{err: backends.ErrClosed})
 	}
 	for seq, h := range d.held {
-		name := h.place.name
-		d.returns = append(d.returns, &giveBack{
-			call: d.b.giveBackCall(d.b.appendKeys(nil, name), name, idText(h.id), "cancel"),
-		})
+		d.returns = append(d.returns, &giveBack{call: d.b.giveBackCall(h.place.name, h.id, "cancel")})
 		d.drop(seq)
 	}
 	d.deafen()

@@ -3,6 +3,8 @@ package redis
 import (
 	"context"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 const (
@@ -25,12 +27,15 @@ type giveBack struct {
 
 // giveBackOf makes one for a request; how is "cancel" or "forbid", see giveback.lua.
 func (b *Backend) giveBackOf(q *request, how string) *giveBack {
-	return &giveBack{call: b.giveBackCall(q.call.keys, q.Name, idText(q.id), how)}
+	return &giveBack{call: b.giveBackCall(q.Name, q.id, how)}
 }
 
-func (b *Backend) giveBackCall(keys []string, name, id, how string) call {
-	return call{keys: keys, args: append(b.header(4), name, id, how, micros(forbidFor))}
+func (b *Backend) giveBackCall(name string, id backends.GrantID, how any) call {
+	at := b.address(name)
+	return call{keys: at.keys, args: append(b.header(4), at.text, idText(id), how, forbidMicros)}
 }
+
+var forbidMicros any = micros(forbidFor)
 
 func (g *giveBack) again() *giveBack { return &giveBack{call: g.call} }
 

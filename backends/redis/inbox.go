@@ -208,7 +208,6 @@ func (d *desk) offered(name string, seq uint64) {
 	}
 	if d.held[seq] == nil && backends.CheckName(name) == nil {
 		id := backends.GrantID{Client: d.b.id, Seq: seq}
-		keys := d.b.appendKeys(nil, name)
-		d.giveBack(&giveBack{call: d.b.giveBackCall(keys, name, idText(id), "cancel"), tries: giveBackTries - 1})
+		d.giveBack(&giveBack{call: d.b.giveBackCall(name, id, "cancel"), tries: giveBackTries - 1})
 	}
 }

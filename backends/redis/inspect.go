@@ -36,7 +36,7 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 }
 
 func (b *Backend) inspect(ctx context.Context, name string) (backends.State, error) {
-	k := call{keys: b.appendKeys(nil, name), args: b.header(0)}
+	k := call{keys: b.address(name).keys, args: b.header(0)}
 	r, err := asReply(b.eval(ctx, b.clients.calls, inspectScript, k))
 	if err != nil {
 		return backends.State{}, b.classify(err)

@@ -2,8 +2,10 @@ package redis
 
 import (
 	"fmt"
+	"hash/maphash"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -53,10 +55,28 @@ func decode(tag string) (string, bool) {
 	return name, backends.CheckName(name) == nil && encode(name) == tag
 }
 
-// appendKeys appends the three keys of a name. They lie in one slot of a cluster.
-func (b *Backend) appendKeys(keys []string, name string) []string {
-	h := b.opt.prefix + "{" + encode(name) + "}"
-	return append(keys, h, h+":q", h+":d")
+// address is a name, and the keys that it has on the server, as arguments of commands.
+type address struct {
+	name string
+	text any   // the name
+	keys []any // three strings, in one slot of a cluster; not to be changed
+}
+
+// addresses remembers those used last, by hash of the name: names that come back cost nothing, and a million names used once
+// leave no more than this array.
+type addresses [64]atomic.Pointer[address]
+
+var addressSeed = maphash.MakeSeed()
+
+func (b *Backend) address(name string) *address {
+	slot := &b.addresses[maphash.String(addressSeed, name)%uint64(len(b.addresses))]
+	a := slot.Load()
+	if a == nil || a.name != name {
+		h := b.opt.prefix + "{" + encode(name) + "}"
+		a = &address{name, name, []any{h, h + ":q", h + ":d"}}
+		slot.Store(a)
+	}
+	return a
 }
 
 // nameOf returns the name whose hash has this key.

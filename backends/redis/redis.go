@@ -27,7 +27,9 @@ type Backend struct {
 	channel string        // of this client
 	seq     atomic.Uint64 // of the last request
 	owner   atomic.Pointer[ownerText]
-	closing atomic.Bool // set once, by the desk; tells tasks why their connections end
+
+	addresses addresses
+	closing   atomic.Bool // set once, by the desk; tells tasks why their connections end
 }
 
 var _ backends.Backend = (*Backend)(nil)

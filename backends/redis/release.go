@@ -45,9 +45,7 @@ func (m leaving) on(d *desk) {
 }
 
 func (b *Backend) release(ctx context.Context, c redis.UniversalClient, g backends.Grant) error {
-	name := g.Resource.Name
-	k := b.giveBackCall(b.appendKeys(make([]string, 0, 3), name), name, idText(g.ID), "release")
-	v, err := b.eval(ctx, c, giveBackScript, k)
+	v, err := b.eval(ctx, c, giveBackScript, b.giveBackCall(g.Resource.Name, g.ID, "release"))
 	var unconfirmed *notReplicatedError
 	if errors.As(err, &unconfirmed) {
 		return nil // a release that a failover forgets ends with the grant's time
@@ -84,7 +82,8 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 	var err error
 	e := b.call(ctx, func(ctx context.Context) message {
 		var r row
-		k := call{keys: b.appendKeys(nil, name), args: append(b.header(1), name)}
+		at := b.address(name)
+		k := call{keys: at.keys, args: append(b.header(1), at.text)}
 		if r, err = asReply(b.eval(ctx, b.clients.calls, breakScript, k)); err != nil {
 			err = b.classify(err)
 		} else {

@@ -62,10 +62,10 @@ func (b *Backend) renew(ctx context.Context, rs []backends.Renewal, todo []int) 
 	}
 	var calls []call
 	for part := range slices.Chunk(todo, size) {
-		c := call{keys: make([]string, 0, 3*len(part)), args: b.header(3 * len(part))}
+		c := call{keys: make([]any, 0, 3*len(part)), args: b.header(3 * len(part))}
 		for _, i := range part {
 			g := rs[i].Grant
-			c.keys = b.appendKeys(c.keys, g.Resource.Name)
+			c.keys = append(c.keys, b.address(g.Resource.Name).keys...)
 			c.args = append(c.args, idText(g.ID), micros(rs[i].TTL+b.opt.grace), strconv.Itoa(rs[i].Tokens))
 		}
 		calls = append(calls, c)

@@ -80,26 +80,30 @@ func newScript(lone, short, own string) *script {
 
 var evalSHA, eval any = "evalsha", "eval"
 
-// run runs the script once, as EvalSha and Eval do, without putting the same things into interfaces again and again.
-func (s *script) run(ctx context.Context, c redis.UniversalClient, k call, text bool) (any, error) {
+// command makes the command of a call, as EvalSha and Eval do, without putting the same things into interfaces again and again.
+func (s *script) command(ctx context.Context, k call, text bool) *redis.Cmd {
 	args := make([]any, 0, 3+len(k.keys)+len(k.args))
 	if text {
 		args = append(args, eval, s.byText, len(k.keys))
 	} else {
 		args = append(args, evalSHA, s.bySHA, len(k.keys))
 	}
-	for _, key := range k.keys {
-		args = append(args, key)
-	}
-	cmd := redis.NewCmd(ctx, append(args, k.args...)...)
+	args = append(append(args, k.keys...), k.args...)
+	cmd := redis.NewCmd(ctx, args...)
 	cmd.SetFirstKeyPos(3)
+	return cmd
+}
+
+// run runs the script once.
+func (s *script) run(ctx context.Context, c redis.UniversalClient, k call, text bool) (any, error) {
+	cmd := s.command(ctx, k, text)
 	_ = c.Process(ctx, cmd) // the command has the error
 	return cmd.Result()
 }
 
-// call is one call of a script.
+// call is one call of a script. Its keys are not to be changed: see [Backend.address].
 type call struct {
-	keys []string
+	keys []any
 	args []any
 }
 
@@ -144,7 +148,7 @@ func relook(ctx context.Context, c redis.UniversalClient, err error) {
 // through one pipeline to one node.
 func (b *Backend) evalAndWait(ctx context.Context, c redis.UniversalClient, s *script, k call) (any, error) {
 	if cluster, ok := c.(*redis.ClusterClient); ok {
-		node, err := cluster.MasterForKey(ctx, k.keys[0])
+		node, err := cluster.MasterForKey(ctx, k.keys[0].(string))
 		if err != nil {
 			return nil, err
 		}
@@ -152,12 +156,8 @@ func (b *Backend) evalAndWait(ctx context.Context, c redis.UniversalClient, s *s
 	}
 	for _, text := range []bool{false, true} {
 		p := c.Pipeline()
-		var cmd *redis.Cmd
-		if text {
-			cmd = p.Eval(ctx, s.src, k.keys, k.args...)
-		} else {
-			cmd = p.EvalSha(ctx, s.sha, k.keys, k.args...)
-		}
+		cmd := s.command(ctx, k, text)
+		_ = p.Process(ctx, cmd) // only queues it
 		wait := p.Do(ctx, "wait", b.opt.replicas, b.opt.replicaTimeout.Milliseconds())
 		_, _ = p.Exec(ctx) // each command has its own error
 		if noScript(cmd.Err()) && !text {
@@ -194,11 +194,8 @@ func evalAll(ctx context.Context, c redis.UniversalClient, s *script, calls []ca
 		p := c.Pipeline()
 		cmds := make([]*redis.Cmd, len(todo))
 		for j, i := range todo {
-			if text {
-				cmds[j] = p.Eval(ctx, s.src, calls[i].keys, calls[i].args...)
-			} else {
-				cmds[j] = p.EvalSha(ctx, s.sha, calls[i].keys, calls[i].args...)
-			}
+			cmds[j] = s.command(ctx, calls[i], text)
+			_ = p.Process(ctx, cmds[j]) // only queues it
 		}
 		_, _ = p.Exec(ctx) // each command has its own error
 		var unknown []int
@@ -230,12 +227,15 @@ func micros(d time.Duration) string { return strconv.FormatInt(d.Microseconds(),
 type row []any
 
 func asRow(v any) (row, error) {
-	r, ok := v.([]any)
-	if ok && len(r) > 0 {
-		return r, nil
-	}
-	if text, ok := v.(string); ok {
-		return nil, scriptError(text)
+	switch v := v.(type) {
+	case []any:
+		if len(v) > 0 {
+			return v, nil
+		}
+	case int64:
+		return row{v}, nil
+	case string:
+		return nil, scriptError(v)
 	}
 	return nil, fmt.Errorf("%w: %T", errReply, v)
 }

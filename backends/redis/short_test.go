@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +84,10 @@ func (w *twin) do(t *testing.T, k dieCall, name string) string {
 	head := []any{w.prefix + "inbox:", k.alive, k.claim}
 	eval := func(script string, args ...any) row {
 		v, err := w.client.EvalSha(w.ctx, w.sha[script], keys, append(slices.Clone(head), args...)...).Result()
+		if script == "acquire" {
+			tokens, _ := strconv.Atoi(args[6].(string))
+			v = spelt(v, tokens)
+		}
 		r, err := asReply(v, err)
 		if err != nil {
 			t.Fatalf("%s %v: %v", script, args, err)

@@ -4,7 +4,8 @@
 -- keys     H, Q, D of the name
 -- args     4 name, 5 id, 6 "wait" or "try", 7 kind, 8 capacity, 9 weight, 10 tokens, 11 time to live, 12 owner,
 --          13 id of a grant to be released first, or "", 14 mark of the grant, see common.lua: "h" or "s"
--- result   {GRANTED, first token, tokens, contended}
+-- result   {GRANTED, first token, tokens, contended}, or the first token alone: there are as many as were asked for, and nobody
+--          else waits
 --          {QUEUED, 1 if it was not in the queue before, time to the next deadline or -1}
 --          {BUSY} for a try, {GIVEN_UP}, {MISMATCH, kind, capacity}, {FOREIGN}, {VERSION}
 --          {LOST} if the grant to be released had ended: then nothing was asked for

@@ -5,7 +5,7 @@
 --          6 "release": of a grant; "cancel": of whatever there is;
 --            "forbid": the same, and an acquire that may still be on its way, the first or a repeated one, has no effect
 --          7 how long to forbid it
--- result   {1} given back, also when a release is repeated; {0} there was nothing; {FOREIGN}, {VERSION}
+-- result   {1}, or 1 alone: given back, also when a release is repeated; {0} there was nothing; {FOREIGN}, {VERSION}
 -- clock    TIME
 
 local name, id, how = ARGV[4], ARGV[5], ARGV[6]

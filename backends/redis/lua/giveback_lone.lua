@@ -2,17 +2,16 @@
 -- rules. Keys, args, result and clock are those of giveback.lua, to which it leaves everything else.
 do
   local f = redis.call('HMGET', KEYS[1], 'v', 'i', 'q', 'm')
-  if f[4] and f[1] == '2' and f[2] ~= '0' and f[3] == '0' and ARGV[6] == 'release' then
-    local id, till = string.match(f[4], '^(%S+) (%d+) ')
-    if id == ARGV[5] then
-      local clock = redis.call('TIME')
-      if till - clock[2] > clock[1] * 1000000 then
-        if type(redis.pcall('HSET', KEYS[1], 'm', '', 'r', id)) == 'table' then
-          redis.call('HDEL', KEYS[1], 'm') -- memory is exhausted: this is allowed, and makes the rest allowed
-          redis.call('HSET', KEYS[1], 'm', '', 'r', id)
-        end
-        return { 1 }
+  local id, m = ARGV[5], f[4]
+  if m and f[1] == '2' and f[2] ~= '0' and f[3] == '0' and ARGV[6] == 'release' and string.sub(m, 1, #id + 1) == id .. ' ' then
+    local clock = redis.call('TIME')
+    local till = string.match(m, '^%d+', #id + 2)
+    if till and till - clock[2] > clock[1] * 1000000 then
+      if type(redis.pcall('HSET', KEYS[1], 'm', '', 'r', id)) == 'table' then
+        redis.call('HDEL', KEYS[1], 'm') -- memory is exhausted: this is allowed, and makes the rest allowed
+        redis.call('HSET', KEYS[1], 'm', '', 'r', id)
       end
+      return 1
     end
   end
 end
