@@ -32,8 +32,8 @@ type directory struct {
 	path    string // absolute
 	fd      int
 	id      fileID
-	clients int  // descriptor of the subdirectory of inboxes
-	tells   bool // the file system tells of renamed files: see changeTime
+	clients int    // descriptor of the subdirectory of inboxes
+	tells   teller // of renamed files: see changeTime
 }
 
 // openStore opens the lock directory, which it creates if it is missing, and refuses one that cannot be trusted.
@@ -48,7 +48,7 @@ func openStore(path string, anyFileSystem bool) (*directory, error) {
 	case err != nil:
 		return nil, storeError("open", path, err)
 	}
-	d := &directory{path: path, fd: fd, clients: -1, tells: tellsRenames(fd)}
+	d := &directory{path: path, fd: fd, clients: -1, tells: tellerOf(fd)}
 	if err := d.check(anyFileSystem); err != nil {
 		d.close()
 		return nil, err
@@ -105,13 +105,29 @@ func (d *directory) holds(name string, id fileID) error {
 	return err
 }
 
-// changeTime returns when the inode of an open file of this directory was last changed, which renaming and removing it
-// count as; zero, where that is not to be relied on.
+// teller is what bears the time of the last change to a file's name.
+type teller int
+
+const (
+	nothing   teller = iota // that is to be relied on
+	theFile                 // its inode
+	itsParent               // the inode of the directory, which bears those of all the others in it as well
+)
+
+// changeTime returns a time that does not stay the same when an open file of this directory is renamed, replaced or removed; zero,
+// where there is none. Whole seconds are none: what counts in them may come to the same one twice if the clock is set back.
 func (d *directory) changeTime(fd int) time.Time {
-	if !d.tells {
+	var t time.Time
+	switch d.tells {
+	case theFile:
+		t = inodeChange(fd)
+	case itsParent:
+		t = inodeChange(d.fd)
+	}
+	if t.Nanosecond() == 0 {
 		return time.Time{}
 	}
-	return inodeChange(fd)
+	return t
 }
 
 func (d *directory) close() {

@@ -39,6 +39,10 @@
 //     longer than a tenth of a second, else when that time has passed. Nobody else is granted before, as the table says on
 //     which file the lock is; unless the table was removed too, or the whole directory. A semaphore's
 //     holder is told so if the table is removed; the next grant may come first.
+//   - Where the directory, or one above it, is moved or removed, whoever comes next makes a new one and is granted there at once. In the
+//     old one nobody goes on: holders are told as above, waiters are refused within a second, and so is each later
+//     request ([backends.ErrUnavailable]), until the path leads there again. A path that comes to lead elsewhere by a link or a
+//     mount is not told of by file events: who holds for longer than a tenth of a second does not notice.
 //   - Tokens are written before the grant is given out. They survive the end of all processes; a crash of the machine as
 //     far as its clock is right, or in any case with [WithSync]; and damage to the table: they go on from
 //     the larger of what can be read there and the clock in microseconds.

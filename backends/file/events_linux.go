@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -39,6 +40,9 @@ func (w *watcher) openEvents() {
 		return
 	}
 	_, _ = unix.InotifyAddWatch(fd, w.b.dir.path+"/"+clientsName, unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_ONLYDIR)
+	for above := filepath.Dir(w.b.dir.path); above != "/"; above = filepath.Dir(above) { // our path may come to lead elsewhere
+		_, _ = unix.InotifyAddWatch(fd, above, unix.IN_MOVE_SELF|unix.IN_ONLYDIR|unix.IN_MASK_ADD) // fails where we may not look
+	}
 	w.events = e
 	w.tasks++
 	w.actor.Go(func() notice { w.readEvents(e.file); return notice{verb: taskEnded} })
@@ -122,7 +126,7 @@ func (w *watcher) event(watch int32, mask uint32, name string) {
 			r.(*resource).actor.Tell(message{verb: verify})
 		}
 	case name == "" && mask == unix.IN_IGNORED: // a watch of ours was taken down
-	case name == "", name == clientsName, name == inboxName(w.b.id): // the directory itself, or more events than the kernel keeps
+	case name == "", name == clientsName, name == inboxName(w.b.id): // the directory itself or one above it, or more events than the kernel keeps
 		w.b.tellAll(message{verb: verify})
 	}
 }

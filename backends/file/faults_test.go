@@ -29,8 +29,8 @@ var faults = []struct{ property, tests string }{
 	{"A sole holder that lets go without writing leaves nobody waiting", "TestNoWaiterIsForgotten TestLettingGoNeedsNoMessage TestLeftoverLine"},
 
 	// Files and directories.
-	{"A lock file is removed, replaced or moved away: its holder is told, the next lock a new one", "TestLockFileRemovedUnderHolder TestStoppedHolderOfARemovedFileHoldsOn TestLockFileRemovedBetweenUses TestLeftoverLineOfARemovedFile"},
-	{"A table, an inbox or the directory is removed", "TestTableRemoved TestInboxRemoved TestDirectoryRemoved TestPromptWithReplacedFiles"},
+	{"A lock file is removed, replaced or moved away: its holder is told, the next lock a new one", "TestLockFileRemovedUnderHolder TestStoppedHolderOfARemovedFileHoldsOn TestLockFileRemovedBetweenUses TestNameIsLookedUpAfterAChange TestNamesExchanged TestLeftoverLineOfARemovedFile"},
+	{"A table, an inbox or the directory is removed or moved", "TestTableRemoved TestInboxRemoved TestDirectoryRemoved TestDirectoryRemovedUnderWaiter TestDirectoryMoved TestPromptWithReplacedFiles"},
 	{"Files out of use are removed beside any use: tokens go on, nobody overlaps", "TestNamesOutOfUseAreRemovedAndTokensGoOn TestFilesInUseStay TestLingeringClientsNoticeRemovedFiles TestHousekeepingBesideUse"},
 	{"A link, FIFO or directory in the place of a file is refused, not followed, not waited for", "TestForeignFiles"},
 	{"A table is torn, empty, foreign or random bytes: tokens go on", "TestDamagedTable TestDamagedTableOfASemaphore TestSalvage FuzzParse TestDamagedFloor"},

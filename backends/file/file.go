@@ -47,6 +47,7 @@ type timing struct {
 	linger time.Duration // files of an unused name stay open for at least this long
 	net    time.Duration // a look at the table in case a wake-up was lost
 	retry  time.Duration // the first look at a kernel lock that should be free soon; doubles
+	coarse time.Duration // a change this long after another one bears another time, on every file system with a teller
 }
 
 const (
@@ -85,7 +86,7 @@ func New(dir string, opts ...Option) (*Backend, error) {
 	}
 	b := &Backend{
 		id: rand.Uint64() | 1, dir: d, sync: o.sync, slow: o.sync || o.anyFileSystem, started: processStart(),
-		timing: timing{linger: 100 * time.Millisecond, net: safetyNet, retry: time.Millisecond},
+		timing: timing{linger: 100 * time.Millisecond, net: safetyNet, retry: time.Millisecond, coarse: 2 * time.Second},
 		closed: make(chan struct{}),
 	}
 	inbox, id, err := d.createInbox(b.id)

@@ -9,6 +9,11 @@ import (
 
 // admit puts a new request at the end of the queue. A try is decided at once.
 func (r *resource) admit(c *call, v verb) {
+	if err := r.turn.abandoned; err != nil {
+		c.err, c.state = r.unavailable(err), over
+		r.reply(c)
+		return
+	}
 	t, want := r.tab, c.request.Resource
 	if t.used() && (t.kind != want.Kind || t.capacity != want.Capacity) {
 		r.clean()

@@ -17,7 +17,7 @@ type kernelLock struct {
 	id      fileID
 	mode    lockMode
 	holds   int       // grants that rest on it
-	changed time.Time // the file's changeTime when it last had its name for certain; zero: look the name up
+	changed time.Time // changeTime when the file last had its name for certain; zero: look the name up
 }
 
 func (k *kernelLock) close() {
@@ -86,11 +86,10 @@ func (r *resource) tryKernel(mode lockMode) (bool, error) {
 }
 
 // named returns an error unless the lock file still has its name. Looking a name up is the dearest call of an uncontended use,
-// three times as dear as asking the open file when its inode was changed: a file that has not been changed since it was last seen
-// under its name has not been renamed, replaced or removed either. The time is asked for first, so that what happens between the
+// three times as dear as asking an open file when its inode was changed: while that time stays the same since the file was last seen
+// under its name, it has not been renamed, replaced or removed either. The time is asked for first, so that what happens between the
 // two calls counts as a change; and it must be so far back that the next change cannot bear the same time.
 func (r *resource) named() error {
-	const coarse = 2 * time.Second // twice what the coarsest of these file systems counts in
 	k := &r.kernel
 	changed := r.b.dir.changeTime(k.fd)
 	if !changed.IsZero() && changed.Equal(k.changed) {
@@ -100,7 +99,7 @@ func (r *resource) named() error {
 	if err := r.b.dir.holds(r.stem+lockEnding, k.id); err != nil {
 		return err
 	}
-	if time.Since(changed) > coarse {
+	if time.Since(changed) > r.b.timing.coarse {
 		k.changed = changed
 	}
 	return nil
@@ -114,20 +113,31 @@ func (r *resource) dropKernel() {
 	}
 }
 
-// checkKernel looks whether the lock file of our grants is still there. If not, the kernel's lock excludes nobody any
-// more and they are lost. Nobody in the table has been granted meanwhile, for our lines are still there.
-func (r *resource) checkKernel() {
+// checkPlace looks whether the directory and the lock file of our grants are still there. If the file is not, the kernel's lock
+// excludes nobody any more and they are lost. Nobody in the table has been granted meanwhile, for our lines are still there.
+func (r *resource) checkPlace() {
+	if err := r.b.dir.intact(); gone(err) {
+		r.abandon(err)
+		return
+	}
 	if r.kernel.fd < 0 {
 		return
 	}
-	err := r.b.dir.intact()
-	if err == nil {
-		err = r.b.dir.holds(r.stem+lockEnding, r.kernel.id)
-	}
-	if gone(err) {
+	if err := r.b.dir.holds(r.stem+lockEnding, r.kernel.id); gone(err) {
 		r.lose(onKernel, err)
 		r.kernel.close()
 	}
+}
+
+// abandon ends everything of ours, since the directory has gone: whoever comes from now on uses another one. The calls to
+// come are refused where they open the table, if not before.
+func (r *resource) abandon(err error) {
+	r.loseAll(err)
+	for _, c := range r.calls { // who is left waits
+		r.leave(c)
+		r.refuseCall(c, r.unavailable(err))
+	}
+	r.turn.abandoned = err
 }
 
 // gone reports whether an error says that a file has lost its name, and not merely that it is hard to tell.

@@ -39,7 +39,7 @@ func (b *Backend) renewOne(ctx context.Context, rn *backends.Renewal) backends.R
 
 func (r *resource) renew(m *call) {
 	r.reply(m)
-	r.checkKernel()
+	r.checkPlace()
 	c, err := r.held(m.query.renewal.Grant)
 	if err != nil {
 		m.err = err

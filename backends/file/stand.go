@@ -55,6 +55,10 @@ func (r *resource) tick() {
 	case r.retired:
 	case r.lingering && r.used:
 		r.used = false
+		if gone(r.b.dir.intact()) && !r.locking {
+			r.retire() // the next use opens the table, and is refused
+			return
+		}
 		r.setTimer()
 	case r.lingering && r.locking:
 		r.setTimer()

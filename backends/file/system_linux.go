@@ -44,14 +44,16 @@ func fileSystem(fd int) int64 {
 	return int64(st.Type) & 0xffffffff //nolint:unconvert // its type differs between architectures
 }
 
-// tellsRenames reports whether the file system changes the time of an inode (ctime) when a name of it is removed, renamed or
-// replaced, as these do: POSIX leaves it open, and FAT, for one, does not.
-func tellsRenames(fd int) bool {
+// tellerOf returns whose time (ctime) the file system changes when a name is removed, renamed or replaced. POSIX asks it of the
+// directory and leaves it open for the file: XFS does not do it for two files whose names are exchanged, and FAT never.
+func tellerOf(fd int) teller {
 	switch fileSystem(fd) {
-	case unix.EXT4_SUPER_MAGIC, unix.XFS_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC: // the first is that of ext2 and ext3, too
-		return true
+	case unix.EXT4_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC: // the first is that of ext2 and ext3, too
+		return theFile
+	case unix.XFS_SUPER_MAGIC:
+		return itsParent
 	}
-	return false
+	return nothing
 }
 
 // inodeChange returns when the inode of an open file was last changed; zero: not known.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
@@ -98,6 +100,19 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if _, err := New(dir); !errors.Is(err, backends.ErrUnavailable) || !errors.Is(err, syscall.EROFS) {
 		t.Errorf("New on a read-only file system: %v; want ErrUnavailable and EROFS", err)
 	}
+}
+
+// Two files whose names are exchanged have both lost theirs, although the file system may not note it in either.
+func TestNamesExchanged(t *testing.T) {
+	exchange := func(_ *testing.T, dir string) error {
+		other := dir + "/other"
+		if err := os.WriteFile(other, nil, 0o600); err != nil {
+			return err
+		}
+		return unix.Renameat2(unix.AT_FDCWD, other, unix.AT_FDCWD, dir+"/db.lock", unix.RENAME_EXCHANGE)
+	}
+	holderIsToldOfLossOfName(t, exchange)
+	noticesLossOfName(t, exchange)
 }
 
 // Tables on a full disk: nothing may be granted whose token could not be written.

@@ -19,6 +19,8 @@ type turn struct {
 	targets  []uint64 // clients to be woken
 	acks     int      // shuts to be acknowledged
 	everyone bool     // all clients are to look: the table was damaged
+
+	abandoned error // why the resource is of no use any more: the directory has gone
 }
 
 // resume goes on when the table is locked, or never will be.
@@ -95,7 +97,7 @@ func (r *resource) apply(m message) {
 		r.shut()
 	case verify:
 		r.attempts = 0
-		r.checkKernel()
+		r.checkPlace()
 		if err := r.b.dir.holds(r.b.inboxPath(), r.b.inbox); gone(err) {
 			r.loseSemaphores(err)
 		}
@@ -144,11 +146,14 @@ func (r *resource) conclude() {
 	}
 	r.spare = t.room()
 	if len(r.pending) > 0 { // each death is reported once, so this comes to an end
-		r.turn.acks = t.acks
+		r.turn.acks, r.turn.abandoned = t.acks, t.abandoned
 		r.work()
 		return
 	}
 	r.stand()
+	if t.abandoned != nil && !r.locking && len(r.calls) == 0 {
+		r.retire()
+	}
 	for range t.acks {
 		r.retire()
 		r.b.watcher.actor.Tell(notice{verb: resourceShut})
@@ -185,7 +190,7 @@ func (r *resource) refuse(err error) {
 		case shut:
 			r.shut()
 		case verify:
-			r.checkKernel()
+			r.checkPlace()
 		}
 	}
 	r.pending = r.pending[:0]
