@@ -54,10 +54,10 @@ func (c *topCmd) Run(s streams) exitCode {
 
 // show writes a list with the time above it: in place of the last one on a terminal, else below it.
 func (c *topCmd) show(s streams, states []backends.State) error {
-	const home, clear = "\x1b[H", "\x1b[2J"
+	const home, wipe = "\x1b[H", "\x1b[2J"
 	now := time.Now()
 	if info, err := s.out.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-		fmt.Fprint(s.out, home+clear)
+		fmt.Fprint(s.out, home+wipe)
 	}
 	held, waiting := 0, 0
 	for _, state := range states {
