@@ -41,7 +41,7 @@
 //	126    the command was found but cannot be executed; 127: it was not found. No lock was taken.
 //	128+n  the command was ended by signal n, or lockkeeper was while it waited
 //	64     bad usage: flags, name, store; or the name is in use as another kind of lock
-//	69     the store cannot be reached or does not work
+//	69     the store cannot be reached or does not work, or has not answered --no-wait for ten seconds
 //	70     lockkeeper itself failed: a bug
 //	75     the lock was busy (--no-wait) or the wait was over (--wait). The command was not started.
 //	76     the lease was lost before the command had ended

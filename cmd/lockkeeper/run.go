@@ -27,6 +27,9 @@ const (
 // commands that held the lock.
 const fileTimeout = 10 * time.Second
 
+// tryTimeout is how long a store may take to say whether the lock is busy (--no-wait).
+const tryTimeout = 10 * time.Second
+
 // explainTimeout is how long a store may take to tell who holds a busy lock.
 const explainTimeout = time.Second
 
@@ -222,7 +225,7 @@ func (r *runCmd) acquire(claim manager.Claim, sigs <-chan os.Signal) (*manager.L
 		func(a acquired) { done <- a },
 		func(_ acquired, p *actor.PanicError) { done <- acquired{err: p} })
 	waiter.Go(func() acquired {
-		if r.NoWait || r.Wait != nil && *r.Wait == 0 {
+		if r.tries() {
 			lease, err := claim.TryAcquire(ctx)
 			return acquired{lease, err}
 		}
@@ -247,12 +250,19 @@ func (r *runCmd) acquire(claim manager.Claim, sigs <-chan os.Signal) (*manager.L
 	}
 }
 
+// tries reports whether the lock is to be had at once or not at all.
+func (r *runCmd) tries() bool { return r.NoWait || r.Wait != nil && *r.Wait == 0 }
+
 // deadline returns the context of the wait.
 func (r *runCmd) deadline() (context.Context, context.CancelFunc) {
-	if r.Wait == nil || *r.Wait == 0 {
+	switch {
+	case r.tries():
+		return context.WithTimeout(context.Background(), tryTimeout)
+	case r.Wait == nil:
 		return context.WithCancel(context.Background())
+	default:
+		return context.WithTimeout(context.Background(), time.Duration(*r.Wait))
 	}
-	return context.WithTimeout(context.Background(), time.Duration(*r.Wait))
 }
 
 // explain adds to the error of a busy lock who holds it. A store that does not answer is unavailable, not busy: that is the

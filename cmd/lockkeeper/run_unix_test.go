@@ -92,3 +92,29 @@ func TestACommandThatEndsWhileTheTableIsBusy(t *testing.T) {
 		t.Errorf("%d inboxes are left, %v; want that of the test", len(inboxes), err)
 	}
 }
+
+// A process that was stopped while it changed the table keeps that for itself, perhaps for ever. Who did not want to wait is told so.
+func TestNoWaitEndsWhileTheTableIsBusy(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes as long as a store may take to answer")
+	}
+	dir := t.TempDir() + "/locks"
+	in := "file:" + dir
+	start(t, in, "run", "a", "--", "true").ends(0)
+	table, err := os.Open(dir + "/a.table")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	if err := syscall.Flock(int(table.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	var tries []process
+	for _, how := range []string{"--no-wait", "--wait=0s"} {
+		tries = append(tries, start(t, in, "run", how, "a", "--", "echo", "started"))
+	}
+	for _, p := range tries {
+		p.saysNothing()
+		contains(t, p.ends(69), "unavailable", "deadline")
+	}
+}
