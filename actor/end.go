@@ -49,19 +49,17 @@ func (c *cell[M]) announce(failure error) {
 	if h := c.system.hooks.Stopped; h != nil && c.started {
 		c.system.hook(c.name, "Stopped", func() { h(c.info(), c.err) })
 	}
-	watchers := c.system.leave(c.parent, &c.core)
 	if c.started && failure != nil && c.policy.escalate {
-		c.escalate(failure) // before Done: a Shutdown that waited for it must report it
+		c.escalate(failure) // first, for whoever finds the actor gone must know of it, as Shutdown must
 	}
-	close(c.done)
-	for w := range watchers {
+	for w := range c.system.leave(c.parent, &c.core) {
 		w.ended(c.err)
 	}
 }
 
-// escalate makes the failure that of the parent, or of the system. It is called before Done
-// is closed, and a parent that restarts waits for that: so the life read here is
-// the one that had this child, and a later life does not fail with it.
+// escalate makes the failure that of the parent, or of the system. It is called while the actor
+// is still in the tree, and a parent that restarts waits for all its children there: so the life
+// read here is the one that had this child, and a later life does not fail with it.
 func (c *core) escalate(failure error) {
 	failure = fmt.Errorf("actor: %s failed: %w", c.name, failure)
 	if c.parent == nil {

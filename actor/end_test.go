@@ -84,6 +84,50 @@ func TestAnEscalatedFailureIsKnownWhenTheActorIsDone(t *testing.T) {
 	}
 }
 
+// TestShutdownMissesNoActorThatIsAboutToEnd shuts down while an actor ends because it has failed.
+func TestShutdownMissesNoActorThatIsAboutToEnd(t *testing.T) {
+	for range 3000 {
+		s := quiet(t)
+		r := worker(t, s, WithSupervision(Escalate))
+		tell(t, r, failures["error"])
+		if err := s.Shutdown(context.Background()); !errors.Is(err, errBroken) {
+			t.Fatalf("Shutdown: %v, want what was escalated", err)
+		}
+		if r.Err() == nil {
+			t.Fatal("Shutdown returned before Done was closed")
+		}
+	}
+}
+
+// TestAChildThatFailsWithItsParentFailsNoLaterLife has a parent and its child fail at the same time.
+func TestAChildThatFailsWithItsParentFailsNoLaterLife(t *testing.T) {
+	for range 3000 {
+		var why journal // why the parent was restarted
+		s := quiet(t, WithHooks(Hooks{Restarted: func(_ Info, err error) {
+			if errors.Is(err, errBroken) {
+				why.add("child")
+			} else {
+				why.add("own")
+			}
+		}}))
+		parent, children := worker(t, s, WithSupervision(Restart(0, 2))), make(chan Ref[order], 1)
+		tell(t, parent, func(self *Self[order], _ context.Context) error {
+			children <- worker(t, self, WithSupervision(Escalate))
+			return nil
+		})
+		child := <-children
+		go func() { _ = child.TryTell(failures["error"]) }()
+		tell(t, parent, func(*Self[order], context.Context) error { return errors.New("own failure") })
+		<-child.Done()
+		if err := s.Shutdown(context.Background()); err != nil {
+			t.Fatalf("Shutdown: %v", err)
+		}
+		if why.String() == "own child" {
+			t.Fatal("the second life of the parent failed with a child of the first")
+		}
+	}
+}
+
 // TestATaskThatPanicsAfterTheEndIsLogged looks for a panic of which nobody else is left to be told.
 func TestATaskThatPanicsAfterTheEndIsLogged(t *testing.T) {
 	var log bytes.Buffer

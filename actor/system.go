@@ -169,7 +169,8 @@ func (s *System) join(parent, c *core) error {
 	return nil
 }
 
-// leave takes c out of the tree and returns who watches it. From now on a new watch is told at once.
+// leave takes c out of the tree, closes Done, and returns who watches it. From now on a new watch is
+// told at once. It is one step, so that whoever does not find c in the tree finds it done.
 func (s *System) leave(parent, c *core) (watchers map[*watch]struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,6 +181,7 @@ func (s *System) leave(parent, c *core) (watchers map[*watch]struct{}) {
 	}
 	watchers = c.watchers
 	c.watchers, c.left = nil, true
+	close(c.done)
 	return watchers
 }
 
