@@ -129,14 +129,21 @@ func (c *cell[M]) sent() {
 
 // bury makes dead letters of the whole mailbox. Only for a dead actor.
 func (c *cell[M]) bury() {
+	for env, found := c.pick(); found; env, found = c.pick() {
+		c.deadLetter(env, c.sendErr)
+	}
+}
+
+// pick takes the oldest message out of the mailbox, if there is one.
+func (c *cell[M]) pick() (env envelope[M], found bool) {
 	for {
 		select {
-		case env := <-c.mail:
+		case env = <-c.mail:
 			if env.slot != &nudge {
-				c.deadLetter(env, c.sendErr)
+				return env, true
 			}
 		default:
-			return
+			return env, false
 		}
 	}
 }

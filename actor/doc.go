@@ -75,7 +75,8 @@
 //	stop during a drain     reaches the children that are still being drained
 //	                        TestStopReachesChildrenThatAreBeingDrained
 //	drain                   all that was told before is handled, tasks included
-//	                        TestDrainHandlesWhatWasTold, TestDrainWaitsForTasksAndTheirResults
+//	                        TestDrainHandlesWhatWasTold, TestDrainWaitsForTasksAndTheirResults,
+//	                        but for no timer: TestADrainAnswersSignalsButWaitsForNoTimer
 //	send after stop         ErrStopped, with the failure if there was one
 //	                        TestSendAfterStop
 //	idleness races a send   the actor stays, or the sender is refused; nothing is lost
@@ -90,12 +91,16 @@
 //	                        TestAPanicInAHookGoesNoFurther
 //	a handler asks itself   told so at once, if it uses its own context
 //	                        TestAHandlerThatAsksItselfIsToldSo
+//	timers or tasks         the mailbox is served between them
+//	without end             TestWhatGoesAheadOfTheMailboxDoesNotKeepItWaiting
 //	failure and restart     nothing of an earlier life reaches the next: no timer, task, watch, cancelled
 //	                        ask or child's failure
 //	                        TestRestartEndsWhatTheOldLifeBegan, TestOnCancelEndsWithItsLife,
-//	                        TestALaterLifeDoesNotFailWithAnEarlierOnesChildren
-//	failure escalated       known to Shutdown once Done is closed
-//	                        TestAnEscalatedFailureIsKnownWhenTheActorIsDone
+//	                        TestALaterLifeDoesNotFailWithAnEarlierOnesChildren,
+//	                        TestAChildThatFailsWithItsParentFailsNoLaterLife
+//	failure escalated       known to Shutdown, whenever that comes
+//	                        TestAnEscalatedFailureIsKnownWhenTheActorIsDone,
+//	                        TestShutdownMissesNoActorThatIsAboutToEnd
 //	task panics too late    logged
 //	                        TestATaskThatPanicsAfterTheEndIsLogged
 //	reply given away before the answer reaches the asker, also if the message was refused
@@ -113,7 +118,8 @@
 // The messages of one sender are handled in the order sent. What is done before a Tell, Ask
 // or Wake happens before its handling, each handling happens before the next one, and what is
 // done before an answer is sent happens before Ask returns. What goes beside the mailbox (timers, task
-// results, watches, cancelled asks) goes ahead of it, in its own order.
+// results, watches, cancelled asks) goes ahead of it, in its own order; but what comes meanwhile waits
+// until a message or wake-up has been taken from the mailbox.
 //
 // # Design notes
 //

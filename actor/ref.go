@@ -42,7 +42,8 @@ func (r Ref[M]) Stop() {
 // handle their results, drain its children, newest first, and end; it waits for that.
 // If ctx ends first, the rest is not handled: the actor is stopped as by Stop,
 // and Drain returns the context's error without waiting on. An actor must not drain
-// itself from its own handler: it would wait for itself. Asks still deferred at the end fail with [ErrStopped].
+// itself from its own handler: it would wait for itself. At the end asks still deferred fail with
+// [ErrStopped], and timers are stopped.
 func (r Ref[M]) Drain(ctx context.Context) error {
 	if r.cell == nil {
 		return nil

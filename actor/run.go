@@ -146,17 +146,14 @@ func (c *cell[M]) attend() (over bool, err error) {
 	return false, nil
 }
 
-// callSignals makes the calls that were asked for. After a failure the rest waits in c.rest.
+// callSignals makes the calls that were asked for up to now. Those asked for meanwhile wait for the next
+// message to be handled, or a timer or task that begins the next one would keep the mailbox waiting
+// for ever. After a failure the rest waits in c.rest.
 func (c *cell[M]) callSignals() error {
-	for {
-		if c.rest == nil {
-			if c.rest = c.takeSignals(); c.rest == nil {
-				return nil
-			}
-		}
-		if c.state.Load() == stopping {
-			return nil
-		}
+	if c.rest == nil {
+		c.rest = c.takeSignals()
+	}
+	for c.rest != nil && c.state.Load() != stopping {
 		s := c.rest
 		c.rest = s.next
 		if s.call != nil {
@@ -165,31 +162,27 @@ func (c *cell[M]) callSignals() error {
 			}
 		}
 	}
+	return nil
 }
 
-// finish handles what is left of a draining actor's mail and tasks.
-func (c *cell[M]) finish() error {
-	for c.state.Load() == draining {
-		if c.signals.Load() != nil {
-			if err := c.callSignals(); err != nil {
-				return err
+// finish handles what is left of a draining actor's mail and tasks. It waits for no timer.
+func (c *cell[M]) finish() (err error) {
+	for err == nil && c.state.Load() == draining {
+		switch env, found := c.pick(); {
+		case found:
+			err = c.handle(env)
+		case c.signals.Load() != nil: // called below
+			if c.working == 0 {
+				c.stopTimers() // one that is always due would keep the actor
 			}
-			continue
-		}
-		select {
-		case env := <-c.mail:
-			if err := c.handle(env); err != nil {
-				return err
-			}
-			continue
-		default:
-		}
-		if c.working == 0 {
+		case c.working == 0:
 			return nil
+		default:
+			err = c.handle(c.receive()) // a task's result comes with a nudge
 		}
-		if err := c.handle(c.receive()); err != nil { // a task's result comes with a nudge
-			return err
+		if err == nil {
+			err = c.callSignals()
 		}
 	}
-	return nil
+	return err
 }

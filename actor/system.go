@@ -46,8 +46,8 @@ func NewSystem(opts ...Option) *System {
 type Option func(*System)
 
 // WithLogger makes the system log to l: failures of actors as errors, restarts as
-// warnings, their beginning and end as debug messages. The default is slog.Default();
-// slog.New(slog.DiscardHandler) silences it. It panics on nil.
+// warnings. The default is slog.Default(); slog.New(slog.DiscardHandler) silences it. The
+// handler runs on the goroutine of the actor, so it must not panic. It panics on nil.
 func WithLogger(l *slog.Logger) Option {
 	if l == nil {
 		panic("actor: WithLogger(nil)")
