@@ -40,6 +40,10 @@ install: ## install the lockkeeper command into GOBIN
 test: redis-server ## all tests, race detector on, against a real redis-server (installed if missing)
 	CI=true $(GO) test -race -timeout 10m $(PKGS)
 
+.PHONY: full
+full: ## the tests of actor and primitives in full size, without the race detector: a million waiters (4 GB), allocations
+	CI=true $(GO) test -timeout 10m -skip 'TestMutants|TestTheSuiteOf|TestGoVet' ./actor ./primitives
+
 .PHONY: race
 race: redis-server ## only the tests that look for races, ten times each: make race PKGS=./primitives
 	CI=true $(GO) test -race -short -count=10 -timeout 20m $(PKGS)

@@ -166,10 +166,7 @@ func TestTellsAreConservedExactly(t *testing.T) {
 // TestMailboxFlood has 100 000 goroutines at one small mailbox, and stop, timers and the cancel
 // of deferred asks get through all the same.
 func TestMailboxFlood(t *testing.T) {
-	senders := 100_000
-	if raceEnabled {
-		senders = 7000 // the race detector allows 8128 goroutines
-	}
+	const senders = 100_000
 	synctest.Test(t, func(t *testing.T) {
 		r := worker(t, quiet(t), WithMailbox(2))
 		release := block(t, r)
@@ -197,7 +194,7 @@ func TestMailboxFlood(t *testing.T) {
 		r.Stop()
 		wg.Wait()
 		<-r.Done()
-		if served.Load()+stopped.Load() != int64(senders) {
+		if served.Load()+stopped.Load() != senders {
 			t.Errorf("%d served, %d stopped of %d", served.Load(), stopped.Load(), senders)
 		}
 	})

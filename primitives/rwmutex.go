@@ -107,8 +107,9 @@ func (m *RWMutex) restore() {
 func (m *RWMutex) TryRLock() bool { return m.gate.tryAcquire(1) }
 
 // RUnlock gives up what one RLock got. It never waits. It panics if m is not locked
-// for reading, and has then changed nothing: it notices after its step, and undoes it at once.
-// If it is locked for reading by others only, that cannot be told: they lose their lock.
+// for reading: it notices after its step, and undoes it at once. If a writer holds m, a reader
+// that comes in between may get in beside it; else nothing has changed.
+// If m is locked for reading by others only, that cannot be told: they lose their lock.
 //
 // It is synchronized before every Lock, TryLock and Upgrade that succeeds after it.
 func (m *RWMutex) RUnlock() {

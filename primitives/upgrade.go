@@ -11,7 +11,7 @@ const (
 
 	// crowd is more readers than there can be: half of the permits that are theirs, so that a mistaken
 	// RUnlock, which takes one from a writer before it is noticed, does not make the word look as
-	// if there were readers, or room for one.
+	// if there were readers. To who looks only for a free permit, it looks as if there were one.
 	crowd = upgrader / 2
 )
 
