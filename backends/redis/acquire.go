@@ -37,6 +37,7 @@ func (b *Backend) request(ctx context.Context, r backends.Request, mode any) (ba
 		return backends.Grant{}, wrap("acquire", r.Name, err)
 	}
 	q := b.newRequest(ctx, r, mode)
+	q.done, q.gone = make(chan outcome, 1), make(chan struct{})
 	b.desk.actor.Deliver(begin{q})
 	o := b.attend(q)
 	// The end of ctx wins, also over a grant that came with it. Nothing is lost: giveUp finds the request
@@ -60,9 +61,9 @@ func (b *Backend) attend(q *request) outcome {
 		case o := <-q.done:
 			return o
 		case <-q.work:
-			b.perform(q.ctx, b.clients.lane, func(ctx context.Context, c redis.UniversalClient) message {
-				return q.exchange(ctx, c)
-			})
+			if !b.perform(q.ctx, b.clients.lane, q) {
+				b.delegate(q.ctx, q)
+			}
 		case <-q.ctx.Done():
 			return outcome{}
 		}
@@ -70,7 +71,11 @@ func (b *Backend) attend(q *request) outcome {
 }
 
 // exchange asks the server, for a caller that waits for the answer.
-func (q *request) exchange(ctx context.Context, c redis.UniversalClient) answer {
+func (q *request) exchange(ctx context.Context, c redis.UniversalClient) message {
+	return q.attempt(ctx, c)
+}
+
+func (q *request) attempt(ctx context.Context, c redis.UniversalClient) answer {
 	m := q.ask(ctx, c)
 	if m.err != nil && ctx.Err() != nil { // before the desk takes it for a failure of the server
 		q.desk.actor.Deliver(giveUp{q})
@@ -102,8 +107,8 @@ type request struct {
 	id   backends.GrantID
 	call call
 	work chan struct{} // capacity 1: the desk asks its caller to send the command; see desk.handOut
-	done chan outcome  // capacity 1: the desk never waits for a caller
-	gone chan struct{} // closed when nothing is left of a request that was given up
+	done chan outcome  // capacity 1: the desk never waits for a caller; nil for a post
+	gone chan struct{} // closed when nothing is left of a request that was given up; nil for a post
 	post *post         // nil: a caller waits
 
 	// The rest belongs to the desk.
@@ -130,8 +135,6 @@ func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode any) 
 		desk:    b.desk,
 		id:      backends.GrantID{Client: b.id, Seq: b.seq.Add(1)},
 		work:    make(chan struct{}, 1),
-		done:    make(chan outcome, 1),
-		gone:    make(chan struct{}),
 		trial:   mode == "try",
 	}
 	var mark any = "h"

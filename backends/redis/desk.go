@@ -143,9 +143,11 @@ func (d *desk) handOut(work chan struct{}) {
 // takeBack takes back work whose caller has gone, and reports false if it has been begun, or there is none.
 func (d *desk) takeBack(work chan struct{}) bool {
 	select {
-	case <-work:
-		d.io--
-		return true
+	case _, ok := <-work:
+		if ok {
+			d.io--
+		}
+		return ok
 	default:
 		return false
 	}

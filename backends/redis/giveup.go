@@ -82,6 +82,8 @@ func (m outOfPatience) on(*desk) { m.post.conclude(m.request, outcome{err: m.can
 func (m giveUp) fail(error) {
 	if !m.given {
 		m.given = true
-		close(m.gone)
+		if m.gone != nil {
+			close(m.gone)
+		}
 	}
 }

@@ -52,17 +52,18 @@ func newLane(opt redis.Options) *lane {
 // take reports whether the lane was free; then the caller has it, and must call do.
 func (l *lane) take() bool { return l != nil && !l.busy.Load() && l.busy.CompareAndSwap(false, true) }
 
-// do calls f, which does its I/O with the lane's client and ctx, and leaves the lane. The end of ctx ends the I/O: the
+// do has x talk to the server with the lane's client, and leaves the lane. The end of ctx ends the I/O: the
 // connection is closed, and the outcome of what was sent is unknown.
-func (l *lane) do(ctx context.Context, f func()) {
+func (l *lane) do(ctx context.Context, x exchange) message {
 	l.ctx.Store(&ctx)
 	stop := context.AfterFunc(ctx, l.cut)
-	f()
+	m := x.exchange(ctx, l.client)
 	if stop() {
 		l.busy.Store(false)
-		return
+	} else {
+		l.leave()
 	}
-	l.leave()
+	return m
 }
 
 // cut ends the I/O of a call whose context has ended.

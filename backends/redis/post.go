@@ -77,13 +77,12 @@ func (p posted) Send(ctx context.Context) {
 	}
 	select { // never both: what has ended is handed out no more, and what is taken back again has ended
 	case <-q.work:
-		done := make(chan struct{})
-		b.perform(ctx, b.clients.lane, func(ctx context.Context, c redis.UniversalClient) message {
-			defer close(done)
-			return q.first(ctx, c)
-		})
+		if b.perform(ctx, b.clients.lane, first{q}) {
+			return
+		}
 		select { // a tie does not matter: the request has been given up, or what gave it up finds its answer
-		case <-done:
+		case <-b.delegate(ctx, first{q}):
+		case <-q.post.ended: // also when the task has panicked
 		case <-ctx.Done():
 			b.desk.actor.Deliver(giveUp{q})
 		}
@@ -112,18 +111,20 @@ func (m refuse) on(*desk) { m.request.fail(m.err) }
 
 // first sends the request's first command. If the server refuses to run it, as when its memory is exhausted, the release is
 // not to suffer for it.
-func (q *request) first(ctx context.Context, c redis.UniversalClient) message {
+type first struct{ *request }
+
+func (q first) exchange(ctx context.Context, c redis.UniversalClient) message {
 	b, after := q.desk.b, q.post.After
 	if after != nil {
 		b.desk.actor.Deliver(leaving{after.ID, true})
 	}
-	a := q.exchange(ctx, c)
+	a := q.attempt(ctx, c)
 	var reply redis.Error
 	switch {
 	case after == nil:
 	case a.err == nil && a.row.int(0) == codeLost: // nothing was asked for yet
 		q.call.args[afterArg] = ""
-		return releasedAlone{q.exchange(ctx, c), lost(*after, backends.NotOwner)}
+		return releasedAlone{q.attempt(ctx, c), lost(*after, backends.NotOwner)}
 	case errors.As(a.err, &reply):
 		return releasedAlone{a, b.release(ctx, c, *after)}
 	}
@@ -198,14 +199,16 @@ func (d *desk) askFor(q *request) {
 func (b *Backend) claim(q *request) message {
 	ctx, cancel := context.WithTimeout(context.Background(), claimTime)
 	defer cancel()
-	l := b.clients.lane
-	if !l.take() {
-		return q.ask(ctx, b.clients.calls)
+	if l := b.clients.lane; l.take() {
+		return l.do(ctx, claim{q})
 	}
-	var m message
-	l.do(ctx, func() { m = q.ask(ctx, l.client) })
-	return m
+	return q.ask(ctx, b.clients.calls)
 }
+
+// claim is an exchange for which no caller waits.
+type claim struct{ *request }
+
+func (q claim) exchange(ctx context.Context, c redis.UniversalClient) message { return q.ask(ctx, c) }
 
 // errand is something that the desk leaves to the goroutine that brought it a message. It is done when the message has been
 // delivered, or not taken.

@@ -71,75 +71,86 @@ func (b *Backend) header(more int) []any {
 // call runs f, which does I/O, on a goroutine of its own, and returns when f has returned or ctx has ended. The
 // end of ctx wins a tie: whoever calls undoes what f may still bring about. What f returns is handled by the desk, unless
 // it is nil.
-func (b *Backend) call(ctx context.Context, f func(context.Context) message) error {
-	return b.run(ctx, func(ctx context.Context, _ redis.UniversalClient) message { return f(ctx) }, nil)
+func (b *Backend) call(ctx context.Context, f job) error {
+	r := newRun()
+	b.desk.actor.Deliver(&r)
+	return b.run(ctx, &r, f, nil)
 }
 
-// callSelf is call, but f runs on the caller's goroutine if the lane is free. F does its I/O with the client that it is
-// given.
-func (b *Backend) callSelf(ctx context.Context, f exchange) error {
-	return b.run(ctx, f, b.clients.lane)
+// exchange is what talks to the server, with the client that it is given, and returns what the desk is to be told.
+type exchange interface {
+	exchange(context.Context, redis.UniversalClient) message
 }
 
-// exchange is what talks to the server, and returns what the desk is to be told.
-type exchange func(context.Context, redis.UniversalClient) message
+// job is an exchange with whichever client it likes.
+type job func(context.Context) message
 
-func (b *Backend) run(ctx context.Context, f exchange, l *lane) error {
-	if err := ended(ctx); err != nil {
-		return err
-	}
-	r := run{work: make(chan struct{}, 1), done: make(chan error, 1)}
-	b.desk.actor.Deliver(r)
-	for {
-		select { // a tie does not matter: the end of ctx ends f, and abandon takes back work that was not begun
-		case <-r.work:
-			g := func(ctx context.Context, c redis.UniversalClient) message {
-				m := f(ctx, c)
-				r.done <- nil
-				return m
+func (f job) exchange(ctx context.Context, _ redis.UniversalClient) message { return f(ctx) }
+
+// run does x when the desk hands it out, in the lane if it may have that.
+func (b *Backend) run(ctx context.Context, r *run, x exchange, l *lane) error {
+	select { // a tie does not matter: the end of ctx ends x, and abandon takes back work that was not begun
+	case _, ok := <-r.work:
+		switch {
+		case !ok:
+			return r.refused
+		case ctx.Err() != nil:
+			b.desk.actor.Deliver(performed{})
+		case b.perform(ctx, l, x):
+		default:
+			select {
+			case <-b.delegate(ctx, x):
+				return nil
+			case <-ctx.Done():
 			}
-			if b.perform(ctx, l, g); ctx.Err() != nil {
-				return ended(ctx)
-			}
-		case err := <-r.done:
-			return err
-		case <-ctx.Done():
-			b.desk.actor.Deliver(abandon{r.work})
-			return ended(ctx)
 		}
+	case <-ctx.Done():
+		b.desk.actor.Deliver(abandon{r.work})
 	}
+	return ended(ctx)
 }
 
-// perform does work that the desk has handed out: on the caller's goroutine if it may have the lane, else on one of its
-// own. The desk is told what came of it.
-func (b *Backend) perform(ctx context.Context, l *lane, f exchange) {
+// perform does work that the desk has handed out on the caller's goroutine, and tells the desk what came of it, if it may have the lane.
+func (b *Backend) perform(ctx context.Context, l *lane, x exchange) bool {
 	if !l.take() {
-		b.desk.actor.Go(func() message {
-			grow(1)
-			return performed{f(ctx, b.clients.calls)}
-		})
-		return
+		return false
 	}
-	var m message
-	l.do(ctx, func() { m = f(ctx, l.client) })
-	b.desk.actor.Deliver(performed{m})
+	b.desk.actor.Deliver(performed{l.do(ctx, x)})
+	return true
+}
+
+// delegate has a task do work that the desk has handed out, and returns what is closed when that is done, unless the task panics.
+func (b *Backend) delegate(ctx context.Context, x exchange) <-chan struct{} {
+	done := make(chan struct{})
+	b.desk.actor.Go(func() message {
+		grow(1)
+		m := x.exchange(ctx, b.clients.calls)
+		close(done)
+		return performed{m}
+	})
+	return done
 }
 
 // run is a call on its way to the desk.
 type run struct {
-	work chan struct{} // capacity 1: what the desk hands out, and counts
-	done chan error    // capacity 1: nobody waits for a caller that has gone
+	work    chan struct{} // capacity 1: what the desk hands out, and counts; closed if it refuses
+	refused error         // why; written before that
 }
 
-func (r run) on(d *desk) {
+func newRun() run { return run{work: make(chan struct{}, 1)} }
+
+func (r *run) on(d *desk) {
 	if d.closing {
-		r.done <- backends.ErrClosed
+		r.fail(backends.ErrClosed)
 		return
 	}
 	d.handOut(r.work)
 }
 
-func (r run) fail(err error) { r.done <- err }
+func (r *run) fail(err error) {
+	r.refused = err
+	close(r.work)
+}
 
 // abandon says that the caller that was to do some work has gone.
 type abandon struct{ work chan struct{} }

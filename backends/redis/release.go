@@ -16,19 +16,33 @@ func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 	if err := backends.CheckName(g.Resource.Name); err != nil {
 		return wrap("release", "", err)
 	}
-	b.desk.actor.Deliver(leaving{g.ID, true})
-	var err error
-	e := b.callSelf(ctx, func(ctx context.Context, c redis.UniversalClient) message {
-		if err = b.release(ctx, c, g); err == nil || isLost(err) {
-			return released{g.ID}
-		}
-		return leaving{g.ID, false}
-	})
-	if e != nil { // and err is the task's alone
+	p := &parting{run: newRun(), b: b, grant: g}
+	b.desk.actor.Deliver(p)
+	if err := b.run(ctx, &p.run, p, b.clients.lane); err != nil { // and p.err is the task's alone
 		b.desk.actor.Deliver(leaving{g.ID, false})
-		return wrap("release", g.Resource.Name, e)
+		return wrap("release", g.Resource.Name, err)
 	}
-	return wrap("release", g.Resource.Name, blame(ctx, err))
+	return wrap("release", g.Resource.Name, blame(ctx, p.err))
+}
+
+// parting is a release.
+type parting struct {
+	run
+	b     *Backend
+	grant backends.Grant
+	err   error
+}
+
+func (p *parting) on(d *desk) {
+	leaving{p.grant.ID, true}.on(d)
+	p.run.on(d)
+}
+
+func (p *parting) exchange(ctx context.Context, c redis.UniversalClient) message {
+	if p.err = p.b.release(ctx, c, p.grant); p.err == nil || isLost(p.err) {
+		return released{p.grant.ID}
+	}
+	return leaving{p.grant.ID, false}
 }
 
 // leaving says that a grant's release is on its way, or has failed. A heartbeat may find the grant released before the
