@@ -74,5 +74,5 @@ func (d *directory) raiseFloor(token uint64) error {
 	if err := renameAt(d.fd, floorDraft, floorName); err != nil {
 		return err
 	}
-	return flush(d.fd)
+	return flushEntries(d.fd)
 }

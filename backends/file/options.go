@@ -12,7 +12,7 @@ type optionFunc func(*options)
 
 func (f optionFunc) apply(o *options) { f(o) }
 
-// WithSync flushes each table to the disk before a grant is given out, so that tokens go on increasing over a crash of
+// WithSync flushes each table, and the name of a new one, to the disk before a grant is given out, so that tokens go on increasing over a crash of
 // the machine even if its clock is set back at the same time. It costs a disk write for each grant. Default:
 // off; tokens then survive every end of processes, and a crash of the machine as far as its clock is right.
 func WithSync() Option { return optionFunc(func(o *options) { o.sync = true }) }

@@ -43,6 +43,7 @@ func readAt(int, []byte, int64) (int, error)    { return 0, errors.ErrUnsupporte
 func writeAt(int, []byte, int64) error          { return errors.ErrUnsupported }
 func truncate(int, int64) error                 { return errors.ErrUnsupported }
 func flush(int) error                           { return errors.ErrUnsupported }
+func flushEntries(int) error                    { return errors.ErrUnsupported }
 func lookup(int, string) (fileID, error)        { return fileID{}, errors.ErrUnsupported }
 func pathID(string) (fileID, error)             { return fileID{}, errors.ErrUnsupported }
 func renameAt(int, string, string) error        { return errors.ErrUnsupported }

@@ -112,6 +112,9 @@ func flush(fd int) error {
 	return os.NewSyscallError("fsync", retry(func() error { return unix.Fsync(fd) }))
 }
 
+// flushEntries flushes the names in an open directory: POSIX does not promise it of a file that is flushed.
+func flushEntries(dir int) error { return flush(dir) }
+
 // openRegular opens a file of the directory, which it creates if create is set. What is there must be a regular
 // file: no link is followed, and a FIFO or device never makes it hang.
 func openRegular(dir int, name string, create bool) (int, fileID, error) {

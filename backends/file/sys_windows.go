@@ -119,6 +119,9 @@ func flush(fd int) error {
 	return os.NewSyscallError("FlushFileBuffers", windows.FlushFileBuffers(windows.Handle(fd)))
 }
 
+// flushEntries does nothing: NTFS keeps a journal of names, and directories cannot be flushed.
+func flushEntries(int) error { return nil }
+
 // openAs opens name in dir. No link is followed unless flags lack FILE_FLAG_OPEN_REPARSE_POINT.
 func openAs(dir int, name string, access, share, disposition, flags uint32) (windows.Handle, error) {
 	path := filepath.FromSlash(name)

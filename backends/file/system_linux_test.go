@@ -134,6 +134,32 @@ func TestNoGrantWithoutToken(t *testing.T) {
 	}
 }
 
+// With WithSync a grant waits until the disk has its token, and refuses where that fails. A descriptor that is only a path
+// (O_PATH) does for everything but for flushing the names in it.
+func TestNoGrantWithoutFlush(t *testing.T) {
+	for what, opts := range map[string][]Option{"with": {WithSync()}, "without": nil} {
+		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir() + "/locks"
+			b := open(t, dir, opts...)
+			closeFile(b.dir.fd)
+			fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.dir.fd = fd
+			g, err := b.Acquire(patient(t), mutex("db"))
+			switch {
+			case opts == nil && err != nil:
+				t.Errorf("Acquire: %v", err)
+			case opts == nil:
+				mustRelease(t, b, g)
+			case !errors.Is(err, backends.ErrUnavailable) || !errors.Is(err, syscall.EBADF):
+				t.Errorf("Acquire = %+v, %v; want ErrUnavailable and EBADF", g, err)
+			}
+		})
+	}
+}
+
 func TestRemoteFileSystems(t *testing.T) {
 	d, err := openStore(t.TempDir()+"/locks", false)
 	if err != nil {

@@ -15,12 +15,13 @@ import (
 // change is one write within the first page, or, for a large table, one write behind everything valid and then one of the
 // header: a process that is killed in between leaves the old table or the new one.
 type tableFile struct {
-	fd     int  // -1: not open
-	fresh  bool // it was not there before we opened it, and nobody has written to it yet as far as we know
-	id     fileID
-	header header
-	raw    []byte // the first page as we read or wrote it last; empty: not known
-	buf    []byte
+	fd      int  // -1: not open
+	fresh   bool // it was not there before we opened it, and nobody has written to it yet as far as we know
+	id      fileID
+	entered bool // its name is on the disk; only known with WithSync
+	header  header
+	raw     []byte // the first page as we read or wrote it last; empty: not known
+	buf     []byte
 }
 
 func (f *tableFile) close() {
@@ -202,7 +203,7 @@ func (r *resource) save() error {
 		err = f.writeLarge(h, body, r.b.sync)
 	}
 	if err == nil && r.b.sync {
-		err = flush(f.fd)
+		err = f.flush(r.b.dir)
 	}
 	if err != nil {
 		f.forget()
@@ -210,6 +211,18 @@ func (r *resource) save() error {
 	}
 	f.header = h
 	r.turn.dirty, r.leftover = false, false
+	return nil
+}
+
+// flush has the table on the disk, and under its name: whoever made it may not have seen to that.
+func (f *tableFile) flush(d *directory) error {
+	if err := flush(f.fd); err != nil || f.entered {
+		return err
+	}
+	if err := flushEntries(d.fd); err != nil {
+		return err
+	}
+	f.entered = true
 	return nil
 }
 
