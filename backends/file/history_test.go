@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -37,10 +39,10 @@ func worker(c *proctest.Child) error {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	var all sync.WaitGroup
-	for g := range 3 {
+	for range 3 {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				if err := work(ctx, b, rec, strconv.Itoa(g), names); err != nil {
+				if err := work(ctx, b, rec, names); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(1)
 				}
@@ -61,7 +63,7 @@ func requests(suffix string) []backends.Request {
 }
 
 // work is one grant, or a try or an acquire that is given up.
-func work(ctx context.Context, b *Backend, rec *history.Recorder, holder string, names int) error {
+func work(ctx context.Context, b *Backend, rec *history.Recorder, names int) error {
 	var suffix string
 	if names > 0 {
 		suffix = strconv.Itoa(rand.IntN(names))
@@ -87,14 +89,14 @@ func work(ctx context.Context, b *Backend, rec *history.Recorder, holder string,
 	case err != nil:
 		return err
 	}
-	hold := rec.Granted(history.Grant{Name: r.Name, Capacity: r.Capacity, Weight: r.Weight, Token: g.Token, Holder: holder, Asked: asked})
+	hold := rec.Granted(history.Grant{Name: r.Name, Capacity: r.Capacity, Weight: r.Weight, Token: g.Token, Holder: fmt.Sprint(g.ID), Asked: asked})
 	runtime.Gosched()
 	hold.Ended()
 	return b.Release(context.Background(), g)
 }
 
 // Several processes use locks of all kinds while one after the other is killed and replaced. Afterwards the history
-// of all grants is checked: nobody overlapped, and tokens went up.
+// of all grants is checked: nobody overlapped, tokens went up, and whoever was seen before another in a queue was granted first.
 func TestHistoryWithKills(t *testing.T) {
 	const processes = 4
 	kills, least := 30, 1000
@@ -129,8 +131,9 @@ func TestHistoryWithKills(t *testing.T) {
 		number[p] = n
 		running = append(running, p)
 	}
+	seen := queues{}
 	for n := range kills {
-		grow(t, files) // let some grants happen between two kills
+		grow(t, files, func() { seen.look(t, dir) }) // let some grants happen between two kills
 		i := rand.IntN(processes)
 		p := running[i]
 		rec.Died(fmt.Sprintf("worker %d", number[p]))
@@ -156,14 +159,85 @@ func TestHistoryWithKills(t *testing.T) {
 	if v.Grants < least {
 		t.Errorf("%d grants; want at least %d", v.Grants, least)
 	}
+	compared, overtaken := seen.compare(events)
+	t.Logf("%d pairs were seen in a queue and granted later, %d of them in the wrong order", compared, len(overtaken))
+	if len(overtaken) > 0 {
+		t.Errorf("overtaken in the queue: %v", overtaken[:min(len(overtaken), 10)])
+	}
+	if compared < least/10 {
+		t.Errorf("%d pairs were seen waiting; want more, to tell anything about their order", compared)
+	}
 	b := open(t, dir)
 	for s, err := range b.List(patient(t)) {
 		t.Errorf("left behind: %+v, %v", s, err)
 	}
 }
 
-// grow returns when the files have grown by some hundred grants.
-func grow(t *testing.T, files []string) {
+// queues is what was seen in the tables of each name, as long as the test ran: who waited, in order.
+type queues map[string][][]string
+
+// look notes who waits now. It reads beside the workers, without a lock: what it meets in the middle of a change it leaves out.
+func (q queues) look(t *testing.T, dir string) {
+	for _, name := range [...]string{"mutex", "rw", "permits"} {
+		raw, err := os.ReadFile(filepath.Join(dir, name+tableEnding))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+		f := tableFile{fd: -1, raw: raw[:min(len(raw), page)]}
+		table, err := f.parse()
+		if err != nil {
+			continue
+		}
+		var ids []string
+		for i := range table.waiters {
+			ids = append(ids, fmt.Sprint(table.waiters[i].id))
+		}
+		if all := q[name]; len(ids) > 1 && (len(all) == 0 || !slices.Equal(all[len(all)-1], ids)) {
+			q[name] = append(all, ids)
+		}
+	}
+}
+
+// compare returns how many pairs that waited at the same time were both granted, and those of them in which the one behind was
+// granted first. Those who gave up or died do not count.
+func (q queues) compare(events []history.Event) (pairs int, overtaken []string) {
+	tokens := map[string]uint64{}
+	for i := range events {
+		tokens[events[i].Holder] = events[i].Token
+	}
+	for name, all := range q {
+		for _, ids := range all {
+			var before string
+			for _, id := range ids {
+				if tokens[id] == 0 {
+					continue
+				}
+				if before != "" {
+					if pairs++; tokens[before] > tokens[id] {
+						overtaken = append(overtaken, name+": "+before+" by "+id)
+					}
+				}
+				before = id
+			}
+		}
+	}
+	return pairs, overtaken
+}
+
+func TestAnOvertakenWaiterIsFound(t *testing.T) {
+	seen := queues{"db": {{"a", "gone", "b", "c"}, {"b", "c", "d"}}}
+	var events []history.Event
+	for i, holder := range []string{"a", "b", "d", "c"} {
+		events = append(events, history.Event{Grant: history.Grant{Name: "db", Holder: holder, Token: uint64(i + 1)}})
+	}
+	pairs, overtaken := seen.compare(events)
+	if pairs != 4 || !slices.Equal(overtaken, []string{"db: c by d"}) {
+		t.Errorf("%d pairs, overtaken: %q", pairs, overtaken)
+	}
+}
+
+// grow returns when the files have grown by some hundred grants. Meanwhile it looks, again and again.
+func grow(t *testing.T, files []string, look func()) {
 	t.Helper()
 	size := func() (n int64) {
 		for _, f := range files {
@@ -176,6 +250,7 @@ func grow(t *testing.T, files []string) {
 	const more = 400 * 250
 	ctx := patient(t)
 	for before := size(); size() < before+more; runtime.Gosched() {
+		look()
 		if ctx.Err() != nil {
 			t.Fatal("the workers have come to a standstill")
 		}
