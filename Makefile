@@ -41,16 +41,17 @@ test: redis-server ## all tests, race detector on, against a real redis-server (
 	CI=true $(GO) test -race -timeout 10m $(PKGS)
 
 .PHONY: full
-full: ## the tests of actor and primitives in full size, without the race detector: a million waiters (4 GB), allocations
+full: ## tests in full size, without the race detector: a million waiters (4 GB), allocations, 100 000 grants of processes being killed
 	CI=true $(GO) test -timeout 10m -skip 'TestMutants|TestTheSuiteOf|TestGoVet' ./actor ./primitives
+	LOCKKEEPER_LONG=1 $(GO) test -timeout 10m -run TestHistoryWithKills ./backends/file
 
 .PHONY: race
 race: redis-server ## only the tests that look for races, ten times each: make race PKGS=./primitives
 	CI=true $(GO) test -race -short -count=10 -timeout 20m $(PKGS)
 
 .PHONY: long
-long: ## the tests that take minutes in full size: 100 000 grants with kills, 500 processes at once
-	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 20m -run "TestHistoryWithKills|TestManyProcessesAtOnce|TestVeryManyNames" ./backends/file
+long: ## the tests that take minutes in full size: 500 processes at once, a million names
+	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 20m -run "TestManyProcessesAtOnce|TestVeryManyNames" ./backends/file
 
 .PHONY: cover
 cover: redis-server ## coverage of all packages by all tests: coverage.txt, coverage.html
