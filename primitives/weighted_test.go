@@ -24,7 +24,7 @@ func TestTheSuiteOfWeightedPasses(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(suite) == 0 {
-		t.Skipf("NOT CHECKED: there are no tests of x/sync/semaphore in %q", module)
+		t.Fatalf("there are no tests of x/sync/semaphore in %q", module)
 	}
 	files, imports := map[string]string{}, 0
 	for _, file := range suite {
