@@ -38,9 +38,9 @@ import (
 type Cond struct {
 	_       noCopy
 	mutex   *Mutex
-	waiting atomic.Int64           // those who wait, and have not been woken
-	inbox   atomic.Pointer[waiter] // newest first; pushed by anybody, taken whole by the turn
-	line    line                   // the turn's own
+	waiting atomic.Int64 // those who wait, and have not been woken
+	inbox   inbox
+	line    line // the turn's own
 	keeper  actor.Activity
 }
 
@@ -79,7 +79,7 @@ func (c *Cond) Wait(ctx context.Context) error {
 	s := newWaiter(acquiring, 0)     // for the line
 	s.target = w
 	c.waiting.Add(1)
-	c.push(s)
+	c.inbox.push(s)
 	c.mutex.Unlock()
 	woken := true
 	select {
@@ -110,7 +110,7 @@ func (c *Cond) wake(n uint64) {
 	if c.waiting.Load() == 0 {
 		return // whoever is about to wait still holds the mutex
 	}
-	c.push(newWaiter(waking, n))
+	c.inbox.push(newWaiter(waking, n))
 	c.knock()
 }
 
@@ -119,21 +119,12 @@ func (c *Cond) wake(n uint64) {
 func (c *Cond) leave(s *waiter) uint8 {
 	m := newWaiter(leaving, 0)
 	m.target = s
-	c.push(m)
+	c.inbox.push(m)
 	c.knock()
 	<-m.ready // at once
 	answer := m.answer
 	m.free()
 	return answer
-}
-
-func (c *Cond) push(w *waiter) {
-	for {
-		w.next = c.inbox.Load()
-		if c.inbox.CompareAndSwap(w.next, w) {
-			return
-		}
-	}
 }
 
 // knock has the keeper look at its mail: on the caller's goroutine if the keeper is at rest.
@@ -157,11 +148,7 @@ func (k *condKeeper) Turn() { (*Cond)(k).turn() }
 
 // turn empties the inbox, oldest first.
 func (c *Cond) turn() {
-	var oldest *waiter
-	for w := c.inbox.Swap(nil); w != nil; {
-		w.next, oldest, w = oldest, w, w.next
-	}
-	for w := oldest; w != nil; {
+	for w := c.inbox.take(); w != nil; {
 		next := w.next // before w is somebody else's
 		w.next = nil
 		c.receive(w)

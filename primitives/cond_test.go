@@ -19,7 +19,7 @@ func condAtRest(t *testing.T, c *Cond) {
 	for !c.keeper.Enter() {
 		runtime.Gosched()
 	}
-	if c.inbox.Load() != nil || c.line.front != nil || c.line.back != nil {
+	if !c.inbox.empty() || c.line.front != nil || c.line.back != nil {
 		t.Error("somebody is left in the line")
 	}
 	c.keeper.Leave((*condKeeper)(c))

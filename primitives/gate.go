@@ -58,9 +58,8 @@ const (
 // Nobody stops it: at rest it is 56 bytes of plain data.
 type gate struct {
 	word  atomic.Uint64
-	inbox atomic.Pointer[waiter] // newest first; pushed by anybody, taken whole by the turn
-
-	line line // the waiters in the order they came; the turn's own
+	inbox inbox
+	line  line // the waiters in the order they came; the turn's own
 
 	// Of the limit, the semaphore keeps reserve permits from everybody: limit - size. In
 	// circulation they are in use by nobody: withheld. While a shrink waits for holders to
@@ -71,26 +70,25 @@ type gate struct {
 	keeper actor.Activity
 }
 
-// acquire is the slow path of every acquire: it waits until n permits are the caller's or
-// ctx is done. An error means that nothing is held and nothing is left in the queue.
-func (g *gate) acquire(ctx context.Context, n uint64) error {
+// acquire waits until n permits are the caller's or ctx is done, at the place in the queue that k
+// says. An error means that nothing is held and nothing is left in the queue.
+func (g *gate) acquire(ctx context.Context, k kind, n uint64) error {
 	if ctx == nil {
 		return errNilContext
 	}
 	if ctx.Err() != nil { // also when the gate is free: a done context always loses
 		return contextError(ctx)
 	}
+	s := g.word.Load()
+	if s <= limit-n && g.word.CompareAndSwap(s, s+n) { // model: enter
+		return nil
+	}
 	if n > limit-g.reserve.Load() {
 		return ErrTooLarge
 	}
-	if g.word.Load() <= limit && g.spin(n) {
+	if s <= limit && g.spin(n) {
 		return nil
 	}
-	return g.wait(ctx, acquiring, n)
-}
-
-// wait queues for n permits, at the place that k says, until they are the caller's or ctx is done.
-func (g *gate) wait(ctx context.Context, k kind, n uint64) error {
 	w := newWaiter(k, n)
 	g.post(w)
 	if done := ctx.Done(); done == nil {
@@ -233,12 +231,7 @@ func (g *gate) handOver(n uint64) bool {
 // After post nobody who comes later can enter before w.
 func (g *gate) post(w *waiter) {
 	k, n := w.kind, w.n // once pushed, a leaving is no longer ours
-	for {
-		w.next = g.inbox.Load()
-		if g.inbox.CompareAndSwap(w.next, w) { // model: push
-			break
-		}
-	}
+	g.inbox.push(w)
 	s := g.word.Load()
 	if s&(queued|mail) != queued|mail {
 		s = g.word.Or(queued | mail) // model: flag

@@ -34,7 +34,7 @@ func atRest(t *testing.T, g *gate) {
 	for !g.keeper.Enter() {
 		runtime.Gosched()
 	}
-	if g.inbox.Load() != nil || g.line.front != nil || g.line.back != nil {
+	if !g.inbox.empty() || g.line.front != nil || g.line.back != nil {
 		t.Error("somebody is left in the queue")
 	}
 	g.keeper.Leave(g)
@@ -53,7 +53,7 @@ func queueLength(g *gate) int {
 	for w := g.line.front; w != nil; w = w.next {
 		n++
 	}
-	for w := g.inbox.Load(); w != nil; w = w.next {
+	for w := g.inbox.newest.Load(); w != nil; w = w.next {
 		n++
 	}
 	return n

@@ -27,8 +27,8 @@ type edit struct{ file, from, to string }
 
 var mutants = []mutant{
 	{"enter: the fast path takes permits on a stale look", []edit{{
-		"mutex.go", `ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter`,
-		`ctx.Err() == nil && storeLate(&m.gate.word, limit) {`,
+		"gate.go", `if s <= limit-n && g.word.CompareAndSwap(s, s+n) { // model: enter`,
+		`if s <= limit-n && storeLate(&g.word, s+n) {`,
 	}}},
 	{"store: the fast release stores instead of swapping", []edit{{
 		"mutex.go", `if !m.gate.word.CompareAndSwap(limit, 0) { // model: leave`,

@@ -31,10 +31,7 @@ type Mutex struct {
 //
 // Every Unlock before it is synchronized before a Lock that succeeds.
 func (m *Mutex) Lock(ctx context.Context) error {
-	if m.gate.word.Load() == 0 && ctx != nil && ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter
-		return nil
-	}
-	return m.gate.acquire(ctx, limit)
+	return m.gate.acquire(ctx, acquiring, limit)
 }
 
 // TryLock locks m if it is unlocked and nobody is queued for it, and reports whether it did.

@@ -35,10 +35,7 @@ type RWMutex struct {
 //
 // Every Unlock and RUnlock before it is synchronized before a Lock that succeeds.
 func (m *RWMutex) Lock(ctx context.Context) error {
-	if m.gate.word.Load() == 0 && ctx != nil && ctx.Err() == nil && m.gate.word.CompareAndSwap(0, limit) { // model: enter
-		return nil
-	}
-	return m.gate.acquire(ctx, limit)
+	return m.gate.acquire(ctx, acquiring, limit)
 }
 
 // TryLock locks m for writing if nobody holds it and nobody is queued for it, nor a reader that
@@ -78,7 +75,7 @@ func (m *RWMutex) RLock(ctx context.Context) error {
 		}
 		m.takeBack()
 	}
-	return m.gate.acquire(ctx, 1)
+	return m.gate.acquire(ctx, acquiring, 1)
 }
 
 // takeBack undoes the addition of a reader that must not enter. To those who wait it is a reader

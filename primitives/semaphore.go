@@ -52,19 +52,10 @@ func weight(n int64) uint64 { return min(uint64(n), limit) }
 //
 // Every Release without which it could not have succeeded is synchronized before it.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
-	if w := s.gate.word.Load(); uint64(n) <= limit && w <= limit-uint64(n) && ctx != nil && ctx.Err() == nil {
-		if s.gate.word.CompareAndSwap(w, w+uint64(n)) { // model: enter
-			return nil
-		}
-	}
-	return s.acquireSlow(ctx, n)
-}
-
-func (s *Semaphore) acquireSlow(ctx context.Context, n int64) error {
 	if n < 0 {
 		panic("primitives: Acquire of a negative number of permits")
 	}
-	return s.gate.acquire(ctx, weight(n))
+	return s.gate.acquire(ctx, acquiring, weight(n))
 }
 
 // TryAcquire takes n permits if they are free and nobody is queued, and reports whether it did.

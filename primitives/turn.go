@@ -56,7 +56,7 @@ func (t *turn) run(look bool) {
 		if t.line.front != nil || t.withheld.Load() != t.reserve.Load() {
 			break // the front does not fit, or a shrink waits: the next release will look again
 		}
-		if t.goHome() {
+		if t.inbox.empty() && t.goHome() { // in a crowd there is mail: then the flags may stay as they are
 			break
 		}
 		t.collect()
@@ -115,7 +115,7 @@ func (t *turn) goHome() bool {
 		if s&mail != 0 {
 			s = t.word.And(^mail) &^ mail // model: unflag
 		}
-		if t.inbox.Load() != nil { // model: look
+		if !t.inbox.empty() { // model: look
 			return false
 		}
 		if t.word.CompareAndSwap(s, s&^queued-t.pot) { // model: home
@@ -127,18 +127,14 @@ func (t *turn) goHome() bool {
 
 // collect empties the inbox, oldest first.
 func (t *turn) collect() {
-	if t.inbox.Load() == nil {
+	if t.inbox.empty() {
 		return
 	}
 	// A sender pushes before it sets the flags. Before anybody is in the line, queued is set.
 	if t.word.Load()&queued == 0 {
 		t.word.Or(queued) // model: shut
 	}
-	var oldest *waiter
-	for w := t.inbox.Swap(nil); w != nil; { // model: collect
-		w.next, oldest, w = oldest, w, w.next
-	}
-	for w := oldest; w != nil; {
+	for w := t.inbox.take(); w != nil; {
 		next := w.next // before w has other neighbours, or is freed
 		w.next = nil
 		t.receive(w)

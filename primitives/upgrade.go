@@ -25,12 +25,7 @@ const (
 // Each UpgradeUnlock is synchronized before every Lock, UpgradeLock and Upgrade that succeeds
 // after it, and each Unlock before every UpgradeLock that succeeds after it.
 func (m *RWMutex) UpgradeLock(ctx context.Context) error {
-	if ctx != nil && ctx.Err() == nil {
-		if s := m.gate.word.Load(); s < upgrader && m.gate.word.CompareAndSwap(s, s+upgrader) { // model: enter
-			return nil
-		}
-	}
-	return m.gate.acquire(ctx, upgrader)
+	return m.gate.acquire(ctx, acquiring, upgrader)
 }
 
 // TryUpgradeLock does what UpgradeLock does, if it need not wait: no writer and no other
@@ -64,19 +59,10 @@ func (m *RWMutex) UpgradeUnlock() {
 //
 // Each RUnlock is synchronized before every Upgrade that succeeds after it.
 func (m *RWMutex) Upgrade(ctx context.Context) error {
-	if ctx == nil {
-		return errNilContext
-	}
 	if !m.upgradeable() {
 		panic("primitives: Upgrade of RWMutex that is not locked upgradeable")
 	}
-	if ctx.Err() != nil {
-		return contextError(ctx)
-	}
-	if m.gate.word.CompareAndSwap(upgrader, limit) { // model: enter
-		return nil
-	}
-	return m.gate.wait(ctx, upgrading, readers)
+	return m.gate.acquire(ctx, upgrading, readers)
 }
 
 // TryUpgrade does what Upgrade does, if there is no reader, nor one that is about to queue

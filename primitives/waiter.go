@@ -4,6 +4,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -100,6 +101,29 @@ var inTest = func() bool {
 	info, ok := debug.ReadBuildInfo()
 	return !ok || strings.HasSuffix(info.Path, ".test")
 }()
+
+// An inbox is the mail of a keeper: pushed by anybody, taken whole by the turn.
+type inbox struct{ newest atomic.Pointer[waiter] }
+
+func (b *inbox) push(w *waiter) {
+	for {
+		w.next = b.newest.Load()
+		if b.newest.CompareAndSwap(w.next, w) { // model: push
+			return
+		}
+	}
+}
+
+// empty reports whether there is no mail.
+func (b *inbox) empty() bool { return b.newest.Load() == nil }
+
+// take empties b. It returns what was there, each linked to the one pushed after it.
+func (b *inbox) take() (oldest *waiter) {
+	for w := b.newest.Swap(nil); w != nil; { // model: collect
+		w.next, oldest, w = oldest, w, w.next
+	}
+	return oldest
+}
 
 // A line is a FIFO of waiters from whose middle one can be taken.
 type line struct{ front, back *waiter }

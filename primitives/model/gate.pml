@@ -4,6 +4,7 @@
  * same name; what only the turn touches is folded into its neighbours. Functions:
  *
  *     acquire, tryAcquire, release, post, knock, withdraw     gate.go
+ *     push, take (of the inbox)                               waiter.go
  *     lend, run, collect, grant, withhold, goHome, settle     turn.go
  *     Enter, Again, Leave, Wake                               actor.Activity
  *
@@ -247,8 +248,10 @@ inline turn(look) {
   :: true ->
      grant();
      if :: lined > 0 || withheld != reserve -> break :: else -> skip fi;
-     goHome(ok);
-     if :: ok -> break :: else -> skip fi;
+     if
+     :: empty(inbox) -> goHome(ok); if :: ok -> break :: else -> skip fi
+     :: nempty(inbox) -> skip                      /* the flags may stay as they are */
+     fi;
      collect()
   od;
   ok = false;
