@@ -2,7 +2,6 @@ package primitives
 
 import (
 	"context"
-	"math"
 	"sync/atomic"
 
 	"github.com/lockkeeper/lockkeeper/actor"
@@ -75,22 +74,23 @@ func (c *Cond) Wait(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}
-	w := newWaiter(acquiring, limit) // for the mutex, when the time has come
-	s := newWaiter(acquiring, 0)     // for the line
-	s.target = w
+	w := newWaiter(acquiring, limit)
 	c.waiting.Add(1)
-	c.inbox.push(s)
+	c.inbox.push(w)
 	c.mutex.Unlock()
 	woken := true
 	select {
 	case <-w.ready: // ctx may be done as well: a signal that came is never given back
 	case <-ctx.Done():
-		if woken = c.leave(s) == granted; woken {
+		if woken = c.leave(w) == granted; woken {
 			<-w.ready
 		}
 	}
-	s.target = nil
-	s.free()
+	if woken {
+		standIn := w.next
+		w.next, standIn.ready = nil, nil
+		standIn.free()
+	}
 	w.free()
 	if woken {
 		return nil
@@ -104,25 +104,25 @@ func (c *Cond) Signal() { c.wake(1) }
 
 // Broadcast wakes everybody who waits. They get the mutex one after the other, in the order in
 // which they came. It never waits.
-func (c *Cond) Broadcast() { c.wake(math.MaxUint64) }
+func (c *Cond) Broadcast() { c.wake(limit) }
 
 func (c *Cond) wake(n uint64) {
 	if c.waiting.Load() == 0 {
 		return // whoever is about to wait still holds the mutex
 	}
-	c.inbox.push(newWaiter(waking, n))
+	c.inbox.push(newMessage(waking, n))
 	c.knock()
 }
 
-// leave has the keeper take s out of the line. The answer is gone, or granted if s had been
+// leave has the keeper take w out of the line. The answer is gone, or granted if w had been
 // woken before.
-func (c *Cond) leave(s *waiter) uint8 {
+func (c *Cond) leave(w *waiter) uint8 {
 	m := newWaiter(leaving, 0)
-	m.target = s
+	m.prev = w
 	c.inbox.push(m)
 	c.knock()
 	<-m.ready // at once
-	answer := m.answer
+	answer := m.answer()
 	m.free()
 	return answer
 }
@@ -157,30 +157,35 @@ func (c *Cond) turn() {
 }
 
 // receive handles one message.
-func (c *Cond) receive(w *waiter) {
-	switch w.kind {
+func (c *Cond) receive(m *waiter) {
+	switch m.kind() {
 	case acquiring:
-		c.line.add(w)
+		c.line.add(m)
 	case waking:
-		for n := w.n; n > 0 && c.line.front != nil; n-- {
-			s := c.take(c.line.front)
+		for n := m.permits(); n > 0 && c.line.front != nil; n-- {
+			w := c.take(c.line.front)
+			// In the queue of the mutex another stands in for w, whose channel it has: so this
+			// keeper can always tell whether w is in its line. w keeps it, to free it.
+			w.next = newMessage(acquiring, limit)
+			w.next.ready = w.ready
 			// To the mutex within the turn, so that the order of the signals is that of its queue.
-			c.mutex.gate.post(s.target) // from here on neither s nor its target is ours
+			c.mutex.gate.post(w.next) // from here on neither is ours
 		}
-		w.free()
+		m.free()
 	case leaving:
-		if w.answer = granted; w.target.inLine {
-			c.take(w.target)
-			w.answer = gone
+		answer := granted
+		if c.line.has(m.prev) {
+			c.take(m.prev)
+			answer = gone
 		}
-		w.target = nil
-		w.ready <- struct{}{}
+		m.word, m.prev = uint64(answer), nil
+		m.ready <- struct{}{}
 	}
 }
 
-// take takes s out of the line.
-func (c *Cond) take(s *waiter) *waiter {
-	c.line.remove(s)
+// take takes w out of the line.
+func (c *Cond) take(w *waiter) *waiter {
+	c.line.remove(w)
 	c.waiting.Add(-1)
-	return s
+	return w
 }

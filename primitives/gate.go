@@ -99,9 +99,14 @@ func (g *gate) acquire(ctx context.Context, k kind, n uint64) error {
 		case <-done:
 			g.withdraw(w)
 			<-w.ready // at once: gone, or an answer that was on its way
+			if w.answer() != gone {
+				// The keeper has not read yet that w wants to leave. Then w must not be somebody else's, who
+				// may wait at another gate: it is not freed.
+				return g.turnedAway(ctx, n, w.answer())
+			}
 		}
 	}
-	answer := w.answer
+	answer := w.answer()
 	w.free()
 	if answer == granted && ctx.Err() == nil {
 		return nil
@@ -213,12 +218,12 @@ func free(s, pot uint64) uint64 {
 // hand to hand. Then it leaves the keeper and reports true. The word does not change.
 func (g *gate) handOver(n uint64) bool {
 	w := g.line.front
-	if w == nil || w.n != n || w.next == nil || g.reserve.Load() != g.withheld.Load() ||
-		w.next.n <= free(g.word.Load(), 0) {
+	if w == nil || w.permits() != n || w.next == nil || g.reserve.Load() != g.withheld.Load() ||
+		w.next.permits() <= free(g.word.Load(), 0) {
 		return false
 	}
 	g.line.remove(w) // model: handover
-	w.answer = granted
+	w.word = uint64(granted)
 	g.keeper.Leave(g)
 	w.ready <- struct{}{}
 	return true
@@ -230,7 +235,7 @@ func (g *gate) handOver(n uint64) bool {
 // home finds mail set and looks again; if queued had just been cleared, it is set here.
 // After post nobody who comes later can enter before w.
 func (g *gate) post(w *waiter) {
-	k, n := w.kind, w.n // once pushed, a leaving is no longer ours
+	k, n := w.kind(), w.permits() // once pushed, a leaving is no longer ours
 	g.inbox.push(w)
 	s := g.word.Load()
 	if s&(queued|mail) != queued|mail {
@@ -248,7 +253,7 @@ func (g *gate) ask(k kind, n uint64) uint8 {
 	w := newWaiter(k, n)
 	g.post(w)
 	<-w.ready
-	answer := w.answer
+	answer := w.answer()
 	w.free()
 	return answer
 }
@@ -257,5 +262,7 @@ func (g *gate) ask(k kind, n uint64) uint8 {
 // is in the line when the keeper reads it, or has been answered. It costs the same however
 // many are queued: w need not be looked for, it knows its neighbours.
 func (g *gate) withdraw(w *waiter) {
-	g.post(newLeaving(w)) // model: cancel
+	m := newMessage(leaving, 0)
+	m.prev = w
+	g.post(m) // model: cancel
 }

@@ -106,6 +106,40 @@ func TestAGrantFoundWithADoneContextIsPassedOn(t *testing.T) {
 	})
 }
 
+// A waiter is granted after it has sent word that it wants to leave, and before the keeper has
+// read that. Whoever has the waiter next, perhaps at another gate, must not be taken out of its line.
+func TestAWaiterIsNotReusedBeforeItsWishToLeaveIsRead(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one pool
+	var m Mutex
+	_ = m.Lock(t.Context())
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { result <- m.Lock(ctx) }()
+	awaitQueue(&m.gate, 1)
+	m.gate.knock() // from the inbox into the line
+	if !m.gate.keeper.Enter() {
+		t.Fatal("somebody else has the turn")
+	}
+	w := m.gate.line.front
+	cancel()
+	for m.gate.inbox.empty() {
+		runtime.Gosched()
+	}
+	m.gate.line.remove(w) // a hand-over, as in release
+	w.word = uint64(granted)
+	w.ready <- struct{}{}
+	if err := <-result; !errors.Is(err, context.Canceled) {
+		t.Fatalf("granted with a done context: %v", err)
+	}
+	for range 10 {
+		if newWaiter(acquiring, limit) == w {
+			t.Error("the waiter is somebody else's, and a message about it is still to be read")
+		}
+	}
+	m.gate.keeper.Leave(&m.gate)
+	atRest(t, &m.gate)
+}
+
 func TestCancelledAcquiresLeaveNothing(t *testing.T) {
 	const goroutines = 8
 	before := runtime.NumGoroutine()

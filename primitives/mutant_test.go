@@ -39,7 +39,7 @@ var mutants = []mutant{
 		slowTurn,
 	}},
 	{"flag: the flags are set before the push, not after", []edit{
-		{"gate.go", "k, n := w.kind, w.n //", "k, n := w.kind, w.n\n\tg.word.Or(queued | mail)\n\tyield() //"},
+		{"gate.go", "k, n := w.kind(), w.permits() //", "k, n := w.kind(), w.permits()\n\tg.word.Or(queued | mail)\n\tyield() //"},
 		{"gate.go", "s = g.word.Or(queued | mail) // model: flag\n", "\n"},
 	}},
 	{"knock: a waiter that fits does not see to itself", []edit{{
@@ -94,7 +94,7 @@ var (
 	slowKnock    = edit{"gate.go", "\tif s&inUse <= limit-n || k != acquiring {", "\tyield()\n\tif s&inUse <= limit-n || k != acquiring {"}
 	slowJoin     = edit{"rwmutex.go", "\t\tif m.gate.word.Add(1)&^upgrader < crowd {", "\t\tyield()\n\t\tif m.gate.word.Add(1)&^upgrader < crowd {"}
 	slowTakeBack = edit{"rwmutex.go", "\tif s := m.gate.word.Add(minusOne); s&inUse >", "\tyield()\n\tif s := m.gate.word.Add(minusOne); s&inUse >"}
-	checkedGrant = edit{"turn.go", "\t\tt.line.remove(w)\n\t\tt.take(w.n)", "\t\tmustBeQueued(t)\n\t\tt.line.remove(w)\n\t\tt.take(w.n)"}
+	checkedGrant = edit{"turn.go", "\t\tt.line.remove(w)\n\t\tt.take(w.permits())", "\t\tmustBeQueued(t)\n\t\tt.line.remove(w)\n\t\tt.take(w.permits())"}
 )
 
 // mustBeQueued is the invariant that only those in the queue are granted anything by a turn.

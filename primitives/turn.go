@@ -88,9 +88,9 @@ func (t *turn) free() uint64 { return free(t.word.Load(), t.pot) }
 // grant gives permits to the front of the line for as long as it fits.
 func (t *turn) grant() {
 	t.withhold()
-	for w := t.line.front; w != nil && w.n <= t.free(); w = t.line.front {
+	for w := t.line.front; w != nil && w.permits() <= t.free(); w = t.line.front {
 		t.line.remove(w)
-		t.take(w.n)
+		t.take(w.permits())
 		t.tell(w, granted) // model: grant
 	}
 }
@@ -144,9 +144,9 @@ func (t *turn) collect() {
 
 // receive handles one message.
 func (t *turn) receive(w *waiter) {
-	switch w.kind {
+	switch w.kind() {
 	case acquiring:
-		if w.n > limit-t.reserve.Load() { // shrunk since it looked
+		if w.permits() > limit-t.reserve.Load() { // shrunk since it looked
 			t.tell(w, refused)
 		} else {
 			t.line.add(w)
@@ -154,29 +154,30 @@ func (t *turn) receive(w *waiter) {
 	case upgrading: // what it holds already, those in the line wait for
 		t.line.addFront(w) // model: front
 	case leaving:
-		if w.target.inLine { // else it has been answered
-			t.line.remove(w.target)
-			t.tell(w.target, gone)
+		if t.line.has(w.prev) { // else it has been answered
+			target := w.prev
+			t.line.remove(target)
+			t.tell(target, gone)
 		}
-		w.target = nil
+		w.prev = nil
 		w.free()
 	case trying, tryingUpgrade:
 		t.grant() // those before it
-		if (t.line.front == nil || w.kind == tryingUpgrade) && w.n <= t.free() {
-			t.take(w.n)
+		if (t.line.front == nil || w.kind() == tryingUpgrade) && w.permits() <= t.free() {
+			t.take(w.permits())
 			t.tell(w, granted)
 		} else {
 			t.tell(w, refused)
 		}
 	case returning:
-		if t.word.Load()&inUse-t.withheld.Load()-t.pot >= w.n {
-			t.pot += w.n
+		if t.word.Load()&inUse-t.withheld.Load()-t.pot >= w.permits() {
+			t.pot += w.permits()
 			t.tell(w, granted)
 		} else {
 			t.tell(w, refused)
 		}
 	case resizing:
-		t.resize(w.n)
+		t.resize(w.permits())
 		t.tell(w, granted)
 	}
 }
@@ -191,7 +192,7 @@ func (t *turn) resize(n uint64) {
 	}
 	for w := t.line.front; w != nil; {
 		next := w.next
-		if w.n > limit-n {
+		if w.permits() > limit-n {
 			t.line.remove(w)
 			t.tell(w, refused)
 		}
@@ -201,7 +202,7 @@ func (t *turn) resize(n uint64) {
 
 // tell answers w. It is woken when the turn is over.
 func (t *turn) tell(w *waiter, answer uint8) {
-	w.answer = answer
+	w.word = uint64(answer)
 	if t.last == nil {
 		t.first = w
 	} else {

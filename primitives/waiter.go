@@ -23,7 +23,7 @@ const (
 	trying                    // n permits at once or not at all
 	returning                 // to give n permits back, if that many are held
 	resizing                  // that n permits be kept from everybody
-	leaving                   // that its target, whose context is done, be taken out of the line
+	leaving                   // that another, whose context is done, be taken out of the line
 	upgrading                 // n permits, before everybody in the line
 	tryingUpgrade             // n permits at once or not at all, whoever is in the line
 	waking                    // of a Cond: that n of those in the line be woken
@@ -31,18 +31,29 @@ const (
 
 // A waiter is one who wants something of the keeper, and the message that says so.
 // It belongs to the keeper until it is answered, and then to the goroutine that waits. One
-// that is leaving is a message only, which nobody waits for: the keeper frees it.
+// without a channel is a message only, which nobody waits for: the keeper frees it.
+//
+// It is half a cache line, and never in two: where goroutines wake each other on different cores, that
+// is felt. So what it wants is one word with how much of it, and the answer comes in the same one.
 type waiter struct {
-	kind   kind
-	pooled bool
-	answer uint8 // written before the send on ready
-	inLine bool  // the keeper's own, as are next and prev
-	n      uint64
+	word uint64 // kind<<permitBits | permits; once it is answered, the answer
 
-	next, prev *waiter       // neighbours in the line; next also links those in the inbox, and those just answered
-	target     *waiter       // the one that a leaving is about
-	ready      chan struct{} // of 1: the keeper never waits for the waiter
+	// The keeper's own: neighbours in the line. next also links those in the inbox, and those just
+	// answered; prev is nil outside the line, but for one that is leaving: it has the one to leave.
+	next, prev *waiter
+
+	ready chan struct{} // of 1: the keeper never waits for the waiter
 }
+
+// permitBits is how many bits count the permits of a waiter: those of limit.
+const permitBits = 61
+
+func (w *waiter) kind() kind { return kind(w.word >> permitBits) }
+
+func (w *waiter) permits() uint64 { return w.word & limit }
+
+// answer is what the keeper answered, before it sent on ready.
+func (w *waiter) answer() uint8 { return uint8(w.word) }
 
 var waiters = sync.Pool{New: func() any { return makeWaiter() }}
 
@@ -54,29 +65,27 @@ func newWaiter(k kind, n uint64) *waiter {
 		w = makeWaiter()
 	} else {
 		w = waiters.Get().(*waiter)
-		w.pooled = true
 	}
-	w.kind, w.n = k, n
+	w.word = uint64(k)<<permitBits | n
 	return w
 }
 
-// leavings are messages that nobody waits for, so they have no channel: a third of the memory, which
+// messages are waiters that nobody waits for, so they have no channel: a fifth of the memory, which
 // counts when a long queue gives up as a whole.
-var leavings = sync.Pool{New: func() any { return &waiter{kind: leaving} }}
+var messages = sync.Pool{New: func() any { return new(waiter) }}
 
-// newLeaving makes the message that target wants to leave.
-func newLeaving(target *waiter) *waiter {
-	m := leavings.Get().(*waiter)
-	m.target = target
+func newMessage(k kind, n uint64) *waiter {
+	m := messages.Get().(*waiter)
+	m.word = uint64(k)<<permitBits | n
 	return m
 }
 
-// free gives w up. Nothing refers to it, and its channel is empty.
+// free gives w up, on the goroutine that waited. Nothing refers to it, and its channel is empty.
 func (w *waiter) free() {
 	switch {
 	case w.ready == nil:
-		leavings.Put(w)
-	case w.pooled:
+		messages.Put(w)
+	case !inBubble():
 		waiters.Put(w)
 	}
 }
@@ -128,8 +137,11 @@ func (b *inbox) take() (oldest *waiter) {
 // A line is a FIFO of waiters from whose middle one can be taken.
 type line struct{ front, back *waiter }
 
+// has reports whether w, which is not leaving, is in l, if it is in any line.
+func (l *line) has(w *waiter) bool { return w.prev != nil || l.front == w }
+
 func (l *line) add(w *waiter) {
-	w.inLine, w.prev, w.next = true, l.back, nil
+	w.prev, w.next = l.back, nil
 	if l.back == nil {
 		l.front = w
 	} else {
@@ -139,7 +151,7 @@ func (l *line) add(w *waiter) {
 }
 
 func (l *line) addFront(w *waiter) {
-	w.inLine, w.prev, w.next = true, nil, l.front
+	w.prev, w.next = nil, l.front
 	if l.front == nil {
 		l.back = w
 	} else {
@@ -159,5 +171,5 @@ func (l *line) remove(w *waiter) {
 	} else {
 		w.next.prev = w.prev
 	}
-	w.inLine, w.prev, w.next = false, nil, nil
+	w.prev, w.next = nil, nil
 }
