@@ -71,7 +71,8 @@ type gate struct {
 }
 
 // acquire waits until n permits are the caller's or ctx is done, at the place in the queue that k
-// says. An error means that nothing is held and nothing is left in the queue.
+// says. An error means that nothing is held and nothing is left in the queue. That the select stands
+// in the same function as the fast path is deliberate: see the design notes.
 func (g *gate) acquire(ctx context.Context, k kind, n uint64) error {
 	if ctx == nil {
 		return errNilContext
@@ -100,8 +101,8 @@ func (g *gate) acquire(ctx context.Context, k kind, n uint64) error {
 			g.withdraw(w)
 			<-w.ready // at once: gone, or an answer that was on its way
 			if w.answer() != gone {
-				// The keeper has not read yet that w wants to leave. Then w must not be somebody else's, who
-				// may wait at another gate: it is not freed.
+				// The keeper may not have read yet that w wants to leave. Then w must not become somebody
+				// else's, who may wait at another gate: it is not freed.
 				return g.turnedAway(ctx, n, w.answer())
 			}
 		}

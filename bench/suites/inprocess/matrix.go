@@ -12,7 +12,7 @@ import (
 func matrix() []harness.Case {
 	var cases []harness.Case
 	for _, n := range []int{1, 2, 8, 64, 1000} {
-		for _, w := range []workload{{"work inside", workLength, 0}, {"work outside", 0, workLength}} {
+		for _, w := range workloads {
 			for _, cancellable := range []bool{true, false} {
 				cases = append(cases, matrixCase(n, w, cancellable))
 			}
@@ -59,6 +59,8 @@ type workload struct {
 	name            string
 	inside, outside int
 }
+
+var workloads = []workload{{"work inside", workLength, 0}, {"work outside", 0, workLength}}
 
 // around adds the work to a lock, and takes away what could cancel it if so wanted.
 func (w workload) around(g harness.Guard, cancellable bool) harness.Guard {

@@ -21,6 +21,9 @@ func Suite() harness.Suite {
 			cases = append(cases, mutexContended(n))
 		}
 		cases = append(cases, semaphoreContended(64), cancelOne(), cancelLatest(), cancelEverybody(), idle(), manyWaiters())
+		for _, w := range workloads {
+			cases = append(cases, readersAndWriters(8, w))
+		}
 		return append(cases, matrix()...)
 	})}
 }

@@ -114,21 +114,23 @@ func manyWaiters() harness.Case {
 		},
 		Checks: []harness.Check{
 			{What: "1 000 000 waiters: bytes each beyond the goroutine", Metric: "B/waiter", Ours: ours, Bound: 256},
+			{What: "1 000 000 waiters: bytes each beyond a goroutine in a select on a channel of its own and the context", Metric: "B beyond select", Ours: ours, NoTarget: true},
 			{What: "1 000 000 waiters: granted out of order", Metric: "out of order", Ours: ours, Bound: 0, Worst: true},
 			{What: "1 000 000 waiters: bytes each beyond the goroutine", Metric: "B/waiter", Ours: ours, Base: []string{weighted}, NoTarget: true},
 		},
 	}
 }
 
-// queueOf measures the memory of waiters, less that of as many goroutines that wait for a channel to be closed, and
-// counts the grants that came out of order.
+// queueOf measures the memory of waiters, less that of as many goroutines that wait for a channel to be closed or, for
+// the second figure, that could be cancelled too, and counts the grants that came out of order.
 func queueOf(waiters int, lock func() harness.Guard) func(context.Context, harness.Budget) (harness.Metrics, error) {
 	return func(ctx context.Context, b harness.Budget) (harness.Metrics, error) {
 		n := b.Pick(waiters, 1000)
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		bareGoroutines(n) // the runtime keeps what it allocates for goroutines: from now on it is there for both
-		bare := bareGoroutines(n)
+		bareGoroutines(n, receiving) // the runtime keeps what it allocates for goroutines: from now on it is there for all
+		bare := bareGoroutines(n, receiving)
+		cancellable := bareGoroutines(n, selecting)
 		before := memory()
 		g := lock()
 		if err := g.Acquire(ctx); err != nil {
@@ -159,30 +161,42 @@ func queueOf(waiters int, lock func() harness.Guard) func(context.Context, harne
 			err = fmt.Errorf("%d waiters were not granted", failed.Load())
 		}
 		return harness.Metrics{
-			"B/waiter":     math.Max(0, (used-bare)/float64(n)),
-			"out of order": float64(disorder.Load()),
-			"ns/op":        float64(time.Since(start).Nanoseconds()) / float64(n),
+			"B/waiter":        math.Max(0, (used-bare)/float64(n)),
+			"B beyond select": math.Max(0, (used-cancellable)/float64(n)),
+			"out of order":    float64(disorder.Load()),
+			"ns/op":           float64(time.Since(start).Nanoseconds()) / float64(n),
 		}, err
 	}
 }
 
-// bareGoroutines returns the memory of n goroutines with a closure of the same size that do nothing but wait.
-func bareGoroutines(n int) float64 {
+func receiving(end <-chan struct{}) { <-end }
+
+// selecting is the least that a wait for something of one's own takes which can be given up.
+func selecting(end <-chan struct{}) {
+	own := make(chan struct{}, 1)
+	select {
+	case <-own:
+	case <-end:
+	}
+}
+
+// bareGoroutines returns the memory of n goroutines with a closure of the same size that do nothing but wait for the end.
+func bareGoroutines(n int, wait func(end <-chan struct{})) float64 {
 	before := memory()
-	gate := make(chan struct{})
+	end := make(chan struct{})
 	var wg sync.WaitGroup
 	sum := 0
 	enqueue(n, func(i int, arrive func()) {
 		wg.Go(func() {
 			arrive()
-			<-gate
+			wait(end)
 			if i < 0 {
 				sum++
 			}
 		})
 	})
 	used := memory() - before
-	close(gate)
+	close(end)
 	wg.Wait()
 	return used
 }
