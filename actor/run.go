@@ -55,32 +55,34 @@ func (c *cell[M]) live() error {
 				return err
 			}
 		}
-		env := c.receive()
-		if env.slot == nil { // what handle does, without the call: this is the loop that matters
-			c.count++
-			if err := c.behavior.Receive(&c.turnCtx, env.msg); err != nil {
+		// So many envelopes there are, and nobody else takes any while the actor lives: none of
+		// these receives waits, and none needs a look first whether it would.
+		n := len(c.mail)
+		if n == 0 {
+			c.pause()
+			n = 1
+		}
+		for ok := true; ok; ok = n > 0 && c.signals.Load() == nil { // one at least, also when signals came meanwhile
+			env := <-c.mail
+			n--
+			if env.slot == nil { // what handle does, without the call: this is the loop that matters
+				c.count++
+				if err := c.behavior.Receive(&c.turnCtx, env.msg); err != nil {
+					return err
+				}
+			} else if err := c.handle(env); err != nil {
 				return err
 			}
-			continue
-		}
-		if err := c.handle(env); err != nil {
-			return err
 		}
 	}
 }
 
-// receive waits for an envelope. Only when it has to wait does it publish the count and
-// look whether it has been idle, so that a busy actor pays for neither.
-func (c *cell[M]) receive() envelope[M] {
-	select {
-	case env := <-c.mail:
-		return env
-	default:
-		c.handled.Store(c.count)
-		if c.idle != nil && c.idle.due {
-			c.lookIdle()
-		}
-		return <-c.mail
+// pause is called before the actor waits for mail. It publishes the count and looks whether
+// the actor has been idle; a busy actor pays for neither.
+func (c *cell[M]) pause() {
+	c.handled.Store(c.count)
+	if c.idle != nil && c.idle.due {
+		c.lookIdle()
 	}
 }
 
@@ -178,7 +180,8 @@ func (c *cell[M]) finish() (err error) {
 		case c.working == 0:
 			return nil
 		default:
-			err = c.handle(c.receive()) // a task's result comes with a nudge
+			c.pause()
+			err = c.handle(<-c.mail) // a task's result comes with a nudge
 		}
 		if err == nil {
 			err = c.callSignals()

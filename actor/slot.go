@@ -100,10 +100,11 @@ func (t turn) fail(err error) bool {
 	return true
 }
 
-// settle answers with an error unless the use was deferred or is decided.
+// settle answers with an error unless the use was deferred or is decided. It looks before it swaps: mostly the use is
+// decided, and a swap that must fail still takes the word away from the asker's processor.
 func (t turn) settle(err error) {
 	at := t.gen<<genShift | taken
-	if t.slot.word.CompareAndSwap(at|pending, at|answered) {
+	if t.slot.word.Load() == at|pending && t.slot.word.CompareAndSwap(at|pending, at|answered) {
 		t.slot.err = err
 		t.slot.ready <- struct{}{}
 	}
