@@ -31,26 +31,10 @@ var nudge slotHead
 type cell[M any] struct {
 	start    func(*Self[M]) (Behavior[M], error)
 	self     Self[M]
-	turnCtx  turnContext
 	behavior Behavior[M]      // nil until (re)started
 	mail     chan envelope[M] // never closed
 	idle     *idleness        // nil: no idle timeout
 	core
-}
-
-// turnContext is the context handlers get. It tells Ask whose handler is asking.
-type turnContext struct {
-	context.Context
-	core *core
-}
-
-type turnKey struct{}
-
-func (t *turnContext) Value(key any) any {
-	if _, ok := key.(turnKey); ok {
-		return t.core
-	}
-	return t.Context.Value(key)
 }
 
 func (c *cell[M]) nudge() {
@@ -139,7 +123,7 @@ func (c *cell[M]) sent() {
 // bury makes dead letters of the whole mailbox. Only for a dead actor.
 func (c *cell[M]) bury() {
 	for env, found := c.pick(); found; env, found = c.pick() {
-		c.deadLetter(env, c.sendErr)
+		c.deadLetter(env, c.refusal())
 	}
 }
 

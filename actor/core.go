@@ -1,7 +1,7 @@
 package actor
 
 import (
-	"sync"
+	"fmt"
 	"sync/atomic"
 )
 
@@ -29,35 +29,25 @@ type core struct {
 	signals  atomic.Pointer[signal]   // newest first
 	slots    atomic.Pointer[slotPool] // reply slots, one pool for each type of reply asked for
 
-	// Written before the state becomes dead, read after.
-	err     error // what Err reports
-	sendErr error // what a sender gets
+	hurried atomic.Bool // told to stop while draining its children
+	failure error       // why the actor ended, if it failed; written before the state becomes dead, read after
 
 	// Guarded by system.mu.
 	older, younger *core
-	children       family
-	watchers       map[*watch]struct{} // of this actor
-	left           bool                // out of the tree, and watchers are being told
+	kin            *kin // nil: no children so far, and nobody who watches
+	barren         bool // ending, or restarting: no more children
+	left           bool // out of the tree, and watchers are being told
 
-	started     bool        // the first start has succeeded; written before the actor's goroutine begins
-	hurried     atomic.Bool // told to stop while draining its children
-	tasks       sync.WaitGroup
+	started     bool // the first start has succeeded; written before the actor's goroutine begins
+	escalates   bool // never changes
 	deadLetters atomic.Uint64
-	restarts    atomic.Uint64
 	handled     atomic.Uint64 // count, as of when the mailbox was last empty
 
 	// The rest belongs to the actor's goroutine, and before the first start to its spawner.
-	count    uint64 // messages handled
-	current  turn   // the ask being handled
-	policy   Supervision
-	deferred []turn   // asks that handlers have deferred, and some already answered
-	timers   []*Timer // armed, and some no longer
-	watching map[*watch]struct{}
-	working  int       // tasks whose result has not been handled
-	rest     *signal   // taken from signals, oldest first
-	life     int       // how many lives have failed
-	lives    *lives    // nil where there is only one
-	bell     [2]signal // for drain and stop, so that neither allocates
+	count   uint64  // messages handled
+	current turn    // the ask being handled
+	lives   *lives  // nil where there is only one; never changes
+	extras  *extras // nil: none so far
 }
 
 // mailbox is what the core needs of the cell around it.
@@ -81,7 +71,7 @@ func (c *core) stop() {
 		}
 	}
 	c.lifetime.end(&ErrStopped)
-	c.post(&c.bell[1])
+	c.ring()
 }
 
 // drain makes the actor end when it has handled what it has.
@@ -95,37 +85,30 @@ func (c *core) drain() {
 			break
 		}
 	}
-	c.post(&c.bell[0])
+	c.ring()
 }
 
 // refusal is the error for whoever sends to an actor that takes no more.
 func (c *core) refusal() error {
-	if c.state.Load() == dead {
-		return c.sendErr
+	if c.state.Load() == dead && c.failure != nil {
+		return fmt.Errorf("%w: %s failed: %w", ErrStopped, c.name, c.failure)
 	}
 	return ErrStopped
 }
 
-// admitChildren takes back that endChildren closed the family.
+// fate is what Err reports of an actor that has ended.
+func (c *core) fate() error {
+	if c.failure != nil {
+		return c.failure
+	}
+	return ErrStopped
+}
+
+// admitChildren takes back that endChildren refused more.
 func (c *core) admitChildren() {
 	c.system.mu.Lock()
-	c.children.closed = false
+	c.barren = false
 	c.system.mu.Unlock()
-}
-
-// failDeferred answers every ask still open with err.
-func (c *core) failDeferred(err error) {
-	for _, t := range c.deferred {
-		t.fail(err)
-	}
-	c.deferred = nil
-}
-
-func (c *core) stopTimers() {
-	for _, t := range c.timers {
-		t.Stop()
-	}
-	c.timers = nil
 }
 
 // info describes the actor, for hooks and snapshots.
@@ -136,10 +119,14 @@ func (c *core) stats() Stats {
 	if c.state.Load() == dead {
 		queued = 0 // at most a nudge that came too late
 	}
+	var restarts uint64
+	if c.lives != nil {
+		restarts = c.lives.restarts.Load()
+	}
 	return Stats{
 		Handled:     c.handled.Load(),
 		DeadLetters: c.deadLetters.Load(),
-		Restarts:    c.restarts.Load(),
+		Restarts:    restarts,
 		Queued:      queued,
 		Capacity:    capacity,
 	}
@@ -153,23 +140,4 @@ type Stats struct {
 	Restarts    uint64
 	Queued      int // in the mailbox: messages, and wake-ups for what lies beside it
 	Capacity    int // of the mailbox
-}
-
-// prune drops what is no longer alive from a list that is about to grow past its
-// capacity, so that the list stays within twice what is alive, at constant cost per entry.
-func prune[T any](list []T, alive func(T) bool) []T {
-	if len(list) < cap(list) {
-		return list
-	}
-	kept := list[:0]
-	for _, x := range list {
-		if alive(x) {
-			kept = append(kept, x)
-		}
-	}
-	clear(list[len(kept):])
-	if 2*len(kept) > cap(list) { // mostly alive: make room, or the next call would prune again
-		kept = append(make([]T, 0, 2*cap(list)), kept...)
-	}
-	return kept
 }

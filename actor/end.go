@@ -11,32 +11,32 @@ func (c *cell[M]) terminate(failure error) {
 	if c.idle != nil && c.idle.timer != nil {
 		c.idle.timer.Stop()
 	}
-	c.stopTimers()
-	c.unwatch()
-	c.bury()
-	for s := c.rest; s != nil; s = s.next {
-		if s.call != nil {
-			_ = s.call(true)
-		}
+	if x := c.extras; x != nil {
+		x.stopTimers()
+		x.unwatch()
+		x.rest.bury()
+		x.failDeferred(c.refusal())
 	}
-	c.rest = nil
+	c.bury()
 	c.burySignals()
-	c.failDeferred(c.sendErr)
 	c.endChildren(drained)
-	c.tasks.Wait()
+	if x := c.extras; x != nil {
+		x.tasks.Wait()
+	}
 	c.behavior = nil
 	c.announce(failure)
 }
 
 // conclude is the first step of the end: nobody can send any more, and everybody knows why.
 func (c *core) conclude(err error) (drained bool) {
-	c.err, c.sendErr = ErrStopped, ErrStopped
-	if err != nil {
-		c.err, c.sendErr = err, fmt.Errorf("%w: %s failed: %w", ErrStopped, c.name, err)
-	}
+	c.failure = err
 	c.handled.Store(c.count)
 	was := c.state.Swap(dead)
-	c.lifetime.end(&c.err)
+	if err != nil {
+		c.lifetime.end(&c.failure)
+	} else {
+		c.lifetime.end(&ErrStopped)
+	}
 	return err == nil && was == draining
 }
 
@@ -47,13 +47,13 @@ func (c *cell[M]) announce(failure error) {
 		c.system.log().Error("actor: failed", "actor", c.name, "failure", failure)
 	}
 	if h := c.system.hooks.Stopped; h != nil && c.started {
-		c.system.hook(c.name, "Stopped", func() { h(c.info(), c.err) })
+		c.system.hook(c.name, "Stopped", func() { h(c.info(), c.fate()) })
 	}
-	if c.started && failure != nil && c.policy.escalate {
+	if c.started && failure != nil && c.escalates {
 		c.escalate(failure) // first, for whoever finds the actor gone must know of it, as Shutdown must
 	}
 	for w := range c.system.leave(c.parent, &c.core) {
-		w.ended(c.err)
+		w.ended(c.fate())
 	}
 }
 
@@ -66,9 +66,9 @@ func (c *core) escalate(failure error) {
 		c.system.escalated(failure)
 		return
 	}
-	p, life := c.parent, c.parent.life
+	p, life := c.parent, c.parent.life()
 	p.post(&signal{call: func(over bool) error {
-		if over || life != p.life {
+		if over || life != p.life() {
 			return nil
 		}
 		return failure
@@ -78,8 +78,11 @@ func (c *core) escalate(failure error) {
 // endChildren ends the children, newest first, and waits for each.
 func (c *core) endChildren(drained bool) {
 	c.system.mu.Lock()
-	c.children.closed = true
-	children := c.children.newestFirst()
+	c.barren = true
+	var children []*core
+	if c.kin != nil {
+		children = c.kin.children.newestFirst()
+	}
 	c.system.mu.Unlock()
 	for _, child := range children {
 		if drained && !c.hurried.Load() {
@@ -97,7 +100,10 @@ func (c *core) endChildren(drained bool) {
 func (c *core) hurry() {
 	c.hurried.Store(true)
 	c.system.mu.Lock()
-	child := c.children.newest
+	var child *core
+	if c.kin != nil {
+		child = c.kin.children.newest
+	}
 	c.system.mu.Unlock()
 	if child != nil {
 		child.stop()

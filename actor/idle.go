@@ -63,22 +63,12 @@ func (c *cell[M]) lookIdle() {
 
 // busy reports whether the actor has work that is not in its mailbox.
 func (c *cell[M]) busy() bool {
-	if c.working > 0 {
+	if c.extras != nil && c.extras.busy() {
 		return true
-	}
-	for _, t := range c.deferred {
-		if t.open() {
-			return true
-		}
-	}
-	for _, t := range c.timers {
-		if t.pending() {
-			return true
-		}
 	}
 	c.system.mu.Lock()
 	defer c.system.mu.Unlock()
-	return c.children.oldest != nil
+	return c.kin != nil && c.kin.children.oldest != nil
 }
 
 // passivate stops the actor unless somebody is sending to it.
@@ -94,6 +84,6 @@ func (c *cell[M]) passivate() bool {
 		return false
 	}
 	c.lifetime.end(&ErrStopped)
-	c.post(&c.bell[1])
+	c.ring()
 	return true
 }

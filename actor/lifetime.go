@@ -64,3 +64,23 @@ func (l *lifetime) Err() error {
 // Value is that of the real context, by which package context recognises its own kind: so a
 // derived context costs no goroutine, and context.Cause finds the cause.
 func (l *lifetime) Value(key any) any { return l.made().Value(key) }
+
+// A turnContext is the context handlers get: an actor's lifetime, but it tells Ask whose handler is asking.
+// It is the core itself, so that an actor need not hold one.
+type turnContext core
+
+type turnKey struct{}
+
+func (t *turnContext) Deadline() (time.Time, bool) { return t.lifetime.Deadline() }
+func (t *turnContext) Done() <-chan struct{}       { return t.lifetime.Done() }
+func (t *turnContext) Err() error                  { return t.lifetime.Err() }
+
+func (t *turnContext) Value(key any) any {
+	if _, ok := key.(turnKey); ok {
+		return (*core)(t)
+	}
+	return t.lifetime.Value(key)
+}
+
+// turnCtx gives it.
+func (c *core) turnCtx() *turnContext { return (*turnContext)(c) }

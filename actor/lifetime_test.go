@@ -32,14 +32,14 @@ func TestLifetimeIsAContext(t *testing.T) {
 }
 
 func TestContextsDerivedFromALifetimeNeedNoGoroutine(t *testing.T) {
-	var l lifetime
+	c := &core{}
 	before := runtime.NumGoroutine()
-	ctx, cancel := context.WithCancel(&turnContext{&l, nil})
+	ctx, cancel := context.WithCancel(c.turnCtx())
 	defer cancel()
 	if n := runtime.NumGoroutine(); n > before {
 		t.Errorf("%d goroutines, %d before", n, before)
 	}
-	l.end(&errBroken)
+	c.lifetime.end(&errBroken)
 	<-ctx.Done()
 	if context.Cause(ctx) != errBroken {
 		t.Errorf("cause %v", context.Cause(ctx))

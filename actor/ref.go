@@ -81,7 +81,7 @@ func (r Ref[M]) Err() error {
 	if r.cell == nil {
 		return ErrStopped
 	}
-	return r.cell.err
+	return r.cell.fate()
 }
 
 // Name gives the names from the top-level actor down to this one, joined by "/".

@@ -43,15 +43,16 @@ func (r Reply[R]) Defer(onCancel func()) {
 		return
 	}
 	if w&stateMask == pending {
-		h.deferral = deferral{r.gen + 1, c.life, onCancel}
+		h.deferral = deferral{r.gen + 1, c.life(), onCancel}
 		if h.word.CompareAndSwap(w, w|deferred) {
-			c.deferred = append(prune(c.deferred, turn.open), r.turn())
+			x := c.extra()
+			x.deferred = append(prune(x.deferred, turn.open), r.turn())
 			return
 		}
 		w = h.word.Load()
 	}
 	if w>>genShift == r.gen && w&stateMask == cancelled { // such a slot is never used again
-		h.deferral = deferral{r.gen + 1, c.life, onCancel}
+		h.deferral = deferral{r.gen + 1, c.life(), onCancel}
 		h.tellCancelled()
 	}
 }

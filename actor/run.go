@@ -67,7 +67,7 @@ func (c *cell[M]) live() error {
 			n--
 			if env.slot == nil { // what handle does, without the call: this is the loop that matters
 				c.count++
-				if err := c.behavior.Receive(&c.turnCtx, env.msg); err != nil {
+				if err := c.behavior.Receive(c.turnCtx(), env.msg); err != nil {
 					return err
 				}
 			} else if err := c.handle(env); err != nil {
@@ -90,7 +90,7 @@ func (c *cell[M]) pause() {
 func (c *cell[M]) handle(env envelope[M]) error {
 	if env.slot == nil {
 		c.count++
-		return c.behavior.Receive(&c.turnCtx, env.msg)
+		return c.behavior.Receive(c.turnCtx(), env.msg)
 	}
 	if env.slot == &nudge {
 		return nil
@@ -107,7 +107,7 @@ func (c *cell[M]) handleAsk(env envelope[M]) error {
 	}
 	c.count++
 	c.current = t
-	err := c.behavior.Receive(&c.turnCtx, env.msg)
+	err := c.behavior.Receive(c.turnCtx(), env.msg)
 	if err != nil {
 		c.settle(err)
 	} else {
@@ -150,18 +150,16 @@ func (c *cell[M]) attend() (over bool, err error) {
 
 // callSignals makes the calls that were asked for up to now. Those asked for meanwhile wait for the next
 // message to be handled, or a timer or task that begins the next one would keep the mailbox waiting
-// for ever. After a failure the rest waits in c.rest.
+// for ever. What is left after a failure, or when the actor shall stop, waits in the extras.
 func (c *cell[M]) callSignals() error {
-	if c.rest == nil {
-		c.rest = c.takeSignals()
-	}
-	for c.rest != nil && c.state.Load() != stopping {
-		s := c.rest
-		c.rest = s.next
-		if s.call != nil {
-			if err := s.call(false); err != nil {
-				return err
-			}
+	for s := c.oldestSignal(); s != nil; s = s.next {
+		if c.state.Load() == stopping {
+			c.keep(s)
+			return nil
+		}
+		c.keep(s.next) // first, for the call may panic
+		if err := s.call(false); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -174,10 +172,10 @@ func (c *cell[M]) finish() (err error) {
 		case found:
 			err = c.handle(env)
 		case c.signals.Load() != nil: // called below
-			if c.working == 0 {
-				c.stopTimers() // one that is always due would keep the actor
+			if x := c.extras; x != nil && x.working == 0 {
+				x.stopTimers() // one that is always due would keep the actor
 			}
-		case c.working == 0:
+		case c.extras == nil || c.extras.working == 0:
 			return nil
 		default:
 			c.pause()

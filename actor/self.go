@@ -40,7 +40,8 @@ func (s *Self[M]) After(d time.Duration, msg M) *Timer {
 		}
 		return c.handle(envelope[M]{msg: msg})
 	}}
-	c.timers = append(prune(c.timers, (*Timer).pending), t)
+	x := c.extra()
+	x.timers = append(prune(x.timers, (*Timer).pending), t)
 	t.clock = time.AfterFunc(d, func() { c.post(due) })
 	return t
 }
@@ -52,14 +53,15 @@ func (s *Self[M]) After(d time.Duration, msg M) *Timer {
 // The result of a task from before a restart, or that comes after the end, is a dead letter; its failure is logged.
 func (s *Self[M]) Go(task func(ctx context.Context) M) {
 	c := s.cell
-	life, ctx := c.life, c.taskCtx()
-	c.working++
-	c.tasks.Add(1)
+	life, ctx := c.life(), c.taskCtx()
+	x := c.extra()
+	x.working++
+	x.tasks.Add(1)
 	go c.perform(ctx, life, task)
 }
 
 func (c *cell[M]) perform(ctx context.Context, life int, task func(context.Context) M) {
-	defer c.tasks.Done()
+	defer c.extras.tasks.Done()
 	wearLabel(c.name)
 	var msg M
 	var failure error
@@ -76,19 +78,19 @@ func (c *cell[M]) perform(ctx context.Context, life int, task func(context.Conte
 
 // taskDone handles the end of a task, on the actor's goroutine unless it is over.
 func (c *cell[M]) taskDone(over bool, life int, msg M, failure error) error {
-	if over || life != c.life { // whoever waited for it is gone
+	if over || life != c.life() { // whoever waited for it is gone
 		if failure != nil {
 			c.system.log().Error("actor: task failed after its actor had ended", "actor", c.name, "failure", failure)
 			return nil
 		}
 		why := ErrStopped
 		if over {
-			why = c.sendErr
+			why = c.refusal()
 		}
 		c.deadLetter(envelope[M]{msg: msg}, why)
 		return nil
 	}
-	c.working--
+	c.extras.working--
 	if failure != nil {
 		return failure
 	}

@@ -123,7 +123,7 @@ func TestManyTimersKeepNoListOfThePast(t *testing.T) {
 		for range 10_000 {
 			s.After(time.Hour, nothing).Stop()
 		}
-		length <- len(s.cell.timers)
+		length <- len(s.cell.extras.timers)
 		return nil
 	})
 	if n := <-length; n > 16 {

@@ -117,7 +117,7 @@ func (h *slotHead) tellCancelled() {
 		return
 	}
 	c.post(&signal{call: func(over bool) error {
-		if !over && d.life == c.life { // else the state that onCancel would put right is gone
+		if !over && d.life == c.life() { // else the state that onCancel would put right is gone
 			d.onCancel()
 		}
 		return nil

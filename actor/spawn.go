@@ -10,7 +10,7 @@ import (
 const defaultMailbox = 16
 
 // A SpawnOption configures an actor.
-type SpawnOption func(*spawnConfig) error
+type SpawnOption func(spawnConfig) (spawnConfig, error)
 
 type spawnConfig struct {
 	mailbox int
@@ -20,24 +20,24 @@ type spawnConfig struct {
 
 // WithMailbox sets how many messages the mailbox holds: at least 1, 16 by default.
 func WithMailbox(n int) SpawnOption {
-	return func(c *spawnConfig) error {
+	return func(c spawnConfig) (spawnConfig, error) {
 		if n < 1 {
-			return fmt.Errorf("mailbox of %d messages: must hold at least 1", n)
+			return c, fmt.Errorf("mailbox of %d messages: must hold at least 1", n)
 		}
 		c.mailbox = n
-		return nil
+		return c, nil
 	}
 }
 
 // WithSupervision sets what becomes of the actor when it fails: [Stop] by default,
 // [Restart] or [Escalate].
 func WithSupervision(s Supervision) SpawnOption {
-	return func(c *spawnConfig) error {
+	return func(c spawnConfig) (spawnConfig, error) {
 		if s.backoff < 0 || s.budget < 0 {
-			return fmt.Errorf("restart with backoff %v and budget %d: must not be negative", s.backoff, s.budget)
+			return c, fmt.Errorf("restart with backoff %v and budget %d: must not be negative", s.backoff, s.budget)
 		}
 		c.policy = s
-		return nil
+		return c, nil
 	}
 }
 
@@ -47,12 +47,12 @@ func WithSupervision(s Supervision) SpawnOption {
 // [ErrStopped], nothing having been sent, and spawns the actor anew. d must be more
 // than zero; the default is never. It makes each send dearer by two atomic additions.
 func WithIdleTimeout(d time.Duration) SpawnOption {
-	return func(c *spawnConfig) error {
+	return func(c spawnConfig) (spawnConfig, error) {
 		if d <= 0 {
-			return fmt.Errorf("idle timeout of %v: must be more than zero", d)
+			return c, fmt.Errorf("idle timeout of %v: must be more than zero", d)
 		}
 		c.idle = d
-		return nil
+		return c, nil
 	}
 }
 
@@ -71,9 +71,9 @@ func Spawn[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], erro
 		return Ref[M]{}, errors.New("actor: spawn needs a scope, a name and a start function")
 	}
 	config := spawnConfig{mailbox: defaultMailbox}
-	if len(opts) > 0 { // else config need not be on the heap
+	for _, opt := range opts {
 		var err error
-		if config, err = configured(opts); err != nil {
+		if config, err = opt(config); err != nil { // by value, so that it need not be on the heap
 			return Ref[M]{}, fmt.Errorf("actor: spawn %s: %w", name, err)
 		}
 	}
@@ -90,17 +90,6 @@ func Spawn[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], erro
 	return Ref[M]{c}, nil
 }
 
-// configured applies the options to the defaults.
-func configured(opts []SpawnOption) (spawnConfig, error) {
-	config := spawnConfig{mailbox: defaultMailbox}
-	for _, opt := range opts {
-		if err := opt(&config); err != nil {
-			return config, err
-		}
-	}
-	return config, nil
-}
-
 func newCell[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], error), config spawnConfig) *cell[M] {
 	system, parent := in.owner()
 	if parent != nil {
@@ -108,7 +97,7 @@ func newCell[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], er
 	}
 	c := &cell[M]{
 		core: core{
-			name: name, system: system, parent: parent, policy: config.policy,
+			name: name, system: system, parent: parent, escalates: config.policy.escalate,
 			done: make(chan struct{}),
 		},
 		mail:  make(chan envelope[M], config.mailbox),
@@ -116,12 +105,11 @@ func newCell[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], er
 	}
 	c.mailbox = c
 	c.self.cell = c
-	c.turnCtx = turnContext{&c.lifetime, &c.core}
 	if config.idle > 0 {
 		c.idle = &idleness{timeout: config.idle}
 	}
 	if config.policy.budget > 0 {
-		c.lives = &lives{}
+		c.lives = &lives{policy: config.policy}
 		c.newLife()
 	}
 	return c

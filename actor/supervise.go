@@ -3,6 +3,7 @@ package actor
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 )
 
@@ -55,7 +56,7 @@ func (c *cell[M]) survive(failure error) bool {
 	if c.state.Load() == stopping && (errors.Is(failure, ErrStopped) || errors.Is(failure, context.Canceled)) {
 		failure = nil // the handler gave up since the actor was told to stop
 	}
-	if failure != nil && c.policy.budget > 0 && c.restart(failure) {
+	if failure != nil && c.lives != nil && c.restart(failure) {
 		return true
 	}
 	c.terminate(failure)
@@ -69,17 +70,20 @@ func (c *cell[M]) restart(failure error) bool {
 		c.lives.failures = 0
 	}
 	c.lives.failures++
-	if c.lives.failures > c.policy.budget || c.state.Load() >= stopping {
+	if c.lives.failures > c.lives.policy.budget || c.state.Load() >= stopping {
 		return false
 	}
 	c.lives.end()
-	c.failDeferred(failure)
-	c.stopTimers()
-	c.unwatch()
+	x := c.extra()
+	x.failDeferred(failure)
+	x.stopTimers()
+	x.unwatch()
 	c.endChildren(false)
-	c.life, c.working, c.behavior = c.life+1, 0, nil
+	x.working = 0
+	c.lives.before++
+	c.behavior = nil
 
-	delay := c.policy.delay(c.lives.failures)
+	delay := c.lives.policy.delay(c.lives.failures)
 	c.system.log().Warn("actor: restarting", "actor", c.name, "failure", failure, "in", delay)
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -92,7 +96,7 @@ func (c *cell[M]) restart(failure error) bool {
 	}
 	c.admitChildren()
 	c.newLife()
-	c.restarts.Add(1)
+	c.lives.restarts.Add(1)
 	if h := c.system.hooks.Restarted; h != nil {
 		c.system.hook(c.name, "Restarted", func() { h(c.info(), failure) })
 	}
@@ -101,10 +105,21 @@ func (c *cell[M]) restart(failure error) bool {
 
 // A lives is what an actor needs only if it may have several.
 type lives struct {
+	policy   Supervision
+	before   int // how many lives have failed
+	restarts atomic.Uint64
 	failures int                // in a row
 	began    time.Time          // this one
 	ctx      context.Context    // of this one's tasks, a child of the lifetime
 	end      context.CancelFunc // ends ctx
+}
+
+// life is a number that only this life has.
+func (c *core) life() int {
+	if c.lives == nil {
+		return 0
+	}
+	return c.lives.before
 }
 
 func (c *core) newLife() {

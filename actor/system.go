@@ -158,11 +158,11 @@ func (s *System) snapshot() []*core {
 func (s *System) join(parent, c *core) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	family := &s.root
+	family, closed := &s.root, s.closed
 	if parent != nil {
-		family = &parent.children
+		family, closed = &parent.kinship().children, parent.barren
 	}
-	if family.closed || parent == nil && s.closed {
+	if closed {
 		return fmt.Errorf("actor: spawn %s: %w", c.name, ErrStopped)
 	}
 	family.add(c)
@@ -175,12 +175,14 @@ func (s *System) leave(parent, c *core) (watchers map[*watch]struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if parent != nil {
-		parent.children.remove(c)
+		parent.kin.children.remove(c)
 	} else {
 		s.root.remove(c)
 	}
-	watchers = c.watchers
-	c.watchers, c.left = nil, true
+	c.left = true
+	if c.kin != nil {
+		watchers, c.kin.watchers = c.kin.watchers, nil
+	}
 	close(c.done)
 	return watchers
 }
@@ -214,7 +216,20 @@ func (s *System) log() *slog.Logger {
 // A family is a list of siblings, oldest first, guarded by the system's mu.
 type family struct {
 	oldest, newest *core
-	closed         bool // the parent is ending: no more children
+}
+
+// A kin is who has to do with an actor's end. It is made when there is somebody, and guarded by the system's mu.
+type kin struct {
+	children family
+	watchers map[*watch]struct{}
+}
+
+// kinship gives the kin, of which there is one from now on.
+func (c *core) kinship() *kin {
+	if c.kin == nil {
+		c.kin = &kin{}
+	}
+	return c.kin
 }
 
 func (f *family) add(c *core) {
@@ -252,7 +267,9 @@ func (f *family) newestFirst() []*core {
 func (f *family) appendAll(all []*core) []*core {
 	for c := f.oldest; c != nil; c = c.younger {
 		all = append(all, c)
-		all = c.children.appendAll(all)
+		if c.kin != nil {
+			all = c.kin.children.appendAll(all)
+		}
 	}
 	return all
 }

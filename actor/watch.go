@@ -19,10 +19,10 @@ func Watch[M, N any](s *Self[M], target Ref[N], ended func(err error) M) {
 				return nil
 			}
 			if w != nil {
-				if _, watching := c.watching[w]; !watching { // of an earlier life
+				if _, watching := c.extras.watching[w]; !watching { // of an earlier life
 					return nil
 				}
-				delete(c.watching, w)
+				delete(c.extras.watching, w)
 			}
 			return c.handle(envelope[M]{msg: ended(err)})
 		}})
@@ -33,12 +33,13 @@ func Watch[M, N any](s *Self[M], target Ref[N], ended func(err error) M) {
 	}
 	w := &watch{watcher: &c.core, target: &target.cell.core}
 	w.ended = func(err error) { tell(w, err) }
-	if c.watching == nil {
-		c.watching = make(map[*watch]struct{})
+	x := c.extra()
+	if x.watching == nil {
+		x.watching = make(map[*watch]struct{})
 	}
-	c.watching[w] = struct{}{}
+	x.watching[w] = struct{}{}
 	if !w.target.addWatch(w) {
-		w.ended(w.target.err)
+		w.ended(w.target.fate())
 	}
 }
 
@@ -49,19 +50,20 @@ func (c *core) addWatch(w *watch) bool {
 	if c.left {
 		return false
 	}
-	if c.watchers == nil {
-		c.watchers = make(map[*watch]struct{})
+	k := c.kinship()
+	if k.watchers == nil {
+		k.watchers = make(map[*watch]struct{})
 	}
-	c.watchers[w] = struct{}{}
+	k.watchers[w] = struct{}{}
 	return true
 }
 
 // unwatch takes back all that this actor watches.
-func (c *core) unwatch() {
-	for w := range c.watching {
+func (x *extras) unwatch() {
+	for w := range x.watching {
 		w.target.system.mu.Lock()
-		delete(w.target.watchers, w)
+		delete(w.target.kin.watchers, w)
 		w.target.system.mu.Unlock()
 	}
-	c.watching = nil
+	x.watching = nil
 }

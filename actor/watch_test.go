@@ -74,7 +74,7 @@ func TestAWatchEndsWithTheWatcher(t *testing.T) {
 		watcher.Stop()
 		<-watcher.Done()
 	}
-	if n := len(target.cell.watchers); n != 0 {
+	if n := len(target.cell.kin.watchers); n != 0 {
 		t.Errorf("%d watches left by actors that have ended", n)
 	}
 }
