@@ -114,6 +114,10 @@ type Request struct {
 	TTL    time.Duration // MinTTL to MaxTTL, where grants expire; ignored elsewhere
 	Owner  Owner
 
+	// MinValid allows a store whose grants expire to make a grant that is valid for less than the TTL at first, but for no less than
+	// this when it is handed out: a holder that renews soon lets the store save itself a round trip. Zero: only for the whole TTL.
+	MinValid time.Duration // 0 to half of the TTL
+
 	// Notify, unless nil, is told what happens to the request and its grant. It is called from any goroutine, must
 	// not block and must not call the backend. An event may arrive before Acquire has returned its grant, and a late one
 	// after Release; none arrives after Close.

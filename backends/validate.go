@@ -61,8 +61,14 @@ func (r Request) Check(c Capabilities) error {
 	if len(r.Owner.Label) > MaxName || len(r.Owner.Host) > MaxName {
 		return &InvalidError{Field: "owner", Value: r.Owner.Label, Want: fmt.Sprintf("at most %d bytes", MaxName)}
 	}
-	if c.Expiry {
-		return CheckTTL(r.TTL)
+	if !c.Expiry {
+		return nil
+	}
+	if err := CheckTTL(r.TTL); err != nil {
+		return err
+	}
+	if r.MinValid < 0 || r.MinValid > r.TTL/2 {
+		return &InvalidError{Field: "least validity", Value: r.MinValid, Want: "0 to half of the TTL"}
 	}
 	return nil
 }

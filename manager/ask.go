@@ -84,7 +84,7 @@ func (k *keeper) ask(r *request) {
 func (k *keeper) storeRequest(r *request) backends.Request {
 	return backends.Request{
 		Resource: k.resource(), Weight: r.weight, Tokens: k.block(r.weight),
-		TTL: k.m.cfg.ttl, Owner: k.m.owner, Notify: k.notify,
+		TTL: k.m.cfg.ttl, MinValid: time.Duration(k.spare()), Owner: k.m.owner, Notify: k.notify,
 		Quiet: r.weight != k.cap || k.m.cfg.handoffs == 0, // there is nothing to be shortened for others
 	}
 }
@@ -153,11 +153,16 @@ func (k *keeper) give(b backends.Grant, last uint64) {
 	now := k.m.now()
 	g := k.newGrant(b, now)
 	if k.expires() && now >= g.valid-k.spare() {
-		k.yield(g, nil)
-		if head := k.queue.head; k.suits(head, b.Weight, last) {
+		head := k.queue.head
+		switch {
+		case !k.suits(head, b.Weight, last):
+		case head.late: // and it was once before: this store, or this machine, is too slow for the TTL
 			k.queue.remove(head)
 			k.refuse(head, &causeError{ErrUnavailable, errTooLate}, &k.counters.Failed)
+		default:
+			head.late = true // serve asks for it again
 		}
+		k.yield(g, nil)
 		return
 	}
 	for r := k.queue.head; k.suits(r, b.Weight, last); r = k.queue.head {

@@ -46,6 +46,7 @@ type fake struct {
 	id     uint64
 	before func(ctx context.Context, op string) error
 	after  func(ctx context.Context, op string) error
+	brief  time.Duration // how long a grant lasts at first that had to be waited for and may be short; 0: its TTL
 
 	mu    sync.Mutex
 	calls map[string]int
@@ -141,9 +142,12 @@ func (s *fakeStore) name(n string) *fakeName {
 	return x
 }
 
+// drop takes a grant out, if it has not expired before.
 func (x *fakeName) drop(h *fakeGrant) {
-	x.holders = slices.DeleteFunc(x.holders, func(o *fakeGrant) bool { return o == h })
-	x.used -= h.Weight
+	if i := slices.Index(x.holders, h); i >= 0 {
+		x.holders = slices.Delete(x.holders, i, i+1)
+		x.used -= h.Weight
+	}
 }
 
 func (s *fakeStore) grant(x *fakeName, r backends.Request, f *fake, id backends.GrantID) *fakeGrant {
@@ -189,7 +193,12 @@ func (f *fake) Acquire(ctx context.Context, r backends.Request) (g backends.Gran
 		got, err := f.await(ctx, x, w)
 		if err == nil {
 			g = got.Grant
+			s.mu.Lock()
+			if f.brief > 0 && r.MinValid > 0 {
+				got.expires = time.Now().Add(f.brief)
+			}
 			g.ValidUntil = backends.ValidUntil(got.expires.Add(-r.TTL), r.TTL)
+			s.mu.Unlock()
 		}
 		return err
 	})

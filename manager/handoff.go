@@ -65,7 +65,10 @@ func (k *keeper) prolong(g *grant, until time.Time) {
 	g.valid, g.ValidUntil = valid, until
 	ttl := k.m.cfg.ttl
 	lived := backends.ValidUntil(time.Time{}, ttl).Sub(time.Time{}) // what valid is ahead of the sending
-	g.renewAt = valid - instant(lived-ttl/renewPart) + rand.Int64N(int64(ttl/jitterPart))
+	due := valid - instant(lived-ttl/renewPart) + rand.Int64N(int64(ttl/jitterPart))
+	// One that is valid for less than the TTL is renewed while it can still be handed on; one that goes back before that costs no renewal.
+	now := k.m.now()
+	g.renewAt = max(due, now+(valid-k.spare()-now)/renewPart)
 }
 
 // block is how many tokens to ask for: enough for those who wait now, and, where hand-offs went on and on, for twice as many as

@@ -52,6 +52,7 @@ type request struct {
 	place      place
 	waited     bool // it had to queue
 	owes       bool // straying: its grant is still to be given back
+	late       bool // it was granted once, too late to be of use
 	next, prev *request
 	grant      *grant
 	since      instant   // it came; later: it was granted

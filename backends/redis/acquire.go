@@ -19,7 +19,7 @@ import (
 // place meanwhile it queues again, and Notify says so (Requeued).
 //
 // When ctx ends, whatever the request got or may still get is given back; Acquire waits up to 50 ms for the server to
-// confirm that. Without the confirmation the server frees it when its claim, its time to live or its heartbeat ends.
+// confirm that. Without the confirmation the server frees it when its time to live or its heartbeat ends.
 func (b *Backend) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
 	return b.request(ctx, r, "wait")
 }
@@ -106,21 +106,24 @@ type request struct {
 	desk *desk
 	id   backends.GrantID
 	call call
+	slip slip
 	work chan struct{} // capacity 1: the desk asks its caller to send the command; see desk.handOut
 	done chan outcome  // capacity 1: the desk never waits for a caller; nil for a post
 	gone chan struct{} // closed when nothing is left of a request that was given up; nil for a post
 	post *post         // nil: a caller waits
 
 	// The rest belongs to the desk.
-	place  *place
-	spot   *list.Element // in place.waiting, once it was queued
-	asking bool          // its command is on its way
-	again  bool          // it was offered its grant meanwhile: ask again
-	over   bool          // its outcome is decided, or its caller has gone
-	trial  bool          // never waits
-	given  bool          // up
-	cause  error         // why it still waits, if the server could not be asked
-	back   *giveBack     // what gives it back, after it was given up
+	place    *place
+	spot     *list.Element // in place.waiting, once it was queued
+	asking   bool          // its command is on its way
+	notice   *notice       // that has come meanwhile
+	sample   sample        // of the server's clock, the latest
+	queuedAt int64         // on that clock: when it was put into the queue, as far as is known
+	over     bool          // its outcome is decided, or its caller has gone
+	trial    bool          // never waits
+	given    bool          // up
+	cause    error         // why it still waits, if the server could not be asked
+	back     *giveBack     // what gives it back, after it was given up
 }
 
 type outcome struct {
@@ -136,6 +139,7 @@ func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode any) 
 		id:      backends.GrantID{Client: b.id, Seq: b.seq.Add(1)},
 		work:    make(chan struct{}, 1),
 		trial:   mode == "try",
+		slip:    b.newSlip(r),
 	}
 	var mark any = "h"
 	if r.Quiet {
@@ -144,8 +148,8 @@ func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode any) 
 	at := b.address(r.Name)
 	q.call = call{
 		keys: at.keys,
-		args: append(b.header(11), at.text, idText(q.id), mode, int(r.Kind), r.Capacity, r.Weight, r.Tokens,
-			micros(r.TTL+b.opt.grace), b.ownerText(r.Owner), "", mark),
+		args: append(b.header(12), at.text, idText(q.id), mode, int(r.Kind), r.Capacity, r.Weight, r.Tokens,
+			micros(r.TTL+b.opt.grace), b.ownerText(r.Owner), "", mark, q.slip.text(b.opt, r.TTL)),
 	}
 	return q
 }
@@ -189,13 +193,9 @@ func (m begin) on(d *desk) {
 
 // ask sends the request, the first time or again. It has the same effect once or many times.
 func (d *desk) ask(q *request) {
-	if q.asking {
-		q.again = true
-		return
-	}
-	q.asking, q.again = true, false
+	q.asking = true
 	if q.post != nil && q.post.sent {
-		d.askFor(q)
+		d.task(func() message { return d.b.claim(q) })
 		return
 	}
 	d.handOut(q.work)
@@ -227,7 +227,7 @@ func (a answer) on(d *desk) {
 	case code == codeGranted:
 		d.granted(q, a)
 	case code == codeQueued:
-		d.queued(q, a.row)
+		d.queued(q, a)
 	case code == codeBusy:
 		d.finish(q, outcome{err: backends.ErrBusy})
 	case code == codeMismatch:
@@ -242,15 +242,18 @@ func (a answer) on(d *desk) {
 
 func (d *desk) granted(q *request, a answer) {
 	valid := backends.ValidUntil(a.sent, q.TTL)
-	if !time.Now().Before(valid) {
-		d.giveBack(d.b.giveBackOf(q, "cancel"))
-		d.finish(q, outcome{err: errTooLate})
+	if time.Until(valid) <= q.MinValid { // it came so late that it is of no use; but then the next answer may be sooner
+		d.ask(q)
 		return
 	}
-	g := backends.Grant{
-		ID: q.id, Resource: q.Resource, Weight: q.Weight, Token: a.row.uint(1), Tokens: int(a.row.int(2)),
-		ValidUntil: valid, Contended: a.row.int(3) != 0,
-	}
+	d.grant(q, backends.Grant{
+		Token: a.row.uint(1), Tokens: int(a.row.int(2)), ValidUntil: valid, Contended: a.row.int(3) != 0,
+	})
+}
+
+// grant answers the caller with a grant.
+func (d *desk) grant(q *request, g backends.Grant) {
+	g.ID, g.Resource, g.Weight = q.id, q.Resource, q.Weight
 	d.hold(q, g.Token, g.Contended)
 	d.finish(q, outcome{grant: g})
 	if q.place.news { // it may have meant this grant, which was not in the books yet
@@ -261,9 +264,14 @@ func (d *desk) granted(q *request, a answer) {
 }
 
 // queued notes that the request stands in the queue. From now on the heartbeat speaks for it, and the inbox hears
-// when it is offered its grant.
-func (d *desk) queued(q *request, r row) {
+// when it is granted.
+func (d *desk) queued(q *request, a answer) {
 	q.cause = nil
+	r := a.row
+	q.sample = sample{a.sent, r.int(3)}
+	if r.int(1) == 1 {
+		q.queuedAt = q.sample.server
+	}
 	switch fresh := r.int(1) == 1; {
 	case q.spot == nil:
 		q.place.asked--
@@ -277,8 +285,9 @@ func (d *desk) queued(q *request, r row) {
 	d.listen()
 	d.keepPulse()
 	d.expect(q.place, r.int(2))
-	if q.again {
-		d.ask(q)
+	if n := q.notice; n != nil {
+		q.notice = nil
+		d.told(q, *n)
 	}
 }
 

@@ -80,22 +80,24 @@ func TestJunkInTheQueueIsSkipped(t *testing.T) {
 	b.release(c, w.granted())
 }
 
-// The queue offers what became free to its head, reserved for a while. An offer to a process that has died goes on to
+// What becomes free is granted to the head of the queue, for a short while. A grant to a process that has died goes on to
 // the next, long before the time to live of what it asked for.
-func TestOfferToADeadClientGoesOn(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	opts := []redis.Option{redis.WithPrefix(b.prefix), redis.WithHeartbeat(100 * time.Millisecond)}
-	holder, next := b.open(opts...), b.open(opts...)
-	dead, err := redis.New(b.client, opts...)
-	if err != nil {
-		t.Fatal(err)
+func TestGrantToADeadClientGoesOn(t *testing.T) {
+	for _, least := range []time.Duration{0, 100 * time.Millisecond} {
+		b := newBed(t, server.Get(t))
+		opts := []redis.Option{redis.WithPrefix(b.prefix), redis.WithHeartbeat(100 * time.Millisecond)}
+		holder, next := b.open(opts...), b.open(opts...)
+		dead, err := redis.New(b.client, opts...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := b.acquire(holder, mutex("n", time.Hour))
+		lost := b.queue(dead, modest("n", time.Hour, least))
+		b.listening(dead)
+		w := b.queue(next, mutex("n", time.Hour))
+		dead.Crash()
+		b.release(holder, g)
+		b.release(next, w.granted())
+		lost.cancel()
 	}
-	g := b.acquire(holder, mutex("n", time.Hour))
-	lost := b.queue(dead, mutex("n", time.Hour))
-	b.listening(dead)
-	w := b.queue(next, mutex("n", time.Hour))
-	dead.Crash()
-	b.release(holder, g)
-	b.release(next, w.granted())
-	lost.cancel()
 }

@@ -83,10 +83,13 @@ func (d *desk) beat() {
 		looks = append(looks, p.look())
 	}
 	clear(d.due)
-	// The first beat after a subscription finds what was offered before it: no message of that can come.
+	// The first beat after a subscription finds what was granted before it: no message of that can come.
 	heard := d.inbox.subscribed && !d.inbox.fresh
 	d.inbox.fresh = false
-	d.task(func() message { return beaten{looks, d.b.beat(looks), heard} })
+	d.task(func() message {
+		sent := time.Now()
+		return beaten{looks, d.b.beat(looks), sent, heard}
+	})
 }
 
 func (p *place) look() look {
@@ -150,6 +153,7 @@ func spread(answers []result, n, size int) []result {
 type beaten struct {
 	looks   []look
 	results []result
+	sent    time.Time
 	heard   bool // messages should have come of what it finds
 }
 
@@ -169,7 +173,7 @@ func (m beaten) on(d *desk) {
 			d.missed(l.place, err)
 			continue
 		}
-		d.looked(l, r, m.heard)
+		d.looked(l, r, sample{m.sent, r.int(2)}, m.heard)
 	}
 	d.beat()
 }
@@ -186,15 +190,15 @@ func (d *desk) missed(p *place, err error) {
 }
 
 // looked takes in how the requests and grants of a place stand.
-func (d *desk) looked(l look, r row, heard bool) {
+func (d *desk) looked(l look, r row, clock sample, heard bool) {
 	broken := l.place.broken
 	l.place.broken = false
 	others := r.int(1) != 0
 	for j, seq := range l.ids {
-		code := r.int(2 + j)
+		code := r.int(3 + j)
 		if q := d.waiting[seq]; q != nil && q.spot != nil && !q.asking {
-			q.cause = nil
-			if heard && code == codeGivenUp { // offered, and the message has not come, or not yet
+			q.cause, q.sample = nil, clock
+			if heard && code == codeGranted { // and the message has not come, or not yet
 				d.suspect(seq)
 			}
 			if code != codeQueued {
@@ -202,8 +206,8 @@ func (d *desk) looked(l look, r row, heard bool) {
 			}
 			continue
 		}
-		// One that waited when the beat was sent may have claimed its offer since, and its answer have overtaken this
-		// one: then the code is of a time before the grant, and says nothing of it.
+		// One that waited when the beat was sent may have been granted since, and the message have overtaken this
+		// answer: then the code is of a time before the grant, and says nothing of it.
 		if h := d.held[seq]; h != nil && j >= l.queued {
 			switch {
 			case code == codeGranted:

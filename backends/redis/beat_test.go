@@ -48,9 +48,9 @@ func TestExpiryIsNoticedWithoutAHeartbeat(t *testing.T) {
 	b.release(c, h)
 }
 
-// The answer to a heartbeat travels on another connection than claims do. What it says of a request that waited is out of
+// The answer to a heartbeat travels on another connection than messages and other answers do. What it says of a request that waited is out of
 // date when the request has been granted meanwhile, and must not end the grant.
-func TestHeartbeatOvertakenByAClaimEndsNothing(t *testing.T) {
+func TestHeartbeatOvertakenByAGrantEndsNothing(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	holder, c := b.open(), b.open(redis.WithHeartbeat(20*time.Second))
 	g := b.acquire(holder, mutex("n", time.Minute))

@@ -84,12 +84,19 @@ func TestWaitReplicas(t *testing.T) {
 		return err == nil && n == 1
 	})
 	patient := b.open(redis.WithWaitReplicas(1, 5*time.Second))
-	g := b.acquire(patient, mutex("n", time.Minute))
+	g, other := b.acquire(patient, mutex("n", time.Minute)), b.acquire(plain, mutex("m", time.Minute))
 	if rc.Exists(b.ctx, b.hash("n")).Val() != 1 {
 		t.Error("the replica does not have the grant")
 	}
 	if r := b.renew(patient, g, time.Minute); r.Err != nil {
 		t.Errorf("Renew: %v", r.Err)
+	}
+	// A message says nothing of replicas: who waits has its grant confirmed by a command of its own.
+	w := b.queue(patient, modest("m", time.Minute, time.Second))
+	b.until("the waiter listens", patient.Listens)
+	b.release(plain, other)
+	if h := w.granted(); time.Until(h.ValidUntil) < 30*time.Second {
+		t.Errorf("a waiter's grant is valid for %v, as if it had not been asked for", time.Until(h.ValidUntil))
 	}
 	replica.Stop(t)
 	if r := b.renew(c, g, time.Minute); !errors.Is(r.Err, backends.ErrUnavailable) {

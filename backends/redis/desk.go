@@ -37,8 +37,7 @@ type desk struct {
 	returns   []*giveBack
 	returning bool
 
-	inbox   inbox
-	bringer *errand // of the message that is being handled, if it came by the inbox
+	inbox inbox
 
 	io      int
 	closing bool
@@ -236,6 +235,13 @@ func (h *grip) contend(is bool) {
 		h.tell(backends.Event{Grant: h.id, Type: backends.Contended})
 	}
 	h.contended = is
+}
+
+// contend tells all who hold something of the place.
+func (p *place) contend() {
+	for _, h := range p.held {
+		h.contend(true)
+	}
 }
 
 func (h *grip) tell(e backends.Event) {

@@ -15,7 +15,6 @@ import (
 var (
 	errForeign = fmt.Errorf("%w: its key holds data of somebody else", backends.ErrMismatch)
 	errVersion = fmt.Errorf("%w: its key has the format of another version", backends.ErrMismatch)
-	errTooLate = fmt.Errorf("%w: the grant came when its time was over", backends.ErrUnavailable)
 )
 
 // opError says which call failed; it is put into words only if somebody reads it.

@@ -31,7 +31,7 @@ func (crash) on(d *desk) {
 // waited at the look that it still waits: one that was sent before, and comes after, what overtaken does.
 func (b *Backend) Overtake(overtaken func()) {
 	l := b.look()
-	r := []any{"-1", int64(0)}
+	r := []any{"-1", int64(0), "1"}
 	for range l.ids {
 		r = append(r, int64(codeQueued))
 	}
@@ -43,7 +43,7 @@ func (b *Backend) Overtake(overtaken func()) {
 // Missing handles an answer to a heartbeat which says of all that is held that it is not; the release of g is on its way or not.
 func (b *Backend) Missing(g backends.Grant, releasing bool) {
 	l := b.look()
-	r := []any{"-1", int64(0)}
+	r := []any{"-1", int64(0), "1"}
 	for range l.ids {
 		r = append(r, int64(codeBusy))
 	}
@@ -51,6 +51,27 @@ func (b *Backend) Missing(g backends.Grant, releasing bool) {
 	b.desk.actor.Deliver(beaten{looks: []look{l}, results: []result{{val: r}}})
 	b.look() // mail is handled in order: the answer has been
 }
+
+// Listens reports whether the inbox is open, and the look that follows its opening is over.
+func (b *Backend) Listens() bool {
+	is := make(chan bool, 1)
+	b.desk.actor.Deliver(listens{is})
+	return <-is
+}
+
+type listens struct{ is chan bool } // capacity 1
+
+func (m listens) on(d *desk) { m.is <- d.inbox.subscribed && !d.inbox.fresh && !d.asking }
+
+// Hear handles a message as if it had come.
+func (b *Backend) Hear(payload string) {
+	b.desk.actor.Deliver(heard{payload})
+	b.look() // mail is handled in order: the message has been
+}
+
+type heard struct{ payload string }
+
+func (m heard) on(d *desk) { hint{d.inbox.sub, m.payload}.on(d) }
 
 // look returns what a heartbeat would ask about the only place that there is.
 func (b *Backend) look() look {

@@ -50,8 +50,8 @@ var faults = []struct{ property, tests string }{
 	{"A reply that is lost: granted, renewed, released once", "TestLostReplyOfAnAcquireGrantsOnce TestLostReplyOfAClaimGrantsOnce TestRenewalRepeatedByTheClient TestLostReplyOfAReleaseIsNoLoss TestLostReplyOfAPostReleasesAndQueuesOnce"},
 	{"An acquire that arrives after it was given up has no effect", "TestAcquireThatArrivesAfterItsCancellationHasNoEffect TestForbiddenPostReleasesAllTheSame"},
 	{"A late renewal revives nothing", "manager.TestLateRenewalRevivesNothing contract:Expiry/LateRenewalDoesNotRevive"},
-	{"Answers out of order: validity never goes back, an old answer ends no grant", "TestRenewalNeverShortens TestHeartbeatOvertakenByAClaimEndsNothing manager.TestValidityNeverGoesBack"},
-	{"Slow answers: validity counts from before the request", "TestGrantThatComesAfterItsTimeIsGivenBack contract:Expiry/FromBeforeTheRequest manager.TestSlowRenewalsCountFromTheirSending"},
+	{"Answers out of order: validity never goes back, an old answer ends no grant", "TestRenewalNeverShortens TestHeartbeatOvertakenByAGrantEndsNothing manager.TestValidityNeverGoesBack"},
+	{"Slow answers: validity counts from before the request", "TestGrantThatComesAfterItsTimeIsAskedForAgain TestNoticeIsNeverBelievedForTooLong TestProcessThatWasStoppedDoesNotBelieveAnOldMessage contract:Expiry/FromBeforeTheRequest manager.TestSlowRenewalsCountFromTheirSending"},
 	{"A black hole: the caller returns at its deadline", "TestCallerReturnsAtItsDeadlineFromABlackHole TestCloseDoesNotWaitForAServerThatIsGone"},
 	{"The application's pool is exhausted", "TestApplicationsExhaustedPoolDoesNotMatter TestClientIsOnlyRead"},
 	{"A subscription that is dead, cut, or too slow", "TestWaiterIsGrantedAlthoughItsSubscriptionIsDead TestCutSubscriptionIsReplacedAndMissedOffersAreFound TestInboxCutByTheServersBufferLimitIsReplaced"},
@@ -63,7 +63,7 @@ var faults = []struct{ property, tests string }{
 	// Waiters.
 	{"A dead head is skipped, the others keep their order", "TestDeadHeadIsSkippedAndTheOthersKeepTheirOrder contract:Crash/Waiter"},
 	{"All waiters dead: nothing is left of them", "TestWaitersThatAllDiedLeaveNoQueue"},
-	{"An offer to a dead waiter goes on", "TestOfferToADeadClientGoesOn"},
+	{"A grant to a dead waiter goes on", "TestGrantToADeadClientGoesOn"},
 	{"A waiter that gives up while it is offered passes it on", "TestCancelledOfferGoesOnAtOnce contract:Cancel/RacesGrant"},
 	{"A place that was lost is taken again, and told", "TestPlaceLostIsToldAndTakenAgain"},
 	{"Killed processes never overlap", "TestProcessesThatAreKilledNeverOverlap"},
@@ -71,7 +71,7 @@ var faults = []struct{ property, tests string }{
 	// Values, names, people who mean harm.
 	{"Tokens are exact", "TestTokensKeepAllTheirDigits"},
 	{"Times to live out of range are refused", "contract:Input/InvalidTTL TestNewRefusesBadOptions"},
-	{"Forged messages and junk grant nothing", "TestForgedOfferGrantsNothing TestJunkInTheQueueIsSkipped FuzzStateOfJunk"},
+	{"Forged messages and junk grant nothing", "TestForgedMessagesGrantNothing TestMessageHeardTwiceGrantsOnce TestMessageThatComesTooLateMakesTheWaiterAsk TestJunkInTheQueueIsSkipped FuzzStateOfJunk"},
 	{"No password in an error", "TestMissingRightsAreErrPermission TestUnreachableServerIsUnavailable"},
 	{"Any bytes make a name: one slot, own keys, own messages", "TestClusterOfThree/AnyNameLiesInOneSlotAndHasAChannelOfItsOwn FuzzNamesAreInjective FuzzDecodeRefusesWhatEncodeDoesNotMake contract:Input/NamesAreInjective"},
 	{"Another kind or capacity for the same name is refused", "contract:Mismatch"},

@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"errors"
-	"strconv"
 	"strings"
 	"time"
 
@@ -20,8 +19,7 @@ const (
 	receivePause  = 100 * time.Millisecond // after an error of the connection
 )
 
-// inbox is the channel on which a client hears of offers and of waiters. What it says is a hint, and checked with the
-// server's table; what it misses is found by the heartbeat. It is open while something waits, or has been held
+// inbox is the channel on which a client hears of grants and of waiters. What it misses is found by the heartbeat. It is open while something waits, or has been held
 // for a while, so that a client that nobody competes with costs no subscription.
 type inbox struct {
 	sub        *redis.PubSub // nil: closed
@@ -29,7 +27,7 @@ type inbox struct {
 	fresh      bool // no beat has begun since it was subscribed
 	warming    *actor.Timer
 	cooling    *actor.Timer
-	awaited    map[uint64]*actor.Timer // offers that the heartbeat found before their message came
+	awaited    map[uint64]*actor.Timer // grants that the heartbeat found before their message came
 }
 
 func hexID(id uint64) string { return idText(backends.GrantID{Client: id})[:16] }
@@ -66,7 +64,7 @@ func (cooled) on(d *desk) {
 	}
 }
 
-// listen opens the inbox. Requests that were queued before the subscription stands are looked at when it does, so no offer is
+// listen opens the inbox. Requests that were queued before the subscription stands are looked at when it does, so no grant is
 // missed in between.
 func (d *desk) listen() {
 	if d.inbox.sub != nil || d.closing {
@@ -85,7 +83,7 @@ func (d *desk) listen() {
 }
 
 // receiveFrom hands messages to the desk until the subscription is closed. It is the only reader, so it handles a message on its
-// own goroutine when the desk is at rest: the way from a release to the next claim is short. After an error the
+// own goroutine when the desk is at rest: the way from a release to the next holder is short. After an error the
 // next Receive connects and subscribes again.
 func (d *desk) receiveFrom(sub *redis.PubSub) {
 	for {
@@ -100,9 +98,7 @@ func (d *desk) receiveFrom(sub *redis.PubSub) {
 			case *redis.Subscription:
 				d.actor.Deliver(subscribed{sub})
 			case *redis.Message:
-				h := &hint{sub: sub, payload: m.Payload}
-				d.actor.Deliver(h)
-				h.errand.run()
+				d.actor.Deliver(hint{sub, m.Payload})
 			}
 		}
 	}
@@ -158,56 +154,34 @@ func (m overdue) on(d *desk) {
 	d.listen()
 }
 
-// hint is a message: a letter, numbers, and a name.
+// hint is a message: a word, numbers, and a name. "g" tells which requests were granted, with "1" if others wait; "c" that others wait;
+// "b" that grants were broken.
 type hint struct {
 	sub     *redis.PubSub
 	payload string
-	errand  errand // for the goroutine that brought it
 }
 
-func (m *hint) on(d *desk) {
+func (m hint) on(d *desk) {
 	word, rest, _ := strings.Cut(m.payload, " ")
 	numbers, name, ok := strings.Cut(rest, " ")
 	if !ok || d.closing || d.inbox.sub != m.sub {
 		return
 	}
 	p := d.names[name]
-	d.bringer = &m.errand
-	defer func() { d.bringer = nil }()
 	switch {
-	case word == "o":
+	case word == "g0" || word == "g1":
 		for s := range strings.SplitSeq(numbers, ",") {
-			if seq, err := strconv.ParseUint(s, 16, 64); err == nil {
-				d.offered(name, seq)
-			}
+			d.noticed(name, s, word == "g1")
+		}
+		if word == "g1" && p != nil {
+			p.contend()
 		}
 	case word == "c" && p != nil:
 		p.news = p.asked > 0 || p.waiting.Len() > 0
-		for _, h := range p.held {
-			h.contend(true)
-		}
+		p.contend()
 	case word == "b" && p != nil:
 		p.broken = true
 		d.due[p] = true
 		d.beat()
-	}
-}
-
-// offered claims what a request was offered, and declines what nobody asked for: a request that was given up, but whose
-// giving up did not reach the server.
-func (d *desk) offered(name string, seq uint64) {
-	if t := d.inbox.awaited[seq]; t != nil {
-		t.Stop()
-		delete(d.inbox.awaited, seq)
-	}
-	if q := d.waiting[seq]; q != nil {
-		if q.Name == name {
-			d.ask(q)
-		}
-		return
-	}
-	if d.held[seq] == nil && backends.CheckName(name) == nil {
-		id := backends.GrantID{Client: d.b.id, Seq: seq}
-		d.giveBack(&giveBack{call: d.b.giveBackCall(name, id, "cancel"), tries: giveBackTries - 1})
 	}
 }

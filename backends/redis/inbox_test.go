@@ -77,21 +77,3 @@ func TestReleaseWakesExactlyTheNext(t *testing.T) {
 	all.Wait()
 	release()
 }
-
-// A message is a hint: a forged one makes nobody a holder.
-func TestForgedOfferGrantsNothing(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	holder, c := b.open(), b.open()
-	g := b.acquire(holder, mutex("n", time.Minute))
-	w := b.queue(c, mutex("n", time.Minute))
-	b.listening(c)
-	for _, m := range []string{"o 1 n", "o 2 n", "o ff,1,zz n", "o 1 ", "o", "", "c  n", "b  n", "x y z", "o 1 other"} {
-		b.client.Publish(b.ctx, c.Channel(), m)
-	}
-	s := b.inspect(c, "n")
-	if len(s.Holders) != 1 || s.Holders[0].ID != g.ID {
-		t.Errorf("holders after forged messages: %+v", s.Holders)
-	}
-	b.release(holder, g)
-	b.release(c, w.granted())
-}

@@ -17,8 +17,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Inspect returns who holds the resource and who waits for it. An offer that has not been claimed yet counts as held;
-// waiters whose process is dead are left out. It changes nothing on the server.
+// Inspect returns who holds the resource and who waits for it; waiters whose process is dead are left out. It changes nothing on the server.
 func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, error) {
 	if err := backends.CheckName(name); err != nil {
 		return backends.State{}, wrap("inspect", "", err)
@@ -128,10 +127,10 @@ func parseHolder(id, s string) (backends.Holder, bool) {
 	return h, true
 }
 
-// parseWaiter reads "WEIGHT TOKENS SINCE OWNER".
+// parseWaiter reads "WEIGHT TOKENS hLIFE SECRET SINCE OWNER".
 func parseWaiter(id, s string) (backends.Waiter, bool) {
-	f := strings.SplitN(s, " ", 4)
-	if len(f) != 4 {
+	f := strings.SplitN(s, " ", 6)
+	if len(f) != 6 {
 		return backends.Waiter{}, false
 	}
 	var w backends.Waiter
@@ -139,7 +138,7 @@ func parseWaiter(id, s string) (backends.Waiter, bool) {
 	if w.ID, err = parseID(id); err != nil {
 		return w, false
 	}
-	w.Weight, w.Since, w.Owner = number[int64](f[0]), time.UnixMicro(number[int64](f[2])), parseOwner(f[3])
+	w.Weight, w.Since, w.Owner = number[int64](f[0]), time.UnixMicro(number[int64](f[4])), parseOwner(f[5])
 	return w, true
 }
 

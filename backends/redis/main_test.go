@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 	goredis.SetLogger(silent{})
 	proctest.Register("holder", holder)
 	proctest.Register("worker", worker)
+	proctest.Register("stopped", stopped)
 	goleak.VerifyTestMain(server.Main(m),
 		// The client library asks after a dead server once a second, and learns in its next look that its pool is closed.
 		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"),

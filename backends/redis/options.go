@@ -30,8 +30,8 @@ func WithGrace(d time.Duration) Option { return Option{func(o *options) { o.grac
 
 // WithHeartbeat sets how often a client that waits tells the server that it is alive, in one command for all that it
 // waits for. It is also how late a grant is noticed whose message was lost. A waiter counts as dead when three
-// heartbeats are missing, and an offer that is not claimed within two goes to the next. Default 950 ms, so that it is noticed within a second;
-// 50 ms to 1 min.
+// heartbeats are missing; what it was granted before that goes to the next when it has not been heard of for two to four, see doc.go.
+// Default 950 ms, so that a lost message is noticed within a second; 50 ms to 1 min.
 func WithHeartbeat(d time.Duration) Option { return Option{func(o *options) { o.heartbeat = d }} }
 
 // WithWaitReplicas makes every grant and renewal wait until n replicas have confirmed it, at most for the timeout:
@@ -71,6 +71,3 @@ func newOptions(opts []Option) (options, error) {
 
 // alive is how long a client counts as alive after its last sign.
 func (o options) alive() time.Duration { return 3 * o.heartbeat }
-
-// claim is how long an offer stands. It is longer than a heartbeat, which finds it if the message was lost.
-func (o options) claim() time.Duration { return 2 * o.heartbeat }

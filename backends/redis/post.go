@@ -3,7 +3,6 @@ package redis
 import (
 	"context"
 	"errors"
-	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -14,11 +13,11 @@ import (
 
 var _ backends.Poster = (*Backend)(nil)
 
-// claimTime bounds one attempt to claim an offer. The inbox may wait for it, and hears nothing meanwhile.
+// claimTime bounds one attempt to ask again.
 const claimTime = time.Second
 
 // afterArg is the place of the grant that is to be released first among the arguments of an acquire.
-const afterArg = 12
+const afterArg = 11
 
 // Post prepares an acquire for which no goroutine waits, and which can release a grant in the same command. See
 // [backends.Poster].
@@ -37,8 +36,7 @@ func (b *Backend) Post(p backends.Post) backends.Posted {
 //	│ posted │ ─────▶ │  sent  │ ─────────▶ │ asking, queued │ as any request: see doc.go
 //	└────────┘        └────────┘            └────────────────┘
 //
-// The desk owns it. Its first command is sent, and waited for, by whoever calls Send; all later ones, the claims, by the goroutine
-// that brings the offer's message, or by tasks.
+// The desk owns it. Its first command is sent, and waited for, by whoever calls Send; later ones, if there are any, by tasks.
 type post struct {
 	backends.Post
 	sent     bool // its first command was handed out
@@ -182,47 +180,9 @@ func (p posted) Cancel() {
 	}
 }
 
-// askFor sends a command that no caller waits for. The goroutine that brought the message does it, if nothing else can come for it
-// meanwhile: only one request waits. That saves a goroutine switch in each hand-off between processes.
-func (d *desk) askFor(q *request) {
-	d.io++
-	if len(d.waiting) == 1 && d.bringer.offer(func() { d.actor.Deliver(performed{d.b.claim(q)}) }) {
-		return
-	}
-	d.actor.Go(func() message {
-		grow(1)
-		return performed{d.b.claim(q)}
-	})
-}
-
-// claim asks the server again, over the lane if that is free.
+// claim asks the server again.
 func (b *Backend) claim(q *request) message {
 	ctx, cancel := context.WithTimeout(context.Background(), claimTime)
 	defer cancel()
-	if l := b.clients.lane; l.take() {
-		return l.do(ctx, claim{q})
-	}
 	return q.ask(ctx, b.clients.calls)
-}
-
-// claim is an exchange for which no caller waits.
-type claim struct{ *request }
-
-func (q claim) exchange(ctx context.Context, c redis.UniversalClient) message { return q.ask(ctx, c) }
-
-// errand is something that the desk leaves to the goroutine that brought it a message. It is done when the message has been
-// delivered, or not taken.
-type errand struct{ slot atomic.Pointer[func()] }
-
-// noErrand stands in the slot when the goroutine has looked.
-var noErrand = new(func())
-
-// offer reports whether it will be done.
-func (e *errand) offer(f func()) bool { return e != nil && e.slot.CompareAndSwap(nil, &f) }
-
-// run does the errand, if there is one. Of offer and run, the first to come decides, and both know.
-func (e *errand) run() {
-	if f := e.slot.Swap(noErrand); f != nil && f != noErrand {
-		(*f)()
-	}
 }

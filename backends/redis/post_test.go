@@ -45,14 +45,14 @@ func (l *letter) granted() backends.Grant {
 	return l.grant
 }
 
-// In strict order each turn of a process takes two commands, a release that asks again and a claim, and one message.
-func TestHandOffBetweenProcessesIsTwoCommandsAndOneMessage(t *testing.T) {
+// In strict order each turn of a process takes one command, a release that asks again, and one message.
+func TestHandOffBetweenProcessesIsOneCommandAndOneMessage(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	slow := redis.WithHeartbeat(time.Minute)
 	holder := b.open(slow)
 	const processes, each = 3, 20
 	g := b.acquire(holder, mutex("n", time.Minute))
-	b.listening(holder)
+	b.until("the holder listens", holder.Listens)
 	var all sync.WaitGroup
 	for range processes {
 		c := b.open(slow)
@@ -72,7 +72,7 @@ func TestHandOffBetweenProcessesIsTwoCommandsAndOneMessage(t *testing.T) {
 			})
 		}
 		b.until("all wait", func() bool { return m.Stats().Waiting == each })
-		b.listening(c)
+		b.until("the client listens", c.Listens)
 	}
 	b.until("every process waits", func() bool { return len(b.inspect(holder, "n").Waiters) == processes })
 	b.server.ResetCalls(t)
@@ -80,9 +80,9 @@ func TestHandOffBetweenProcessesIsTwoCommandsAndOneMessage(t *testing.T) {
 	all.Wait()
 	calls := b.server.Calls(t)
 	const grants = processes * each
-	// The first release, a release and a claim for each. The server may not know a script yet.
-	if n := calls["evalsha"] + calls["eval"]; n > 2*grants+3 {
-		t.Errorf("%d hand-offs took %d commands, want 2 each: %v", grants, n, calls)
+	// The first release, and one for each. The server may not know a script yet.
+	if n := calls["evalsha"] + calls["eval"]; n > grants+3 {
+		t.Errorf("%d hand-offs took %d commands, want 1 each: %v", grants, n, calls)
 	}
 	if n := calls["publish"]; n > grants {
 		t.Errorf("%d hand-offs took %d messages, want 1 each", grants, n)

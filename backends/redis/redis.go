@@ -22,7 +22,7 @@ type Backend struct {
 	opt     options
 	clients clients
 	desk    *desk
-	head    [3]any        // the arguments that every script takes first
+	head    [2]any        // the arguments that every script takes first
 	inboxes string        // what the channels of all clients begin with; a client's own number follows
 	channel string        // of this client
 	seq     atomic.Uint64 // of the last request
@@ -55,7 +55,7 @@ func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
 	b := &Backend{id: rand.Uint64(), opt: o, clients: connect(client, o)}
 	b.inboxes = o.prefix + "inbox:"
 	b.channel = b.inboxes + hexID(b.id)
-	b.head = [3]any{b.inboxes, micros(o.alive()), micros(o.claim())}
+	b.head = [2]any{b.inboxes, micros(o.alive())}
 	b.desk = newDesk(b)
 	return b, nil
 }

@@ -81,7 +81,7 @@ func (w *twin) do(t *testing.T, k dieCall, name string) string {
 	t.Helper()
 	h := w.prefix + "{" + name + "}"
 	keys := []string{h, h + ":q", h + ":d"}
-	head := []any{w.prefix + "inbox:", k.alive, k.claim}
+	head := []any{w.prefix + "inbox:", k.alive}
 	eval := func(script string, args ...any) row {
 		v, err := w.client.EvalSha(w.ctx, w.sha[script], keys, append(slices.Clone(head), args...)...).Result()
 		if script == "acquire" {
@@ -120,7 +120,7 @@ func (w *twin) do(t *testing.T, k dieCall, name string) string {
 			}
 		}
 	}
-	counts := fmt.Sprint(head[3:]...)
+	counts := fmt.Sprint(head[2:]...)
 	parts := strings.Split(counts, "c:")
 	sort.Strings(parts)
 	fmt.Fprintln(&text, parts)
@@ -168,8 +168,26 @@ func (w *twin) messages(t *testing.T) []string {
 			slices.Sort(all)
 			return all
 		}
-		all = append(all, to+" "+m.Payload)
+		all = append(all, to+" "+messageText(t, m.Payload))
 	}
+}
+
+// messageText leaves tokens and times out of a message.
+func messageText(t *testing.T, payload string) string {
+	word, rest, _ := strings.Cut(payload, " ")
+	numbers, name, _ := strings.Cut(rest, " ")
+	if word != "g0" && word != "g1" {
+		return payload
+	}
+	var text strings.Builder
+	for s := range strings.SplitSeq(numbers, ",") {
+		seq, n, ok := parseNotice(s, false)
+		if !ok || n.token < uint64(n.made) || n.made == 0 {
+			t.Errorf("message %q", payload)
+		}
+		fmt.Fprint(&text, seq, "/", n.secret, " ")
+	}
+	return word + " " + text.String() + name
 }
 
 const hour = time.Hour
@@ -185,17 +203,14 @@ type dice struct {
 }
 
 type dieCall struct {
-	script       string
-	alive, claim string
-	args         []any
+	script string
+	alive  string
+	args   []any
 }
 
 func (d *dice) next() dieCall {
-	k := dieCall{alive: micros(hour), claim: micros(hour)}
+	k := dieCall{alive: micros(hour)}
 	if d.IntN(12) == 0 { // at the next call it is over
-		k.claim = "1"
-	}
-	if d.IntN(12) == 0 {
 		k.alive = "1"
 	}
 	life := micros(hour)
@@ -207,7 +222,7 @@ func (d *dice) next() dieCall {
 		k.script, k.args = "acquire", d.acquire(life, "")
 	case n < 9:
 		k.script, k.args = "acquire", d.acquire(life, d.one())
-	case n < 13: // asked again: a claim, or a copy
+	case n < 13: // asked again
 		k.script, k.args = "acquire", slices.Clone(d.asked[d.one()])
 	case n < 16:
 		k.script, k.args = "giveback", []any{d.name, d.one(), "release", "60000000"}
@@ -247,8 +262,13 @@ func (d *dice) acquire(life, after string) []any {
 	if d.IntN(3) == 0 {
 		weight = 1 + d.IntN(d.capacity)
 	}
+	brief := micros(hour)
+	if d.IntN(8) == 0 {
+		brief = "1"
+	}
+	slip := fmt.Sprintf("%s %x", brief, d.Uint64())
 	owner, tokens := `{"h":"aA==","p":1,"l":""}`, 1+d.IntN(3)
-	args := []any{d.name, id, mode, fmt.Sprint(d.kind), fmt.Sprint(d.capacity), fmt.Sprint(weight), fmt.Sprint(tokens), life, owner, after, mark}
+	args := []any{d.name, id, mode, fmt.Sprint(d.kind), fmt.Sprint(d.capacity), fmt.Sprint(weight), fmt.Sprint(tokens), life, owner, after, mark, slip}
 	d.asked[id] = args
 	if d.IntN(2) == 0 { // as the client does once it has had an answer
 		again := slices.Clone(args)

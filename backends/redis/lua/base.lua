@@ -2,20 +2,27 @@
 -- common.lua.
 --
 -- keys     none of its own
--- args     ARGV[1] channel prefix of the inboxes, ARGV[2] how long a client counts as alive after it was seen,
---          ARGV[3] how long an offer stands
+-- args     ARGV[1] channel prefix of the inboxes, ARGV[2] how long a client counts as alive after it was seen
 -- result   none
 -- clock    TIME of the server, in microseconds since 1970; every time and span is in microseconds
 
-local FORMAT = '2'
+local FORMAT = '3'
 local LINGER = 600 * 1000000       -- how long the last token of an unused name is remembered
 local LARGEST = 4503599627370496   -- 2^52: a token beyond it was not written by us
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
-local inbox, alive, claim = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local inbox, alive = ARGV[1], tonumber(ARGV[2])
 
 local function text(n) return string.format('%.0f', n) end
 
 local function clientOf(id) return string.sub(id, 1, 16) end
+
+-- WAITER takes a waiter apart: weight, tokens, mark, life, secret, owner.
+local WAITER = '^(%d+) (%d+) (%a)(%d+) (%x+) %d+ (.*)$'
+
+-- news is what a client is told of its new grant.
+local function news(id, first, secret)
+  return string.sub(id, 18) .. ':' .. first .. ':' .. text(now) .. ':' .. secret
+end
 

@@ -2,12 +2,12 @@
 -- A name that cannot be handled does not keep the others from it.
 --
 -- keys     H, Q, D of each name
--- args     4 client; from 5, for each name: name, 1 if the client has waiters there, how many ids, their numbers
--- result   for each name {time to the next deadline or -1, contended, then for each id: BUSY unknown, GRANTED held,
---          QUEUED, or GIVEN_UP for an offer to be claimed}, or {FOREIGN}, {VERSION}, or the text of an error
+-- args     3 client; from 4, for each name: name, 1 if the client has waiters there, how many ids, their numbers
+-- result   for each name {time to the next deadline or -1, contended, now, then for each id: BUSY unknown, GRANTED, or
+--          QUEUED}, or {FOREIGN}, {VERSION}, or the text of an error
 -- clock    TIME
 
-local me, at = ARGV[4], 5
+local me, at = ARGV[3], 4
 
 local function beat(i, name, waits, from, n)
   local bad = open(i * 3 - 2, '')
@@ -19,17 +19,12 @@ local function beat(i, name, waits, from, n)
     S.e = math.max(S.e, now + alive)
   end
   pump()
-  local r = { '', contended(me) }
+  local r = { '', contended(me), text(now) }
   for j = from, from + n - 1 do
     local id = me .. '-' .. ARGV[j]
     local f = redis.call('HMGET', H, 'g:' .. id, 'w:' .. id)
-    local g = written['g:' .. id] or f[1]
-    if S.m and S.m.id == id then g = S.m.g end
-    if g then
-      r[#r + 1] = string.sub(g, 1, 1) == 'o' and GIVEN_UP or GRANTED
-    else
-      r[#r + 1] = f[2] and QUEUED or BUSY
-    end
+    local held = written['g:' .. id] or f[1] or S.m and S.m.id == id
+    r[#r + 1] = held and GRANTED or f[2] and QUEUED or BUSY
   end
   save(name)
   r[1] = text(due())

@@ -1,11 +1,11 @@
 -- Ends every grant of a name, whoever holds it, and lets the queue move up.
 --
 -- keys     H, Q, D of the name
--- args     4 name
+-- args     3 name
 -- result   {how many grants were ended}, {FOREIGN}, {VERSION}
 -- clock    TIME
 
-local name = ARGV[4]
+local name = ARGV[3]
 local bad = open(1, '')
 if bad then return { bad } end
 prune('')

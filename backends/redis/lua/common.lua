@@ -6,22 +6,21 @@
 --             i how grants are kept: "0" in g: fields and D, otherwise in m, which is empty or <id> <deadline> <grant>;
 --               then u and e may be out of date, and m says how it is
 --             g:<id>     a grant: mark weight token tokens since owner
---                        mark "h" held, "s" held by one who need not hear that others wait, "o" offered: reserved for
---                        a waiter that has not claimed it yet
---             w:<id>     a waiter: weight tokens since owner
+--                        mark "h" held, "s" held by one who need not hear that others wait
+--             w:<id>     a waiter: weight tokens mark life secret since owner
+--                        life is how long its grant lasts if nobody asks for it or prolongs it, secret a number that its message repeats
 --             c:<client> a client with waiters: how many, until when it counts as alive
 --             x:<id>     an acquire that was given up: it must not take effect if it still comes
 --   Q  zset   the queue: id, by ticket
 --   D  zset   deadlines, unless m will do: "g:<id>" and "x:<id>", by the time when they end
--- args     ARGV[1] channel prefix of the inboxes, ARGV[2] how long a client counts as alive after it was seen,
---          ARGV[3] how long an offer stands
+-- args     ARGV[1] channel prefix of the inboxes, ARGV[2] how long a client counts as alive after it was seen
 -- clock    TIME of the server, in microseconds since 1970; every time and span is in microseconds
 --
 -- An id is <client>-<number>, the client 16 hexadecimal digits. Numbers beyond 10^14 lose digits when Lua turns them
 -- into text by itself: text() keeps all of them up to 2^53.
 
 local MOMENT = 1000000             -- by which keys outlive the last deadline
-local AT_ONCE = 256                -- bounds what one call prunes, offers or tells
+local AT_ONCE = 256                -- bounds what one call prunes, grants or tells
 
 local BUSY, GRANTED, QUEUED, GIVEN_UP, LOST = 0, 1, 2, 3, 4
 local MISMATCH, FOREIGN, VERSION = -1, -2, -3
@@ -147,15 +146,6 @@ local function unqueue(id)
   c.n, c.dirty = c.n - 1, true
 end
 
--- lapse ends a grant that is overdue. A client that let an offer lapse does not count as alive until it is seen again.
-local function lapse(id, g)
-  if string.sub(g, 1, 1) == 'o' then
-    local c = client(clientOf(id))
-    c.till, c.dirty = 0, true
-  end
-  free(id, g)
-end
-
 -- prune ends what is overdue.
 local function prune(id)
   if S.fresh then -- the hash was lost; what the others still say means nothing without it
@@ -164,14 +154,14 @@ local function prune(id)
   elseif S.m then
     if S.m.till <= now then
       if S.m.id == id then S.g = false end
-      lapse(S.m.id, S.m.g)
+      free(S.m.id, S.m.g)
     end
   elseif S.i == '0' then
     for _, m in ipairs(redis.call('ZRANGEBYSCORE', D, '-inf', text(now), 'LIMIT', 0, AT_ONCE)) do
       local whose = string.sub(m, 3)
       local g = redis.call('HGET', H, m)
       if g and string.sub(m, 1, 1) == 'g' then
-        lapse(whose, g)
+        free(whose, g)
       else
         redis.call('ZREM', D, m)
         drop(m)
@@ -189,8 +179,8 @@ local function prune(id)
   end
 end
 
--- pump lets the queue move up: its head is offered what it waits for as long as it fits. Waiters of dead clients
--- are skipped.
+-- pump lets the queue move up: its head is granted what it waits for as long as it fits, and its client told. Waiters of
+-- dead clients are skipped.
 local function pump(id)
   local n = 0
   while S.q > 0 and S.u < S.c and n < AT_ONCE do
@@ -198,8 +188,8 @@ local function pump(id)
     local head = redis.call('ZRANGE', Q, 0, 0)[1]
     local w = head and (written['w:' .. head] or redis.call('HGET', H, 'w:' .. head))
     local whose = head and clientOf(head)
-    local weight, tokens, owner
-    if w then weight, tokens, owner = string.match(w, '^(%d+) (%d+) %d+ (.*)$') end
+    local weight, tokens, mark, life, secret, owner
+    if w then weight, tokens, mark, life, secret, owner = string.match(w, WAITER) end
     weight = tonumber(weight)
     if not head then
       S.q = 0
@@ -212,8 +202,8 @@ local function pump(id)
       break
     else
       unqueue(head)
-      local g = grant(head, weight, tonumber(tokens), claim, owner, 'o')
-      if head == id then S.g, S.w = g, false else tell(whose, 'o', string.sub(head, 18)) end
+      local g, first = grant(head, weight, tonumber(tokens), tonumber(life), owner, mark)
+      if head == id then S.g, S.w = g, false else tell(whose, 'g', news(head, text(first), secret)) end
     end
   end
 end
@@ -247,6 +237,7 @@ local function save(name)
   end
   for c, words in pairs(mail) do
     for word, what in pairs(words) do
+      if word == 'g' then word = word .. contended(c) end
       redis.pcall('PUBLISH', inbox .. c, word .. ' ' .. table.concat(what, ',') .. ' ' .. name)
     end
   end
@@ -259,7 +250,7 @@ local function due()
   return d and math.max(0, d - now) or -1
 end
 
--- listens says whether a holder wants to hear that others wait. One that has not claimed its offer is told by the answer.
+-- listens says whether a holder wants to hear that others wait.
 local function listens(id)
   local g = S.i ~= '0' and S.m.g or redis.call('HGET', H, 'g:' .. id)
   return g and string.sub(g, 1, 1) == 'h'

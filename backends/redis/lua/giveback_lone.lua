@@ -2,8 +2,8 @@
 -- rules. Keys, args, result and clock are those of giveback.lua, to which it leaves everything else.
 do
   local f = redis.call('HMGET', KEYS[1], 'v', 'i', 'q', 'm')
-  local id, m = ARGV[5], f[4]
-  if m and f[1] == '2' and f[2] ~= '0' and f[3] == '0' and ARGV[6] == 'release' and string.sub(m, 1, #id + 1) == id .. ' ' then
+  local id, m = ARGV[4], f[4]
+  if m and f[1] == '3' and f[2] ~= '0' and f[3] == '0' and ARGV[5] == 'release' and string.sub(m, 1, #id + 1) == id .. ' ' then
     local clock = redis.call('TIME')
     local till = string.match(m, '^%d+', #id + 2)
     if till and till - clock[2] > clock[1] * 1000000 then

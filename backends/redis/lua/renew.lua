@@ -2,18 +2,18 @@
 -- handled does not keep the others from it.
 --
 -- keys     H, Q, D of each name
--- args     from 4, for each name: id, time to live, tokens (0: none)
+-- args     from 3, for each name: id, time to live, tokens (0: none)
 -- result   for each name {GRANTED, first token or "0", contended}, {BUSY} if the grant has ended, {FOREIGN}, {VERSION}, or
 --          the text of an error
 -- clock    TIME
 
 local function renew(i)
-  local at = 4 + (i - 1) * 3
+  local at = 3 + (i - 1) * 3
   local id, life, tokens = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   local bad = open(i * 3 - 2, id)
   if bad then return { bad } end
   local till = S.m and S.m.till or tonumber(redis.call('ZSCORE', D, 'g:' .. id) or 0)
-  if not S.g or string.sub(S.g, 1, 1) == 'o' or till <= now then return { BUSY } end
+  if not S.g or till <= now then return { BUSY } end
   redis.call('HDEL', H, 'm') -- first: it is allowed when memory is exhausted, and makes the rest allowed
   keep(id, S.g, now + life)
   local first = 0

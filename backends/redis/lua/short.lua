@@ -3,7 +3,7 @@
 -- written anything. Of a grant they write m alone, from which open derives i, u and e.
 --
 -- keys     H, Q, D of the name
--- args     4 name
+-- args     3 name
 -- result   of its own none
 -- clock    TIME
 
@@ -47,16 +47,17 @@ local function heir()
   local whose = clientOf(id)
   local f = redis.call('HMGET', KEYS[1], 'w:' .. id, 'c:' .. whose)
   if not f[1] or not f[2] then return nil end
-  local need, tokens, owner = string.match(f[1], '^(%d+) (%d+) %d+ (.*)$')
+  local need, tokens, mark, life, secret, owner = string.match(f[1], WAITER)
   local n, alive = string.match(f[2], '^(%d+) (%d+)$')
   if need ~= weight or not n or tonumber(alive) <= now then return nil end
   local first, last = mint(tokens)
   if not first then return nil end
-  hold(id, now + claim, 'o', weight, first, tokens, owner)
-  return { id = id, client = whose, n = n - 1, alive = alive, last = last }
+  local till = now + life
+  hold(id, till, mark, weight, first, tokens, owner)
+  return { id = id, client = whose, n = n - 1, alive = alive, till = till, last = last, news = news(id, first, secret) }
 end
 
--- crown offers the name to the heir. What it writes first is allowed when memory is exhausted, and makes the rest allowed.
+-- crown grants the name to the heir. What it writes first is allowed when memory is exhausted, and makes the rest allowed.
 local function crown(h)
   redis.call('ZREM', KEYS[2], h.id)
   if h.n > 0 then
@@ -81,6 +82,6 @@ local function finish(far, queue, client, message)
   redis.call('HSET', KEYS[1], unpack(write))
   if late then redis.call('PEXPIREAT', KEYS[1], text(math.ceil(p / 1000))) end
   if queue and (late or queue == 'new') then redis.call('PEXPIREAT', KEYS[2], text(math.ceil(p / 1000))) end
-  if client then redis.pcall('PUBLISH', inbox .. client, message .. ' ' .. ARGV[4]) end
+  if client then redis.pcall('PUBLISH', inbox .. client, message .. ' ' .. ARGV[3]) end
 end
 
