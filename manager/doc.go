@@ -61,6 +61,9 @@
 //	                                   │            └ nothing is relied on any more; what the store may still keep is given back
 //	                                   └ the holder is told: context, Valid, Err
 //
+// A store may make a grant valid for less at first: as long as the stop margin and the minimum hold at least. Then it is renewed
+// sooner, after a quarter of what goes beyond them, unless it has gone back before.
+//
 // A holder that has lost the resource and does not release is a stray. Until it has released, or the stop margin ([WithStopMargin]) has
 // passed, nobody in this process is granted the resource; afterwards only under a new grant of the store, with a larger token. Other processes cannot know;
 // for them the token is the protection.

@@ -23,6 +23,7 @@ type expiring struct {
 	forget bool // fault: renewals do not prolong
 	revive bool // fault: renews what has expired
 	lax    bool // fault: takes any time to live
+	brief  bool // fault: is valid for less than is needed
 }
 
 func (b *expiring) Capabilities() backends.Capabilities {
@@ -58,6 +59,9 @@ func (b *expiring) watch(g backends.Grant, sent time.Time, ttl time.Duration, er
 	g.ValidUntil = backends.ValidUntil(sent, ttl)
 	if b.late {
 		g.ValidUntil = time.Now().Add(ttl + time.Second)
+	}
+	if b.brief {
+		g.ValidUntil = sent.Add(time.Millisecond)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

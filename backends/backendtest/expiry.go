@@ -33,6 +33,12 @@ var expiry = []Clause{
 		check: validFromBefore,
 	},
 	{
+		Name:  "Expiry/BriefAtFirst",
+		Text:  "a grant from the queue that may be brief at first is valid for no less than its MinValid, and ends like any other",
+		needs: needsExpiry,
+		check: briefAtFirst,
+	},
+	{
 		Name:  "Expiry/Idle",
 		Text:  "a resource whose last grant has expired is out of use, and its tokens go on increasing",
 		needs: needsExpiry,
@@ -112,6 +118,27 @@ func validFromBefore(s *session) {
 	h := w.granted()
 	if h.ValidUntil.Before(before) {
 		s.Errorf("a grant from the queue was valid only until %v before its release", before.Sub(h.ValidUntil))
+	}
+}
+
+func briefAtFirst(s *session) {
+	g := s.acquire(s.b, s.mutex())
+	r := s.short(s.mutex())
+	r.MinValid = s.env.TTL / 4
+	w := s.queue(s.open(), r)
+	next := s.queue(s.open(), s.mutex())
+	before := time.Now()
+	s.release(s.b, g)
+	h := w.granted()
+	if left := h.ValidUntil.Sub(before); left < r.MinValid {
+		s.Errorf("valid until %v after the release before it, and handed out later; want at least %v", left, r.MinValid)
+	}
+	if left := time.Until(h.ValidUntil); left > r.TTL {
+		s.Errorf("valid for another %v; the time to live is %v", left, r.TTL)
+	}
+	next.granted()
+	if now := time.Now(); !now.After(h.ValidUntil) {
+		s.Errorf("granted to the next %v before ValidUntil of the holder", h.ValidUntil.Sub(now))
 	}
 }
 

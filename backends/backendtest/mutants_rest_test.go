@@ -206,6 +206,11 @@ var mutantsOfTheRest = []mutant{
 		expiring: func(b *expiring) { b.late = true },
 	},
 	{
+		name:     "a grant is briefer than is of use",
+		found:    []string{"Expiry/BriefAtFirst"},
+		expiring: func(b *expiring) { b.brief = true },
+	},
+	{
 		name:     "renewals do not prolong",
 		found:    []string{"Expiry/RenewalProlongs"},
 		expiring: func(b *expiring) { b.forget = true },

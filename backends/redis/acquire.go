@@ -195,7 +195,7 @@ func (m begin) on(d *desk) {
 func (d *desk) ask(q *request) {
 	q.asking = true
 	if q.post != nil && q.post.sent {
-		d.task(func() message { return d.b.claim(q) })
+		d.task(func() message { return d.b.askAgain(q) })
 		return
 	}
 	d.handOut(q.work)

@@ -4,15 +4,17 @@
 //
 // A name takes one script call to acquire and one to release. Who has to wait stands in a queue on the server, first come
 // first served over all processes and all kinds of locks, and sleeps until it is told. Only the server's clock counts, and
-// only the server's tables: messages are hints.
+// only the server's tables: a message tells of them, or is a hint to look at them.
 //
 // # What is promised, and when
 //
 // A grant is valid until [backends.ValidUntil], counted on this process's monotonic clock from before the request was
 // sent. The server counts from when it executed the request, and keeps the grant for its time to live and a grace
-// ([WithGrace]). So a holder knows that its time is over before anybody else can be granted, provided that
+// ([WithGrace]). A grant of which a message tells is counted from before a command whose answer said what time it was on
+// the server. So a holder knows that its time is over before anybody else can be granted, provided that
 //
-//   - the server's clock makes no step forward larger than the margin (1 % of the time to live, 2 ms, and the grace);
+//   - the server's clock makes no step forward larger than the margin (1 % of the time to live, 2 ms, and the grace) while a
+//     grant lasts and, for one that was waited for, since the heartbeat before it; a failover to a clock that is ahead is such a step;
 //   - the server does not lose the data: no eviction, no FLUSHALL, no restart without a log, no failover to a replica
 //     that did not have the grant ([WithWaitReplicas] narrows that);
 //   - the holder looks at its validity before each effect.
@@ -32,19 +34,16 @@
 // that may still come (a field, and a deadline) for one. The format has a
 // version, and another one is refused, as is data of somebody else, which stays as it was: [backends.ErrMismatch].
 //
-//	           acquire: free                     renew
+//	           acquire: free                     renew, the same acquire again: for the whole time to live
 //	┌────────┐ ───────────────────────▶ ┌──────┐ ──┐
 //	│ absent │                          │ held │ ◀─┘
 //	└────────┘ ◀─────────────────────── └──────┘
-//	  │     ▲   release, break, expiry     ▲
-//	  │     │                              │ claim: the client's acquire, sent again
-//	  │     │   claim time over            │
-//	  │     └──────────────────────── ┌─────────┐
-//	  │ acquire: not free             │ offered │
-//	  ▼                               └─────────┘
-//	┌────────┐   it fits, and is at the    ▲
+//	  │         release, break, expiry     ▲
+//	  │ acquire: not free                  │ for a short while: it fits, and is at the head;
+//	  ▼                                    │ done, and told, by whichever script made room
+//	┌────────┐                             │
 //	│ queued │ ────────────────────────────┘
-//	└────────┘   head: done by whichever script made room
+//	└────────┘
 //
 // The scripts are in lua/, each with its keys, arguments, result and clock. Every script first ends what is overdue, then
 // lets the queue move up, and publishes last, so that a refused message changes nothing.
@@ -54,14 +53,16 @@
 // One actor, the desk, knows what the client waits for and holds. It does no I/O; commands run in tasks, or on the goroutine of
 // the caller that waits for them, and their results are messages to it.
 //
-//	┌────────┐ granted ┌──────┐ released, lost
-//	│ asking │ ──────▶ │ held │ ──────────────▶ gone
-//	└────────┘         └──────┘
-//	   │ ▲ offered, unknown, or a lost answer: ask again
-//	   ▼ │
-//	┌────────┐ ctx ended, closed
-//	│ queued │ ──────────────────▶ given back: cancel, or forbid if a command is still on its way
+//	┌────────┐ granted                 ┌──────┐ released, lost
+//	│ asking │ ──────────────────────▶ │ held │ ──────────────▶ gone
+//	└────────┘                         └──────┘
+//	   │ ▲ unknown, a lost answer, or     ▲
+//	   ▼ │ a message that does not do     │
+//	┌────────┐ told by a message          │
+//	│ queued │ ───────────────────────────┘
 //	└────────┘
+//	   │ ctx ended, closed
+//	   └──────────────────▶ given back: cancel, or forbid if a command is still on its way
 //
 // # Rights
 //
@@ -76,26 +77,39 @@
 //
 // # Design notes
 //
-// The queue offers; the waiter claims. Whatever makes room (a release, a cancellation, an expiry) moves the head of the
-// queue to the holders, in order, and reserves its permits for two heartbeats; the waiter claims by sending its acquire
-// again. Rejected: waking the head to try for itself. Many readers at the head would each walk the queue
-// to see whether they are next, and one that is slow would keep the permits idle without anybody's knowing.
-// Rejected: believing an offer's message without a claim. A forged message would make a holder, and the time of the
-// grant would be unknown, so that validity could not be counted.
+// Whatever makes room (a release, a cancellation, an expiry) grants it to the head of the queue, in order, for a short while, and
+// tells the waiter: who hears of its grant is the holder, at once. Rejected: waking the head to try for itself. Many readers at the
+// head would each walk the queue to see whether they are next, and one that is slow would keep the permits idle without
+// anybody's knowing.
 //
-// Rejected as well: an offer that holds for as long as the time of the waiter's last command plus a window, since the waiter knows when it sent
-// that. Its last sign of life may be a heartbeat old, so what is left of such a window is a matter of luck, and the waiter would have to claim
-// before it ends anyway: the command is only moved, out of sight of whoever counts, and every grant gets a second deadline to get wrong.
+// Such a grant is brief, for its waiter may have died since its last heartbeat: it lasts for what the request says that it needs to be of
+// use (MinValid) and a heartbeat, in which its holder renews it, or has released it. So who does not hold for long sends no
+// command but its release, and a waiter that died costs the others four heartbeats at most, not its time to live. If it needs more
+// than that, or says nothing, or WithWaitReplicas wants every grant confirmed, the message is only a hint, as is one that comes too late:
+// the waiter sends its acquire again, which brings the same token and the whole time to live; two heartbeats are enough for that.
+// Rejected: longer where somebody listens to the inbox (PUBLISH tells how many do): in a cluster that is true of one node only.
 //
-// So a hand-off between two processes is a release, a message and a claim. A process that releases while others of its own wait
+// When does it end by the client's clock? The message says when the grant was made, by the server's. The answer that put the
+// request into the queue, and each heartbeat's, says what time it was there, and the client knows when it sent that command:
+// before. To that moment it adds what has passed on the server's clock until the grant was made, and the brief time; the margin
+// is taken of the whole span, since clocks drift. A client that is stopped between any two of these steps finds
+// that less is left, or nothing. A clock that was set forward between them would make the span too long: less than the margin
+// does no harm, and what is beyond the brief time from the coming of the message is cut off. Samples are a request's own, so
+// they are of the node that has the name.
+//
+// A message is believed only if it repeats the request's secret, which its client has left with its place in the queue: who can
+// publish but not read the keys makes no holder. One that is older than the place, or comes twice, or after the release, makes none
+// either: the server is asked, or told that nobody wants the grant. Rejected: to act on a message while a command of the same request is
+// on its way. That could arrive after the release, and would ask anew.
+//
+// So a hand-off between two processes is a release and a message. A process that releases while others of its own wait
 // asks for them in the same command ([Backend.Post]): of its two effects the release comes first, so whoever
 // waited is next, and the new request stands behind. What was asked before the release failed to arrive cannot be there without it: a repeated
 // command finds the request, and knows that the grant was released. A holder that cannot use the news that others wait says so with
 // its request (Quiet), and is sent no message of it.
 //
-// A request that is posted keeps no goroutine: its first command is sent by whoever sends it, and its claim by the goroutine that reads the
-// inbox, if nothing else can come there meanwhile. Each goroutine that a grant passes through costs a few microseconds, and
-// more on a busy machine.
+// A request that is posted keeps no goroutine: its command is sent by whoever sends it, and its grant comes on the goroutine that reads the
+// inbox. Each goroutine that a grant passes through costs a few microseconds, and more on a busy machine.
 //
 // A caller sends its own command, if a connection of its own kind is free (lane.go); otherwise a task does. A task costs
 // two goroutine switches each way, as much as the server takes for the script. The client library does not look
@@ -107,7 +121,7 @@
 // the client library do no harm. A request that is given up while its command may be on its way is forbidden for a minute:
 // the command has no effect if it still comes.
 //
-// A waiter whose message was lost finds its offer by its next heartbeat, which comes every 950 ms by default: within a second of the release, for
+// A waiter whose message was lost finds its grant by its next heartbeat, which comes every 950 ms by default: within a second of the release, for
 // about one command a second.
 //
 // A client is alive on a name as long as its heartbeat says so, for all its requests at once: one command per heartbeat and
@@ -119,14 +133,14 @@
 // has passed. With times to live below a heartbeat that costs a command per time to live.
 //
 // The inbox (one subscription per client) is opened when something waits, or has been held for 50 ms, and closed
-// after five seconds without use. It is not pinged: when the heartbeat finds an offer of which no message came within half
+// after five seconds without use. It is not pinged: when the heartbeat finds a grant of which no message came within half
 // a second, the connection is opened anew. Each new subscription looks at everything once.
 //
 // Renewal is the caller's: when, how often, and when to stop. Renewals, heartbeats and what is given back have connections of
 // their own, so that neither the application nor a crowd of callers can keep them from the server.
 //
 // A lone grant lives in one field of the hash, and what usually happens to it has a short path in the scripts (acquire_lone.lua, short.lua): a grant
-// of a free name, queueing behind a holder of all of it, its release to the next, the claim. The general rules (common.lua) would take
+// of a free name, queueing behind a holder of all of it, its release to the next, the same acquire again. The general rules (common.lua) would take
 // several times the server's time. The short paths write that field, the queue and its counts, the last token and the last
 // release, and nothing that can be derived from them. It is twice the code to get wrong, so a test gives random calls to both and
 // compares answers, messages and state.

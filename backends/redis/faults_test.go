@@ -54,9 +54,9 @@ var faults = []struct{ property, tests string }{
 	{"Slow answers: validity counts from before the request", "TestGrantThatComesAfterItsTimeIsAskedForAgain TestNoticeIsNeverBelievedForTooLong TestProcessThatWasStoppedDoesNotBelieveAnOldMessage contract:Expiry/FromBeforeTheRequest manager.TestSlowRenewalsCountFromTheirSending"},
 	{"A black hole: the caller returns at its deadline", "TestCallerReturnsAtItsDeadlineFromABlackHole TestCloseDoesNotWaitForAServerThatIsGone"},
 	{"The application's pool is exhausted", "TestApplicationsExhaustedPoolDoesNotMatter TestClientIsOnlyRead"},
-	{"A subscription that is dead, cut, or too slow", "TestWaiterIsGrantedAlthoughItsSubscriptionIsDead TestCutSubscriptionIsReplacedAndMissedOffersAreFound TestInboxCutByTheServersBufferLimitIsReplaced"},
+	{"A subscription that is dead, cut, or too slow", "TestWaiterIsGrantedAlthoughItsSubscriptionIsDead TestCutSubscriptionIsReplacedAndMissedGrantsAreFound TestInboxCutByTheServersBufferLimitIsReplaced"},
 	{"Expiry sends no message, and is noticed", "TestExpiryIsNoticedWithoutAHeartbeat TestKilledHolderIsReplacedAfterItsTime"},
-	{"No thundering herd", "TestReleaseWakesExactlyTheNext TestWaitingCostsOneCommandPerHeartbeat TestHandOffBetweenProcessesIsTwoCommandsAndOneMessage TestHolderThatNeedNotHearOfWaitersIsNotTold"},
+	{"No thundering herd", "TestReleaseWakesExactlyTheNext TestWaitingCostsOneCommandPerHeartbeat TestHandOffBetweenProcessesIsOneCommandAndOneMessage TestMessageMakesAHolder TestHolderThatNeedNotHearOfWaitersIsNotTold"},
 	{"TLS: no trust, no request, no fallback, no storm", "TestLocksOverTLS TestServerThatCannotBeTrustedIsUnavailable TestServerThatWantsACertificateOfItsClients"},
 	{"Another address behind the same name", "TestAddressBehindANameChanges"},
 
@@ -64,7 +64,7 @@ var faults = []struct{ property, tests string }{
 	{"A dead head is skipped, the others keep their order", "TestDeadHeadIsSkippedAndTheOthersKeepTheirOrder contract:Crash/Waiter"},
 	{"All waiters dead: nothing is left of them", "TestWaitersThatAllDiedLeaveNoQueue"},
 	{"A grant to a dead waiter goes on", "TestGrantToADeadClientGoesOn"},
-	{"A waiter that gives up while it is offered passes it on", "TestCancelledOfferGoesOnAtOnce contract:Cancel/RacesGrant"},
+	{"A waiter that gives up while it is granted passes it on", "TestGrantToACancelledWaiterGoesOnAtOnce contract:Cancel/RacesGrant"},
 	{"A place that was lost is taken again, and told", "TestPlaceLostIsToldAndTakenAgain"},
 	{"Killed processes never overlap", "TestProcessesThatAreKilledNeverOverlap"},
 

@@ -112,7 +112,7 @@ func TestThousandsOfCancelledAcquiresLeaveNoTrace(t *testing.T) {
 	b.release(c, b.acquire(c, mutex("n", time.Minute)))
 }
 
-func TestCancelledOfferGoesOnAtOnce(t *testing.T) {
+func TestGrantToACancelledWaiterGoesOnAtOnce(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	slow := []redis.Option{redis.WithHeartbeat(time.Minute)} // nothing but the cancellation can bring the grant
 	holder, c, next := b.open(slow...), b.open(slow...), b.open(slow...)

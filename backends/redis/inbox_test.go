@@ -28,7 +28,7 @@ func TestWaiterIsGrantedAlthoughItsSubscriptionIsDead(t *testing.T) {
 	b.release(c, w.granted())
 }
 
-func TestCutSubscriptionIsReplacedAndMissedOffersAreFound(t *testing.T) {
+func TestCutSubscriptionIsReplacedAndMissedGrantsAreFound(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	p := b.server.NewProxy(t)
 	// The heart beats so rarely that only the message, or the look after a new subscription, can bring the grant.

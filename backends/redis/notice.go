@@ -11,7 +11,7 @@ import (
 
 // Multiples of the heartbeat that bound what a waiter costs the others that dies just before its turn.
 const (
-	claimBeats = 2 // how long a grant stands that has to be claimed: a heartbeat finds it if the message was lost
+	hintBeats  = 2 // how long a grant stands that has to be asked for: a heartbeat finds it if the message was lost
 	briefBeats = 4 // at most, how long one stands that its message makes valid
 )
 
@@ -36,7 +36,7 @@ func (b *Backend) newSlip(r backends.Request) slip {
 func (s slip) text(o options, ttl time.Duration) string {
 	keep := s.brief
 	if keep == 0 {
-		keep = min(claimBeats*o.heartbeat, ttl)
+		keep = min(hintBeats*o.heartbeat, ttl)
 	}
 	text := make([]byte, 0, 32)
 	text = strconv.AppendInt(text, (keep + o.grace).Microseconds(), 10)

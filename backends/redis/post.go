@@ -13,8 +13,8 @@ import (
 
 var _ backends.Poster = (*Backend)(nil)
 
-// claimTime bounds one attempt to ask again.
-const claimTime = time.Second
+// againTime bounds one attempt to ask again.
+const againTime = time.Second
 
 // afterArg is the place of the grant that is to be released first among the arguments of an acquire.
 const afterArg = 11
@@ -180,9 +180,9 @@ func (p posted) Cancel() {
 	}
 }
 
-// claim asks the server again.
-func (b *Backend) claim(q *request) message {
-	ctx, cancel := context.WithTimeout(context.Background(), claimTime)
+// askAgain asks the server again.
+func (b *Backend) askAgain(q *request) message {
+	ctx, cancel := context.WithTimeout(context.Background(), againTime)
 	defer cancel()
 	return q.ask(ctx, b.clients.calls)
 }

@@ -30,12 +30,11 @@ func (b *Backend) Renew(ctx context.Context, rs []backends.Renewal) []backends.R
 	if len(todo) == 0 {
 		return answers
 	}
-	var sent time.Time
+	sent := time.Now()
 	var results []result
 	// What a call that is given up was asked for must not change under it.
 	rs = slices.Clone(rs)
 	if err := b.call(ctx, func(ctx context.Context) message {
-		sent = time.Now()
 		results = b.renew(ctx, rs, todo)
 		return nil
 	}); err != nil {
