@@ -11,12 +11,12 @@ import (
 // world is a server and a client whose clocks show different times and drift apart; the server's may be set forward.
 type world struct {
 	*rand.Rand
-	base           time.Time
-	server         int64   // what the server's clock shows at the beginning
-	localR, farR   float64 // how fast the clocks run
-	step           time.Duration
-	stepAt         time.Duration // of true time
-	grace, latency time.Duration
+	base         time.Time
+	server       int64   // what the server's clock shows at the beginning
+	localR, farR float64 // how fast the clocks run
+	step         time.Duration
+	stepAt       time.Duration // of true time
+	grace        time.Duration
 }
 
 func newWorld(seed uint64) *world {
