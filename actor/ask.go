@@ -26,7 +26,7 @@ func Ask[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, e
 	if c == nil {
 		return none, ErrStopped
 	}
-	if ctx.Err() != nil {
+	if ctx == nil || ctx.Err() != nil {
 		return none, ctxError(ctx)
 	}
 	if asking, _ := ctx.Value(turnKey{}).(*core); asking == &c.core {

@@ -48,7 +48,7 @@ func (c *cell[M]) queued() (length, capacity int) { return len(c.mail), cap(c.ma
 
 // send puts an envelope into the mailbox, waiting for room until ctx or the actor ends.
 func (c *cell[M]) send(ctx context.Context, env envelope[M]) error {
-	if ctx.Err() != nil { // a context already done loses, also to an empty mailbox
+	if ctx == nil || ctx.Err() != nil { // a context already done loses, also to an empty mailbox
 		return ctxError(ctx)
 	}
 	if c.idle != nil {

@@ -89,8 +89,11 @@
 //	shutdown                TestShutdownWithABlockedHandler
 //	panic, Goexit in a hook logged, goes no further
 //	                        TestAPanicInAHookGoesNoFurther
-//	a handler asks itself   told so at once, if it uses its own context
+//	a handler asks itself   told so at once, if it uses its own context; through others it waits
+//	                        until a context ends
 //	                        TestAHandlerThatAsksItselfIsToldSo
+//	a nil context           an error; nothing was sent, nobody was stopped
+//	                        TestNilContextIsRefused
 //	timers or tasks         the mailbox is served between them
 //	without end             TestWhatGoesAheadOfTheMailboxDoesNotKeepItWaiting
 //	failure and restart     nothing of an earlier life reaches the next: no timer, task, watch, cancelled

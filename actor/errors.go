@@ -51,9 +51,14 @@ func newPanicError(v any) *PanicError {
 	return &PanicError{Value: v, Stack: debug.Stack()}
 }
 
+var errNilContext = errors.New("actor: nil context")
+
 // ctxError says why ctx is done: ctx.Err() stays visible to errors.Is,
-// and a cause that says more is wrapped beside it.
+// and a cause that says more is wrapped beside it. A nil context was never any good.
 func ctxError(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
 	err := ctx.Err()
 	if cause := context.Cause(ctx); cause != nil && cause != err {
 		return fmt.Errorf("%w: %w", err, cause)

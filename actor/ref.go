@@ -45,6 +45,9 @@ func (r Ref[M]) Stop() {
 // itself from its own handler: it would wait for itself. At the end asks still deferred fail with
 // [ErrStopped], and timers are stopped.
 func (r Ref[M]) Drain(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
 	if r.cell == nil {
 		return nil
 	}

@@ -10,7 +10,12 @@ import (
 // It is also the [Scope] for the actor's children.
 type Self[M any] struct{ cell *cell[M] }
 
-func (s *Self[M]) owner() (*System, *core) { return s.cell.system, &s.cell.core }
+func (s *Self[M]) owner() (*System, *core) {
+	if s == nil || s.cell == nil {
+		return nil, nil
+	}
+	return s.cell.system, &s.cell.core
+}
 
 // Ref gives the actor as others see it.
 func (s *Self[M]) Ref() Ref[M] { return Ref[M]{s.cell} }

@@ -6,8 +6,10 @@ import (
 	"time"
 )
 
-// defaultMailbox is the capacity of a mailbox unless WithMailbox says otherwise.
-const defaultMailbox = 16
+const (
+	defaultMailbox = 16 // unless WithMailbox says otherwise
+	largestMailbox = 1 << 24
+)
 
 // A SpawnOption configures an actor.
 type SpawnOption func(spawnConfig) (spawnConfig, error)
@@ -18,11 +20,12 @@ type spawnConfig struct {
 	idle    time.Duration
 }
 
-// WithMailbox sets how many messages the mailbox holds: at least 1, 16 by default.
+// WithMailbox sets how many messages the mailbox holds: at least 1, 16 by default, at most 2²⁴, for all of it is
+// memory from the start.
 func WithMailbox(n int) SpawnOption {
 	return func(c spawnConfig) (spawnConfig, error) {
-		if n < 1 {
-			return c, fmt.Errorf("mailbox of %d messages: must hold at least 1", n)
+		if n < 1 || n > largestMailbox {
+			return c, fmt.Errorf("mailbox of %d messages: must hold 1 to %d", n, largestMailbox)
 		}
 		c.mailbox = n
 		return c, nil
@@ -68,16 +71,23 @@ func WithIdleTimeout(d time.Duration) SpawnOption {
 // An idle actor costs a goroutine and its mailbox; see [OnDemand] for one that costs nothing.
 func Spawn[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], error), opts ...SpawnOption) (Ref[M], error) {
 	if in == nil || name == "" || start == nil {
-		return Ref[M]{}, errors.New("actor: spawn needs a scope, a name and a start function")
+		return Ref[M]{}, errIncomplete
+	}
+	system, parent := in.owner()
+	if system == nil {
+		return Ref[M]{}, errIncomplete
 	}
 	config := spawnConfig{mailbox: defaultMailbox}
 	for _, opt := range opts {
+		if opt == nil {
+			return Ref[M]{}, fmt.Errorf("actor: spawn %s: a nil option", name)
+		}
 		var err error
 		if config, err = opt(config); err != nil { // by value, so that it need not be on the heap
 			return Ref[M]{}, fmt.Errorf("actor: spawn %s: %w", name, err)
 		}
 	}
-	c := newCell(in, name, start, config)
+	c := newCell(system, parent, name, start, config)
 	if err := c.system.join(c.parent, &c.core); err != nil {
 		c.lifetime.end(&ErrStopped)
 		return Ref[M]{}, err
@@ -90,8 +100,11 @@ func Spawn[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], erro
 	return Ref[M]{c}, nil
 }
 
-func newCell[M any](in Scope, name string, start func(*Self[M]) (Behavior[M], error), config spawnConfig) *cell[M] {
-	system, parent := in.owner()
+var errIncomplete = errors.New("actor: spawn needs a scope, a name and a start function")
+
+func newCell[M any](
+	system *System, parent *core, name string, start func(*Self[M]) (Behavior[M], error), config spawnConfig,
+) *cell[M] {
 	if parent != nil {
 		name = parent.name + "/" + name
 	}

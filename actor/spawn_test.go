@@ -3,6 +3,8 @@ package actor
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"math"
 	"runtime"
 	"sync"
 	"testing"
@@ -76,6 +78,11 @@ func TestSpawnRefusesWrongArguments(t *testing.T) {
 		"no name":           func() (Ref[order], error) { return Spawn(s, "", start) },
 		"no start":          func() (Ref[order], error) { return Spawn[order](s, "test", nil) },
 		"empty mailbox":     func() (Ref[order], error) { return Spawn(s, "test", start, WithMailbox(0)) },
+		"huge mailbox":      func() (Ref[order], error) { return Spawn(s, "test", start, WithMailbox(math.MaxInt)) },
+		"nil option":        func() (Ref[order], error) { return Spawn(s, "test", start, nil) },
+		"nil system":        func() (Ref[order], error) { return Spawn((*System)(nil), "test", start) },
+		"nil self":          func() (Ref[order], error) { return Spawn((*Self[order])(nil), "test", start) },
+		"zero self":         func() (Ref[order], error) { return Spawn(&Self[order]{}, "test", start) },
 		"negative mailbox":  func() (Ref[order], error) { return Spawn(s, "test", start, WithMailbox(-1)) },
 		"no idle time":      func() (Ref[order], error) { return Spawn(s, "test", start, WithIdleTimeout(0)) },
 		"negative backoff":  func() (Ref[order], error) { return Spawn(s, "test", start, WithSupervision(Restart(-1, 1))) },
@@ -84,6 +91,34 @@ func TestSpawnRefusesWrongArguments(t *testing.T) {
 		if _, err := spawn(); err == nil {
 			t.Errorf("%s: no error", name)
 		}
+	}
+}
+
+// A nil context is refused with an error; nothing is sent, and nobody is stopped.
+func TestNilContextIsRefused(t *testing.T) {
+	var none context.Context // a literal nil would be refused by the linter, not by us
+	s := NewSystem(nil, WithLogger(slog.New(slog.DiscardHandler)), nil)
+	handled := 0
+	r, err := Spawn(s, "test", func(*Self[Reply[int]]) (Behavior[Reply[int]], error) {
+		return BehaviorFunc[Reply[int]](func(_ context.Context, r Reply[int]) error { handled++; r.Send(handled); return nil }), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	itself := func(r Reply[int]) Reply[int] { return r }
+	_, asked := Ask(none, r, itself)
+	for what, err := range map[string]error{
+		"Tell": r.Tell(none, Reply[int]{}), "Ask": asked, "Drain": r.Drain(none), "Shutdown": s.Shutdown(none),
+	} {
+		if !errors.Is(err, errNilContext) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if n, err := Ask(t.Context(), r, itself); n != 1 || err != nil {
+		t.Errorf("the first message after the refused ones: %d, %v", n, err)
+	}
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Error(err)
 	}
 }
 

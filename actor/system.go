@@ -14,7 +14,7 @@ import (
 // [Self] of a parent actor.
 type Scope interface {
 	// owner gives the system, and the parent or nil.
-	owner() (*System, *core)
+	owner() (*System, *core) // nil, nil: it is nil, or was never one
 }
 
 // A System is a lifetime for actors, not a singleton: make as many as you have lifetimes.
@@ -33,11 +33,13 @@ type System struct {
 	fault  error // the first failure that was escalated to the system
 }
 
-// NewSystem returns a system without actors.
+// NewSystem returns a system without actors. A nil option is none.
 func NewSystem(opts ...Option) *System {
 	s := &System{}
 	for _, opt := range opts {
-		opt(s)
+		if opt != nil {
+			opt(s)
+		}
 	}
 	return s
 }
@@ -99,6 +101,9 @@ func (s *System) Actors() iter.Seq[Info] {
 // context's and names the actors still there; they end when their handlers return, and
 // a further Shutdown waits for that. An actor must not wait for its own system's Shutdown.
 func (s *System) Shutdown(ctx context.Context) error {
+	if ctx == nil {
+		return errNilContext
+	}
 	for _, c := range s.close() {
 		c.drain()
 		select { // whoever wins: done is final, and an actor that lost keeps ending by itself
