@@ -74,6 +74,7 @@ func TestClusterOfThree(t *testing.T) {
 		{"SlotWithoutAPrimaryLeavesTheOthersAlone", slotWithoutAPrimary},
 		{"PrimaryFailsOver", primaryFailsOver},
 	} {
+		c.Agree(t) // what an earlier part has changed
 		t.Run(part.name, func(t *testing.T) { part.run(&group{newBed(t, c.Primaries[0]), c}) })
 	}
 }

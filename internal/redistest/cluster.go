@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -155,6 +156,32 @@ func (c *Cluster) End(t testing.TB, slot int, to *Server) {
 	for _, n := range append([]*Server{to}, c.Primaries...) {
 		n.must(t, "CLUSTER", "SETSLOT", slot, "NODE", to.ID(t))
 	}
+}
+
+// Agree waits until all nodes say the same of who has which slots: what one was told, the others hear by and by, and meanwhile they may
+// send a client around in a circle.
+func (c *Cluster) Agree(t testing.TB) {
+	t.Helper()
+	c.until(t, "the nodes agree who has which slots", func(n *Server) bool {
+		all := n.owners()
+		return all != "" && all == c.Primaries[0].owners()
+	})
+}
+
+// owners lists who has which slots, as this node knows it.
+func (s *Server) owners() string {
+	var owners []string
+	for line := range strings.Lines(s.say("CLUSTER", "NODES")) {
+		const slots = 8 // from this field on
+		f := strings.Fields(line)
+		if len(f) < slots || !strings.Contains(f[2], "master") {
+			continue
+		}
+		moving := func(slot string) bool { return strings.HasPrefix(slot, "[") } // which only the two concerned know
+		owners = append(owners, fmt.Sprint(f[0], slices.DeleteFunc(f[slots:], moving)))
+	}
+	slices.Sort(owners)
+	return strings.Join(owners, " ")
 }
 
 // ID returns the name of a node in its cluster.
