@@ -5,6 +5,9 @@ import "github.com/lockkeeper/lockkeeper/backends"
 // Channel is the channel of the client's inbox.
 func (b *Backend) Channel() string { return b.channel }
 
+// Await makes cancelled acquires wait for their confirmation for as long as a slow machine may take.
+func (b *Backend) Await() { b.patience = giveBackTime }
+
 // Crash ends the client as the death of its process would: nothing is given back, nobody is told.
 func (b *Backend) Crash() {
 	b.desk.actor.Deliver(crash{})

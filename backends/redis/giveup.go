@@ -21,7 +21,7 @@ func (d *desk) recall(q *request) {
 // server's fault that it still waited, with the reason.
 func (b *Backend) giveUp(q *request) error {
 	b.desk.actor.Deliver(giveUp{q})
-	patience := time.NewTimer(cancelPatience)
+	patience := time.NewTimer(b.patience)
 	defer patience.Stop()
 	select { // a tie does not matter: either way the caller has its context's error
 	case <-q.gone:
@@ -61,7 +61,7 @@ func (m giveUp) on(d *desk) {
 	q.back.gone = q.gone
 	if q.post != nil {
 		q.back.then = func() { q.post.conclude(q, outcome{err: q.canceled()}) }
-		q.post.patience = d.actor.After(cancelPatience, outOfPatience{q})
+		q.post.patience = d.actor.After(d.b.patience, outOfPatience{q})
 	}
 	d.giveBack(q.back)
 }

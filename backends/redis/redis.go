@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -18,15 +19,16 @@ import (
 // A grant happens after the release that made room for it, as far as the server orders them; there is no
 // happens-before edge between processes but through the server.
 type Backend struct {
-	id      uint64
-	opt     options
-	clients clients
-	desk    *desk
-	head    [2]any        // the arguments that every script takes first
-	inboxes string        // what the channels of all clients begin with; a client's own number follows
-	channel string        // of this client
-	seq     atomic.Uint64 // of the last request
-	owner   atomic.Pointer[ownerText]
+	id       uint64
+	opt      options
+	clients  clients
+	desk     *desk
+	patience time.Duration // cancelPatience, but for tests
+	head     [2]any        // the arguments that every script takes first
+	inboxes  string        // what the channels of all clients begin with; a client's own number follows
+	channel  string        // of this client
+	seq      atomic.Uint64 // of the last request
+	owner    atomic.Pointer[ownerText]
 
 	addresses addresses
 	closing   atomic.Bool // set once, by the desk; tells tasks why their connections end
@@ -52,7 +54,7 @@ func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	b := &Backend{id: rand.Uint64(), opt: o, clients: connect(client, o)}
+	b := &Backend{id: rand.Uint64(), opt: o, clients: connect(client, o), patience: cancelPatience}
 	b.inboxes = o.prefix + "inbox:"
 	b.channel = b.inboxes + hexID(b.id)
 	b.head = [2]any{b.inboxes, micros(o.alive())}

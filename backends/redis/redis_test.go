@@ -29,6 +29,7 @@ func contractEnv(t testing.TB) backendtest.Env {
 		Open: func(t testing.TB) backends.Backend {
 			p := s.NewProxy(t)
 			b := open(t, s.ClientOf(t, &goredis.Options{Addr: p.Addr}), redis.WithPrefix(prefix))
+			b.Await() // the clauses look at once whether anything is left
 			proxies[b] = p
 			return b
 		},
