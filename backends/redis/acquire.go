@@ -268,7 +268,7 @@ func (d *desk) grant(q *request, g backends.Grant) {
 func (d *desk) queued(q *request, a answer) {
 	q.cause = nil
 	r := a.row
-	q.sample = sample{a.sent, r.int(3)}
+	q.sample = newSample(a.sent, r.int(3))
 	if r.int(1) == 1 {
 		q.queuedAt = q.sample.server
 	}

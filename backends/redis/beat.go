@@ -173,7 +173,7 @@ func (m beaten) on(d *desk) {
 			d.missed(l.place, err)
 			continue
 		}
-		d.looked(l, r, sample{m.sent, r.int(2)}, m.heard)
+		d.looked(l, r, newSample(m.sent, r.int(2)), m.heard)
 	}
 	d.beat()
 }

@@ -14,7 +14,7 @@
 // the server. So a holder knows that its time is over before anybody else can be granted, provided that
 //
 //   - the server's clock makes no step forward larger than the margin (1 % of the time to live, 2 ms, and the grace) while a
-//     grant lasts and, for one that was waited for, since the heartbeat before it; a failover to a clock that is ahead is such a step;
+//     grant lasts and, for one that was waited for, since the heartbeat before it; a failover, or the move of a slot, to a clock that is ahead is such a step;
 //   - the server does not lose the data: no eviction, no FLUSHALL, no restart without a log, no failover to a replica
 //     that did not have the grant ([WithWaitReplicas] narrows that);
 //   - the holder looks at its validity before each effect.
@@ -83,7 +83,7 @@
 // anybody's knowing.
 //
 // Such a grant is brief, for its waiter may have died since its last heartbeat: it lasts for what the request says that it needs to be of
-// use (MinValid) and a heartbeat, in which its holder renews it, or has released it. So who does not hold for long sends no
+// use (MinValid) and a heartbeat, in which its holder renews it, or has released it; the server keeps it for two heartbeats at least. So who does not hold for long sends no
 // command but its release, and a waiter that died costs the others four heartbeats at most, not its time to live. If it needs more
 // than that, or says nothing, or WithWaitReplicas wants every grant confirmed, the message is only a hint, as is one that comes too late:
 // the waiter sends its acquire again, which brings the same token and the whole time to live; two heartbeats are enough for that.
@@ -93,7 +93,7 @@
 // request into the queue, and each heartbeat's, says what time it was there, and the client knows when it sent that command:
 // before. To that moment it adds what has passed on the server's clock until the grant was made, and the brief time; the margin
 // is taken of the whole span, since clocks drift. A client that is stopped between any two of these steps finds
-// that less is left, or nothing. A clock that was set forward between them would make the span too long: less than the margin
+// that less is left, or nothing; so does one whose machine slept, by its wall clock. A clock that was set forward between them would make the span too long: less than the margin
 // does no harm, and what is beyond the brief time from the coming of the message is cut off. Samples are a request's own, so
 // they are of the node that has the name.
 //
@@ -118,7 +118,8 @@
 //
 // Everything can be repeated. A grant is known by its client's random number and a count; asking again for what was
 // granted brings the same token, releasing again what was released is no loss. So lost replies and the retries of
-// the client library do no harm. A request that is given up while its command may be on its way is forbidden for a minute:
+// the client library do no harm, but for one false alarm: a name remembers its last release only, so a release that is repeated after
+// another grant has come and gone is told ErrLost. A request that is given up while its command may be on its way is forbidden for a minute:
 // the command has no effect if it still comes.
 //
 // A waiter whose message was lost finds its grant by its next heartbeat, which comes every 950 ms by default: within a second of the release, for

@@ -155,7 +155,7 @@ func (m overdue) on(d *desk) {
 }
 
 // hint is a message: a word, numbers, and a name. "g" tells which requests were granted, with "1" if others wait; "c" that others wait;
-// "b" that grants were broken.
+// "b" that grants were broken; "m" that there may be room for more than one command could grant.
 type hint struct {
 	sub     *redis.PubSub
 	payload string
@@ -179,6 +179,9 @@ func (m hint) on(d *desk) {
 	case word == "c" && p != nil:
 		p.news = p.asked > 0 || p.waiting.Len() > 0
 		p.contend()
+	case word == "m" && p != nil:
+		d.due[p] = true
+		d.beat()
 	case word == "b" && p != nil:
 		p.broken = true
 		d.due[p] = true

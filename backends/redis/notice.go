@@ -11,7 +11,7 @@ import (
 
 // Multiples of the heartbeat that bound what a waiter costs the others that dies just before its turn.
 const (
-	hintBeats  = 2 // how long a grant stands that has to be asked for: a heartbeat finds it if the message was lost
+	hintBeats  = 2 // how long a grant stands at least that nobody asks for: a heartbeat finds it if the message was lost
 	briefBeats = 4 // at most, how long one stands that its message makes valid
 )
 
@@ -34,10 +34,7 @@ func (b *Backend) newSlip(r backends.Request) slip {
 
 // text is how scripts take the slip: for how long the grant is kept, and the secret.
 func (s slip) text(o options, ttl time.Duration) string {
-	keep := s.brief
-	if keep == 0 {
-		keep = min(hintBeats*o.heartbeat, ttl)
-	}
+	keep := max(s.brief, min(hintBeats*o.heartbeat, ttl))
 	text := make([]byte, 0, 32)
 	text = strconv.AppendInt(text, (keep + o.grace).Microseconds(), 10)
 	text = append(text, ' ')
@@ -48,8 +45,11 @@ func (s slip) text(o options, ttl time.Duration) string {
 // answer that says so is to a command that was sent then.
 type sample struct {
 	sent   time.Time
+	wall   int64 // sent, on the wall clock, in nanoseconds since 1970
 	server int64
 }
+
+func newSample(sent time.Time, server int64) sample { return sample{sent, sent.UnixNano(), server} }
 
 // notice is what a message tells of a request: that it was granted.
 type notice struct {
@@ -87,18 +87,16 @@ func parseNotice(s string, contended bool) (seq uint64, n notice, ok bool) {
 // more, so it ends on ours not before sample.sent + (made + brief − sample.server). Both clocks may drift from the sample on, so the
 // margin is taken of that whole span, and is never less than that of an ordinary grant. A clock of the server's that was set forward
 // after the sample would make the span too long; but the notice came after the grant was made, so it ends not before its brief time from now,
-// less what the notice has taken: the earlier of the two counts.
+// less what the notice has taken. And a monotonic clock stands still while a machine sleeps, which the wall clock tells. The earliest of
+// the three counts.
 func (q *request) believe(n notice, now time.Time) (valid time.Time, ok bool) {
 	if q.slip.brief == 0 || n.token == 0 || n.secret != q.slip.secret || n.made < q.queuedAt || q.sample.server == 0 {
 		return valid, false
 	}
 	span := time.Duration(n.made-q.sample.server)*time.Microsecond + q.slip.brief
-	end := q.sample.sent.Add(span)
-	if latest := now.Add(q.slip.brief); latest.Before(end) {
-		end = latest
-	}
+	left := min(q.sample.sent.Sub(now)+span, time.Duration(q.sample.wall-now.UnixNano())+span, q.slip.brief)
 	whole := max(span, q.TTL)
-	valid = backends.ValidUntil(end.Add(-whole), whole)
+	valid = backends.ValidUntil(now.Add(left-whole), whole)
 	return valid, valid.Sub(now) >= q.MinValid
 }
 

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -65,7 +66,7 @@ func TestNoticeIsNeverBelievedForTooLong(t *testing.T) {
 		}
 		w.step = w.span(ttl/200 + w.grace) // half the margin is for the drift
 		w.stepAt = w.span(heard + ttl)
-		q.sample = sample{w.here(sent), w.there(sampled)}
+		q.sample = newSample(w.here(sent), w.there(sampled))
 		n := notice{token: 1, made: w.there(made), secret: q.slip.secret}
 		valid, ok := q.believe(n, w.here(heard))
 		if !ok {
@@ -91,10 +92,26 @@ func TestNoticeIsNeverBelievedForTooLong(t *testing.T) {
 func TestNoticeAfterAClockWasSetForwardIsBelievedForItsTimeAtMost(t *testing.T) {
 	now := time.Now()
 	q := &request{Request: backends.Request{TTL: 10 * time.Second, MinValid: time.Second}}
-	q.slip, q.sample = slip{brief: 2 * time.Second, secret: 5}, sample{now, 1000}
+	q.slip, q.sample = slip{brief: 2 * time.Second, secret: 5}, newSample(now, 1000)
 	valid, ok := q.believe(notice{token: 1, made: 30 * time.Second.Microseconds(), secret: 5}, now.Add(time.Second))
 	if !ok || valid.After(now.Add(3*time.Second)) {
 		t.Errorf("believed (%v) until %v from the sample", ok, valid.Sub(now))
+	}
+}
+
+// A machine sleeps while a request waits; meanwhile its grant is made, and ends. The monotonic clock has stood still.
+func TestNoticeOfAGrantThatEndedWhileTheMachineSleptIsNotBelieved(t *testing.T) {
+	now := time.Now()
+	q := &request{Request: backends.Request{TTL: 10 * time.Second, MinValid: 500 * time.Millisecond}}
+	q.slip, q.sample = slip{brief: 2 * time.Second, secret: 5}, newSample(now, 1000)
+	q.sample.wall -= time.Minute.Nanoseconds() // as if it had been a minute ago
+	n := notice{token: 1, made: 1000 + (30 * time.Second).Microseconds(), secret: 5}
+	if valid, ok := q.believe(n, now); ok {
+		t.Errorf("believed for another %v, half a minute after it was made", valid.Sub(now))
+	}
+	n.made = 1000 + time.Minute.Microseconds() - (500 * time.Millisecond).Microseconds() // before it woke up
+	if valid, ok := q.believe(n, now); !ok || valid.Sub(now) > 1500*time.Millisecond {
+		t.Errorf("half a second after it was made believed (%v) for another %v", ok, valid.Sub(now))
 	}
 }
 
@@ -115,11 +132,11 @@ func TestWhichNoticesAreBelieved(t *testing.T) {
 		{"as old as the place in the queue", func(q *request, n *notice) { q.queuedAt = n.made }, true},
 		{"made long before the sample", func(_ *request, n *notice) { n.made -= us(time.Second) }, false},
 		{"the server's clock is not known", func(q *request, _ *notice) { q.sample = sample{} }, false},
-		{"the sample is too old", func(q *request, _ *notice) { q.sample.sent = now.Add(-time.Second) }, false},
+		{"the sample is too old", func(q *request, n *notice) { q.sample = newSample(now.Add(-time.Second), n.made) }, false},
 		{"the whole time to live is needed", func(q *request, _ *notice) { q.slip.brief = 0 }, false},
 	} {
 		q := &request{Request: backends.Request{TTL: 10 * time.Second, MinValid: 1200 * time.Millisecond}}
-		q.slip, q.sample = slip{brief: 2 * time.Second, secret: 5}, sample{now, us(time.Hour)}
+		q.slip, q.sample = slip{brief: 2 * time.Second, secret: 5}, newSample(now, us(time.Hour))
 		n := notice{token: 1, made: us(time.Hour), secret: 5}
 		test.change(q, &n)
 		if _, ok := q.believe(n, now); ok != test.want {
@@ -143,6 +160,7 @@ func TestSlipsOfRequestsThatNeedTheirTime(t *testing.T) {
 	}{
 		{b, 10 * time.Second, 2667 * time.Millisecond, 2667*time.Millisecond + beat}, // the manager's defaults
 		{b, 10 * time.Second, 0, 0},
+		{b, 10 * time.Second, time.Millisecond, time.Millisecond + beat},
 		{b, time.Second, 200 * time.Millisecond, time.Second},
 		{b, time.Minute, 3 * beat, 4 * beat},
 		{b, time.Minute, 3*beat + 1, 0},
@@ -151,6 +169,11 @@ func TestSlipsOfRequestsThatNeedTheirTime(t *testing.T) {
 		s := test.b.newSlip(backends.Request{TTL: test.ttl, MinValid: test.minValid})
 		if s.brief != test.want {
 			t.Errorf("TTL %v, at least %v: brief is %v, want %v", test.ttl, test.minValid, s.brief, test.want)
+		}
+		// Two heartbeats bring a grant whose message was lost, however little of it is needed.
+		keep, _, _ := strings.Cut(s.text(o, test.ttl), " ")
+		if kept, least := keep+"µs", max(test.want, min(2*beat, test.ttl))+o.grace; kept != micros(least)+"µs" {
+			t.Errorf("TTL %v, at least %v: kept for %s, want %v", test.ttl, test.minValid, kept, least)
 		}
 	}
 }

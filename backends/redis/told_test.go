@@ -115,6 +115,28 @@ func TestMessageMakesAHolder(t *testing.T) {
 	}
 }
 
+// One command grants to a few hundred at most. Whoever comes next is told, and has the queue move on.
+func TestManyReadersEnterTogether(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	holder, c := b.open(slow), b.open(slow)
+	w := modest("n", time.Hour, 10*time.Second)
+	w.Kind, w.Capacity, w.Weight = backends.ReadWrite, backends.ReadWriteCapacity, backends.ReadWriteCapacity
+	r := w
+	r.Weight = 1
+	g := b.acquire(holder, w)
+	const readers = 600
+	var waits []*waiting
+	for range readers {
+		waits = append(waits, b.start(c, r))
+	}
+	b.until("all are queued", func() bool { return len(b.inspect(holder, "n").Waiters) == readers })
+	b.until("the client listens", c.Listens)
+	b.release(holder, g)
+	for _, w := range waits {
+		w.granted()
+	}
+}
+
 func TestMessageHeardTwiceGrantsOnce(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	holder, c := b.open(slow), b.deaf(slow)

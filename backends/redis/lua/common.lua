@@ -180,7 +180,7 @@ local function prune(id)
 end
 
 -- pump lets the queue move up: its head is granted what it waits for as long as it fits, and its client told. Waiters of
--- dead clients are skipped.
+-- dead clients are skipped. If there are too many for one call, the next in the queue is told to look.
 local function pump(id)
   local n = 0
   while S.q > 0 and S.u < S.c and n < AT_ONCE do
@@ -205,6 +205,10 @@ local function pump(id)
       local g, first = grant(head, weight, tonumber(tokens), tonumber(life), owner, mark)
       if head == id then S.g, S.w = g, false else tell(whose, 'g', news(head, text(first), secret)) end
     end
+  end
+  if n == AT_ONCE and S.q > 0 and S.u < S.c then -- who is next now has the queue move on
+    local head = redis.call('ZRANGE', Q, 0, 0)[1]
+    if head then tell(clientOf(head), 'm') end
   end
 end
 
