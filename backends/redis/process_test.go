@@ -54,6 +54,7 @@ func worker(c *proctest.Child) error {
 		}
 	}()
 	for n := 1; ; n++ {
+		r.MinValid = time.Duration(n%2) * r.TTL / 4 // every other grant may come by message
 		g, err := b.Acquire(ctx, r)
 		if ctx.Err() != nil {
 			break
