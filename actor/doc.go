@@ -138,7 +138,7 @@
 // inside a testing/synctest bubble must not be used outside it; an actor belongs to one bubble.
 // A cancelled slot is given to the garbage collector, since its message may still be queued.
 //
-// What is left of the price: a Tell costs 1.2 times a bare channel send that cannot be cancelled (0.75 times one that can), an Ask 1.1 to 1.2 times a
+// What is left of the price: a Tell costs 1.2 times a bare channel send that cannot be cancelled (0.7 times one that can), an Ask 1.1 to 1.2 times a
 // request by two such sends. More than half of a Tell is the channel's lock, which the bare send takes as often; the rest is the select over three
 // channels when the mailbox is full, and an envelope that is a pointer larger than its message. In an Ask it is the select that waits for
 // the answer or the context. Spawn, Stop and Done cost 1.2 to 1.4 times a bare goroutine with its channels: a third of that is
