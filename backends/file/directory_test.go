@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"testing"
 
@@ -97,5 +98,100 @@ func TestModesDoNotDependOnTheUmask(t *testing.T) {
 	p := proctest.Start(t, "strict", t.TempDir()+"/locks")
 	if err := p.Wait(); err != nil {
 		t.Error(err)
+	}
+}
+
+func TestDirectoryRemoved(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a := sleepless(t, dir)
+	r, lost := watched(mutex("db"))
+	g := mustAcquire(t, a, r)
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	lost.expect(t, g, backends.BackendLost)
+	if _, err := a.Acquire(patient(t), mutex("other")); !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("Acquire without the directory: %v; want ErrUnavailable", err)
+	}
+	b := sleepless(t, dir) // makes a new one
+	mustRelease(t, b, mustAcquire(t, b, mutex("db")))
+	if _, err := a.TryAcquire(patient(t), mutex("other")); !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("TryAcquire by a client of the old directory: %v; want ErrUnavailable", err)
+	}
+}
+
+// Where the directory's path leads elsewhere, others begin anew. So whoever holds is told, of a semaphore as well, whoever waits
+// is refused, and nobody goes on in the old one: not who uses the lock all the time either.
+func TestDirectoryMoved(t *testing.T) {
+	for what, request := range map[string]backends.Request{"mutex": mutex("db"), "reader": reader("db"), "semaphore": permits("db", 1, 1)} {
+		for _, moved := range []string{"/above/locks", "/above"} {
+			t.Run(what+" "+moved, func(t *testing.T) {
+				base := t.TempDir()
+				dir := base + "/above/locks"
+				a, b, busy := sleepless(t, dir), sleepless(t, dir), sleepless(t, dir)
+				mustRelease(t, busy, mustAcquire(t, busy, mutex("another")))
+				r, lost := watched(request)
+				g := mustAcquire(t, a, r)
+				other := request
+				other.Weight = other.Capacity
+				w := enqueue(t, b, other)
+				for c := patient(t); runtime.GOOS == "linux" && (!a.watcher.reporting.Load() || !b.watcher.reporting.Load()); runtime.Gosched() {
+					if c.Err() != nil {
+						t.Fatal("no file events")
+					}
+				}
+				if err := os.Rename(base+moved, base+"/away"); err != nil {
+					t.Fatal(err)
+				}
+				lost.expect(t, g, backends.BackendLost)
+				if <-w.done; !errors.Is(w.err, backends.ErrUnavailable) {
+					t.Errorf("Acquire that waited: %+v, %v; want ErrUnavailable", w.grant, w.err)
+				}
+				for c := patient(t); ; runtime.Gosched() {
+					g, err := busy.Acquire(c, mutex("another"))
+					if errors.Is(err, backends.ErrUnavailable) {
+						break
+					}
+					if err != nil {
+						t.Fatalf("Acquire = %v; want ErrUnavailable some time", err)
+					}
+					if err := busy.Release(c, g); err != nil && !errors.Is(err, backends.ErrLost) {
+						t.Fatal(err)
+					}
+				}
+				if _, err := a.TryAcquire(patient(t), request); !errors.Is(err, backends.ErrUnavailable) {
+					t.Errorf("TryAcquire = %v; want ErrUnavailable", err)
+				}
+				if err := os.Rename(base+"/away", base+moved); err != nil {
+					t.Fatal(err)
+				}
+				mustRelease(t, busy, mustAcquire(t, busy, other)) // nothing is left that would be in the way
+				mustRelease(t, a, mustAcquire(t, a, other))
+			})
+		}
+	}
+}
+
+// A directory that is removed ends waits as well.
+func TestDirectoryRemovedUnderWaiter(t *testing.T) {
+	dir := t.TempDir() + "/locks"
+	a, b := open(t, dir), open(t, dir)
+	for _, r := range []backends.Request{mutex("db"), permits("permits", 1, 1)} {
+		mustAcquire(t, a, r)
+	}
+	v, w := enqueue(t, b, mutex("db")), enqueue(t, b, permits("permits", 1, 1))
+	var err error
+	for c := patient(t); c.Err() == nil; runtime.Gosched() {
+		if err = os.RemoveAll(dir); err == nil { // files that had to be there may have been made again
+			break
+		}
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []*waiterOf{v, w} {
+		if <-w.done; !errors.Is(w.err, backends.ErrUnavailable) {
+			t.Errorf("Acquire = %+v, %v; want ErrUnavailable", w.grant, w.err)
+		}
 	}
 }
