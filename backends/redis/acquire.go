@@ -86,9 +86,9 @@ func (q *request) attempt(ctx context.Context, c redis.UniversalClient) answer {
 // ask asks the server.
 func (q *request) ask(ctx context.Context, c redis.UniversalClient) answer {
 	sent := time.Now()
-	v, err := q.desk.b.eval(ctx, c, acquireScript, q.call)
+	v, copied, err := q.desk.b.evalWatched(ctx, c, acquireScript, q.call)
 	r, err := asReply(spelt(v, q.Tokens), err)
-	return answer{q, sent, r, q.desk.b.classify(err)}
+	return answer{q, sent, r, copied || err != nil, q.desk.b.classify(err)}
 }
 
 // spelt returns the answer to an acquire in full: to a lone request that is granted it is the token alone.
@@ -116,6 +116,7 @@ type request struct {
 	place    *place
 	spot     *list.Element // in place.waiting, once it was queued
 	asking   bool          // its command is on its way
+	copied   bool          // a copy of a command of it may be on its way as well
 	notice   *notice       // that has come meanwhile
 	sample   sample        // of the server's clock, the latest
 	queuedAt int64         // on that clock: when it was put into the queue, as far as is known
@@ -204,14 +205,16 @@ func (d *desk) ask(q *request) {
 // answer is what the server said.
 type answer struct {
 	*request
-	sent time.Time // before the command
-	row  row
-	err  error
+	sent   time.Time // before the command
+	row    row
+	copied bool // the command may have been sent twice, or its fate is unknown
+	err    error
 }
 
 func (a answer) on(d *desk) {
 	q := a.request
 	q.asking = false
+	q.copied = q.copied || a.copied
 	if q.post != nil {
 		q.post.released(d, a)
 	}

@@ -69,6 +69,8 @@ type grip struct {
 	token     uint64
 	contended bool
 	leaving   bool // its release is on its way: that it is not held any more is no loss
+	unsure    bool // a release of it has failed, and may have had its effect all the same
+	copied    bool // a copy of its acquire may be on its way
 	notify    func(backends.Event)
 }
 
@@ -203,7 +205,7 @@ func (d *desk) tidy(p *place) {
 
 // hold takes a grant into the books.
 func (d *desk) hold(q *request, token uint64, contended bool) {
-	h := &grip{id: q.id, place: q.place, token: token, contended: contended, notify: q.Notify}
+	h := &grip{id: q.id, place: q.place, token: token, contended: contended, copied: q.copied, notify: q.Notify}
 	d.held[q.id.Seq] = h
 	q.place.held[q.id.Seq] = h
 	d.warm()

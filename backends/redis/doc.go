@@ -118,10 +118,11 @@
 //
 // Everything can be repeated. A grant is known by its client's random number and a count; asking again for what was
 // granted brings the same token, releasing again what was released is no loss. So lost replies and the retries of
-// the client library do no harm, with two exceptions, for a name remembers its last release only. When another grant has come and gone, a
-// release that is repeated is told ErrLost; and a copy of an acquire that was held up in the network while a second one was
-// granted, and released, gets a grant that nobody knows of, which ends with its time to live. A request that is given up while its command may be on its way is forbidden for a minute:
-// the command has no effect if it still comes.
+// the client library do no harm. A name remembers its last release only; so a command of a script notes when the library sends it
+// again: a repeated release that finds nothing is then no loss, and a grant whose acquire may have a copy on its way is forbidden after
+// its release, as is a request that is given up while its command may be on its way: for a minute the command has no
+// effect if it still comes, and what it got before that is given back. (With [WithWaitReplicas] this is not noticed: then such a copy gets a grant
+// that nobody knows of, which ends with its time to live.)
 //
 // A waiter whose message was lost finds its grant by its next heartbeat, which comes every 950 ms by default: within a second of the release, for
 // about one command a second.

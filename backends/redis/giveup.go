@@ -46,15 +46,15 @@ func (m giveUp) on(d *desk) {
 	}
 	d.recall(q)
 	how := "cancel"
+	if q.asking || q.copied { // and a command may yet arrive, after the one that gives up
+		how = "forbid"
+	}
 	switch {
 	case d.drop(q.id.Seq) != nil: // it holds
 	case q.over: // it failed, or the client is closed
 		close(q.gone)
 		return
 	default:
-		if q.asking { // and the command may yet arrive, after the one that gives up
-			how = "forbid"
-		}
 		d.forget(q)
 	}
 	q.back = d.b.giveBackOf(q, how)

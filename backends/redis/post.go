@@ -124,7 +124,7 @@ func (q first) exchange(ctx context.Context, c redis.UniversalClient) message {
 		q.call.args[afterArg] = ""
 		return releasedAlone{q.attempt(ctx, c), lost(*after, backends.NotOwner)}
 	case errors.As(a.err, &reply):
-		return releasedAlone{a, b.release(ctx, c, *after)}
+		return releasedAlone{a, b.release(ctx, c, *after, false)}
 	}
 	return a
 }

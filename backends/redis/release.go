@@ -30,16 +30,20 @@ type parting struct {
 	run
 	b     *Backend
 	grant backends.Grant
+	again bool // an earlier release may have had its effect
 	err   error
 }
 
 func (p *parting) on(d *desk) {
+	if h := d.held[p.grant.ID.Seq]; h != nil && h.id == p.grant.ID {
+		p.again = h.unsure
+	}
 	leaving{p.grant.ID, true}.on(d)
 	p.run.on(d)
 }
 
 func (p *parting) exchange(ctx context.Context, c redis.UniversalClient) message {
-	if p.err = p.b.release(ctx, c, p.grant); p.err == nil || isLost(p.err) {
+	if p.err = p.b.release(ctx, c, p.grant, p.again); p.err == nil || isLost(p.err) {
 		return released{p.grant.ID}
 	}
 	return leaving{p.grant.ID, false}
@@ -54,12 +58,14 @@ type leaving struct {
 
 func (m leaving) on(d *desk) {
 	if h := d.held[m.id.Seq]; h != nil && m.id == h.id {
-		h.leaving = m.is
+		h.leaving, h.unsure = m.is, h.unsure || !m.is
 	}
 }
 
-func (b *Backend) release(ctx context.Context, c redis.UniversalClient, g backends.Grant) error {
-	v, err := b.eval(ctx, c, giveBackScript, b.giveBackCall(g.Resource.Name, g.ID, "release"))
+// release gives a grant back. A name remembers its last release only. So when one that is repeated, again says so or the client library
+// has done it, finds nothing, then most likely the first has had its effect and another grant has come and gone since: no loss.
+func (b *Backend) release(ctx context.Context, c redis.UniversalClient, g backends.Grant, again bool) error {
+	v, copied, err := b.evalWatched(ctx, c, giveBackScript, b.giveBackCall(g.Resource.Name, g.ID, "release"))
 	var unconfirmed *notReplicatedError
 	if errors.As(err, &unconfirmed) {
 		return nil // a release that a failover forgets ends with the grant's time
@@ -71,18 +77,21 @@ func (b *Backend) release(ctx context.Context, c redis.UniversalClient, g backen
 	if err := refusal(r.int(0)); err != nil {
 		return err
 	}
-	if r.int(0) == 0 {
+	if r.int(0) == 0 && !copied && !again {
 		return lost(g, backends.NotOwner)
 	}
 	return nil
 }
 
-// released says that a grant has ended.
+// released says that a grant has ended. If a copy of its acquire may still come, it is forbidden, or takes what it gets with it.
 type released struct{ id backends.GrantID }
 
 func (m released) on(d *desk) {
-	if m.id.Client == d.b.id {
-		d.drop(m.id.Seq)
+	if m.id.Client != d.b.id {
+		return
+	}
+	if h := d.drop(m.id.Seq); h != nil && h.copied {
+		d.giveBack(&giveBack{call: d.b.giveBackCall(h.place.name, m.id, "forbid")})
 	}
 }
 

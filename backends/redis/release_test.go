@@ -1,11 +1,14 @@
 package redis_test
 
 import (
+	"bytes"
+	"net"
 	"testing"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
 func TestLostReplyOfAReleaseIsNoLoss(t *testing.T) {
@@ -18,6 +21,66 @@ func TestLostReplyOfAReleaseIsNoLoss(t *testing.T) {
 	if err := c.Release(b.ctx, g); err != nil {
 		t.Fatalf("Release, repeated by the client: %v", err)
 	}
+}
+
+// A name remembers its last release only, and when the release comes again that was another one.
+func TestRepeatedReleaseAfterAnotherGrantIsNoLoss(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c, other := b.through(p), b.open()
+	b.release(c, b.acquire(c, mutex("n", time.Minute))) // the server knows the scripts
+	g := b.acquire(c, mutex("n", time.Minute))
+	sent := 0
+	p.Judge(func(request []byte) redistest.Verdict {
+		if !bytes.Contains(request, []byte("evalsha")) {
+			return redistest.Pass
+		}
+		if sent++; sent == 1 {
+			return redistest.DropReply
+		}
+		b.release(other, b.acquire(other, mutex("n", time.Minute)))
+		return redistest.Pass
+	})
+	if err := c.Release(b.ctx, g); err != nil {
+		t.Fatalf("Release, repeated by the client: %v", err)
+	}
+	if sent < 2 {
+		t.Fatal("it was not repeated")
+	}
+}
+
+// An acquire is held up in the network, a second copy of it is granted, and released; another grant comes and goes; then the first copy
+// arrives.
+func TestLateCopyOfAnAcquireHoldsNothing(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c, other := b.through(p), b.open()
+	b.release(c, b.acquire(c, mutex("n", time.Minute))) // the server knows the scripts, the connection is open
+	copies := make(chan []byte, 1)
+	judge := once("evalsha", func() redistest.Verdict { return redistest.Cut })
+	p.Judge(func(request []byte) redistest.Verdict {
+		v := judge(request)
+		if v == redistest.Cut {
+			copies <- bytes.Clone(request)
+		}
+		return v
+	})
+	b.release(c, b.acquire(c, mutex("n", time.Minute)))
+	b.release(other, b.acquire(other, mutex("n", time.Minute)))
+
+	late, err := net.Dial("tcp", b.server.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer late.Close()
+	if _, err := late.Write(<-copies); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := late.Read(make([]byte, 1)); err != nil { // the answer: it was executed
+		t.Fatal(err)
+	}
+	b.until("the late copy holds nothing", func() bool { return len(b.inspect(other, "n").Holders) == 0 })
+	b.release(other, b.acquire(other, mutex("n", time.Minute)))
 }
 
 // A heartbeat that the server handles after a release finds the grant gone, and its answer may be handled first.

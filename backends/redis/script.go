@@ -94,11 +94,25 @@ func (s *script) command(ctx context.Context, k call, text bool) *redis.Cmd {
 	return cmd
 }
 
-// run runs the script once.
-func (s *script) run(ctx context.Context, c redis.UniversalClient, k call, text bool) (any, error) {
-	cmd := s.command(ctx, k, text)
+// run runs the script once. Copied: the client library may have sent it more than once, and a copy may still be on its way.
+func (s *script) run(ctx context.Context, c redis.UniversalClient, k call, text bool) (v any, copied bool, err error) {
+	cmd := &watched{Cmd: s.command(ctx, k, text)}
 	_ = c.Process(ctx, cmd) // the command has the error
-	return cmd.Result()
+	v, err = cmd.Result()
+	return v, cmd.copied, err
+}
+
+// watched is a command that notes when the client library is about to send it once more: whenever it has failed, the library asks
+// whether it may.
+type watched struct {
+	*redis.Cmd
+	copied bool
+}
+
+// NoRetry is asked by the client library.
+func (w *watched) NoRetry() bool {
+	w.copied = true
+	return false
 }
 
 // call is one call of a script. Its keys are not to be changed: see [Backend.address].
@@ -118,17 +132,19 @@ var errReply = errors.New("unexpected reply")
 
 // eval calls a script once, by its hash, and sends its text if the server does not know it.
 func (b *Backend) eval(ctx context.Context, c redis.UniversalClient, s *script, k call) (any, error) {
+	v, _, err := b.evalWatched(ctx, c, s, k)
+	return v, err
+}
+
+// evalWatched is eval, and says whether the call was copied, see run. What WAIT goes with is not watched.
+func (b *Backend) evalWatched(ctx context.Context, c redis.UniversalClient, s *script, k call) (v any, copied bool, err error) {
 	if b.opt.replicas > 0 {
-		v, err := b.evalAndWait(ctx, c, s, k)
-		relook(ctx, c, err)
-		return v, err
-	}
-	v, err := s.run(ctx, c, k, false)
-	if noScript(err) {
-		v, err = s.run(ctx, c, k, true)
+		v, err = b.evalAndWait(ctx, c, s, k)
+	} else if v, copied, err = s.run(ctx, c, k, false); noScript(err) { // it had no effect
+		v, copied, err = s.run(ctx, c, k, true)
 	}
 	relook(ctx, c, err)
-	return v, err
+	return v, copied, err
 }
 
 // relook makes the client of a cluster ask who has which slots, when err says that it may not know: by itself it does so once
