@@ -181,22 +181,14 @@ func BenchmarkCancel(b *testing.B) {
 			_ = m.Lock(context.Background())
 			var line []*waiter
 			for range queue {
-				w := newWaiter(acquiring, limit)
-				m.gate.post(w)
-				line = append(line, w)
+				line = append(line, m.gate.enlist())
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				w := newWaiter(acquiring, limit)
-				m.gate.post(w)
-				m.gate.withdraw(w)
-				<-w.ready
-				w.free()
+				m.gate.quit(m.gate.enlist())
 			}
 			for _, w := range line {
-				m.gate.withdraw(w)
-				<-w.ready
-				w.free()
+				m.gate.quit(w)
 			}
 		})
 	}

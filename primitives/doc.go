@@ -4,8 +4,8 @@
 //
 //   - Whoever waits can give up. Every wait takes a context; when it ends, so does the wait, with
 //     nothing held and nothing left in the queue.
-//   - They are strictly fair. Permits are granted in the order of arrival; nobody overtakes
-//     a waiter, the Try methods included; large requests and writers are not starved.
+//   - They are strictly fair. Permits are granted in the order of arrival: nobody who comes later
+//     overtakes one that sleeps in the queue, the Try methods included; large requests and writers are not starved.
 //   - While nobody waits they cost what the standard library's do: a compare-and-swap to
 //     acquire and one to release. A lock at rest is at most 64 bytes of plain data: no goroutine,
 //     nothing to close, nothing to leak.
@@ -37,7 +37,8 @@
 // too. A negative number of permits is a mistake, and panics. A [Barrier] that somebody has given
 // up is [ErrBroken] for all its parties.
 //
-// In a [testing/synctest] bubble a waiting acquire is durably blocked.
+// In a [testing/synctest] bubble a waiting acquire is durably blocked. A lock must not be fought over inside a
+// bubble and outside it, nor in two, at the same time: the runtime ends the program, as with a channel.
 //
 // # How it works
 //
@@ -64,15 +65,22 @@
 //
 // A turn needs a goroutine only for moments, so mostly it is lent one: whoever releases, cancels or
 // arrives takes the turn if nobody has it, does the keeper's work, and wakes those who were
-// granted after the turn is over. In a crowd a mutex so goes from hand to hand without the
-// word changing at all. Only if two callers meet at a gate too often is the keeper's own
+// granted after the turn is over. Only if two callers meet at a gate too often is the keeper's own
 // goroutine started, which goes home when there is no mail.
 //
-// To cancel is to ask the keeper to leave: it answers that the waiter is gone, or that it had been
-// granted before, and then the waiter passes the permits on. So there is no race between
-// grant and cancel that anybody would have to win: the keeper's turn orders them. The
-// end of the context is preferred in every tie over a lock, so nil means that ctx was not done
-// after the grant. [Cond.Wait] and [Barrier.Wait] decide their ties otherwise, and say how.
+// Those who want all permits, for a mutex or to write, wait in batches: who comes next to another that
+// wants the same mostly joins it, and they sleep on one channel, whose receivers the runtime wakes in the order in which
+// they fell asleep. The keeper nominates the batch at the front of the line. Then
+// whoever releases hands over to a member directly, in one swap of the word that counts them and one send; the
+// last one takes a turn. Whoever comes joins in one swap, as long as nobody else stands behind. In a crowd a mutex so goes from hand
+// to hand without a turn, without the word of the gate changing, and without an allocation.
+//
+// Who has a waiter of its own asks the keeper to leave: it answers that the waiter is gone, or that it had
+// been granted before, and then the waiter passes the permits on. So there is no race between
+// grant and cancel that anybody would have to win: the keeper's turn orders them. A member of a batch
+// counts itself out, by a swap of the word of which those who call swap theirs; if all who are left
+// have been called, there is a token for it, and it passes that on. The end of the context is
+// preferred in every tie over a lock, so nil means that ctx was not done after the grant. [Cond.Wait] and [Barrier.Wait] decide their ties otherwise, and say how.
 //
 // The protocol is model-checked (model/gate.pml, which names the steps that the comments here
 // call "model: …"), with mistakes that are easy to make as mutants, which it catches. A
@@ -85,10 +93,10 @@
 //     the switches to it cost more than the turns that a releaser runs itself.
 //   - The mail flag exists for the way home: the keeper may clear queued only if no waiter has
 //     posted since it looked. With queued alone a newcomer could slip in between
-//     a waiter's post and the keeper's second look. It costs one bit, and the
-//     phantoms of readers another, hence 2^61-1 permits.
-//   - Cancel by compare-and-swap on the waiter, racing the grant, was given up for cancel by
-//     message: it saves an atomic operation per grant, and dead waiters in the queue.
+//     a waiter's post and the keeper's second look. It costs one bit, the
+//     phantoms of readers another, and beside its permits a request says its kind: hence 2^60-1 permits.
+//   - Where each has a waiter of its own, cancel by compare-and-swap on it, racing the grant, was given up for
+//     cancel by message: it saves an atomic operation per grant, and dead waiters in the queue.
 //   - Waiters are pooled, with their channels, but not in a synctest bubble: a channel made
 //     there must not be used elsewhere. Nor is one that was granted while its message that it
 //     wants to leave was on its way: whoever had it next, at another gate, would be taken for it.
@@ -98,10 +106,10 @@
 //     its interface. Contended: profiles give more than four fifths of a hand-over to
 //     the runtime, namely the select on the waiter's channel and on that of its context, the
 //     send that ends it, and the switch of goroutines. Every wait that can be given up has
-//     those; a channel of one has them too, and its wakers and waiters share
-//     one channel, where each waiter here has its own, which is a few cache lines more.
-//     The rest is the gate's: a swap to enter the inbox, two to take and leave the turn, one
-//     that fails in Unlock, and a waiter from the pool and back.
+//     those; a channel of one has them too. The rest is the gate's: a swap to join the batch, one to call a member,
+//     one of the member that comes, and one that fails in Unlock, of some 5 ns each; two looks at the context; and one
+//     function more between the select and the caller. A semaphore and a reader, each with a
+//     waiter and a channel of its own, pay for a turn and the pool besides, and for more cache lines.
 //   - Lock is a call of the gate's acquire, which does everything up to the select itself, and from
 //     the first step on: after a switch of goroutines the processor predicts no return
 //     rightly, so each function between the select and the caller costs some nanoseconds
@@ -119,11 +127,20 @@
 //     run queue, where nobody hurries it.
 //   - To look at the word before the swap in Unlock saves a crowd the swap that fails, but
 //     makes Unlock too large to be inlined, which everybody else would pay for.
-//   - A waiter weighs 32 bytes, its channel 112, and a select on two channels 112 more
-//     than a receive from one, whoever selects: 256 in all. A million of them show some 60 more:
-//     the few whose allocations go deep into the runtime outgrow their first stack there. One
-//     channel for all who wait at a gate would save most of what is ours, but it serves them in the order
-//     in which they fall asleep, and cannot tell a writer from a reader.
+//   - Members of a batch are granted in the order in which they fall asleep, not in that of the swaps by which they
+//     joined: one that is preempted in between may find another before it, which nobody can
+//     tell from its having come later. That receivers of a channel are served in their order is what the runtime
+//     does and tests here look at, not what the language promises; the batch itself would work without it.
+//     Waiters that differ must have their places: a reader, a semaphore's acquire, one that was woken by a Cond
+//     each have a channel of their own.
+//   - A select on two channels weighs 112 bytes more than a receive from one, whoever selects, and some
+//     goroutines outgrow their first stack on the way there: that is all that a million
+//     who wait for a mutex weigh, some 170 bytes each. Where each has a waiter of its own, of 48 bytes, and a channel,
+//     of 112, it is twice as much.
+//   - A batch might count those who come in the gate's word, and spare the swap in Unlock that fails. A
+//     hint beside the word, that the lock has been handed over, spares it too: it was tried, and on two processors nothing was seen of it.
+//   - To leave a batch is one swap while others wait in it. The last one sends a message, which takes a turn, and its
+//     batch of 160 bytes is not reused: nobody keeps track of when that message has been read.
 //   - A cancel costs the same however long the queue is, if its waiter is in the processor's
 //     caches. One that has stood in a queue of 100 000 is not, with its goroutine and channel,
 //     which makes it several times as much, here as with any lock.

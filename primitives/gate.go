@@ -32,7 +32,7 @@ const (
 	inUse = mail - 1
 	// limit: the permits of every gate. A mutex and a writer take them all. A semaphore of n
 	// keeps the other limit-n from everybody, see gate.withheld.
-	limit = inUse / 2
+	limit = inUse / 4
 )
 
 // A gate is what stands behind every lock of this package: permits, and a queue of those who
@@ -52,14 +52,19 @@ const (
 //	I3  somebody is in the line ⇒ queued is set.
 //	I4  nobody has the turn, nobody woke the keeper or is about to ⇒ the front of the line does
 //	    not fit. Who gives back permits while a flag is set is about to.
-//	I5  every waiter is answered exactly once, by the turn; and removed from the line before.
+//	I5  every waiter is answered exactly once, with the turn; and removed from the line before.
+//	    A member of a batch gets one token, or quits.
 //	I6  reserve > withheld ⇒ queued is set, and free permits go to the reserve first.
 //
-// Nobody stops it: at rest it is 56 bytes of plain data.
+// Nobody stops it: at rest it is 64 bytes of plain data.
 type gate struct {
 	word  atomic.Uint64
 	inbox inbox
 	line  line // the waiters in the order they came; the turn's own
+
+	// nominee is the front of the line if that is a batch, else nil; during a turn it may lag behind.
+	// Written with the turn only. While somebody has all permits, it changes only if all its members give up.
+	nominee atomic.Pointer[waiter]
 
 	// Of the limit, the semaphore keeps reserve permits from everybody: limit - size. In
 	// circulation they are in use by nobody: withheld. While a shrink waits for holders to
@@ -90,28 +95,51 @@ func (g *gate) acquire(ctx context.Context, k kind, n uint64) error {
 	if s <= limit && g.spin(n) {
 		return nil
 	}
-	w := newWaiter(k, n)
-	g.post(w)
+	var w *waiter
+	if k == locking {
+		w = g.enlist()
+	} else {
+		w = newWaiter(k, n)
+		g.post(w)
+	}
 	if done := ctx.Done(); done == nil {
 		<-w.ready
 	} else {
 		select {
 		case <-w.ready: // ctx may be done as well: that is looked at below
 		case <-done:
-			g.withdraw(w)
-			<-w.ready // at once: gone, or an answer that was on its way
-			if w.answer() != gone {
-				// The keeper may not have read yet that w wants to leave. Then w must not become somebody
-				// else's, who may wait at another gate: it is not freed.
-				return g.turnedAway(ctx, n, w.answer())
-			}
+			return g.giveUp(ctx, w, k, n)
 		}
 	}
-	answer := w.answer()
-	w.free()
+	answer := granted
+	if k == locking {
+		w.come()
+	} else {
+		answer = w.answer()
+		w.free()
+	}
 	if answer == granted && ctx.Err() == nil {
 		return nil
 	}
+	return g.turnedAway(ctx, n, answer)
+}
+
+// giveUp is the rest of an acquire that waits with w and whose ctx is done.
+func (g *gate) giveUp(ctx context.Context, w *waiter, k kind, n uint64) error {
+	if k == locking {
+		if g.quit(w) {
+			return contextError(ctx)
+		}
+		<-w.ready // at once: there is a token for each of those who are left
+		w.come()
+		return g.turnedAway(ctx, n, granted)
+	}
+	g.withdraw(w)
+	<-w.ready // at once: gone, or an answer that was on its way
+	answer := w.answer()
+	if answer == gone {
+		w.free()
+	} // Else the keeper may not have read that w wants to leave. Then w must not become another's, perhaps at another gate.
 	return g.turnedAway(ctx, n, answer)
 }
 
@@ -191,6 +219,11 @@ func (g *gate) release(n uint64) bool {
 			}
 			continue
 		}
+		if n == limit {
+			if handed, held := g.callNominee(); handed || !held {
+				return handed
+			}
+		}
 		if g.keeper.Enter() {
 			if !g.handOver(n) {
 				g.lend(n, false)
@@ -223,8 +256,18 @@ func (g *gate) handOver(n uint64) bool {
 		w.next.permits() <= free(g.word.Load(), 0) {
 		return false
 	}
-	g.line.remove(w) // model: handover
-	w.word = uint64(granted)
+	if w.kind() == locking {
+		switch w.call() {
+		case 0:
+			return false // the last one has given up, and the message that says so is on its way
+		case 1:
+			g.line.remove(w)
+		}
+	} else {
+		g.line.remove(w) // model: handover
+		w.word = uint64(granted)
+	}
+	g.nominate()
 	g.keeper.Leave(g)
 	w.ready <- struct{}{}
 	return true
@@ -232,19 +275,25 @@ func (g *gate) handOver(n uint64) bool {
 
 // post queues w and sees to it that the keeper will look at it.
 //
-// First the push, then the flags. If the flags are already there, a keeper that is on its way
+// First the push, then the flags, in announce. If the flags are already there, a keeper that is on its way
 // home finds mail set and looks again; if queued had just been cleared, it is set here.
 // After post nobody who comes later can enter before w.
 func (g *gate) post(w *waiter) {
 	k, n := w.kind(), w.permits() // once pushed, a leaving is no longer ours
 	g.inbox.push(w)
+	g.announce(n, k != acquiring && k != locking)
+}
+
+// announce sets the flags for one who wants n permits, and sees to it that the keeper will look
+// into the inbox, at once or when they are free.
+func (g *gate) announce(n uint64, atOnce bool) {
 	s := g.word.Load()
 	if s&(queued|mail) != queued|mail {
 		s = g.word.Or(queued | mail) // model: flag
 	}
-	// If w fits, perhaps nobody else will look: whoever had the permits may have released them
-	// before w was there. If it does not, a release will come, see queued, and look.
-	if s&inUse <= limit-n || k != acquiring {
+	// If it fits, perhaps nobody else will look: whoever had the permits may have released them
+	// before it was there. If it does not, a release will come, see queued, and look.
+	if s&inUse <= limit-n || atOnce {
 		g.knock()
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -110,22 +111,22 @@ func TestAGrantFoundWithADoneContextIsPassedOn(t *testing.T) {
 // read that. Whoever has the waiter next, perhaps at another gate, must not be taken out of its line.
 func TestAWaiterIsNotReusedBeforeItsWishToLeaveIsRead(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one pool
-	var m Mutex
-	_ = m.Lock(t.Context())
+	s := NewSemaphore(1)
+	_ = s.Acquire(t.Context(), 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
-	go func() { result <- m.Lock(ctx) }()
-	awaitQueue(&m.gate, 1)
-	m.gate.knock() // from the inbox into the line
-	if !m.gate.keeper.Enter() {
+	go func() { result <- s.Acquire(ctx, 1) }()
+	awaitQueue(&s.gate, 1)
+	s.gate.knock() // from the inbox into the line
+	if !s.gate.keeper.Enter() {
 		t.Fatal("somebody else has the turn")
 	}
-	w := m.gate.line.front
+	w := s.gate.line.front
 	cancel()
-	for m.gate.inbox.empty() {
+	for s.gate.inbox.empty() {
 		runtime.Gosched()
 	}
-	m.gate.line.remove(w) // a hand-over, as in release
+	s.gate.line.remove(w) // a hand-over, as in release
 	w.word = uint64(granted)
 	w.ready <- struct{}{}
 	if err := <-result; !errors.Is(err, context.Canceled) {
@@ -136,8 +137,155 @@ func TestAWaiterIsNotReusedBeforeItsWishToLeaveIsRead(t *testing.T) {
 			t.Error("the waiter is somebody else's, and a message about it is still to be read")
 		}
 	}
+	s.gate.keeper.Leave(&s.gate)
+	atRest(t, &s.gate)
+}
+
+// Likewise a batch: of two members one is called, then the other gives up as the last who waits, and then the first comes.
+func TestABatchIsNotReusedBeforeItsEndIsRead(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // one pool
+	var m Mutex
+	_ = m.Lock(t.Context())
+	came := make(chan struct{})
+	go func() { _ = m.Lock(context.Background()); close(came) }()
+	awaitQueue(&m.gate, 1)
+	m.gate.knock() // into the line
+	w := m.gate.enlist()
+	if handed, _ := m.gate.callNominee(); w != m.gate.line.front || !handed {
+		t.Fatal("nobody is called")
+	}
+	if !m.gate.keeper.Enter() {
+		t.Fatal("somebody else has the turn")
+	}
+	if !m.gate.quit(w) {
+		t.Fatal("the one that sleeps was called, and this one cannot quit")
+	}
+	<-came
+	for range 10 {
+		if newBatch() == w {
+			t.Error("the batch is another, and a message about it is still to be read")
+		}
+	}
 	m.gate.keeper.Leave(&m.gate)
+	m.gate.knock()
+	m.Unlock()
 	atRest(t, &m.gate)
+}
+
+// One that has pushed a batch is held up before it sets the flags; another joins the batch and sleeps.
+// Nobody may overtake that one.
+func TestWhoJoinsABatchAnnouncesIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m Mutex
+		_ = m.Lock(t.Context())
+		w := newBatch()
+		m.gate.inbox.push(w)
+		came := make(chan error, 1)
+		go func() { came <- m.Lock(t.Context()) }()
+		synctest.Wait()
+		if got := w.batch.Load() & waiting; got != 2 {
+			t.Fatalf("%d wait in the batch", got)
+		}
+		m.Unlock()
+		if m.TryLock() {
+			t.Fatal("overtook one that sleeps in the queue")
+		}
+		m.gate.announce(limit, false)
+		if err := <-came; err != nil {
+			t.Error(err)
+		}
+		m.Unlock()
+		<-w.ready
+		w.come()
+		m.Unlock()
+		atRest(t, &m.gate)
+	})
+}
+
+// Those who come one after the other share one waiter, whether the first is still in the inbox or in
+// the line, and are called without a turn.
+func TestWaitersShareABatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m Mutex
+		_ = m.Lock(t.Context())
+		for i := range 4 {
+			go func() { _ = m.Lock(t.Context()); m.Unlock() }()
+			synctest.Wait()
+			if i == 1 {
+				m.gate.knock() // from the inbox into the line
+			}
+		}
+		w := m.gate.line.front
+		if w == nil || w.next != nil || !m.gate.inbox.empty() || w.batch.Load()&waiting != 4 || m.gate.nominee.Load() != w {
+			t.Fatal("four who came one after the other are not one batch, or it is not the nominee")
+		}
+		if handed, _ := m.gate.callNominee(); !handed {
+			t.Fatal("a turn is needed to hand over")
+		}
+		synctest.Wait()
+		atRest(t, &m.gate)
+	})
+}
+
+// Members come and go, so that batches are used again and again, here and at another gate.
+func TestBatchesAreReused(t *testing.T) {
+	var a, b Mutex
+	var wg sync.WaitGroup
+	inA, inB := 0, 0
+	for range 8 {
+		wg.Go(func() {
+			for i := range rounds(200_000) {
+				ctx, cancel := context.WithCancel(context.Background())
+				if i%5 == 0 {
+					go cancel()
+				}
+				if a.Lock(ctx) == nil {
+					inA++
+					a.Unlock()
+				}
+				if b.Lock(ctx) == nil {
+					inB++
+					b.Unlock()
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	atRest(t, &a.gate)
+	atRest(t, &b.gate)
+	if inA == 0 || inB == 0 {
+		t.Errorf("granted: %d and %d", inA, inB)
+	}
+}
+
+// Somebody unlocks a mutex that has been handed to one who has not woken up yet: nobody holds it then, and it is told so.
+func TestUnlockOfAMutexThatIsOnItsWay(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1)) // nobody wakes up until this goroutine waits
+	for range rounds(10_000) {
+		var m Mutex
+		_ = m.Lock(t.Context())
+		const waiters = 3
+		came := make(chan struct{}, waiters)
+		for range waiters {
+			go func() {
+				if m.Lock(context.Background()) == nil {
+					came <- struct{}{}
+				}
+			}()
+		}
+		awaitQueue(&m.gate, waiters)
+		m.gate.knock() // into the line
+		m.Unlock()
+		if got := panics(m.Unlock); !strings.Contains(got, "unlocked Mutex") {
+			t.Fatalf("Unlock of a Mutex that is on its way panics with %q", got)
+		}
+		for range waiters {
+			<-came
+			m.Unlock()
+		}
+		atRest(t, &m.gate)
+	}
 }
 
 func TestCancelledAcquiresLeaveNothing(t *testing.T) {
@@ -209,33 +357,31 @@ func awaitQueueAtLeast(g *gate, n int) {
 }
 
 func TestAMillionWaitersAreGrantedInOrder(t *testing.T) {
-	n := rounds(1_000_000)
-	var m Mutex
-	_ = m.Lock(t.Context())
-	arrived := make(chan struct{})
-	next, wrong := 0, 0
-	var wg sync.WaitGroup
-	for i := range n {
-		wg.Go(func() {
-			w := newWaiter(acquiring, limit)
-			m.gate.post(w)
-			arrived <- struct{}{}
-			<-w.ready
-			w.free()
-			if next != i {
-				wrong++
-			}
-			next++
-			m.Unlock()
-		})
-		<-arrived
-	}
-	m.Unlock()
-	wg.Wait()
-	if next != n || wrong != 0 {
-		t.Errorf("%d of %d were granted, %d out of order", next, n, wrong)
-	}
-	atRest(t, &m.gate)
+	synctest.Test(t, func(t *testing.T) {
+		n := rounds(1_000_000)
+		var m Mutex
+		_ = m.Lock(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		next, wrong := 0, 0
+		var wg sync.WaitGroup
+		for i := range n {
+			wg.Go(func() {
+				if m.Lock(ctx) != nil || next != i {
+					wrong++
+				}
+				next++
+				m.Unlock()
+			})
+			synctest.Wait() // it sleeps now
+		}
+		m.Unlock()
+		wg.Wait()
+		if next != n || wrong != 0 {
+			t.Errorf("%d of %d were granted, %d out of order", next, n, wrong)
+		}
+		atRest(t, &m.gate)
+	})
 }
 
 // Everything at once: acquires of all sizes, tries, cancels. Nothing may be left of it.

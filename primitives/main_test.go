@@ -34,7 +34,7 @@ func atRest(t *testing.T, g *gate) {
 	for !g.keeper.Enter() {
 		runtime.Gosched()
 	}
-	if !g.inbox.empty() || g.line.front != nil || g.line.back != nil {
+	if !g.inbox.empty() || g.line.front != nil || g.line.back != nil || g.nominee.Load() != nil {
 		t.Error("somebody is left in the queue")
 	}
 	g.keeper.Leave(g)
@@ -50,11 +50,12 @@ func queueLength(g *gate) int {
 	}
 	defer g.keeper.Leave(g)
 	n := 0
-	for w := g.line.front; w != nil; w = w.next {
-		n++
-	}
-	for w := g.inbox.newest.Load(); w != nil; w = w.next {
-		n++
+	for _, w := range []*waiter{g.line.front, g.inbox.newest.Load()} {
+		for ; w != nil; w = w.next {
+			if n++; w.kind() == locking {
+				n += int(w.batch.Load()&waiting) - 1
+			}
+		}
 	}
 	return n
 }

@@ -43,7 +43,7 @@ var mutants = []mutant{
 		{"gate.go", "s = g.word.Or(queued | mail) // model: flag\n", "\n"},
 	}},
 	{"knock: a waiter that fits does not see to itself", []edit{{
-		"gate.go", `if s&inUse <= limit-n || k != acquiring {`, `if n == 0 || k != acquiring {`,
+		"gate.go", `if s&inUse <= limit-n || atOnce {`, `if n == 0 || atOnce {`,
 	}}},
 	{"home: the keeper goes home without regard to mail", []edit{{
 		"turn.go", "if t.word.CompareAndSwap(s, s&^queued-t.pot) { // model: home",
@@ -54,12 +54,35 @@ var mutants = []mutant{
 		slowPost, slowKnock, checkedGrant,
 	}},
 	{"free: the word passes through free in a hand-over", []edit{{
-		"gate.go", "g.line.remove(w) // model: handover",
-		"g.word.Store(0)\n\tyield()\n\tg.line.remove(w)\n\tg.word.Store(limit | queued | mail)",
+		"batch.go", "if w.batch.CompareAndSwap(s, s-1+called) { // model: call",
+		"g.word.Store(0)\n\t\tyield()\n\t\tg.word.Store(limit | queued | mail)\n\t\tif w.batch.CompareAndSwap(s, s-1+called) {",
 	}}},
 	{"cancel: a cancelled waiter does not wait for the answer", []edit{{
-		"gate.go", "\t\t\t<-w.ready // at once", "\t\t\treturn contextError(ctx) // at once",
+		"gate.go", "\t<-w.ready // at once: gone", "\treturn contextError(ctx) // at once: gone",
 	}}},
+	{"called: a cancelled member that was called leaves without its token", []edit{{
+		"gate.go", "\t\t<-w.ready // at once: there", "\t\treturn contextError(ctx) // at once: there",
+	}}},
+	{"close: the inbox looks empty before the back of the line is closed", []edit{
+		{"turn.go", "t.line.close() // before", "// before"},
+		{"turn.go", "next := w.next // before", "yield()\n\t\tnext := w.next // before"},
+	}},
+	{"open: one joins a batch that is closed", []edit{{
+		"batch.go", "if s&open == 0 || s&waiting == waiting ||", "if s&waiting == waiting ||",
+	}}},
+	{"last: the last member is called without a turn", []edit{{
+		"batch.go", "case s&waiting < 2:", "case s&waiting < 1:",
+	}}},
+	{"quit: the last one that quits does not tell the keeper", []edit{{
+		"batch.go", "if to&waiting == 0 {", "if to == 0 {",
+	}}},
+	{"left: one that quits does not count itself out", []edit{{
+		"batch.go", "\t\tto := s - 1\n", "\t\tto := s\n",
+	}}},
+	{"reuse: a batch is freed while there is a message about it", []edit{
+		{"batch.go", "to = to&^open | spoiled", "to = to &^ open"},
+		slowTurn,
+	}},
 	{"pass: a grant found with a done context is dropped", []edit{{
 		"gate.go", "g.release(n) // model: passOn", "// nothing",
 	}}},
@@ -87,13 +110,15 @@ var mutants = []mutant{
 }
 
 // Edits that are no mistakes: they make turns last, hold up who posts before it sets the
-// flags and before it looks after itself, and readers before they add and take back; and look at an invariant, as the model does.
+// flags and before it looks after itself, and readers before they add and take back; have batches of three
+// members at most; and look at an invariant, as the model does.
 var (
 	slowTurn     = edit{"turn.go", "\tg.keeper.Leave(g)\n\tt.wake()", "\tyield()\n\tg.keeper.Leave(g)\n\tt.wake()"}
 	slowPost     = edit{"gate.go", "\ts := g.word.Load()\n\tif s&(queued|mail) !=", "\tyield()\n\ts := g.word.Load()\n\tif s&(queued|mail) !="}
-	slowKnock    = edit{"gate.go", "\tif s&inUse <= limit-n || k != acquiring {", "\tyield()\n\tif s&inUse <= limit-n || k != acquiring {"}
+	slowKnock    = edit{"gate.go", "\tif s&inUse <= limit-n || atOnce {", "\tyield()\n\tif s&inUse <= limit-n || atOnce {"}
 	slowJoin     = edit{"rwmutex.go", "\t\tif m.gate.word.Add(1)&^upgrader < crowd {", "\t\tyield()\n\t\tif m.gate.word.Add(1)&^upgrader < crowd {"}
 	slowTakeBack = edit{"rwmutex.go", "\tif s := m.gate.word.Add(minusOne); s&inUse >", "\tyield()\n\tif s := m.gate.word.Add(minusOne); s&inUse >"}
+	smallBatch   = edit{"batch.go", "= 1<<20 - 1 //", "= 1<<2 - 1 //"}
 	checkedGrant = edit{"turn.go", "\t\tt.line.remove(w)\n\t\tt.take(w.permits())", "\t\tmustBeQueued(t)\n\t\tt.line.remove(w)\n\t\tt.take(w.permits())"}
 )
 
@@ -136,7 +161,7 @@ func TestMutantsOfTheProtocolAreCaught(t *testing.T) {
 		return
 	}
 	t.Run("none: the edits that are no mistakes", func(t *testing.T) {
-		slow := mutant{edits: []edit{slowTurn, slowPost, slowKnock, slowJoin, slowTakeBack, checkedGrant}}
+		slow := mutant{edits: []edit{slowTurn, slowPost, slowKnock, slowJoin, slowTakeBack, checkedGrant, smallBatch}}
 		if out := stressMutant(t, slow.sources(t), 20_000); out != "" {
 			t.Errorf("caught, and there is nothing to catch:\n%s", out)
 		}

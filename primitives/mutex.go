@@ -10,8 +10,8 @@ import (
 // use (go vet reports it); its methods may be called by any goroutine.
 //
 // Lock and Unlock cost one compare-and-swap each while nobody waits, as with [sync.Mutex].
-// When somebody does, Unlock hands the mutex to whoever has waited longest; nobody
-// overtakes, TryLock included. At rest it costs 56 bytes, no goroutine, and needs no Close.
+// When somebody does, Unlock hands the mutex to whoever has slept longest; nobody who comes
+// later overtakes, TryLock included. At rest it costs 64 bytes, no goroutine, and needs no Close.
 //
 // A Mutex is not re-entrant and has no owner: a goroutine that locks it twice waits for
 // itself until ctx is done, and one goroutine may unlock what another has locked.
@@ -31,7 +31,7 @@ type Mutex struct {
 //
 // Every Unlock before it is synchronized before a Lock that succeeds.
 func (m *Mutex) Lock(ctx context.Context) error {
-	return m.gate.acquire(ctx, acquiring, limit)
+	return m.gate.acquire(ctx, locking, limit)
 }
 
 // TryLock locks m if it is unlocked and nobody is queued for it, and reports whether it did.

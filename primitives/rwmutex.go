@@ -12,7 +12,7 @@ import (
 // may be called by any goroutine.
 //
 // Every method costs one compare-and-swap while nobody waits; RLock and RUnlock one atomic
-// addition, which readers on many cores contend for as with [sync.RWMutex]. At rest it costs 56
+// addition, which readers on many cores contend for as with [sync.RWMutex]. At rest it costs 64
 // bytes, no goroutine, and needs no Close.
 //
 // A reader must not lock again for reading while it holds m: if a writer has queued in
@@ -35,7 +35,7 @@ type RWMutex struct {
 //
 // Every Unlock and RUnlock before it is synchronized before a Lock that succeeds.
 func (m *RWMutex) Lock(ctx context.Context) error {
-	return m.gate.acquire(ctx, acquiring, limit)
+	return m.gate.acquire(ctx, locking, limit)
 }
 
 // TryLock locks m for writing if nobody holds it and nobody is queued for it, nor a reader that

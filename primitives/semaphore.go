@@ -13,9 +13,9 @@ import "context"
 // by any goroutine.
 //
 // Acquire and Release cost one compare-and-swap each while nobody waits. At rest it
-// costs 56 bytes, no goroutine, and needs no Close.
+// costs 64 bytes, no goroutine, and needs no Close.
 //
-// A weight or size of more than 2^61-1 counts as 2^61-1, which no program can tell that
+// A weight or size of more than 2^60-1 counts as 2^60-1, which no program can tell that
 // does not acquire as many in parts.
 //
 // In the terms of the Go memory model, a Release is synchronized before every Acquire or

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 )
 
 // stress makes locks, lets a few goroutines meet at each in all the ways that the protocol
@@ -19,6 +20,11 @@ func stress(t *testing.T, locks int) {
 			meet(t, 4, (*meeting).crowd)
 		}
 		meetToRead(t, 1+i%4)
+		meetToShare(t, 1+i%4)
+		if i%8 == 0 {
+			inOrder(t)
+			atOnce(t)
+		}
 		if t.Failed() {
 			t.Fatalf("at lock %d", i)
 		}
@@ -195,4 +201,102 @@ func (l *library) upgrade(ctx context.Context) {
 	l.value++
 	l.in.Add(-aWriter)
 	l.mutex.Unlock()
+}
+
+// meetToShare is a semaphore of three permits, of which each wants some.
+func meetToShare(t *testing.T, others int) {
+	s := NewSemaphore(3)
+	var held atomic.Int64
+	visit := func() {
+		for range 1 + rand.IntN(2) {
+			ctx, cancel := context.WithCancel(context.Background())
+			if rand.IntN(3) == 0 {
+				go cancel()
+			}
+			if n := 1 + rand.Int64N(3); s.Acquire(ctx, n) == nil {
+				if held.Add(n) > 3 {
+					t.Error("more permits are held than there are")
+				}
+				if rand.IntN(2) == 0 {
+					runtime.Gosched() // others come and queue
+				}
+				held.Add(-n)
+				s.Release(n)
+			}
+			cancel()
+		}
+	}
+	var wg sync.WaitGroup
+	for range others {
+		wg.Go(visit)
+	}
+	visit()
+	wg.Wait()
+	if !s.TryAcquire(3) {
+		t.Error("nobody holds a permit, and they are not free")
+	}
+}
+
+// inOrder has a writer and an upgradeable reader sleep in a queue, one behind the other, and another writer come
+// just when the keeper takes the reader from the inbox.
+func inOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m RWMutex
+		_ = m.Lock(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		var order []string
+		var mu sync.Mutex
+		come := func(ctx context.Context, name string, lock func(context.Context) error, unlock func()) {
+			if lock(ctx) == nil {
+				mu.Lock()
+				order = append(order, name)
+				mu.Unlock()
+				unlock()
+			}
+		}
+		go come(t.Context(), "first", m.Lock, m.Unlock)
+		synctest.Wait()
+		m.gate.knock() // from the inbox into the line
+		go come(t.Context(), "second", m.UpgradeLock, m.UpgradeUnlock)
+		synctest.Wait()
+		go come(ctx, "nobody", m.UpgradeLock, m.UpgradeUnlock)
+		synctest.Wait()
+		cancel()
+		go come(t.Context(), "third", func(ctx context.Context) error {
+			for range rand.IntN(8) {
+				runtime.Gosched()
+			}
+			return m.Lock(ctx)
+		}, m.Unlock)
+		synctest.Wait()
+		m.Unlock()
+		synctest.Wait()
+		if len(order) != 3 || order[0] != "first" || order[1] != "second" || order[2] != "third" {
+			t.Errorf("they came in the order %q", order)
+		}
+	})
+}
+
+// atOnce has a writer that waits for a reader give up, so that the reader behind it enters.
+func atOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var m RWMutex
+		_ = m.RLock(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { _ = m.Lock(ctx) }()
+		synctest.Wait()
+		came := false
+		go func() {
+			_ = m.RLock(t.Context())
+			came = true
+			m.RUnlock()
+		}()
+		synctest.Wait()
+		cancel()
+		synctest.Wait()
+		if !came {
+			t.Error("a reader waits, and there is only another reader")
+		}
+		m.RUnlock()
+	})
 }

@@ -42,6 +42,7 @@ type turn struct {
 	*gate
 	pot         uint64  // permits taken back, which the word still shows in use
 	first, last *waiter // answered, to be woken in this order
+	heir        *waiter // a batch of which one was called, whose token is still to be sent
 }
 
 // run grants what can be granted, and clears queued if nobody is left. With look it
@@ -61,6 +62,7 @@ func (t *turn) run(look bool) {
 		}
 		t.collect()
 	}
+	t.nominate()
 	t.settle()
 }
 
@@ -89,10 +91,31 @@ func (t *turn) free() uint64 { return free(t.word.Load(), t.pot) }
 func (t *turn) grant() {
 	t.withhold()
 	for w := t.line.front; w != nil && w.permits() <= t.free(); w = t.line.front {
+		if w.kind() == locking {
+			t.call(w)
+			continue
+		}
 		t.line.remove(w)
 		t.take(w.permits())
 		t.tell(w, granted) // model: grant
 	}
+}
+
+// call gives all permits to a member of the batch w, the front of the line. If none waits, w leaves the line.
+func (t *turn) call(w *waiter) {
+	waited := w.call()
+	if waited <= 1 {
+		t.line.remove(w)
+	}
+	if waited == 0 {
+		return
+	}
+	t.take(limit)
+	if t.heir != nil { // somebody has released what it did not hold
+		t.nominate() // first: the last member of a batch frees it
+		t.wakeHeir()
+	}
+	t.heir = w
 }
 
 // withhold takes free permits out of circulation, as many as a shrink still wants. First the
@@ -134,6 +157,7 @@ func (t *turn) collect() {
 	if t.word.Load()&queued == 0 {
 		t.word.Or(queued) // model: shut
 	}
+	t.line.close() // before the inbox looks empty, see enlist
 	for w := t.inbox.take(); w != nil; {
 		next := w.next // before w has other neighbours, or is freed
 		w.next = nil
@@ -151,13 +175,18 @@ func (t *turn) receive(w *waiter) {
 		} else {
 			t.line.add(w)
 		}
+	case locking:
+		if w.batch.Load()&waiting != 0 { // else it needs no place: the message that all have given up comes to nothing
+			t.line.add(w)
+		}
 	case upgrading: // what it holds already, those in the line wait for
 		t.line.addFront(w) // model: front
 	case leaving:
-		if t.line.has(w.prev) { // else it has been answered
-			target := w.prev
+		if target := w.prev; t.line.has(target) { // else it has been answered
 			t.line.remove(target)
-			t.tell(target, gone)
+			if target.kind() != locking { // in a batch nobody is left
+				t.tell(target, gone)
+			}
 		}
 		w.prev = nil
 		w.free()
@@ -213,10 +242,18 @@ func (t *turn) tell(w *waiter, answer uint8) {
 
 // wake wakes those who were answered. After the send a waiter is no longer ours.
 func (t *turn) wake() {
+	t.wakeHeir()
 	for w := t.first; w != nil; {
 		next := w.next
 		w.next = nil
 		w.ready <- struct{}{} // model: wake
 		w = next
+	}
+}
+
+func (t *turn) wakeHeir() {
+	if t.heir != nil {
+		t.heir.ready <- struct{}{} // model: wake
+		t.heir = nil
 	}
 }

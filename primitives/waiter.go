@@ -27,14 +27,14 @@ const (
 	upgrading                 // n permits, before everybody in the line
 	tryingUpgrade             // n permits at once or not at all, whoever is in the line
 	waking                    // of a Cond: that n of those in the line be woken
+	locking                   // all permits, in its turn: a batch
 )
 
 // A waiter is one who wants something of the keeper, and the message that says so.
 // It belongs to the keeper until it is answered, and then to the goroutine that waits. One
 // without a channel is a message only, which nobody waits for: the keeper frees it.
 //
-// It is half a cache line, and never in two: where goroutines wake each other on different cores, that
-// is felt. So what it wants is one word with how much of it, and the answer comes in the same one.
+// A batch is a waiter for many: it is never answered, and its members share it until the last one has come.
 type waiter struct {
 	word uint64 // kind<<permitBits | permits; once it is answered, the answer
 
@@ -43,10 +43,12 @@ type waiter struct {
 	next, prev *waiter
 
 	ready chan struct{} // of 1: the keeper never waits for the waiter
+
+	batch atomic.Uint64 // of a batch: who is in it; of any other: 0
 }
 
 // permitBits is how many bits count the permits of a waiter: those of limit.
-const permitBits = 61
+const permitBits = 60
 
 func (w *waiter) kind() kind { return kind(w.word >> permitBits) }
 
@@ -55,17 +57,20 @@ func (w *waiter) permits() uint64 { return w.word & limit }
 // answer is what the keeper answered, before it sent on ready.
 func (w *waiter) answer() uint8 { return uint8(w.word) }
 
-var waiters = sync.Pool{New: func() any { return makeWaiter() }}
+var waiters, batches sync.Pool // of *waiter, each with an empty channel
 
-func makeWaiter() *waiter { return &waiter{ready: make(chan struct{}, 1)} }
+// get takes a waiter from pool, or makes one.
+func get(pool *sync.Pool) *waiter {
+	if !inBubble() {
+		if w, ok := pool.Get().(*waiter); ok {
+			return w
+		}
+	}
+	return &waiter{ready: make(chan struct{}, 1)}
+}
 
 func newWaiter(k kind, n uint64) *waiter {
-	var w *waiter
-	if inBubble() {
-		w = makeWaiter()
-	} else {
-		w = waiters.Get().(*waiter)
-	}
+	w := get(&waiters)
 	w.word = uint64(k)<<permitBits | n
 	return w
 }
@@ -80,12 +85,16 @@ func newMessage(k kind, n uint64) *waiter {
 	return m
 }
 
-// free gives w up, on the goroutine that waited. Nothing refers to it, and its channel is empty.
+// free gives w up, on the goroutine that waited. Its channel is empty, and nothing refers to it but who is
+// late in join or callNominee, and is turned away by the lifetime of the batch.
 func (w *waiter) free() {
 	switch {
 	case w.ready == nil:
 		messages.Put(w)
-	case !inBubble():
+	case inBubble():
+	case w.batch.Load() != 0:
+		batches.Put(w)
+	default:
 		waiters.Put(w)
 	}
 }
@@ -141,6 +150,7 @@ type line struct{ front, back *waiter }
 func (l *line) has(w *waiter) bool { return w.prev != nil || l.front == w }
 
 func (l *line) add(w *waiter) {
+	l.close()
 	w.prev, w.next = l.back, nil
 	if l.back == nil {
 		l.front = w
