@@ -1,9 +1,12 @@
-/* The protocol of the gate: fast path, queue, lent turns, direct hand-over, cancel, going home.
+/* The protocol of the gate: fast path, queue, batches, lent turns, direct hand-over, cancel, going home.
  *
  * Every step that gate.go and turn.go mark with "model: NAME" is one step here, marked with the
  * same name; what only the turn touches is folded into its neighbours. Functions:
  *
- *     acquire, tryAcquire, release, post, knock, withdraw     gate.go
+ *     acquire, tryAcquire, release, handOver (here front)     gate.go
+ *     post, announce, knock, giveUp, withdraw                 gate.go
+ *     enlist, join, callNominee, call, come, quit, nominate   batch.go
+ *     close (here shutBack)                                   batch.go
  *     push, take (of the inbox)                               waiter.go
  *     lend, run, collect, grant, withhold, goHome, settle     turn.go
  *     Enter, Again, Leave, Wake                               actor.Activity
@@ -14,14 +17,24 @@
  * keeper's own goroutine, which runs only when it is woken. A client acquires and releases
  * ROUNDS times. So the model ends; whoever waits for ever is an invalid end state.
  *
+ * Who wants all permits waits in a batch: clients of a mutex, and writers. Each push of a batch is one
+ * of its own here, which is not used again: that no swap takes a batch for an earlier one in the same
+ * place, batch.go argues with its lifetime. What is checked is that one that is freed is in no place any
+ * more. Members take the tokens of their batch in any order; the runtime has them do it in the order in
+ * which they fell asleep.
+ *
  * With READERS, who wants one permit is a reader: it enters and leaves by one addition each. One
  * that finds only by its addition that it must not enter takes it back: until then it is a
- * phantom, which the word counts and nobody sees. With UPGRADE, client 0 is an upgradeable
+ * phantom, which the word counts and nobody sees. With AWAITED, client 0 keeps what it has until that
+ * client has had its own: so nobody may need a release to get in who fits without one. With UPGRADE, client 0 is an upgradeable
  * reader that then wants to write, which it may do before everybody in the line.
  *
  * Checked: never more permits held than there are; permits are granted in the order of the
- * pushes; nobody enters past somebody whose post was complete before it came (overtaking); at
- * the end all is at rest, and no permit is missing. And, with fairness, everybody ends.
+ * pushes, where the members of a batch have the place of its push; nobody enters past somebody whose
+ * post was complete before it came (overtaking), but for members of its own batch, not even one who
+ * joins a batch in the line; of a batch at most one is called and has not come, so its channel has
+ * room; at the end all is at rest, and no permit, member or token is missing. And, with fairness,
+ * everybody ends.
  *
  * Mutants, each of which must be caught: see run.sh. The Go code has the same ones, caught by a
  * stress test: mutant_test.go.
@@ -33,7 +46,7 @@
 #define ROUNDS 1
 #endif
 /* MUTEX: one permit. UPGRADE: three; client 0 wants two and then the third, client 1 wants all. Else
- * two, and client 1 wants both. */
+ * two, and client 1 wants both; with WRITERS, client 2 as well. */
 #ifdef MUTEX
 #define LIMIT 1
 #define WEIGHT(i) 1
@@ -41,9 +54,18 @@
 #define LIMIT 3
 #define UPGRADER 2
 #define WEIGHT(i) (i == 0 -> UPGRADER : (i == 1 -> LIMIT : 1))
+#elif defined(WRITERS)
+#define LIMIT 2
+#define WEIGHT(i) (i == 1 || i == 2 -> LIMIT : 1)
 #else
 #define LIMIT 2
 #define WEIGHT(i) (i == 1 -> LIMIT : 1)
+#endif
+/* with TWICE, only that client comes ROUNDS times, and the others once */
+#ifdef TWICE
+#define TIMES(i) (i == TWICE -> ROUNDS : 1)
+#else
+#define TIMES(i) ROUNDS
 #endif
 /* who may give up waiting, and who only tries (9: nobody) */
 #ifndef CANCELLER
@@ -66,21 +88,48 @@
 #define ALL N
 #endif
 
-mtype = { ACQUIRING, TRYING, LEAVING, RESIZING, UPGRADING, TRYINGUP, GRANTED, REFUSED, GONE, REST, RUNNING, WOKEN };
+/* Who wants all permits waits in a batch, but at a semaphore, which has no batches. A batch is a number
+ * from ALL on, a new one for each push, so that whatever is a number below is a single waiter. */
+#if defined(MUTEX) || defined(READERS) || defined(UPGRADE) || defined(WRITERS)
+#define BATCHES
+#define LOCKS(i) (WEIGHT(i) == LIMIT)
+#define IDS (ALL + ALL * ROUNDS)                   /* those of the second round after those of the first */
+#else
+#define LOCKS(i) false
+#define IDS ALL
+#endif
+#define ISBATCH(y) (y >= ALL)
+#define SIZE(y) (ISBATCH(y) -> LIMIT : size[y])
+#define NONE 0                                     /* no batch */
+#define OTHER 255                                  /* the newest of the inbox, if it is no batch */
+#define MAIL (2 * ALL * ROUNDS)
+
+mtype = { ACQUIRING, LOCKING, TRYING, LEAVING, RESIZING, UPGRADING, TRYINGUP, GRANTED, REFUSED, GONE, REST, RUNNING, WOKEN };
 
 /* the word; flags beside the permits in use */
 byte used = 0; bit queued = 0; bit mail = 0;
 byte reserve = 0; byte withheld = 0;
 
-chan inbox = [2 * ALL] of { mtype, byte };         /* pushed by all, taken whole by the turn */
-byte line[ALL]; byte lined = 0;                    /* the turn's own, as are the next */
+chan inbox = [MAIL] of { mtype, byte };            /* pushed by all, taken whole by the turn */
+byte newest = NONE;                                /* of the inbox: a batch or OTHER; NONE: it is empty */
+byte line[ALL * ROUNDS]; byte lined = 0;           /* the turn's own, as are the next */
 byte size[ALL];                                    /* what i waits for */
-byte ticket[ALL]; byte pushes = 0; byte last = 0;  /* order of the pushes, and of the grants */
+byte ticket[IDS]; byte pushes = 0; byte last = 0;  /* order of the pushes, and of the grants */
 
 mtype activity = REST; bit goroutine = 0;          /* the keeper */
 chan ready[ALL] = [1] of { mtype };                /* the answers */
 
+byte nominee = NONE;                               /* a batch; written by the turn */
+#ifdef BATCHES
+bit open[IDS]; bit spoiled[IDS]; byte called[IDS]; byte waiting[IDS];  /* the word of a batch */
+byte tokens[IDS];                                  /* its channel */
+byte members[IDS];                                 /* bit i: i is in it. Nobody asks but the assertions */
+#endif
+
 byte held = 0; byte ended = 0;
+#ifdef AWAITED
+bit awaited = 0;
+#endif
 byte parked = 0;                                   /* bit i: i's post is complete, and it is queued */
 byte seen[ALL];                                    /* who of them was parked when this one came */
 
@@ -88,8 +137,12 @@ byte seen[ALL];                                    /* who of them was parked whe
 
 inline tell(x, what) { /* within a d_step */
   out[outs] = x; outWhat[outs] = what; outs++;
-  parked = parked & ~(1 << x);
-  j = 0; do :: j < ALL -> seen[j] = seen[j] & ~(1 << x); j++ :: else -> break od; j = 0
+  unpark(x)
+}
+
+inline unpark(y) { /* within a d_step: y waits no more */
+  parked = parked & ~(1 << y);
+  j = 0; do :: j < ALL -> seen[j] = seen[j] & ~(1 << y); j++ :: else -> break od; j = 0
 }
 
 inline freeNow() { /* free = what can be given out; a phantom may have taken the word past LIMIT */
@@ -107,8 +160,51 @@ inline pop() { /* within a d_step: x = the front */
 }
 
 inline inOrder(y) { /* within a d_step: of the pushes; an upgrade has no place in it */
-  if :: ticket[y] != 0 -> assert(ticket[y] > last); last = ticket[y] :: else -> skip fi
+  if
+  :: ticket[y] != 0 ->
+     assert(ticket[y] > last || (ISBATCH(y) && ticket[y] == last)); last = ticket[y];
+     if :: !ISBATCH(y) -> assert(seen[y] == 0) :: else -> skip fi
+  :: else -> skip
+  fi
 }
+
+#ifdef BATCHES
+inline callOne(y) { /* within a d_step */
+  inOrder(y); waiting[y]--; called[y]++;
+  assert(called[y] == 1 && waiting[y] < ALL)
+}
+
+/* call of the front, a batch, by the turn: heir is that batch if one was called */
+inline call() { /* within a d_step */
+  x = line[0];
+  if
+  :: waiting[x] == 0 -> pop()
+  :: else ->
+     callOne(x); assert(heir == NONE); heir = x;
+     if :: waiting[x] == 0 -> open[x] = 0; pop() :: else -> skip fi
+  fi; x = 0
+}
+
+inline send(y) { /* within a d_step */
+  assert(tokens[y] == 0); tokens[y] = 1
+}
+
+#define BACK line[lined-1]
+inline shutBack() { /* within a d_step: close */
+  if :: lined > 0 && ISBATCH(BACK) -> open[BACK] = 0 :: else -> skip fi
+}
+
+#define FRONTBATCH (lined > 0 && ISBATCH(line[0]) -> line[0] : NONE)
+inline nominate() {
+  if
+  :: nominee != FRONTBATCH -> nominee = FRONTBATCH /* model: nominate */
+  :: else -> skip
+  fi
+}
+#else
+inline shutBack() { skip }
+inline nominate() { skip }
+#endif
 
 inline drop(y, found) { /* within a d_step: y leaves the line */
   found = false; j = 0;
@@ -138,7 +234,15 @@ inline grant() {
   :: else ->
      freeNow();
      if
-     :: size[line[0]] <= free ->
+#ifdef BATCHES
+     :: SIZE(line[0]) <= free && ISBATCH(line[0]) ->
+        d_step { /* model: callLast */
+          assert(queued);                          /* I3 */
+          call();
+          if :: heir != NONE -> take(LIMIT) :: else -> skip fi; free = 0
+        }
+#endif
+     :: SIZE(line[0]) <= free && !ISBATCH(line[0]) ->
         d_step { /* model: grant */
           assert(queued);                          /* I3: nobody enters beside the turn */
           pop(); take(size[x]);
@@ -157,23 +261,36 @@ inline collect() {
 #ifndef M_SHUT
      queued = 1;                                   /* model: shut */
 #endif
+#if defined(BATCHES) && !defined(M_CLOSE)
+     if
+     :: lined > 0 && ISBATCH(BACK) && open[BACK] -> open[BACK] = 0 /* model: close */
+     :: else -> skip
+     fi;
+#endif
      d_step { /* model: collect */
-       batch = 0;
-       do :: inbox?kind[batch],whom[batch] -> batch++ :: empty(inbox) -> break od
+       got = 0; newest = NONE;
+       do :: inbox?kind[got],whom[got] -> got++ :: empty(inbox) -> break od
      };
      b = 0;
      do
-     :: b < batch ->
+     :: b < got ->
         if
         :: kind[b] == ACQUIRING ->
            d_step {
              if
              :: size[whom[b]] > LIMIT - reserve -> tell(whom[b], REFUSED)
-             :: else -> line[lined] = whom[b]; lined++
+             :: else -> shutBack(); line[lined] = whom[b]; lined++
              fi
            }
+#ifdef BATCHES
+        :: kind[b] == LOCKING ->
+           if
+           :: waiting[whom[b]] != 0 -> d_step { shutBack(); line[lined] = whom[b]; lined++ }
+           :: else -> skip                         /* there is a message that it leaves, or will be */
+           fi
+#endif
         :: kind[b] == LEAVING ->
-           d_step { drop(whom[b], ok); if :: ok -> tell(whom[b], GONE) :: else -> skip fi; ok = false }
+           d_step { drop(whom[b], ok); if :: ok && !ISBATCH(whom[b]) -> tell(whom[b], GONE) :: else -> skip fi; ok = false }
         :: kind[b] == UPGRADING ->
            d_step { /* model: front */
 #ifdef M_FRONT
@@ -198,8 +315,8 @@ inline collect() {
              if :: reserve < withheld -> pot = pot + (withheld - reserve); withheld = reserve :: else -> skip fi;
              i = 0;
              do
-             :: i < lined && size[line[i]] > LIMIT - reserve -> x = line[i]; drop(x, ok); tell(x, REFUSED); ok = false; x = 0
-             :: i < lined && size[line[i]] <= LIMIT - reserve -> i++
+             :: i < lined && SIZE(line[i]) > LIMIT - reserve -> x = line[i]; drop(x, ok); tell(x, REFUSED); ok = false; x = 0
+             :: i < lined && SIZE(line[i]) <= LIMIT - reserve -> i++
              :: else -> break
              od; i = 0;
              tell(whom[b], GRANTED)
@@ -210,7 +327,7 @@ inline collect() {
      :: else -> break
      od;
      skip;
-     d_step { b = 0; batch = 0 }
+     d_step { b = 0; got = 0 }
   fi
 }
 
@@ -255,10 +372,17 @@ inline turn(look) {
      collect()
   od;
   ok = false;
+  nominate();
   d_step { used = used - pot; pot = 0 }            /* model: settle */
 }
 
 inline wake() {
+#ifdef BATCHES
+  if
+  :: heir != NONE -> d_step { send(heir); heir = NONE } /* model: wake */
+  :: else -> skip
+  fi;
+#endif
   b = 0;
   do
   :: b < outs -> ready[out[b]]!outWhat[b]; b++     /* model: wake */
@@ -294,11 +418,17 @@ inline Leave() {
 /* ---- what callers do ---- */
 
 inline lend(look) {
-  turn(look);
-  do                                               /* Again, as often as it likes: lentTurns is no matter */
-  :: activity == WOKEN -> activity = RUNNING; turn(true)
-  :: true -> break
+  again = look;
+  do
+  :: turn(again);
+     if
+#ifndef ONETURN                                    /* with it, Again is left to the keeper: fewer states */
+     :: activity == WOKEN -> activity = RUNNING; again = true   /* Again, as often as it likes: lentTurns is no matter */
+#endif
+     :: true -> break
+     fi
   od;
+  again = false;
   Leave();
   wake()
 }
@@ -316,25 +446,118 @@ inline post(what, n) {
   d_step { queued = 1; mail = 1 };                 /* before the push instead of after */
 #endif
   d_step { /* model: push */
-    inbox!what,me;
-    if :: what == ACQUIRING -> pushes++; ticket[me] = pushes :: what == UPGRADING -> ticket[me] = 0 :: else -> skip fi
+    if
+#ifdef BATCHES
+    :: what == LOCKING -> inbox!what,w; newest = w; pushes++; ticket[w] = pushes;
+       open[w] = 1; waiting[w] = 1; members[w] = 1 << me
+    :: what == LEAVING && w != NONE -> inbox!what,w; newest = OTHER
+#endif
+    :: else -> inbox!what,me; newest = OTHER;
+       if :: what == ACQUIRING -> pushes++; ticket[me] = pushes :: what == UPGRADING -> ticket[me] = 0 :: else -> skip fi
+    fi
   };
+  announce(what, n)
+}
+
+inline announce(what, n) {
   d_step { /* model: flag */
     s = used;
 #ifndef M_FLAG
     queued = 1; mail = 1;
 #endif
-    if :: (what == ACQUIRING || what == UPGRADING) && !ready[me]?[GRANTED] -> parking() :: else -> skip fi
+    if
+    :: (what == ACQUIRING || what == UPGRADING) && !ready[me]?[GRANTED] -> parking()
+    :: what == LOCKING -> parked = parked | (1 << me) /* until it has taken a token, or quits */
+    :: else -> skip
+    fi
   };
   if
 #ifdef M_KNOCK
-  :: what != ACQUIRING -> s = 0; knock()
+  :: what != ACQUIRING && what != LOCKING -> s = 0; knock()
 #else
-  :: what != ACQUIRING || s + n <= LIMIT -> s = 0; knock()
+  :: (what != ACQUIRING && what != LOCKING) || s + n <= LIMIT -> s = 0; knock()
 #endif
   :: else -> s = 0
   fi
 }
+
+#ifdef BATCHES
+#ifdef M_OPEN
+#define JOINABLE true
+#else
+#define JOINABLE open[w]
+#endif
+/* Whether the batch still is where it was found (the place), matters only for reuse: without it, all the more is possible. */
+inline join(place) {
+  if
+  :: d_step { JOINABLE -> /* model: company */
+       waiting[w]++; members[w] = members[w] | (1 << me);
+       if :: !near -> parked = parked | (1 << me) :: else -> skip fi /* in the line, and that is all */
+     }
+  :: !JOINABLE || place != w -> w = NONE
+  fi
+}
+
+inline enlist() {
+  d_step { w = newest; near = (newest != NONE) };
+  if
+  :: near && w == OTHER -> w = NONE
+  :: near && w != OTHER ->
+     join(newest);
+     if :: w != NONE -> announce(LOCKING, LIMIT) :: else -> skip fi
+  :: !near ->
+     w = nominee;
+     if :: w != NONE -> join(nominee) :: else -> skip fi
+  fi;
+  near = false;
+  if
+  :: w == NONE -> w = ALL + me + ALL * (round - 1); post(LOCKING, LIMIT)
+  :: else -> skip
+  fi
+}
+
+inline come() { /* within a d_step: receive the token. */
+  tokens[w]--; called[w]--;
+  members[w] = members[w] & ~(1 << me); unpark(me);
+  assert((seen[me] & ~members[w]) == 0);           /* overtaking; in a batch the runtime sees to it */
+  if
+  :: waiting[w] + called[w] + open[w] + spoiled[w] == 0 -> /* free: it becomes another */
+     assert(nominee != w && newest != w && members[w] == 0);
+     j = 0; do :: j < lined -> assert(line[j] != w); j++ :: else -> break od; j = 0;
+     ticket[w] = 0
+  :: else -> skip
+  fi;
+  w = NONE; have = true
+}
+
+inline quit() {
+  d_step { /* model: quit */
+    if
+    :: waiting[w] == 0 -> late = true
+    :: else ->
+#ifndef M_LEFT
+       waiting[w]--;
+       if :: waiting[w] == 0 -> open[w] = 0; spoiled[w] = 1; told = true :: else -> skip fi;
+#endif
+       members[w] = members[w] & ~(1 << me); unpark(me)
+    fi
+  };
+  if
+  :: late -> late = false;
+#ifdef M_CANCEL
+     w = NONE
+#else
+     d_step { tokens[w] > 0 -> come() }
+#endif
+  :: told -> told = false;
+#ifndef M_QUIT
+     post(LEAVING, 0);                             /* model: cancel */
+#endif
+     w = NONE
+  :: else -> w = NONE
+  fi
+}
+#endif
 
 /* the post of me is complete: whoever comes from now on must not enter before it. It may have
  * been answered already: then it is neither in the line nor in the inbox. */
@@ -347,6 +570,36 @@ inline parking() { /* within a d_step */
 inline entering() { /* within a d_step */
   assert(seen[me] == 0)                            /* of those parked when it came, nobody is left */
 }
+
+inline front() { /* within a d_step; model: handover */
+  if
+#ifdef BATCHES
+  :: ISBATCH(line[0]) -> assert(heir == NONE);
+     if :: waiting[line[0]] == 0 -> ok = false :: else -> call(); ok = true fi /* callLast */
+#endif
+  :: else -> pop(); inOrder(x); tell(x, GRANTED); x = 0; ok = true
+  fi
+}
+
+#ifdef BATCHES
+#ifdef M_LAST
+#define OTHERS 1
+#else
+#define OTHERS 2
+#endif
+inline callNominee() {
+  w = nominee;
+  if
+  :: w == NONE -> ok = false
+  :: else ->
+     if
+     :: d_step { waiting[w] >= OTHERS -> callOne(w); ok = true } /* model: call */
+     :: waiting[w] < OTHERS || nominee != w -> ok = false
+     fi;
+     if :: ok -> d_step { send(w); w = NONE } :: else -> w = NONE fi
+  fi
+}
+#endif
 
 inline release(n) {
   do
@@ -361,22 +614,26 @@ inline release(n) {
         if :: ok -> break :: else -> skip fi
 #endif
      :: else ->
+#ifdef BATCHES
+        if :: n == LIMIT -> callNominee() :: else -> ok = false fi;
+        if :: ok -> break :: else -> skip fi;
+#endif
         Enter(entered);
         if
         :: entered -> entered = false;
            if
 #ifdef M_FREE
-           :: lined > 0 && size[line[0]] == n ->
+           :: lined > 0 && SIZE(line[0]) == n ->
               d_step { used = used - n; queued = 0; mail = 0 };   /* free first, then hand over */
-              d_step { pop(); used = used + n; last = ticket[x]; tell(x, GRANTED); x = 0; queued = 1; mail = 1 };
+              d_step { front(); used = used + n; queued = 1; mail = 1 };
 #else
-           :: lined > 1 && size[line[0]] == n && reserve == withheld && used + size[line[1]] > LIMIT ->
-              d_step { /* model: handover */
-                pop(); inOrder(x); tell(x, GRANTED); x = 0
-              };
+           :: lined > 1 && SIZE(line[0]) == n && reserve == withheld && used + SIZE(line[1]) > LIMIT ->
+              d_step { front() };
 #endif
-              Leave();
-              wake()
+           :: else -> ok = false
+           fi;
+           if
+           :: ok -> ok = false; nominate(); Leave(); wake()
            :: else -> pot = n; lend(false)
            fi;
            break
@@ -420,8 +677,8 @@ inline subtract(n, speaks) {
 }
 
 #define LOCALS \
-  byte pot, free, x, j, i, b, batch, outs, s; bit sq, sm; bool ok, entered; \
-  mtype kind[2 * ALL]; byte whom[2 * ALL]; byte out[ALL]; mtype outWhat[ALL]
+  byte pot, free, x, j, i, b, got, outs, s, w, heir; bit sq, sm; bool ok, entered, again; \
+  mtype kind[MAIL]; byte whom[MAIL]; byte out[ALL]; mtype outWhat[ALL]
 
 #ifdef UPGRADE
 /* Upgrade and TryUpgrade, by one who has UPGRADER permits. After it size[me] is what it has. */
@@ -468,9 +725,9 @@ inline upgrade() {
 
 proctype client(byte me) {
   LOCALS;
-  byte round = 0; bool done, have; mtype answer = 0;
+  byte round = 0; bool done, have, near, late, told; mtype answer = 0;
   do
-  :: round < ROUNDS ->
+  :: round < TIMES(me) ->
      d_step { round++; done = false; have = false; size[me] = WEIGHT(me); seen[me] = parked };
      if
      :: READS(me) && !TRIES(me) ->
@@ -513,7 +770,23 @@ proctype client(byte me) {
               post(TRYING, size[me]);
               ready[me]?answer;
               have = (answer == GRANTED); break
-           :: !TRIES(me) ->
+#ifdef BATCHES
+           :: !TRIES(me) && LOCKS(me) ->
+              enlist();
+              if
+              :: d_step { tokens[w] > 0 -> come() }; if :: CANCELS(me) -> done = true :: true -> skip fi
+              :: CANCELS(me) -> done = true; quit()
+              fi;
+              if
+              :: have && done -> have = false;
+#ifndef M_PASS
+                 release(size[me])                 /* model: passOn */
+#endif
+              :: else -> skip
+              fi;
+              break
+#endif
+           :: !TRIES(me) && !LOCKS(me) ->
               post(ACQUIRING, size[me]);
               if
               :: ready[me]?answer -> if :: CANCELS(me) -> done = true :: true -> skip fi
@@ -544,6 +817,13 @@ proctype client(byte me) {
         d_step { held = held + size[me]; assert(held <= LIMIT) };
 #ifdef UPGRADE
         if :: me == 0 -> upgrade() :: else -> skip fi;
+#endif
+#ifdef AWAITED
+        if
+        :: me == AWAITED -> awaited = 1
+        :: me == 0 -> awaited == 1
+        :: else -> skip
+        fi;
 #endif
         d_step { held = held - size[me] };
         if
@@ -592,7 +872,7 @@ end:
   od
 }
 
-#define quiet (used == 0 && !queued && !mail && lined == 0 && len(inbox) == 0 && \
+#define quiet (used == 0 && !queued && !mail && lined == 0 && len(inbox) == 0 && newest == NONE && nominee == NONE && \
                activity == REST && !goroutine && held == 0 && reserve == withheld && reserve == 0)
 
 init {
@@ -606,7 +886,16 @@ init {
   };
   /* when everybody has ended and the keeper has gone home, all is as it was */
   (ended == ALL && !goroutine && activity == REST);
-  assert(quiet)
+  assert(quiet);
+#ifdef BATCHES
+  d_step {
+    k = ALL;
+    do
+    :: k < IDS -> assert(waiting[k] + called[k] + tokens[k] + open[k] + members[k] == 0); k++
+    :: else -> break
+    od
+  }
+#endif
 }
 
 #ifdef LIVE

@@ -2,7 +2,7 @@
 # Checks the gate's protocol with spin: the protocol itself in several settings, which must hold, and the
 # mutants, each a mistake that is easy to make, which must be caught. Fails if one is not as it must be.
 #
-#   run.sh            everything
+#   run.sh            everything, but for those whose names begin with deep: they take minutes
 #   run.sh NAME       only the checks whose name contains NAME
 #
 # Needs spin and a C compiler. It leaves nothing behind.
@@ -21,6 +21,7 @@ done
 # check NAME WANT FLAGS: WANT is holds, live or caught. As many run at a time as there are cores.
 check() {
 	[[ $1 == *"$only"* ]] || return 0
+	[[ $1 != deep-* || -n $only ]] || return 0
 	while (($(jobs -rp | wc -l) >= cores)); do wait -n || true; done
 	one "$@" || touch "$work/failed" &
 }
@@ -36,7 +37,8 @@ one() {
 	fi
 	spin -a "${flags[@]}" "$model" >spin.log 2>&1 || { cat spin.log >&2; return 2; }
 	# Unoptimized: the compiler would take longer than the search. The large one compresses its states, to spare memory.
-	if [[ " $* " == *" -DRESIZE "* ]]; then compile+=(-DCOLLAPSE); fi
+	if [[ " $* " == *" -DRESIZE "* || " $* " == *" -DTWICE="* ]]; then compile+=(-DCOLLAPSE); fi
+	if [[ $name == deep-* ]]; then compile+=(-DHC4); fi # of each state only a hash of 8 bytes
 	cc -O0 -w -DMEMLIM=3000 "${compile[@]}" -o pan pan.c
 	./pan -m1000000 -n "${run[@]}" >pan.log 2>&1 || true
 	if grep -q 'errors: 0$' pan.log && ! grep -q -e 'max search depth too small' -e 'out of memory' -e 'reached -DMEMLIM' pan.log; then
@@ -60,16 +62,21 @@ check mutex holds -DMUTEX
 check semaphore holds
 check semaphore-small-cancel holds -DN=2 -DCANCELLER=0
 check mutex-twice holds -DMUTEX -DN=2 -DROUNDS=2 -DCANCELLER=0
+check mutex-nominee holds -DMUTEX -DROUNDS=2 -DTWICE=0 -DCANCELLER=9 # a batch that is called and joined by turns
 check try holds -DTRIER=2
 check mutex-try holds -DMUTEX -DTRIER=2
 check resize holds -DRESIZE -DN=2 -DCANCELLER=9 # a shrink and a growth, among one and both permits
 check readers holds -DREADERS
 check readers-twice holds -DREADERS -DN=2 -DROUNDS=2 -DCANCELLER=9
 check readers-try-writer holds -DREADERS -DTRIER=1 -DCANCELLER=9
+check readers-writers holds -DREADERS -DWRITERS # of three, two are writers: batches and single waiters in one line
+check readers-awaited holds -DREADERS -DAWAITED=2 # who stands behind a writer that gives up needs no release to get in
 check upgrade holds -DUPGRADE -DREADERS -DCANCELLER=9
 check upgrade-cancel holds -DUPGRADE -DCANCELLER=0
 check upgrade-try holds -DUPGRADE -DREADERS -DTRIER=0 -DCANCELLER=9
+check deep-writers holds -DWRITERS -DN=4 -DCANCELLER=9 -DONETURN
 check everybody-ends live -DMUTEX -DN=2
+check everybody-is-called live -DMUTEX -DCANCELLER=9
 check everybody-upgrades live -DUPGRADE -DREADERS -DN=2 -DCANCELLER=9
 
 # The mutants.
@@ -91,6 +98,11 @@ check mutant-phantom caught -DM_PHANTOM "${readers[@]}"    # a reader does not t
 check mutant-part caught -DM_PART "${readers[@]}"          # a reader that leaves does not wake the keeper
 check mutant-take caught -DM_TAKE -DREADERS -DCANCELLER=0  # what was added in vain is taken back without a word
 check mutant-front caught -DM_FRONT -DUPGRADE -DCANCELLER=9 # an upgrade waits behind those who wait for it
+check mutant-close caught -DM_CLOSE -DWRITERS -DN=4 "${readers[@]}" # the back of the line is open while the inbox looks empty
+check mutant-open caught -DM_OPEN -DMUTEX -DCANCELLER=9    # a batch is joined that is not open
+check mutant-last caught -DM_LAST -DMUTEX                  # the last of a batch is called without a turn
+check mutant-quit caught -DM_QUIT -DREADERS -DAWAITED=2    # the last of a batch quits without a word
+check mutant-left caught -DM_LEFT -DMUTEX                  # one that quits a batch does not count itself out
 
 wait
 if [[ -e $work/failed ]]; then exit 1; fi
