@@ -14,6 +14,7 @@ import "sync/atomic"
 //
 // A batch is open as long as somebody waits in it and nobody stands behind it. Others join it while it is
 // the last of the inbox, or the front of the line.
+//
 // To call a member is to give it all permits: it waits no longer, and a token goes into the channel.
 // Who calls has them in hand, and after that no longer. So a second one is called only after
 // the first has come and released, and the channel needs room for one token.

@@ -80,7 +80,8 @@
 // grant and cancel that anybody would have to win: the keeper's turn orders them. A member of a batch
 // counts itself out, by a swap of the word of which those who call swap theirs; if all who are left
 // have been called, there is a token for it, and it passes that on. The end of the context is
-// preferred in every tie over a lock, so nil means that ctx was not done after the grant. [Cond.Wait] and [Barrier.Wait] decide their ties otherwise, and say how.
+// preferred in every tie over a lock, so nil means that ctx was not done after the grant. [Cond.Wait]
+// and [Barrier.Wait] decide their ties otherwise, and say how.
 //
 // The protocol is model-checked (model/gate.pml, which names the steps that the comments here
 // call "model: …"), with mistakes that are easy to make as mutants, which it catches. A

@@ -44,7 +44,8 @@ func (m *Mutex) TryLock() bool {
 }
 
 // Unlock unlocks m; if somebody is queued, it then belongs to whoever came first.
-// It never waits. It panics if m is not locked, and has then changed nothing.
+// It never waits. It panics if m is not locked, and has then changed nothing; also, mostly, if m
+// belongs to one who has not woken up yet, so that nobody can have it to unlock.
 //
 // It is synchronized before every Lock and TryLock that succeeds after it.
 func (m *Mutex) Unlock() {

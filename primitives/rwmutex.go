@@ -46,8 +46,8 @@ func (m *RWMutex) TryLock() bool {
 	return m.gate.word.CompareAndSwap(0, limit) || m.gate.tryAcquire(limit)
 }
 
-// Unlock gives up what Lock got. It never waits. It panics if m is not locked for writing,
-// and has then changed nothing.
+// Unlock gives up what Lock got. It never waits. It panics if m is not locked for writing, and has
+// then changed nothing; also, mostly, if m belongs to a writer that has not woken up yet.
 //
 // It is synchronized before every acquire of m, of any kind, that succeeds after it.
 func (m *RWMutex) Unlock() {

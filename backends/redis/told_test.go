@@ -57,6 +57,15 @@ func (d *deaf) message() string {
 	return m.Payload
 }
 
+// missed queues r behind a hold of holder's, which is released. It returns r's wait and the message of its grant.
+func (d *deaf) missed(holder *redis.Backend, r backends.Request) (w *waiting, message string) {
+	d.bed.Helper()
+	g := d.bed.acquire(holder, mutex(r.Name, time.Minute))
+	w = d.bed.queue(d.Backend, r)
+	d.bed.release(holder, g)
+	return w, d.message()
+}
+
 var slow = redis.WithHeartbeat(time.Minute) // nothing but a message can bring a grant
 
 // A waiter whose process knows what it needs holds when the message has come, without a command: a hand-off between processes is one command
@@ -140,10 +149,7 @@ func TestManyReadersEnterTogether(t *testing.T) {
 func TestMessageHeardTwiceGrantsOnce(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	holder, c := b.open(slow), b.deaf(slow)
-	g := b.acquire(holder, mutex("n", time.Minute))
-	w := b.queue(c.Backend, modest("n", time.Minute, time.Second))
-	b.release(holder, g)
-	m := c.message()
+	w, m := c.missed(holder, modest("n", time.Minute, time.Second))
 	c.Hear(m)
 	h := w.granted()
 	c.Hear(m)
@@ -151,7 +157,7 @@ func TestMessageHeardTwiceGrantsOnce(t *testing.T) {
 		t.Errorf("heard again while it holds: %+v", s.Holders)
 	}
 	b.release(c.Backend, h)
-	g = b.acquire(holder, mutex("n", time.Minute))
+	g := b.acquire(holder, mutex("n", time.Minute))
 	c.Hear(m)
 	if err := c.Close(b.ctx); err != nil { // and with it, that what it gave back has been
 		t.Fatal(err)
@@ -165,10 +171,7 @@ func TestMessageHeardTwiceGrantsOnce(t *testing.T) {
 func TestMessageForARequestThatWasCancelledGrantsNothing(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	holder, c := b.open(slow), b.deaf(slow)
-	g := b.acquire(holder, mutex("n", time.Minute))
-	w := b.queue(c.Backend, modest("n", time.Minute, time.Second))
-	b.release(holder, g)
-	m := c.message()
+	w, m := c.missed(holder, modest("n", time.Minute, time.Second))
 	w.cancel()
 	<-w.ended
 	if !errors.Is(w.err, context.Canceled) {
@@ -188,10 +191,7 @@ func TestMessageForARequestThatWasCancelledGrantsNothing(t *testing.T) {
 func TestMessageThatComesTooLateMakesTheWaiterAsk(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	holder, c := b.open(slow), b.deaf(slow)
-	g := b.acquire(holder, mutex("n", time.Minute))
-	w := b.queue(c.Backend, modest("n", backends.MinTTL, backends.MinTTL/4))
-	b.release(holder, g)
-	m := c.message()
+	w, m := c.missed(holder, modest("n", backends.MinTTL, backends.MinTTL/4))
 	b.until("the grant is over", func() bool { return len(b.inspect(holder, "n").Holders) == 0 })
 	c.Hear(m)
 	h := w.granted()
