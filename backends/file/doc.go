@@ -5,7 +5,7 @@
 // has a fencing token that is on file before the grant is given out; and whoever locks the same files with flock(1)
 // excludes us and is excluded.
 //
-//	b, err := file.New("/run/user/1000/locks")
+//	b, err := file.New("/var/lib/backup/locks")
 //	…
 //	m, err := manager.New(b)
 //
@@ -26,6 +26,10 @@
 // Files of names out of use stay; they are small, and the table keeps the tokens increasing. [Repair] removes them, beside any use of
 // the directory; by hand they may be removed while nobody uses it, and tokens then go on from the clock. A table may name a
 // holder for a tenth of a second longer than it holds, see below; Inspect knows better, and so does "flock -n db.lock true".
+//
+// Choose a directory that lasts for as long as its users: /run/user/UID goes at the last logout, a unit of systemd may have a /tmp of
+// its own (PrivateTmp=), and cleaners of /tmp and /var/tmp remove what nobody has touched for days. A lock file or table that is removed while it
+// is in use is noticed as below; one that is out of use is not missed.
 //
 // # What is guaranteed, and what it rests on
 //

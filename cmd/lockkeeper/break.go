@@ -9,7 +9,7 @@ import (
 )
 
 type breakCmd struct {
-	Store string   `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a directory of the user." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
+	Store string   `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
 	Names []string `arg:"" name:"name" help:"Whose holders are to lose them."`
 }
 

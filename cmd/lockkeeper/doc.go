@@ -29,11 +29,21 @@
 //
 // # Stores
 //
-// The flag --store, or LOCKKEEPER_STORE in the environment, says where locks are kept: file:DIR for the processes of one
-// machine, redis://[user:password@]host:port[/db] or rediss:// for those of many. By default they are kept in a directory
-// of the user, under XDG_RUNTIME_DIR or else the directory for temporary files. These are two different places: a job of
-// cron, where XDG_RUNTIME_DIR is not set, should name its store. A password belongs in LOCKKEEPER_STORE, since everyone can
-// read the arguments of a process; it is never printed.
+// The flag --store, or LOCKKEEPER_STORE in the environment, says where locks are kept:
+//
+//	file:DIR                                the processes of one machine
+//	redis://[user:password@]host:port[/db]  those of many; rediss:// with TLS
+//	(nothing)                               the default store: file:DIR, and DIR is
+//	                                          /var/lib/lockkeeper        for root
+//	                                          ~/.local/state/lockkeeper  for everyone else
+//
+// The default store is one place for each user, the same for a terminal, cron, a unit of systemd and sudo: ~ is the home directory
+// that the user database (passwd) names for the effective user, and no variable of the environment moves it. Different users
+// have different default stores. A default store that cannot be used is refused, and never replaced by another: name a
+// store where a unit hides the home directory (ProtectHome=) or makes it read-only (ProtectSystem=strict), where it is on a
+// network, and for a user without a home directory of their own. On Windows DIR is lockkeeper in %LocalAppData%.
+//
+// A password belongs in LOCKKEEPER_STORE, since everyone can read the arguments of a process; it is never printed.
 //
 // # Exit status
 //

@@ -11,7 +11,7 @@ import (
 )
 
 type doctorCmd struct {
-	Store   string        `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a directory of the user." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
+	Store   string        `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
 	Repair  bool          `help:"Mend what can be mended without harm to anybody who uses the store now (directories only)."`
 	Idle    time.Duration `help:"Names that nobody has used for this long count as out of use; a repair removes their files." default:"1h" placeholder:"DURATION"`
 	Timeout time.Duration `help:"How long it may take in all." default:"1m" placeholder:"DURATION"`

@@ -32,7 +32,6 @@ var codes = []struct {
 }{
 	{store.ErrUnknown, exitUsage},
 	{store.ErrRefused, exitUsage},
-	{store.ErrUnsafe, exitPermission},
 	{backends.ErrInvalid, exitUsage},
 	{backends.ErrTooLarge, exitUsage},
 	{backends.ErrMismatch, exitUsage},

@@ -23,7 +23,7 @@ const (
 
 // view is what is looked at.
 type view struct {
-	Store string   `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a directory of the user." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
+	Store string   `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
 	Names []string `arg:"" optional:"" name:"name" help:"Only these. Default: every name that is held or waited for."`
 }
 

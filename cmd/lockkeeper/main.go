@@ -7,7 +7,12 @@ import (
 	"runtime/debug"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
 )
+
+// storeHelp is the help of each --store.
+const storeHelp = "Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: file:DIR with DIR " + store.DefaultText
 
 // commandLine is what users write; package kong reads the tags.
 type commandLine struct {
@@ -48,7 +53,7 @@ func run(args []string, s streams) int {
 		kong.Name("lockkeeper"),
 		kong.Description("Locks for the processes of one machine or of many. Exit status of run: that of the command; "+
 			"64 usage, 69 store unavailable, 75 busy, 76 lease lost, 77 permission denied, 126 and 127 command not started."),
-		kong.Vars{"version": version()},
+		kong.Vars{"version": version(), "store": storeHelp},
 		kong.Writers(s.out, s.err),
 		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
 		kong.WithHyphenPrefixedParameters(true), // a negative number is a value, which is then refused by its meaning

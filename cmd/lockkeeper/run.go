@@ -37,7 +37,7 @@ const explainTimeout = time.Second
 const gracePart = 6
 
 type runCmd struct {
-	Store  string `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a directory of the user." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
+	Store  string `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
 	Wait   *span  `short:"w" xor:"wait" help:"Wait no longer than this for the lock, then exit with status 75. Default: for ever." placeholder:"DURATION"`
 	NoWait bool   `short:"n" xor:"wait" help:"Do not wait at all: exit with status 75 if the lock is busy."`
 	TTL    span   `help:"Redis: how long the lock outlives a crash of this machine. Default: 10s." default:"10s" placeholder:"DURATION"`

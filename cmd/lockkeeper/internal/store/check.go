@@ -13,7 +13,8 @@ import (
 // directory, names count as out of use when nobody has used them for as long as idle.
 func Check(ctx context.Context, s Store, idle time.Duration) ([]backends.Finding, error) {
 	if s.kind == File {
-		return file.Check(ctx, s.dir, idle)
+		found, err := file.Check(ctx, s.dir, idle)
+		return append(former(s), found...), err
 	}
 	b, free, err := Open(s)
 	if err != nil {
@@ -34,5 +35,19 @@ func Repair(ctx context.Context, s Store, idle time.Duration) (mended, left []ba
 	if s.kind != File {
 		return nil, nil, fmt.Errorf("%w: --repair is for directories; %v is mended at its server", ErrRefused, s)
 	}
-	return file.Repair(ctx, s.dir, idle)
+	mended, left, err = file.Repair(ctx, s.dir, idle)
+	return mended, append(former(s), left...), err
+}
+
+// former finds processes that still use what was the default store in earlier versions.
+func former(s Store) []backends.Finding {
+	dir, inUse := formerInUse()
+	if !s.own || !inUse {
+		return nil
+	}
+	return []backends.Finding{{
+		Level: backends.Failure, Topic: "default store", What: fmt.Sprintf("processes still use %s, where it was in earlier versions", dir),
+		Means: "they and the users of the default store do not exclude each other, so it is refused",
+		Mend:  "wait until they have ended; LOCKKEEPER_STORE=file:" + dir + " lockkeeper ls tells who they are",
+	}}
 }

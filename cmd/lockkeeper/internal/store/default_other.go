@@ -8,7 +8,10 @@ import (
 	"path/filepath"
 )
 
-// Default returns the user's own directory for locks: lockkeeper in the user's cache. If it is missing, [Open] makes it.
+// DefaultText says in the help of the command where the default store is.
+const DefaultText = "lockkeeper in the user's cache directory (%LocalAppData% on Windows)."
+
+// Default returns the directory of the user's default store: lockkeeper in the user's cache. It makes nothing.
 func Default() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -17,9 +20,5 @@ func Default() (string, error) {
 	return filepath.Join(cache, "lockkeeper"), nil
 }
 
-func makePrivate(dir string) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
-	}
-	return nil
-}
+// formerInUse returns nothing: the default store has not moved here.
+func formerInUse() (string, bool) { return "", false }

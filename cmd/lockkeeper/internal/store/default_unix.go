@@ -7,52 +7,107 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 )
 
-// Default returns the user's own directory for locks: lockkeeper under XDG_RUNTIME_DIR, or lockkeeper-UID under the system's
-// directory for temporary files. If it is there, it must belong to the user, and nobody else may have any right to it: else the
-// error wraps ErrUnsafe. If it is missing, [Open] makes it.
+// DefaultText says in the help of the command where the default store is.
+const DefaultText = rootDir + " for root, for others .local/state/lockkeeper in their home directory of the user database."
+
+// rootDir is the default store of the superuser.
+const rootDir = "/var/lib/lockkeeper"
+
+// Default returns the directory of the user's default store: /var/lib/lockkeeper for root, and .local/state/lockkeeper in the
+// home directory that the user database (passwd) names for everyone else. It is one place for each user: no variable of the
+// environment moves it. It makes nothing. A user without a home directory of their own has no default store; then the error
+// wraps [ErrRefused].
 //
-// The two are different directories. A job that runs with XDG_RUNTIME_DIR set and one that runs without it, as from
-// cron, lock each other out only if both name the store.
-func Default() (string, error) {
-	dir := filepath.Join(os.TempDir(), "lockkeeper-"+strconv.Itoa(os.Getuid()))
-	if runtime := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(runtime) {
-		dir = filepath.Join(runtime, "lockkeeper")
-	}
-	if err := checkPrivate(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return "", err
-	}
-	return dir, nil
-}
+// # Design notes
+//
+// The place must be the same for a terminal, cron, a unit of systemd and sudo, or two runs of one job both run. It must last
+// for as long as any of them. It must not be another user's to make. Rejected:
+//
+//   - XDG_RUNTIME_DIR: logind removes it at the last logout, under the holders; cron and units do not have it; sudo -E and su
+//     keep that of another user.
+//   - The directories for temporary files: PrivateTmp= gives a unit its own /tmp and /var/tmp, cleaners remove what looks old,
+//     TMPDIR moves them, and everyone may make a directory there first. /dev/shm: RemoveIPC= empties it at logout.
+//   - HOME and XDG_STATE_HOME: sudo -E, su -m and cron set HOME as they like. The user database is the same for all.
+//   - The home directory for root: ProtectHome= hides it, mostly for units of root. /var/lib outlives a reboot, unlike /run, so
+//     tokens go on increasing on a machine that boots with a wrong clock.
+//   - A second place for those whose home is missing, hidden, read-only, remote or of another owner: all of these may change
+//     from one run to the next (a home that is not mounted yet, ProtectHome=), so the second place would be a second store. The
+//     refusal says how to name a store. So it is for a user number that only a container knows.
+//
+// The user is the effective one, in whose name the files are made: then no user makes files that another one trips over.
+func Default() (string, error) { return defaultOf(os.Geteuid(), user.LookupId) }
 
-// makePrivate makes the directory that Default returned, unless it is there. Whoever else makes it meanwhile is found out.
-func makePrivate(dir string) error {
-	const private = 0o700
-	if err := os.Mkdir(dir, private); err != nil && !os.IsExist(err) {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+func defaultOf(uid int, lookup func(uid string) (*user.User, error)) (string, error) {
+	if uid == 0 {
+		return rootDir, nil
 	}
-	return checkPrivate(dir)
-}
-
-// checkPrivate does not follow a symbolic link: somebody else may have put it there.
-func checkPrivate(dir string) error {
-	info, err := os.Lstat(dir)
+	u, err := lookup(strconv.Itoa(uid))
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrRefused, err)
+		return "", fmt.Errorf("%w: user %d is not found in the user database: %w", ErrRefused, uid, err)
 	}
-	const others = 0o077
-	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !filepath.IsAbs(u.HomeDir) {
+		return "", fmt.Errorf("%w: user %s has no home directory", ErrRefused, u.Username)
+	}
+	info, err := os.Stat(u.HomeDir)
 	switch {
-	case !info.IsDir():
-		return fmt.Errorf("%w: %s is no directory", ErrUnsafe, dir)
-	case !ok || int64(owner.Uid) != int64(os.Getuid()):
-		return fmt.Errorf("%w: %s belongs to somebody else", ErrUnsafe, dir)
-	case info.Mode().Perm()&others != 0:
-		return fmt.Errorf("%w: %s has mode %04o, want 0700", ErrUnsafe, dir, info.Mode().Perm())
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("%w: the home directory %s of user %s does not exist", ErrRefused, u.HomeDir, u.Username)
+	case err != nil:
+		return "", unusable(err)
 	}
-	return nil
+	if st, ok := info.Sys().(*syscall.Stat_t); !ok || int64(st.Uid) != int64(uid) {
+		return "", fmt.Errorf("%w: the home directory %s of user %s belongs to another user", ErrRefused, u.HomeDir, u.Username)
+	}
+	return filepath.Join(u.HomeDir, ".local", "state", "lockkeeper"), nil
+}
+
+// formerInUse returns a directory that was the default store before version 0.1, if processes use it now: they and those that
+// use the default store of today do not exclude each other.
+func formerInUse() (string, bool) {
+	uid := os.Getuid()
+	mine := "lockkeeper-" + strconv.Itoa(uid)
+	places := []string{
+		filepath.Join("/run/user", strconv.Itoa(uid), "lockkeeper"), filepath.Join(os.TempDir(), mine), filepath.Join("/tmp", mine),
+	}
+	if runtime := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(runtime) {
+		places = append(places, filepath.Join(runtime, "lockkeeper"))
+	}
+	i := slices.IndexFunc(places, func(dir string) bool { return owned(dir, uid) && alive(filepath.Join(dir, ".clients")) })
+	if i < 0 {
+		return "", false
+	}
+	return places[i], true
+}
+
+// owned reports whether it is a directory of that user: another one may have put it there.
+func owned(dir string, uid int) bool {
+	info, err := os.Lstat(dir)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && int64(st.Uid) == int64(uid)
+}
+
+// alive reports whether a process reads one of the FIFOs in a directory.
+func alive(dir string) bool {
+	files, _ := os.ReadDir(dir) // one that is not there has none
+	return slices.ContainsFunc(files, func(f os.DirEntry) bool {
+		if f.Type() != fs.ModeNamedPipe {
+			return false
+		}
+		fd, err := syscall.Open(filepath.Join(dir, f.Name()), syscall.O_WRONLY|syscall.O_NONBLOCK|syscall.O_CLOEXEC|syscall.O_NOFOLLOW, 0)
+		if err != nil {
+			return false
+		}
+		_ = syscall.Close(fd)
+		return true
+	})
 }

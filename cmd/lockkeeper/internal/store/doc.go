@@ -2,7 +2,7 @@
 //
 //	file:DIR                                a directory of this machine
 //	redis://[user:password@]host:port[/db]  a Redis server; rediss:// with TLS
-//	(nothing)                               a directory of the user, see Default
+//	(nothing)                               the default store of the user, see Default
 //
 // No error of this package shows a password.
 package store

@@ -17,14 +17,9 @@ import (
 func Open(s Store) (backends.Backend, func(), error) {
 	switch s.kind {
 	case File:
-		if s.own {
-			if err := makePrivate(s.dir); err != nil {
-				return nil, nil, err
-			}
-		}
-		b, err := file.New(s.dir)
+		b, err := openFile(s)
 		if err != nil {
-			return nil, nil, err // names the directory
+			return nil, nil, err
 		}
 		return b, func() {}, nil
 	case Redis:
@@ -32,6 +27,22 @@ func Open(s Store) (backends.Backend, func(), error) {
 	default:
 		return nil, nil, fmt.Errorf("%w: none was named", ErrUnknown)
 	}
+}
+
+// openFile returns an error that names the directory.
+func openFile(s Store) (*file.Backend, error) {
+	if !s.own {
+		return file.New(s.dir)
+	}
+	if dir, ok := formerInUse(); ok {
+		return nil, noDefault(fmt.Errorf("%w: processes still use %s, where it was in earlier versions; wait until they have ended",
+			backends.ErrUnavailable, dir))
+	}
+	b, err := file.New(s.dir)
+	if err != nil {
+		return nil, noDefault(err)
+	}
+	return b, nil
 }
 
 func openRedis(s Store) (backends.Backend, func(), error) {

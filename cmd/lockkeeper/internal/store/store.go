@@ -9,13 +9,14 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // Errors of Parse and Default.
 var (
-	ErrUnknown = errors.New("unknown store")       // a scheme that nobody knows, or a URL that makes no sense
-	ErrRefused = errors.New("store not usable")    // understood, but it would not do what the user wants
-	ErrUnsafe  = errors.New("directory is unsafe") // others could write to it
+	ErrUnknown = errors.New("unknown store")    // a scheme that nobody knows, or a URL that makes no sense
+	ErrRefused = errors.New("store not usable") // understood, but it would not do what the user wants
 )
 
 // Kind of a store.
@@ -31,7 +32,7 @@ const (
 type Store struct {
 	kind   Kind
 	dir    string // of File
-	own    bool   // the directory is Default's
+	own    bool   // the directory is Default's; nobody named it
 	url    string // of Redis, with its password
 	public string // for people, without it
 }
@@ -51,15 +52,16 @@ func (s Store) Exists() bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// Parse understands a store as users write it. An empty text means the user's own directory, see [Default]. The error wraps
-// ErrUnknown, ErrRefused or ErrUnsafe. Nothing is opened or made.
+// Parse understands a store as users write it. An empty text means the default store, see [Default]. The error wraps
+// ErrUnknown or ErrRefused, or [backends.ErrPermission] or [backends.ErrUnavailable] for a home directory that cannot be
+// looked at. Nothing is opened or made.
 func Parse(text string) (Store, error) {
 	scheme, rest, found := strings.Cut(text, ":")
 	switch {
 	case text == "":
 		dir, err := Default()
 		if err != nil {
-			return Store{}, err
+			return Store{}, noDefault(err)
 		}
 		return Store{kind: File, dir: dir, own: true, public: "file:" + dir}, nil
 	case !found:
@@ -75,6 +77,19 @@ func Parse(text string) (Store, error) {
 	default:
 		return Store{}, fmt.Errorf("%w %q: want file:DIR, redis://HOST:PORT or rediss://HOST:PORT", ErrUnknown, scheme+":")
 	}
+}
+
+// noDefault says of an error of the default store what to do about it.
+func noDefault(err error) error {
+	return fmt.Errorf("default store: %w; name another with --store or LOCKKEEPER_STORE, such as file:DIR", err)
+}
+
+// unusable gives an error of the operating system its sentinel.
+func unusable(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("%w: %w", backends.ErrPermission, err)
+	}
+	return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
 }
 
 // parseFile takes DIR, and what a URL makes of an absolute one: ///DIR.
