@@ -9,7 +9,7 @@ import (
 // order is how a claim is to be acquired.
 type order struct {
 	from  context.Context // whose values the lease's context gets
-	outer *Lease          // what the caller holds already
+	outer *lease          // what the caller holds already
 	try   bool
 	limit time.Duration
 	hook  func(error)
@@ -28,10 +28,12 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 			return nil, ErrClosed
 		}
 		r := &request{
-			Lease: Lease{from: o.from, outer: o.outer, hook: o.hook},
+			lease: lease{outer: o.outer, hook: o.hook},
 			k:     k, kind: c.kind, try: o.try, cap: c.cap, weight: c.weight, until: instant(o.limit), handles: 1, ctx: ctx,
 		}
 		r.req = r
+		l := &Lease{lease: &r.lease, from: o.from}
+		r.fresh = l
 		k.mail.Deliver(acquire{r})
 		r.chore.do()
 		watched := o.outer != nil && r.signal.Load() != settled // it holds something and has to wait
@@ -43,7 +45,8 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 			c.m.waits.forget(r)
 		}
 		if err == nil {
-			return &r.Lease, nil
+			r.forget()
+			return l, nil
 		}
 		if !errors.Is(err, errRetired) { // between the look-up and the message; the next look-up finds its successor
 			return nil, err
@@ -58,7 +61,7 @@ func (c *Claim) nested(o *order) (*Lease, error) {
 	var held int64
 	for l := o.outer; l != nil; l = l.outer {
 		r := l.req
-		if r == nil || r.k.m != c.m || r.k.name != c.name || l.Err() != nil {
+		if r == nil || r.k.m != c.m || r.k.name != c.name || l.err() != nil {
 			continue
 		}
 		if c.reentrant && r.kind == c.kind && r.cap == c.cap && r.weight >= c.weight {
@@ -73,7 +76,9 @@ func (c *Claim) nested(o *order) (*Lease, error) {
 }
 
 func (c *Claim) reenter(r *request, o *order) (*Lease, error) {
-	n := &nest{Lease: Lease{req: r, from: o.from, outer: o.outer, hook: o.hook}}
+	n := &nest{lease{req: r, outer: o.outer, hook: o.hook}}
+	l := &Lease{lease: &n.lease, from: o.from}
+	n.fresh = l
 	r.k.mail.Deliver(n)
 	s := c.m.borrow()
 	if n.signal.CompareAndSwap(nil, s) {
@@ -83,5 +88,5 @@ func (c *Claim) reenter(r *request, o *order) (*Lease, error) {
 	if n.result != nil {
 		return nil, n.result
 	}
-	return &n.Lease, nil
+	return l, nil
 }

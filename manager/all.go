@@ -79,7 +79,7 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 	// The loss of a part already taken ends the wait for the others.
 	wait, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	all := &Lease{parts: &[]*Lease{}, from: o.from, outer: o.outer}
+	all := &lease{outer: o.outer}
 	all.hook = func(err error) {
 		stop(err)
 		if o.hook != nil {
@@ -93,7 +93,7 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 		l, err := parts[i].acquire(wait, &order{from: o.from, outer: outer, try: o.try, limit: o.limit, hook: end})
 		if err == nil {
 			held = append(held, l)
-			outer = l
+			outer = l.lease
 			err = all.endedBy()
 		}
 		if err != nil {
@@ -105,27 +105,12 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 			return nil, opErr("acquire", parts[i].name, err)
 		}
 	}
-	all.parts, all.outer = &held, outer
-	return all, nil
-}
-
-// endedBy returns why the lease has ended, nil if it has not.
-func (l *Lease) endedBy() error {
-	if e := l.end.Load(); e != nil {
-		return e.err
-	}
-	return nil
+	all.outer = outer
+	return &Lease{lease: all, from: o.from, parts: &held}, nil
 }
 
 // releaseAll releases the parts, the last taken first.
 func (l *Lease) releaseAll() error {
-	if l.parts == nil {
-		return ErrReleased
-	}
-	l.check()
-	if l.asked.Swap(true) {
-		return l.outcome()
-	}
 	l.finish(wasReleased)
 	if err := releaseParts(l.list()); err != nil {
 		return err

@@ -26,6 +26,8 @@ type caretaker struct {
 	idle  []*keeper
 	timer *actor.Timer
 
+	patrol patrol
+
 	stage   stage
 	ctx     context.Context // of the Close that began it
 	keepers int             // not gone yet
@@ -64,9 +66,14 @@ func (c *caretaker) receive(msg errand) {
 	switch msg := msg.(type) {
 	case idle:
 		c.idle = append(c.idle, msg.keeper)
-		if c.timer == nil && c.stage == open {
+		switch {
+		case c.m.away():
+			c.look() // at once: no timer, and no keeper with one, outlives the bubble
+		case c.timer == nil && c.stage == open:
 			c.timer = c.mail.After(linger, look{})
 		}
+	case walk:
+		c.walk(msg.begin)
 	case look:
 		c.timer = nil
 		c.look()
@@ -124,6 +131,9 @@ func (c *caretaker) begin(ctx context.Context) {
 	c.stage, c.ctx = closing, ctx
 	if c.timer != nil {
 		c.timer.Stop()
+	}
+	if c.patrol.timer != nil {
+		c.patrol.timer.Stop()
 	}
 	c.idle = nil
 	ks := c.m.dir.close()

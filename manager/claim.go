@@ -121,7 +121,7 @@ func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) (err 
 			c.m.log("release failed", "name", l.Name(), "err", e)
 		}
 	}()
-	return fn(&leaseContext{inner, cancel, l})
+	return fn(&leaseContext{inner, l})
 }
 
 // begin acquires one claim or all of its parts. The hook is told when the lease ends.

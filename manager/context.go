@@ -8,8 +8,7 @@ import "context"
 // timer that cancels the context has had no time to run.
 type leaseContext struct {
 	context.Context
-	cancel context.CancelCauseFunc
-	lease  *Lease
+	lease *Lease
 }
 
 type ownerKey struct{}
@@ -25,7 +24,7 @@ func (c *leaseContext) Err() error {
 	if err := c.Context.Err(); err != nil {
 		return err
 	}
-	c.lease.check()
+	_ = c.lease.Err()
 	return c.Context.Err()
 }
 
@@ -36,25 +35,27 @@ func (c *leaseContext) String() string { return "lease.Context(" + quote(c.lease
 // and context.Cause tells why, with ErrReleased or a *LostError. It says who its holder is, so that an Acquire with it is known to be
 // nested. The context is made at the first call; a lease that nobody asks for it costs less.
 func (l *Lease) Context() context.Context {
-	l.check()
+	core := l.core()
+	if core == none {
+		ctx, cancel := context.WithCancelCause(context.Background())
+		cancel(ErrReleased)
+		return &leaseContext{ctx, l}
+	}
+	_ = l.Err() // a loss that only the clocks show
 	if c := l.ctx.Load(); c != nil {
 		return c
 	}
-	from := l.from
-	if from == nil { // the zero Lease
-		from = context.Background()
-	}
-	ctx, cancel := context.WithCancelCause(context.WithoutCancel(from))
-	c := &leaseContext{ctx, cancel, l}
-	if !l.ctx.CompareAndSwap(nil, c) {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(l.from))
+	if core.inner.CompareAndSwap(nil, &inner{ctx, cancel}) {
+		// Whoever ended the lease before the swap has not seen it.
+		if err := core.endedBy(); err != nil {
+			cancel(err)
+		}
+	} else {
 		cancel(nil)
-		return l.ctx.Load()
 	}
-	// Whoever ended the lease before the swap has not seen c.
-	if err := l.Err(); err != nil {
-		cancel(err)
-	}
-	return c
+	l.ctx.CompareAndSwap(nil, &leaseContext{core.inner.Load().Context, l})
+	return l.ctx.Load()
 }
 
 // LeaseFrom returns the lease that ctx comes from: that of the innermost [Claim.Do] around, or of [Lease.Context]. So a function that runs
@@ -66,8 +67,11 @@ func LeaseFrom(ctx context.Context) *Lease {
 
 // holder returns the innermost lease that ctx says its owner holds, nil if none. Leases that have ended are skipped, so
 // that a chain of contexts made one from another does not keep them all.
-func holder(ctx context.Context) *Lease {
-	l := LeaseFrom(ctx)
+func holder(ctx context.Context) *lease {
+	l := LeaseFrom(ctx).core()
+	if l == none {
+		return nil
+	}
 	for l != nil && l.end.Load() != nil {
 		l = l.outer
 	}

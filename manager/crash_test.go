@@ -89,10 +89,10 @@ func TestMessagesToAFailedKeeperAreAnswered(t *testing.T) {
 		late.req = late
 		k.mail.Deliver(acquire{late})
 		wantErr(t, late.await(context.Background()), ErrUnavailable)
-		again := &nest{Lease: Lease{req: l.req}}
+		again := &nest{lease{req: l.req}}
 		k.mail.Deliver(again)
 		wantErr(t, again.result, ErrUnavailable)
-		q := &snapshot{Lease: &Lease{}}
+		q := &snapshot{lease: &lease{}}
 		k.mail.Deliver(q)
 		q.wait(m)
 		if !q.retired {

@@ -37,6 +37,9 @@ func (m *Manager) keeper(name string) *keeper {
 			s.keepers = make(map[string]*keeper)
 		}
 		s.keepers[name] = k
+		s.mu.Unlock()
+		m.patrolled()
+		return k
 	}
 	s.mu.Unlock()
 	return k

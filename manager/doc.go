@@ -20,7 +20,7 @@
 //   - Cancellation. An error means that nothing is held. If grant and cancel meet, one of them wins, and the caller is told which.
 //   - Loss. A holder is told a stop margin before anybody else can be granted the resource, by its own clock, whatever the store
 //     or the network does. Once lost, always lost.
-//   - Nothing left behind. A name costs nothing soon after its last use. No goroutine waits for work.
+//   - Nothing left behind. A lease that nobody has any more is released, see [Lease]. A name costs nothing soon after its last use. No goroutine waits for work.
 //
 // # The keeper
 //
@@ -114,6 +114,14 @@
 //
 // Release waits for the store's answer, because a caller may rely on the resource being free in all processes after it; a hand-off waits for
 // nothing.
+//
+// A [Lease] stands apart from what its keeper knows of it, so that the garbage collector tells when
+// nobody has it any more. That is one allocation of 48 bytes, about 30 of 580 ns on the memory
+// backend. [runtime.AddCleanup] and its Stop would cost 120 ns and two allocations more for every
+// lease, a weak pointer 300 ns; besides, a cleanup runs outside the bubble of a test. So the keeper
+// holds the Lease until it first looks at what it holds, and turns to a weak pointer then: short
+// holds pay for nothing but the allocation. It looks when it renews; where nothing is renewed, one
+// timer of the manager's has all keepers look once in a TTL.
 //
 // The directory of keepers is an index under sharded mutexes: see directory.go for why it is no actor.
 package manager

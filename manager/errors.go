@@ -37,6 +37,10 @@ const (
 	MaxHold     = backends.MaxHold
 	ByClose     = backends.ByClose
 
+	// Dropped is the reason when nobody has the lease any more, and nobody has released it: see
+	// [Lease].
+	Dropped LostReason = "dropped"
+
 	// Panicked is the reason when the manager's own code panicked; the cause is an *actor.PanicError.
 	Panicked LostReason = "panic"
 )

@@ -53,6 +53,7 @@ type keeper struct {
 	uses     uint64 // acquires so far
 	usesThen uint64 // when the caretaker was told of an idle keeper
 	listed   bool   // the caretaker will send a sweep
+	away     bool   // made in a bubble of testing/synctest that is not the manager's
 	closing  bool
 	retired  bool // out of the directory; answers every acquire with errRetired
 }
@@ -66,15 +67,15 @@ type (
 		*request
 		timeout bool
 	}
-	release struct{ *Lease }
-	nest    struct{ Lease }    // a re-entrant acquire
+	release struct{ *lease }
+	nest    struct{ lease }    // a re-entrant acquire
 	expired struct{ *request } // somebody has seen by the clock that it is lost
 	deny    struct {           // it would wait for ever
 		*request
 		err error
 	}
 	snapshot struct {
-		*Lease  // for the signal
+		*lease  // for the signal
 		row     ResourceStats
 		retired bool
 	}
@@ -86,7 +87,7 @@ type (
 const keeperName = "lockkeeper/manager.keeper"
 
 func newKeeper(m *Manager, name string) *keeper {
-	k := &keeper{m: m, name: name}
+	k := &keeper{m: m, name: name, away: m.away()}
 	k.mail = actor.NewOnDemand(keeperName, k.receive, k.failed)
 	k.notify = func(e backends.Event) { k.mail.Tell(&event{e}) }
 	return k
@@ -97,7 +98,7 @@ func (k *keeper) receive(msg message) {
 	case acquire:
 		k.acquire(msg.request)
 	case release:
-		k.release(msg.Lease)
+		k.release(msg.lease, msg.lease)
 	case cancelWait:
 		k.cancelWait(msg.request, msg.timeout)
 	case *answered:
@@ -118,6 +119,8 @@ func (k *keeper) receive(msg message) {
 		k.deny(msg.request, msg.err)
 	case *snapshot:
 		k.snapshot(msg)
+	case lookHeld:
+		k.sweepDropped(k.m.now())
 	case sweep:
 		k.sweep()
 	case shut:
@@ -240,9 +243,9 @@ func (k *keeper) nest(n *nest) {
 	case r.place == holding && r.handles > 0:
 		r.handles++
 		if r.nested == nil {
-			r.nested = new([]*Lease)
+			r.nested = new([]*lease)
 		}
-		*r.nested = append(*r.nested, &n.Lease)
+		*r.nested = append(*r.nested, &n.lease)
 		k.counters.Acquisitions++
 	default:
 		k.counters.Failed++
@@ -253,7 +256,7 @@ func (k *keeper) nest(n *nest) {
 
 // gone says why a grant is not there to be entered again.
 func (r *request) gone() error {
-	if err := r.Err(); err != nil {
+	if err := r.err(); err != nil {
 		return err
 	}
 	return ErrReleased

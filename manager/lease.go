@@ -3,46 +3,57 @@ package manager
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
 )
 
-// A Lease is a resource held. It is safe for concurrent use and must not be copied. The zero Lease is a released one.
+// A Lease is a resource held. It is safe for concurrent use and must not be copied. The zero Lease
+// and a nil *Lease are released ones.
+//
+// Keep the Lease, its context or a context derived from it for as long as the resource is needed. A
+// lease that the program has lost all of these of without a Release is dropped: it is not renewed
+// any more, it is released, and a line of the log tells its name, its token and since when it was
+// held. That takes a run of the garbage collector and then the next renewal, or a TTL where nothing
+// is renewed. A channel that its context's Done has returned keeps no lease, but is closed when the
+// lease is dropped, a stop margin before the resource goes on; the cause is a *LostError (reason
+// Dropped). A goroutine that has the lease and waits for ever keeps it.
 //
 // A lease ends once: by Release, or by loss, and then stays what it is. No late answer of a store revives it.
 // What the last holder did before its Release happens before the next holder's Acquire returns.
 type Lease struct {
-	req   *request        // the grant behind it; nil for an All lease
-	parts *[]*Lease       // of an All lease; nil for others
-	from  context.Context // of the acquire, for its values
-	outer *Lease          // what the acquirer held already, as its context said
-	hook  func(error)     // told at the end, by whoever ended the lease; must be quick
-
-	end    atomic.Pointer[ending]       // nil while held
+	*lease                              // what its keeper knows of it; nil in the zero Lease
+	from   context.Context              // of the acquire, for its values
+	parts  *[]*Lease                    // of an All lease; nil for others
 	ctx    atomic.Pointer[leaseContext] // nil until somebody asks
-	asked  atomic.Bool                  // Release was called
-	chore  chore                        // of the acquire, then of the release
-	signal atomic.Pointer[signal]       // wakes the goroutine that waits for the keeper's answer
-	result error                        // that answer; written by the keeper before the signal
 }
 
-// ending is how a lease ended.
-type ending struct{ err error }
+// none stands behind the zero Lease, and behind nil.
+var none = func() *lease {
+	l := &lease{}
+	l.end.Store(wasReleased)
+	l.asked.Store(true)
+	return l
+}()
 
-var wasReleased = &ending{ErrReleased}
+// core returns what the keeper knows of the lease.
+func (l *Lease) core() *lease {
+	if l == nil || l.lease == nil {
+		return none
+	}
+	return l.lease
+}
 
 // Name returns the name of the resource; for an All lease, the names of its parts joined by "+".
 func (l *Lease) Name() string {
-	switch {
-	case l.req != nil:
-		return l.req.k.name
-	case l.parts == nil:
-		return ""
+	if r := l.core().req; r != nil {
+		return r.k.name
 	}
-	names := make([]string, len(*l.parts))
-	for i, p := range l.list() {
+	parts := l.list()
+	names := make([]string, len(parts))
+	for i, p := range parts {
 		names[i] = p.Name()
 	}
 	return strings.Join(names, "+")
@@ -52,22 +63,22 @@ func (l *Lease) Name() string {
 // goes to and whatever restarts. A resource that refuses a smaller token than it has seen is safe from
 // holders that do not know that they have lost. An All lease has no token of its own, so 0: use those of its parts.
 func (l *Lease) Token() uint64 {
-	if l.req == nil {
-		return 0
+	if r := l.core().req; r != nil {
+		return r.token
 	}
-	return l.req.token
+	return 0
 }
 
 // Leases returns the parts of an All lease, in the order of their names, or the lease itself.
 func (l *Lease) Leases() []*Lease {
-	if l.req != nil {
+	if l.core().req != nil {
 		return []*Lease{l}
 	}
 	return slices.Clone(l.list())
 }
 
 func (l *Lease) list() []*Lease {
-	if l.parts == nil {
+	if l == nil || l.parts == nil {
 		return nil
 	}
 	return *l.parts
@@ -81,8 +92,8 @@ func (l *Lease) Valid() bool { return l.Err() == nil }
 // happens by itself. Its context ends a stop margin earlier. It is zero where leases do not expire.
 // For an All lease it is the earliest of its parts'.
 func (l *Lease) ValidUntil() time.Time {
-	if l.req != nil {
-		return l.req.validUntil()
+	if r := l.core().req; r != nil {
+		return r.validUntil()
 	}
 	var first time.Time
 	for _, p := range l.list() {
@@ -95,46 +106,10 @@ func (l *Lease) ValidUntil() time.Time {
 
 // Err returns nil while the lease is held, ErrReleased after its release, and a *LostError if it was lost before.
 func (l *Lease) Err() error {
-	l.check()
-	if e := l.end.Load(); e != nil {
-		return e.err
-	}
-	if l.req == nil && l.parts == nil {
-		return ErrReleased
-	}
-	return nil
-}
-
-// check makes a loss final that the clocks show and no timer has reported yet.
-func (l *Lease) check() {
-	if l.end.Load() != nil {
-		return
-	}
 	for _, p := range l.list() {
-		p.check() // its hook ends l
+		_ = p.Err() // its hook ends l
 	}
-	r := l.req
-	if r == nil || r.valid.Load() == 0 || !r.expired(time.Now()) {
-		return
-	}
-	if l.finish(&ending{&LostError{Name: r.k.name, Token: r.token, Reason: Expired}}) {
-		r.k.mail.Tell(expired{r})
-	}
-}
-
-// finish ends the lease unless it has ended, and says whether it did.
-func (l *Lease) finish(e *ending) bool {
-	if !l.end.CompareAndSwap(nil, e) {
-		return false
-	}
-	// Whoever makes the context afterwards sees the end; whoever made it before is seen here.
-	if c := l.ctx.Load(); c != nil {
-		c.cancel(e.err)
-	}
-	if l.hook != nil {
-		l.hook(e.err)
-	}
-	return true
+	return l.core().err()
 }
 
 // Release gives the lease back. It is idempotent and does not depend on any context; it waits for the store
@@ -144,13 +119,21 @@ func (l *Lease) finish(e *ending) bool {
 // ErrUnavailable if the store did not answer: then the lease has ended all the same, and the store frees the resource by
 // itself when the lease would have expired. Waiters of this process go on at once.
 func (l *Lease) Release() error {
-	if l.req == nil {
+	defer runtime.KeepAlive(l) // nobody may take it for dropped before the keeper has heard
+	c := l.core()
+	switch err := l.Err(); {
+	case c == none:
+		return err
+	case c.asked.Swap(true):
+		return c.outcome()
+	case c.req == nil:
 		return l.releaseAll()
 	}
-	l.check()
-	if l.asked.Swap(true) {
-		return l.outcome()
-	}
+	return c.release()
+}
+
+// release tells the keeper, and waits for its answer.
+func (l *lease) release() error {
 	held := l.finish(wasReleased)
 	k := l.req.k
 	l.signal.Store(nil)
@@ -170,7 +153,7 @@ func (l *Lease) Release() error {
 }
 
 // troubled is what a Release returns that the store did not confirm.
-func (l *Lease) troubled() error {
+func (l *lease) troubled() error {
 	var lost *LostError
 	if errors.As(l.result, &lost) {
 		l.end.Store(&ending{lost})
@@ -180,15 +163,15 @@ func (l *Lease) troubled() error {
 }
 
 // outcome is what a Release says of a lease that has ended.
-func (l *Lease) outcome() error {
-	if err := l.Err(); !errors.Is(err, ErrReleased) || l.req == nil && l.parts == nil {
+func (l *lease) outcome() error {
+	if err := l.endedBy(); !errors.Is(err, ErrReleased) {
 		return err
 	}
 	return nil
 }
 
 // answered waits for the keeper's answer to a release. A keeper that talks to a store over a network may keep it waiting.
-func (l *Lease) answered(m *Manager) bool {
+func (l *lease) answered(m *Manager) bool {
 	if l.signal.Load() == settled {
 		return true
 	}

@@ -80,12 +80,12 @@ func (k *keeper) lose(r *request, reason LostReason, cause error, until instant)
 // finishAll ends what leases of the grant are still held and says how many of its leases were lost.
 func (r *request) finishAll(lost *LostError) (n uint64) {
 	e := &ending{lost}
-	end := func(l *Lease) {
+	end := func(l *lease) {
 		if l.finish(e) || errors.Is(l.end.Load().err, ErrLost) {
 			n++
 		}
 	}
-	end(&r.Lease)
+	end(&r.lease)
 	if r.nested != nil {
 		for _, l := range *r.nested {
 			end(l)
@@ -126,6 +126,7 @@ func (k *keeper) tick() {
 			next = at
 		}
 	}
+	k.sweepDropped(now)
 	for r := k.holders.head; r != nil; {
 		this := r
 		r = r.next

@@ -10,10 +10,16 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // A Manager hands out leases on named resources, from one backend. Make it with New and end it with Close.
 // All methods are safe for concurrent use.
+//
+// In tests, a Manager that was made outside all bubbles of testing/synctest, over the memory
+// backend, may be used in one bubble after another: not in a bubble and outside it within a fifth
+// of a second, nor by a lease that is held when a bubble ends. One that was made in a bubble
+// belongs to that bubble.
 type Manager struct {
 	cfg    config
 	store  backends.Backend
@@ -23,11 +29,13 @@ type Manager struct {
 	owner  backends.Owner
 	epoch  time.Time // instants count from here
 
+	bubbled bool // it was made in a bubble of testing/synctest, and belongs there
+
 	life    context.Context // of requests to the store; ended by Close
 	endLife context.CancelFunc
 
 	dir       directory
-	signals   sync.Pool // of *signal; the manager's own, because a channel must not leave a synctest bubble
+	signals   sync.Pool // of *signal; the manager's own, as its bubble is
 	caretaker *caretaker
 	renewer   *renewer
 	waits     *waits
@@ -43,14 +51,15 @@ func New(b backends.Backend, opts ...Option) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{cfg: cfg, store: b, caps: b.Capabilities(), owner: cfg.owner(), epoch: time.Now()}
+	m := &Manager{cfg: cfg, store: b, caps: b.Capabilities(), owner: cfg.owner(), epoch: time.Now(), bubbled: bubbles.Inside()}
 	m.prompt, _ = b.(backends.Prompt)
 	if !m.caps.Immediate { // else a try is as good
 		m.poster, _ = b.(backends.Poster)
 	}
 	m.life, m.endLife = context.WithCancel(context.Background())
+	m.life.Done() // makes its channel, which must not be made in a bubble if the manager was not
 	m.dir.seed = maphash.MakeSeed()
-	m.signals.New = func() any { return &signal{make(chan struct{}, 1)} }
+	m.signals.New = func() any { return newSignal() }
 	m.caretaker = newCaretaker(m)
 	m.renewer = newRenewer(m)
 	m.waits = newWaits()
@@ -96,9 +105,11 @@ func (m *Manager) ready(ctx context.Context, name string) error {
 
 func (m *Manager) now() instant             { return instant(time.Since(m.epoch)) }
 func (m *Manager) at(t time.Time) instant   { return instant(t.Sub(m.epoch)) }
-func (m *Manager) borrow() *signal          { return m.signals.Get().(*signal) }
-func (m *Manager) giveBack(s *signal)       { m.signals.Put(s) }
 func (m *Manager) log(msg string, a ...any) { m.caretaker.log(msg, a) }
+
+// away reports whether the caller is in a bubble of testing/synctest that is not the manager's:
+// nothing that was made there may be used when it is over.
+func (m *Manager) away() bool { return !m.bubbled && bubbles.Inside() }
 
 var (
 	errRetired  = errors.New("keeper retired")

@@ -44,7 +44,7 @@ type config struct {
 
 // WithTTL sets how long the store keeps a lease that is not renewed any more: after at most this time a
 // crashed process's resources are free. Leases are renewed after a third of it. Default 10 s, range 100 ms to 24 h.
-// Stores without expiry ignore it, but it is checked all the same.
+// Where nothing expires it is only how often the manager looks for leases that nobody has any more.
 func WithTTL(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.ttl = d

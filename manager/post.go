@@ -6,17 +6,17 @@ import "github.com/lockkeeper/lockkeeper/backends"
 // request's own caller sends it, if that has not begun to wait yet, however likely the answer is to be a grant.
 func (k *keeper) post(r *request, q backends.Request) {
 	a := &ask{last: k.uses, weight: r.weight}
-	lent := true // not changed once it has been sent
+	lent, ctx := true, r.ctx // not changed once it has been sent
 	p := k.m.poster.Post(backends.Post{Request: q, Answered: func(g backends.Grant, err error) {
 		msg := &answered{ask: a, grant: g, err: err}
-		if lent && err != nil && r.ctx.Err() != nil {
+		if lent && err != nil && ctx.Err() != nil {
 			msg.gone = r
 		}
 		k.tell(msg)
 	}})
 	a.cancel = p.Cancel
 	k.asking = a
-	if r.ctx == nil || !k.lend(&r.chore, func() message { p.Send(r.ctx); return nil }) {
+	if ctx == nil || !k.lend(&r.chore, func() message { p.Send(ctx); return nil }) {
 		lent = false
 		k.send(p, nil)
 	}
@@ -24,7 +24,7 @@ func (k *keeper) post(r *request, q backends.Request) {
 
 // relay gives the whole grant back and asks for the next waiter of this process in one request, and reports whether it could: then the
 // turns of several processes with many waiters each cost two requests, not three.
-func (k *keeper) relay(b backends.Grant, l *Lease) bool {
+func (k *keeper) relay(b backends.Grant, l *lease) bool {
 	r := k.queue.head
 	if k.m.poster == nil || r == nil || r.try || k.asking != nil || k.strays.n > 0 || k.ownBack || k.closing {
 		return false
@@ -44,7 +44,7 @@ func (k *keeper) relay(b backends.Grant, l *Lease) bool {
 }
 
 // send has a post sent, within the time for a release: by the caller of a release, if there is one, else by a task.
-func (k *keeper) send(p backends.Posted, l *Lease) {
+func (k *keeper) send(p backends.Posted, l *lease) {
 	call := func() {
 		ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
 		defer cancel()

@@ -9,13 +9,14 @@ import (
 
 // returned is the store's answer to a release.
 type returned struct {
-	lease *Lease // of the caller that waits for it; nil if none does
+	lease *lease // of the caller that waits for it; nil if none does
 	whole bool
 	err   error
 }
 
-// release ends one lease. The grant goes on, to the next waiter or to the store, when its last lease is released.
-func (k *keeper) release(l *Lease) {
+// release ends one lease. The grant goes on, to the next waiter or to the store, when its last lease
+// is released. The caller, unless nil, is the lease again: somebody waits for the store's answer.
+func (k *keeper) release(l, caller *lease) {
 	r := l.req
 	r.handles--
 	switch released := l.end.Load() == wasReleased; {
@@ -37,7 +38,7 @@ func (k *keeper) release(l *Lease) {
 		if r.grant.whole(k) && k.handOn(now) {
 			l.settle()
 		} else {
-			k.yield(r.grant, l)
+			k.yield(r.grant, caller)
 		}
 	case straying:
 		l.settle()
@@ -49,9 +50,9 @@ func (k *keeper) release(l *Lease) {
 }
 
 // drop forgets a re-entrant lease.
-func (r *request) drop(l *Lease) {
+func (r *request) drop(l *lease) {
 	if r.nested != nil {
-		*r.nested = slices.DeleteFunc(*r.nested, func(n *Lease) bool { return n == l })
+		*r.nested = slices.DeleteFunc(*r.nested, func(n *lease) bool { return n == l })
 	}
 }
 
@@ -64,7 +65,7 @@ func (k *keeper) leave(r *request, now instant) {
 func (g *grant) whole(k *keeper) bool { return g == &k.own }
 
 // yield gives a grant back to the store. The lease, unless nil, is that of a caller that waits for the answer.
-func (k *keeper) yield(g *grant, l *Lease) {
+func (k *keeper) yield(g *grant, l *lease) {
 	b, whole := g.Grant, g.whole(k)
 	if k.wary > 0 && g.contended == 0 {
 		k.wary--
@@ -109,7 +110,7 @@ func (k *keeper) returned(msg *returned) {
 }
 
 // report tells the caller, if one waits, what became of the release.
-func (k *keeper) report(l *Lease, err error) {
+func (k *keeper) report(l *lease, err error) {
 	if err != nil {
 		err = k.trouble(l, err)
 	}
@@ -120,7 +121,7 @@ func (k *keeper) report(l *Lease, err error) {
 }
 
 // trouble is what a release that failed means to its caller.
-func (k *keeper) trouble(l *Lease, err error) error {
+func (k *keeper) trouble(l *lease, err error) error {
 	switch {
 	case errors.Is(err, ErrLost):
 		if l == nil {

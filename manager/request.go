@@ -31,7 +31,7 @@ const (
 // request is one acquire from its beginning to its release: one allocation holds the place in the queue, the grant and
 // the caller's lease.
 type request struct {
-	Lease // the caller's; what is said there of fields holds
+	lease // the caller's; what is said there of fields holds
 
 	// Set before the keeper gets it.
 	k      *keeper
@@ -58,7 +58,7 @@ type request struct {
 	since      instant   // it came; later: it was granted
 	until      instant   // queued: how long it may hold; holding: until when; straying: nobody waits for it longer; 0: none
 	loss       error     // straying: how it was lost
-	nested     *[]*Lease // re-entrant leases; nil if there have been none
+	nested     *[]*lease // re-entrant leases; nil if there have been none
 }
 
 // instant is nanoseconds since the manager was made, on the monotonic clock.
@@ -84,13 +84,35 @@ func (r *request) validUntil() time.Time {
 }
 
 // signal wakes one goroutine. Its channel has room for one, so that a keeper never waits for a caller.
-type signal struct{ wake chan struct{} }
+type signal struct {
+	wake chan struct{}
+	once bool // not to be used again
+}
+
+func newSignal() *signal { return &signal{wake: make(chan struct{}, 1)} }
+
+// borrow returns a signal for one goroutine that has to wait; giveBack takes it back when nobody
+// will send on it any more.
+func (m *Manager) borrow() *signal {
+	if m.away() {
+		s := newSignal()
+		s.once = true
+		return s
+	}
+	return m.signals.Get().(*signal)
+}
+
+func (m *Manager) giveBack(s *signal) {
+	if !s.once {
+		m.signals.Put(s)
+	}
+}
 
 // settled stands in the place of a signal when the answer is there.
 var settled = &signal{}
 
 // settle says that the answer is there.
-func (l *Lease) settle() {
+func (l *lease) settle() {
 	if s := l.signal.Swap(settled); s != nil && s != settled {
 		s.wake <- struct{}{}
 	}
@@ -103,6 +125,10 @@ func (r *request) refuse(err error) {
 		r.settle()
 	}
 }
+
+// forget lets go of the caller's context, which nobody needs after the grant: it may say that another
+// lease is held, which this one must not keep.
+func (r *request) forget() { r.ctx = nil }
 
 // accept answers with the grant that stands in r, and says whether the caller was still there.
 func (r *request) accept() bool {

@@ -113,7 +113,7 @@ func (m *Manager) Stats() Stats {
 	var ks []*keeper
 	ks, s.Totals = m.dir.all(false)
 	for _, k := range ks {
-		q := &snapshot{Lease: &Lease{}}
+		q := &snapshot{lease: &lease{}}
 		k.mail.Deliver(q)
 		q.wait(m)
 		s.Totals.add(&q.row.Counters)

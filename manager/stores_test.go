@@ -8,41 +8,53 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/file"
+	"github.com/lockkeeper/lockkeeper/backends/memory"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
 // The manager knows no store: what it promises holds over each of them.
 
-func TestStormOverFiles(t *testing.T) {
-	dir := t.TempDir()
-	open := func() *Manager {
-		b, err := file.New(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return newManager(t, b)
+func TestStormOverFiles(t *testing.T) { overAStore(t, stores()["file"](t)) }
+
+func TestStormOverRedis(t *testing.T) { overAStore(t, stores()["redis"](t)) }
+
+// stores returns for each kind of store what makes a new one, and that returns what makes clients
+// of it.
+func stores() map[string]func(t *testing.T) func() backends.Backend {
+	return map[string]func(t *testing.T) func() backends.Backend{
+		"memory": func(*testing.T) func() backends.Backend {
+			m := memory.New()
+			return func() backends.Backend { return m.Peer() }
+		},
+		"file": func(t *testing.T) func() backends.Backend {
+			dir := t.TempDir()
+			return func() backends.Backend {
+				b, err := file.New(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return b
+			}
+		},
+		"redis": func(t *testing.T) func() backends.Backend {
+			server := redistest.Start(t)
+			return func() backends.Backend {
+				client := goredis.NewClient(&goredis.Options{Addr: server.Addr})
+				t.Cleanup(func() { _ = client.Close() })
+				b, err := redis.New(client)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return b
+			}
+		},
 	}
-	overAStore(t, open)
 }
 
-func TestStormOverRedis(t *testing.T) {
-	server := redistest.Start(t)
-	open := func() *Manager {
-		client := goredis.NewClient(&goredis.Options{Addr: server.Addr})
-		t.Cleanup(func() { _ = client.Close() })
-		b, err := redis.New(client)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return newManager(t, b)
-	}
-	overAStore(t, open)
-}
-
-func overAStore(t *testing.T, open func() *Manager) {
+func overAStore(t *testing.T, client func() backends.Backend) {
 	t.Helper()
-	a, b := open(), open()
+	a, b := newManager(t, client()), newManager(t, client())
 	rounds := 200
 	if testing.Short() || raceEnabled {
 		rounds = 40

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // Backend is one client of a store in memory. Make it with [New] or [Backend.Peer]; the zero value is not usable.
@@ -56,7 +57,8 @@ type call struct {
 	err     error
 	told    func(error) // of a post: nobody waits on done
 	state   atomic.Uint32
-	done    chan struct{} // capacity 1: the actor never waits for a caller
+	done    chan struct{} // capacity 1: the actor never waits for a caller; made when somebody first waits
+	bubbled bool          // done was made in a bubble
 }
 
 // The states of a call. Most calls are answered before their caller looks, and need no channel.
@@ -66,12 +68,11 @@ const (
 	answered               // err, and grant, may be read
 )
 
-// newCall takes a call from the store's pool. The pool is the store's own because a channel made in a testing/synctest
-// bubble must not leave it.
+// newCall takes a call from the store's pool.
 func (b *Backend) newCall(turn func(*store, *call)) *call {
 	c, _ := b.store.calls.Get().(*call)
 	if c == nil {
-		c = &call{done: make(chan struct{}, 1)}
+		c = new(call)
 	}
 	c.turn, c.client = turn, b
 	return c
@@ -82,6 +83,9 @@ func (c *call) free() {
 	s := c.client.store
 	c.turn, c.client, c.request, c.grant, c.target = nil, nil, backends.Request{}, backends.Grant{}, nil
 	c.other, c.place, c.since, c.err = nil, nil, time.Time{}, nil
+	if c.bubbled { // a channel that was made in a bubble of testing/synctest must not leave it
+		c.bubbled, c.done = false, nil
+	}
 	c.state.Store(open)
 	s.calls.Put(c)
 }
@@ -100,7 +104,15 @@ func (c *call) answer(err error) {
 }
 
 // pending reports whether the answer is still to come, and then it comes over done.
-func (c *call) pending() bool { return c.state.CompareAndSwap(open, awaited) }
+func (c *call) pending() bool {
+	if c.state.Load() == answered {
+		return false
+	}
+	if c.bubbled = bubbles.Inside(); c.bubbled || c.done == nil {
+		c.done = make(chan struct{}, 1)
+	}
+	return c.state.CompareAndSwap(open, awaited)
+}
 
 // do has the actor handle c, which no turn leaves waiting, and returns when it is answered.
 func (b *Backend) do(c *call) {

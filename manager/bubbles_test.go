@@ -1,0 +1,60 @@
+package manager
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+)
+
+// What a test of a program finds: a manager that was made when the program began, outside every
+// bubble.
+func TestManagerWorksInOneBubbleAfterAnother(t *testing.T) {
+	store := memory.New()
+	m, peer := newManager(t, store, WithMaxHold(time.Hour)), newManager(t, store.Peer())
+	use := func(t *testing.T) {
+		var wg sync.WaitGroup
+		began := time.Now()
+		for i := range 6 {
+			wg.Go(func() {
+				m := m
+				if i%2 == 0 {
+					m = peer // waits in the store
+				}
+				for name, c := range claims(m) {
+					if err := c.Do(context.Background(), func(context.Context) error {
+						time.Sleep(time.Second)
+						return nil
+					}); err != nil {
+						t.Errorf("%s: %v", name, err)
+					}
+				}
+				ctx, cancel := context.WithTimeout(context.Background(), time.Second/2)
+				defer cancel()
+				if l, err := m.Lock("m").Acquire(ctx); err == nil {
+					_ = l.Release()
+				}
+			})
+		}
+		wg.Wait()
+		if d := time.Since(began); d < 6*time.Second {
+			t.Errorf("six turns of a second took %v", d)
+		}
+		l := mustAcquire(t, m.Lock("long"))
+		<-l.Context().Done()
+		wantLost(t, l.Release(), MaxHold)
+		if stats := m.Stats(); stats.Holding+stats.Waiting != 0 {
+			t.Errorf("at the end: %+v", stats)
+		}
+	}
+	for range 3 {
+		synctest.Test(t, use)
+	}
+	if ks, _ := m.dir.all(false); len(ks) != 0 || m.caretaker.timer != nil {
+		t.Errorf("%d keepers are left by the bubbles, timer %v", len(ks), m.caretaker.timer)
+	}
+	wantFree(t, m.Lock("m"))
+}

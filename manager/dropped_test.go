@@ -1,0 +1,421 @@
+package manager
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+)
+
+// acquireAndDrop acquires and keeps nothing but what keep returns.
+//
+//go:noinline
+func acquireAndDrop(t testing.TB, c Claim, keep func(*Lease) any, opts ...AcquireOption) any {
+	t.Helper()
+	l := mustAcquire(t, c, opts...)
+	if keep == nil {
+		return nil
+	}
+	return keep(l)
+}
+
+// collect runs the garbage collector, and waits until every keeper has looked at least twice at
+// what it holds, once after it.
+func collect(m *Manager) {
+	sleep(m.cfg.ttl)
+	runtime.GC()
+	sleep(m.cfg.ttl)
+}
+
+// expiringTwins is twins on a store whose grants expire.
+func expiringTwins(t *testing.T, f func(t *testing.T, a, b *Manager, store *fake), opts ...Option) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		store := newFake()
+		f(t, newManager(t, store, opts...), newManager(t, store.peer(), opts...), store)
+	})
+}
+
+func claims(m *Manager) map[string]Claim {
+	return map[string]Claim{
+		"mutex":     m.Lock("m"),
+		"reader":    m.RWLock("rw").Read(),
+		"writer":    m.RWLock("rw").Write(),
+		"permits":   m.Semaphore("s", 3).Permits(2),
+		"reentrant": m.Lock("r").Reentrant(),
+		"all":       m.All(m.Lock("a1"), m.RWLock("a2").Read(), m.Semaphore("a3", 3).Permits(3)),
+	}
+}
+
+func TestDroppedLeaseIsNotRenewedAnyMoreAndReleased(t *testing.T) {
+	for kind := range claims(nil) {
+		for how, opts := range map[string][]AcquireOption{"": nil, " at most an hour": {HoldAtMost(time.Hour)}} {
+			t.Run(kind+how, func(t *testing.T) {
+				expiringTwins(t, func(t *testing.T, a, b *Manager, store *fake) {
+					acquireAndDrop(t, claims(a)[kind], nil, opts...)
+					other := start(exclusive(b, claims(b)[kind]))
+					collect(a)
+					mustRelease(t, other.granted(t))
+					renewals := store.count("renew")
+					sleep(10 * a.cfg.ttl)
+					if n := store.count("renew"); n != renewals {
+						t.Errorf("%d renewals more of what nobody has", n-renewals)
+					}
+					wantBalanced(t, a, 0)
+				})
+			})
+		}
+	}
+}
+
+// exclusive is a claim that cannot be granted beside any part of c.
+func exclusive(m *Manager, c Claim) Claim {
+	parts := c.all
+	if parts == nil {
+		parts = []Claim{c}
+	}
+	all := make([]Claim, len(parts))
+	for i, p := range parts {
+		p.m, p.weight = m, p.cap
+		all[i] = p
+	}
+	return m.All(all...)
+}
+
+// wantBalanced fails unless what came in is what went out and what is held.
+func wantBalanced(t testing.TB, m *Manager, held uint64) {
+	t.Helper()
+	if c := m.Stats().Totals; c.Acquisitions-c.Releases-c.Lost != held {
+		t.Errorf("%d acquisitions, %d releases, %d lost: want %d held", c.Acquisitions, c.Releases, c.Lost, held)
+	}
+}
+
+func TestLeaseIsKeptByWhatMayUseIt(t *testing.T) {
+	forget := func(ctx context.Context, _ context.CancelFunc) any { return ctx }
+	for what, keep := range map[string]func(*Lease) any{
+		"itself":              func(l *Lease) any { return l },
+		"its context":         func(l *Lease) any { return l.Context() },
+		"a derived context":   func(l *Lease) any { return forget(context.WithCancel(l.Context())) },
+		"one with a deadline": func(l *Lease) any { return forget(context.WithTimeout(l.Context(), time.Hour)) },
+		"one with a value":    func(l *Lease) any { return context.WithValue(l.Context(), key{}, 1) },
+		"one without cancel":  func(l *Lease) any { return context.WithoutCancel(l.Context()) },
+		"a function to be called when it ends": func(l *Lease) any {
+			return context.AfterFunc(l.Context(), func() {})
+		},
+		"the end of a derived context": func(l *Lease) any {
+			ctx, cancel := context.WithCancel(l.Context())
+			_ = cancel
+			return ctx.Done()
+		},
+		"a goroutine that waits for ever": func(l *Lease) any {
+			stop := make(chan struct{})
+			go func() {
+				<-stop
+				runtime.KeepAlive(l)
+			}()
+			return context.CancelFunc(func() { close(stop) })
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) {
+				kept := acquireAndDrop(t, a.Lock("db"), keep)
+				for range 3 {
+					collect(a)
+				}
+				wantBusy(t, b.Lock("db"))
+				wantBalanced(t, a, 1)
+				if stop, ok := kept.(context.CancelFunc); ok {
+					stop()
+				}
+				runtime.KeepAlive(kept)
+			})
+		})
+	}
+}
+
+// What is held by its own caller needs no handle: Do and Lead have it.
+func TestLeaseOfDoAndLeadIsKeptWhileTheirFunctionRuns(t *testing.T) {
+	expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) {
+		idle := func(context.Context) error {
+			collect(a)
+			collect(a)
+			wantBusy(t, b.Lock("db"))
+			return nil
+		}
+		if err := a.Lock("db").Do(t.Context(), idle); err != nil {
+			t.Error(err)
+		}
+		if err := a.Lead(t.Context(), "db", func(ctx context.Context, _ uint64) error { return idle(ctx) }); err != nil {
+			t.Error(err)
+		}
+		wantBalanced(t, a, 0)
+	})
+}
+
+// The context of a lease is no child of the one that it was acquired with, nor of anything else
+// that lives on.
+func TestLongLivedParentDoesNotKeepALease(t *testing.T) {
+	expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) {
+		parent, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "v"))
+		defer cancel()
+		func() {
+			l, err := a.Lock("db").Acquire(parent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, stop := context.WithTimeout(l.Context(), time.Second)
+			defer stop()
+			if ctx.Value(key{}) != "v" {
+				t.Error("the context has lost its values")
+			}
+		}()
+		sleep(a.cfg.margin)
+		collect(a)
+		sleep(a.cfg.margin)
+		wantFree(t, b.Lock("db"))
+		runtime.KeepAlive(parent)
+	})
+}
+
+func TestPartOfAnAllLeaseIsKeptByItself(t *testing.T) {
+	expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) {
+		part := acquireAndDrop(t, a.All(a.Lock("x"), a.Lock("y"), a.Lock("z")), func(l *Lease) any { return l.Leases()[1] }).(*Lease)
+		collect(a)
+		wantFree(t, b.Lock("x"))
+		wantBusy(t, b.Lock("y"))
+		wantFree(t, b.Lock("z"))
+		if part.Name() != "y" || !part.Valid() {
+			t.Errorf("part %q: %v", part.Name(), part.Err())
+		}
+		mustRelease(t, part)
+		wantFree(t, b.Lock("y"))
+		wantBalanced(t, a, 0)
+	})
+}
+
+// Each lease on a grant counts by itself: the last that somebody has keeps the grant.
+func TestReentrantLeaseIsDroppedByItself(t *testing.T) {
+	enter := func(t *testing.T, m *Manager, l *Lease) *Lease {
+		t.Helper()
+		inner, err := m.Lock("db").Reentrant().Acquire(l.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return inner
+	}
+	expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) {
+		outer := mustAcquire(t, a.Lock("db"))
+		func() { enter(t, a, outer) }()
+		collect(a)
+		wantBusy(t, b.Lock("db"))
+		wantBalanced(t, a, 1)
+		mustRelease(t, outer)
+		wantFree(t, b.Lock("db"))
+
+		inner := acquireAndDrop(t, a.Lock("db"), func(l *Lease) any { return enter(t, a, l) }).(*Lease)
+		collect(a)
+		wantBusy(t, b.Lock("db"))
+		mustRelease(t, inner)
+		collect(a)
+		sleep(a.cfg.margin)
+		wantFree(t, b.Lock("db"))
+		wantBalanced(t, a, 0)
+	})
+}
+
+// Whoever waits only for the end of a lease's context, over its channel, does not keep the lease.
+// But it is told that the lease is lost, and has the stop margin, as after any loss.
+func TestWaiterForTheEndOfADroppedLeaseIsToldBeforeOthersAreGranted(t *testing.T) {
+	for name, run := range map[string]func(*testing.T, func(*testing.T, *Manager, *Manager)){
+		"expiring": func(t *testing.T, f func(*testing.T, *Manager, *Manager)) {
+			expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) { f(t, a, b) })
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, func(t *testing.T, a, b *Manager) {
+				told := make(chan time.Time, 1)
+				acquireAndDrop(t, a.Lock("db"), func(l *Lease) any {
+					done := l.Context().Done()
+					go func() {
+						<-done
+						told <- time.Now()
+					}()
+					return nil
+				})
+				var granted time.Time
+				waits := make(chan struct{})
+				go func() {
+					defer close(waits)
+					l := mustAcquire(t, b.Lock("db"))
+					granted = time.Now()
+					mustRelease(t, l)
+				}()
+				synctest.Wait()
+				collect(a)
+				at := <-told
+				<-waits
+				if granted.Sub(at) < a.cfg.margin {
+					t.Errorf("granted to another %v after the holder was told, want %v", granted.Sub(at), a.cfg.margin)
+				}
+				wantBalanced(t, a, 0)
+			})
+		})
+	}
+}
+
+func TestDroppedLeaseIsLogged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lockedBuffer
+		m := newManager(t, newFake(), WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		since := time.Now().UTC().Format("2006-01-02T15:04:05")
+		token := acquireAndDrop(t, m.Lock("db"), func(l *Lease) any { return l.Token() })
+		collect(m)
+		for _, want := range []string{"dropped", "name=db", fmt.Sprintf("token=%d", token), "since=" + since} {
+			if !strings.Contains(log.String(), want) {
+				t.Errorf("%q is not in the log:\n%s", want, log.String())
+			}
+		}
+	})
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// overEveryStore runs f with two managers on one store, of each kind, in real time.
+func overEveryStore(t *testing.T, f func(t *testing.T, a, b *Manager), opts ...Option) {
+	for name, open := range stores() {
+		t.Run(name, func(t *testing.T) {
+			peer := open(t)
+			f(t, newManager(t, peer(), opts...), newManager(t, peer(), opts...))
+		})
+	}
+}
+
+// On every store: where nothing is renewed, holders are looked at as often.
+func TestDroppedLeaseGoesToTheNextOnEveryStore(t *testing.T) {
+	overEveryStore(t, func(t *testing.T, a, b *Manager) {
+		for kind, c := range claims(a) {
+			acquireAndDrop(t, c, nil)
+			l := acquireWhileCollecting(t, exclusive(b, c))
+			if l == nil {
+				t.Errorf("%s: never released", kind)
+				continue
+			}
+			mustRelease(t, l)
+			wantBalanced(t, a, 0)
+		}
+	}, WithTTL(backends.MinTTL))
+}
+
+// acquireWhileCollecting returns nil after a minute.
+func acquireWhileCollecting(t *testing.T, c Claim) *Lease {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	type answer struct {
+		l   *Lease
+		err error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		l, err := c.Acquire(ctx)
+		answers <- answer{l, err}
+	}()
+	again := time.NewTicker(backends.MinTTL)
+	defer again.Stop()
+	for {
+		select {
+		case a := <-answers:
+			if a.err != nil {
+				t.Error(a.err)
+			}
+			return a.l
+		case <-again.C:
+			runtime.GC()
+		}
+	}
+}
+
+// The keeper looks while leases are released, dropped and collected: nothing is released twice,
+// nothing stays.
+func TestDroppingRacesReleasing(t *testing.T) {
+	m := newManager(t, memory.New(), WithTTL(backends.MinTTL))
+	sem := m.Semaphore("s", 1000)
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range 300 {
+				l, err := sem.Permits(1).Acquire(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				switch (i + g) % 3 {
+				case 0:
+					if err := l.Release(); err != nil {
+						t.Error(err)
+					}
+				case 1:
+					l.Context()
+				}
+				if i%20 == 0 {
+					m.keeper("s").mail.Deliver(tick{}) // as its timer does
+					runtime.GC()
+				}
+			}
+		})
+	}
+	wg.Wait()
+	l := acquireWhileCollecting(t, sem.Permits(1000))
+	mustRelease(t, l)
+	wantBalanced(t, m, 0)
+}
+
+func TestCloseEndsADroppedLease(t *testing.T) {
+	expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) {
+		acquireAndDrop(t, a.Lock("db"), nil)
+		sleep(a.cfg.ttl)
+		runtime.GC()
+		if err := a.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+		wantFree(t, b.Lock("db"))
+		wantBalanced(t, a, 0)
+	})
+}
+
+// In a bubble a lease that is held does not keep the clock going where nothing is renewed:
+// goroutines that wait for each other for ever are found.
+func TestHeldLeaseDoesNotHideADeadlockInABubble(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		l := mustAcquire(t, m.Lock("db"))
+		synctest.Wait()
+		if m.keeper("db").timer != nil || m.caretaker.patrol.on.Load() {
+			t.Error("a timer goes on while a lease is held")
+		}
+		mustRelease(t, l)
+	})
+}
