@@ -143,6 +143,7 @@ type Grant struct {
 	Tokens     int       // how many were reserved: Token, Token+1, … Token+Tokens-1
 	ValidUntil time.Time // on the monotonic clock; zero where grants do not expire
 	Contended  bool      // another client waits for the resource
+	Waited     bool      // others held or waited: the request stood in the queue first
 }
 
 // Renewal asks to prolong a grant.

@@ -25,7 +25,7 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 	for {
 		k := c.m.keeper(c.name)
 		if k == nil {
-			return nil, ErrClosed
+			return nil, c.refused(ErrClosed)
 		}
 		r := &request{
 			lease: lease{outer: o.outer, hook: o.hook},
@@ -70,9 +70,15 @@ func (c *Claim) nested(o *order) (*Lease, error) {
 		held += r.weight
 	}
 	if held > 0 && held+c.weight > c.cap {
-		return nil, &DeadlockError{Cycle: []string{c.name}}
+		return nil, c.refused(&DeadlockError{Cycle: []string{c.name}})
 	}
 	return nil, nil
+}
+
+// refused counts an acquire that no keeper hears of, and returns the error.
+func (c *Claim) refused(err error) error {
+	c.m.count(c.name, func(n *Counters) { n.refused(err) })
+	return err
 }
 
 func (c *Claim) reenter(r *request, o *order) (*Lease, error) {

@@ -71,10 +71,10 @@ func (c *Claim) join(p Claim) error {
 func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 	parts, err := c.merged()
 	if err != nil {
-		return nil, err
+		return nil, c.refused(err)
 	}
 	if ctx.Err() != nil {
-		return nil, opErr("acquire", "all", ended(ctx))
+		return nil, opErr("acquire", "all", c.gaveUp(ctx))
 	}
 	// The loss of a part already taken ends the wait for the others.
 	wait, stop := context.WithCancelCause(ctx)
@@ -94,7 +94,9 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 		if err == nil {
 			held = append(held, l)
 			outer = l.lease
-			err = all.endedBy()
+			if err = all.endedBy(); err != nil {
+				_ = parts[i].refused(err)
+			}
 		}
 		if err != nil {
 			if lost := all.endedBy(); lost != nil {

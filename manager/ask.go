@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -14,7 +15,8 @@ type ask struct {
 	weight  int64
 	try     bool
 	cancel  context.CancelFunc
-	dropped bool // nobody wants it any more
+	dropped bool        // nobody wants it any more
+	stands  atomic.Bool // it has been put before the store, and probably into its queue
 }
 
 // answered is the store's answer to it.
@@ -35,7 +37,7 @@ func (k *keeper) serve() {
 	if k.own.live { // tries that stood behind one that was granted
 		for r := k.queue.head; r != nil && r.try; r = k.queue.head {
 			k.queue.remove(r)
-			k.refuse(r, ErrBusy, &k.counters.Busy)
+			k.refuse(r, ErrBusy)
 		}
 	}
 }
@@ -53,6 +55,7 @@ func (k *keeper) ask(r *request) {
 			k.disappoint(&ask{last: k.uses, weight: r.weight, try: r.try}, err)
 			return
 		}
+		k.contend(r)
 	}
 	if k.m.prompt != nil && !k.rivals { // where others waited last time, they mostly do so now
 		if g, ok := k.m.prompt.TryAcquireNow(q); ok {
@@ -70,6 +73,7 @@ func (k *keeper) ask(r *request) {
 	ctx, cancel := context.WithCancel(k.m.life)
 	a := &ask{last: k.uses, weight: r.weight, try: r.try, cancel: cancel}
 	k.asking = a
+	a.stands.Store(true)
 	k.mail.Go(func() message {
 		defer cancel()
 		method := k.m.store.Acquire
@@ -124,12 +128,14 @@ func (k *keeper) disappoint(a *ask, err error) {
 	case errors.Is(err, ErrBusy):
 		if head.try {
 			k.queue.remove(head)
-			k.refuse(head, ErrBusy, &k.counters.Busy)
+			k.refuse(head, ErrBusy)
+		} else if head.number <= a.last {
+			k.contend(head)
 		}
 	case errors.Is(err, ErrMismatch), errors.Is(err, ErrTooLarge), errors.Is(err, ErrInvalid), errors.Is(err, ErrPermission):
 		if k.suits(head, a.weight, a.last) {
 			k.queue.remove(head)
-			k.refuse(head, err, &k.counters.Failed)
+			k.refuse(head, err)
 		}
 	case k.m.life.Err() != nil:
 		k.refuseAll(ErrClosed)
@@ -158,7 +164,7 @@ func (k *keeper) give(b backends.Grant, last uint64) {
 		case !k.suits(head, b.Weight, last):
 		case head.late: // and it was once before: this store, or this machine, is too slow for the TTL
 			k.queue.remove(head)
-			k.refuse(head, &causeError{ErrUnavailable, errTooLate}, &k.counters.Failed)
+			k.refuse(head, &causeError{ErrUnavailable, errTooLate})
 		default:
 			head.late = true // serve asks for it again
 		}
@@ -166,6 +172,9 @@ func (k *keeper) give(b backends.Grant, last uint64) {
 		return
 	}
 	for r := k.queue.head; k.suits(r, b.Weight, last); r = k.queue.head {
+		if b.Waited && r.number <= last {
+			k.contend(r)
+		}
 		k.queue.remove(r)
 		if k.seat(r, g, now) {
 			return
@@ -187,12 +196,11 @@ func (k *keeper) seat(r *request, g *grant, now instant) bool {
 	g.left--
 	g.used++
 	k.holders.push(r, holding)
-	k.counters.Acquisitions++
 	var waited time.Duration
 	if r.waited {
 		waited = time.Duration(now - r.since)
 	}
-	k.counters.Waits.record(waited)
+	k.counters.granted(waited)
 	r.since = now
 	if r.until > 0 {
 		r.until += now

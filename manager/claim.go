@@ -101,8 +101,11 @@ func (c Claim) TryAcquire(ctx context.Context, opts ...AcquireOption) (*Lease, e
 // *LostError if the lease was lost before fn had returned. A release that the store did not answer is only logged: the
 // work was done under a valid lease.
 func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) (err error) {
-	if ctx == nil || fn == nil {
-		return &InvalidError{Field: "context or function", Value: nil, Want: "not nil"}
+	if err := c.usable(ctx); err != nil {
+		return err
+	}
+	if fn == nil {
+		return c.refused(&InvalidError{Field: "function", Value: nil, Want: "not nil"})
 	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -126,17 +129,14 @@ func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) (err 
 
 // begin acquires one claim or all of its parts. The hook is told when the lease ends.
 func (c Claim) begin(ctx context.Context, try bool, hook func(error), opts []AcquireOption) (*Lease, error) {
-	if c.m == nil {
-		return nil, &InvalidError{Field: "claim", Value: "zero", Want: "one made by a Manager"}
-	}
-	if ctx == nil {
-		return nil, &InvalidError{Field: "context", Value: nil, Want: "not nil"}
+	if err := c.usable(ctx); err != nil {
+		return nil, err
 	}
 	limit := c.m.cfg.maxHold
 	if len(opts) > 0 {
 		var err error
 		if limit, err = c.m.cfg.hold(opts); err != nil {
-			return nil, err
+			return nil, c.refused(err)
 		}
 	}
 	o := order{from: ctx, outer: holder(ctx), try: try, limit: limit, hook: hook}
@@ -144,16 +144,33 @@ func (c Claim) begin(ctx context.Context, try bool, hook func(error), opts []Acq
 		return c.acquireAll(ctx, o)
 	}
 	if err := c.check(); err != nil {
-		return nil, err
+		return nil, c.refused(err)
 	}
 	if ctx.Err() != nil {
-		return nil, opErr("acquire", c.name, ended(ctx))
+		return nil, opErr("acquire", c.name, c.gaveUp(ctx))
 	}
 	l, err := c.acquire(ctx, &o)
 	if err != nil {
 		return nil, opErr("acquire", c.name, err)
 	}
 	return l, nil
+}
+
+// usable refuses what has no manager, or no context.
+func (c *Claim) usable(ctx context.Context) error {
+	switch {
+	case !c.m.made():
+		return &InvalidError{Field: "claim", Value: "zero", Want: "one made by a Manager"}
+	case ctx == nil:
+		return c.refused(&InvalidError{Field: "context", Value: nil, Want: "not nil"})
+	}
+	return nil
+}
+
+// gaveUp counts an acquire whose context was done before it began, and returns why it is.
+func (c *Claim) gaveUp(ctx context.Context) error {
+	c.m.count(c.name, func(n *Counters) { n.gaveUp(ctx.Err(), 0) })
+	return ended(ctx)
 }
 
 // check refuses what could never be granted.

@@ -8,14 +8,25 @@ import (
 // failed answers whoever the message came from: the keeper's own code has panicked. The first time, everybody else too.
 func (k *keeper) failed(msg message, p *actor.PanicError) {
 	cause := &causeError{ErrUnavailable, p}
+	late := k.retired
 	k.crash(cause)
 	switch msg := msg.(type) {
 	case acquire:
-		msg.refuse(cause)
+		k.dismiss(msg.request, cause)
 	case *nest:
+		k.count(func(c *Counters) { c.refused(cause) })
 		msg.result = cause
 		msg.settle()
+	case cancelWait:
+		if late {
+			k.cancelWait(msg.request, msg.why)
+		}
+	case tally:
+		k.count(msg)
 	case release:
+		if late && msg.end.Load() == wasReleased {
+			k.count(func(c *Counters) { c.Releases++ })
+		}
 		msg.settle()
 	case *snapshot:
 		msg.retired = true
@@ -43,14 +54,17 @@ func (k *keeper) crash(cause error) {
 	}
 	k.retire()
 	for r := k.queue.head; r != nil; r = r.next {
-		r.refuse(cause)
+		k.dismiss(r, cause)
 	}
 	if k.asking != nil {
 		k.asking.cancel()
 	}
 	for _, q := range []*line{&k.holders, &k.strays} {
 		for r := q.head; r != nil; r = r.next {
-			r.finishAll(&LostError{Name: k.name, Token: r.token, Reason: Panicked, Cause: cause})
+			lost := r.finishAll(&LostError{Name: k.name, Token: r.token, Reason: Panicked, Cause: cause})
+			if q == &k.holders { // strays are counted
+				k.count(func(c *Counters) { c.Lost += lost })
+			}
 			if r.grant != nil && r.grant != &k.own {
 				k.discard(r.grant.Grant)
 			}
@@ -62,6 +76,13 @@ func (k *keeper) crash(cause error) {
 	k.m.log("keeper failed", "name", k.name, "err", cause)
 	if k.closing {
 		k.m.caretaker.mail.Tell(gone{})
+	}
+}
+
+// dismiss refuses a request without touching the lists.
+func (k *keeper) dismiss(r *request, cause error) {
+	if r.refuse(cause) {
+		k.count(func(c *Counters) { c.refused(cause) })
 	}
 }
 

@@ -40,6 +40,11 @@ func TestPanicReachesWaitersAndHoldersAtOnce(t *testing.T) {
 		synctest.Wait()
 		wantFree(t, m.Lock("bad"))
 		wantFree(t, m.RWLock("rw").Write())
+		want := Counters{Acquisitions: 5, Releases: 4, Lost: 1, Failed: 2}
+		if c := m.Stats().Totals; c.Acquisitions != want.Acquisitions || c.Releases != want.Releases ||
+			c.Lost != want.Lost || c.Failed != want.Failed {
+			t.Errorf("counted %+v, want %+v", c, want)
+		}
 	})
 }
 
@@ -75,6 +80,10 @@ func TestPanicEndsTheLeasesOfTheKeeper(t *testing.T) {
 		}
 		wantLost(t, l.Release(), Panicked)
 		wantFree(t, m.Lock("db")) // its successor works
+		wantBalanced(t, m, 0)
+		if c := m.Stats().Totals; c.Failed != 1 || c.Lost != 1 || c.Acquisitions != 2 {
+			t.Errorf("counted %+v", c)
+		}
 	})
 }
 

@@ -61,6 +61,21 @@ func (d *directory) remove(k *keeper) {
 	s.past.add(&k.counters)
 }
 
+// count counts what became of an acquire that no keeper has seen. A name that is not in use has no
+// row; it counts in the totals.
+func (m *Manager) count(name string, f tally) {
+	s := m.dir.shard(name)
+	s.mu.Lock()
+	k := s.keepers[name]
+	if k == nil {
+		f(&s.past)
+	}
+	s.mu.Unlock()
+	if k != nil {
+		k.mail.Deliver(f)
+	}
+}
+
 // late counts what a keeper hears of after it has retired.
 func (d *directory) late(k *keeper, count func(*Counters)) {
 	s := d.shard(k.name)

@@ -38,6 +38,8 @@ type fakeWait struct {
 	from *fake
 	id   backends.GrantID
 	done chan *fakeGrant
+
+	waited bool
 }
 
 // fake is one client. Its hooks are called before the store has seen the call, and after; what they return is the caller's error.
@@ -184,6 +186,7 @@ func (f *fake) Acquire(ctx context.Context, r backends.Request) (g backends.Gran
 		x := s.name(r.Name)
 		x.queue = append(x.queue, w)
 		s.pump(x)
+		w.waited = len(w.done) == 0
 		for _, h := range x.holders {
 			if h.client != f.id && h.notify != nil {
 				h.notify(backends.Event{Grant: h.ID, Type: backends.Contended})
@@ -193,6 +196,7 @@ func (f *fake) Acquire(ctx context.Context, r backends.Request) (g backends.Gran
 		got, err := f.await(ctx, x, w)
 		if err == nil {
 			g = got.Grant
+			g.Waited = w.waited
 			s.mu.Lock()
 			if f.brief > 0 && r.MinValid > 0 {
 				got.expires = time.Now().Add(f.brief)

@@ -1,6 +1,8 @@
 package manager
 
 import (
+	"time"
+
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -65,7 +67,7 @@ type (
 	acquire    struct{ *request }
 	cancelWait struct {
 		*request
-		timeout bool
+		why error // of its context
 	}
 	release struct{ *lease }
 	nest    struct{ lease }    // a re-entrant acquire
@@ -79,9 +81,10 @@ type (
 		row     ResourceStats
 		retired bool
 	}
-	tick  struct{} // a time has come
-	sweep struct{} // retire, if not used since
-	shut  struct{} // the manager closes
+	tally func(*Counters) // of an acquire that ended before it came here
+	tick  struct{}        // a time has come
+	sweep struct{}        // retire, if not used since
+	shut  struct{}        // the manager closes
 )
 
 const keeperName = "lockkeeper/manager.keeper"
@@ -100,7 +103,7 @@ func (k *keeper) receive(msg message) {
 	case release:
 		k.release(msg.lease, msg.lease)
 	case cancelWait:
-		k.cancelWait(msg.request, msg.timeout)
+		k.cancelWait(msg.request, msg.why)
 	case *answered:
 		k.answered(msg)
 	case *returned:
@@ -109,6 +112,8 @@ func (k *keeper) receive(msg message) {
 		k.renewed(msg)
 	case *event:
 		k.event(msg.Event)
+	case tally:
+		k.count(msg)
 	case tick:
 		k.tick()
 	case expired:
@@ -141,40 +146,55 @@ func (k *keeper) acquire(r *request) {
 		r.refuse(errRetired) // abandoned: nobody waits for the answer, and nobody counts
 		return
 	case k.closing:
-		k.refuse(r, ErrClosed, &k.counters.Failed)
+		k.refuse(r, ErrClosed)
 		return
 	case r.kind != k.kind || r.cap != k.cap:
 		if !k.idle() {
-			k.refuse(r, &MismatchError{Have: k.resource(), Want: r.resource()}, &k.counters.Failed)
+			k.refuse(r, &MismatchError{Have: k.resource(), Want: r.resource()})
 			return
 		}
 		k.kind, k.cap = r.kind, r.cap
 	}
 	if r.try && (k.own.live || k.strays.n > 0 || k.queue.n > 0 && !k.queue.tail.try) {
-		k.refuse(r, ErrBusy, &k.counters.Busy)
+		k.refuse(r, ErrBusy)
 		return
 	}
+	others := k.own.live || k.ownBack || k.strays.n > 0 || k.queue.n > 0
 	k.queue.push(r, queued)
 	k.serve()
-	if r.place == queued && !r.try {
-		r.waited = true
-		r.since = k.m.now()
-		k.counters.Contended++
+	if r.place != queued {
+		return
+	}
+	r.waited, r.since = true, k.m.now()
+	if others {
+		k.contend(r)
+	}
+	if !r.try {
 		k.order()
 	}
 }
 
+// contend counts a request that others kept waiting, once. Where those are in other processes, the
+// store has said so.
+func (k *keeper) contend(r *request) {
+	if !r.contended && !r.try {
+		r.contended = true
+		k.counters.Contended++
+	}
+}
+
 // cancelWait takes a request out whose caller has gone. It comes once for each abandoned request.
-func (k *keeper) cancelWait(r *request, timeout bool) {
-	k.count(func(c *Counters) {
-		if timeout {
-			c.TimedOut++
-		} else {
-			c.Cancelled++
-		}
-	})
+func (k *keeper) cancelWait(r *request, why error) {
+	var waited time.Duration
+	if r.waited {
+		waited = time.Duration(k.m.now() - r.since)
+	}
+	k.count(func(c *Counters) { c.gaveUp(why, waited) })
 	if k.retired {
 		return
+	}
+	if r.place == queued && r == k.queue.head && k.asking != nil && k.asking.stands.Load() {
+		k.contend(r)
 	}
 	if r.place != queued { // it was found abandoned when its turn came
 		k.leaving--
@@ -200,7 +220,7 @@ func (k *keeper) deny(r *request, err error) {
 		return
 	}
 	k.queue.remove(r)
-	k.refuse(r, err, &k.counters.Failed)
+	k.refuse(r, err)
 	k.reconsider()
 	k.serve()
 }
@@ -218,21 +238,19 @@ func (k *keeper) reconsider() {
 }
 
 // refuse answers the request, which stands in no list, and counts it.
-func (k *keeper) refuse(r *request, err error, counter *uint64) {
-	r.result = err
-	if r.state.CompareAndSwap(pending, refused) {
-		*counter++
-		r.settle()
+func (k *keeper) refuse(r *request, err error) {
+	if !r.refuse(err) {
+		k.leaving++ // its cancelWait counts it
 		return
 	}
-	k.leaving++
+	k.count(func(c *Counters) { c.refused(err) })
 }
 
 // refuseAll answers everybody in the queue.
 func (k *keeper) refuseAll(err error) {
 	for r := k.queue.head; r != nil; r = k.queue.head {
 		k.queue.remove(r)
-		k.refuse(r, err, &k.counters.Failed)
+		k.refuse(r, err)
 	}
 }
 
@@ -246,10 +264,10 @@ func (k *keeper) nest(n *nest) {
 			r.nested = new([]*lease)
 		}
 		*r.nested = append(*r.nested, &n.lease)
-		k.counters.Acquisitions++
+		k.counters.granted(0)
 	default:
-		k.counters.Failed++
 		n.result = r.gone()
+		k.counters.refused(n.result)
 	}
 	n.settle()
 }

@@ -93,8 +93,13 @@ func (m *Manager) Break(ctx context.Context, name string) error {
 	return opErr("break", name, m.store.Break(ctx, name))
 }
 
+// made reports whether m was made by New.
+func (m *Manager) made() bool { return m != nil && m.store != nil }
+
 func (m *Manager) ready(ctx context.Context, name string) error {
 	switch {
+	case !m.made():
+		return &InvalidError{Field: "manager", Value: "zero", Want: "one made by New"}
 	case ctx == nil:
 		return &InvalidError{Field: "context", Value: nil, Want: "not nil"}
 	case m.life.Err() != nil:

@@ -16,9 +16,9 @@ func (k *keeper) post(r *request, q backends.Request) {
 	}})
 	a.cancel = p.Cancel
 	k.asking = a
-	if ctx == nil || !k.lend(&r.chore, func() message { p.Send(ctx); return nil }) {
+	if ctx == nil || !k.lend(&r.chore, func() message { p.Send(ctx); a.stands.Store(true); return nil }) {
 		lent = false
-		k.send(p, nil)
+		k.send(p, a, nil)
 	}
 }
 
@@ -39,16 +39,17 @@ func (k *keeper) relay(b backends.Grant, l *lease) bool {
 	a.cancel = p.Cancel
 	k.asking, k.ownBack = a, true
 	k.returning++
-	k.send(p, l)
+	k.send(p, a, l)
 	return true
 }
 
 // send has a post sent, within the time for a release: by the caller of a release, if there is one, else by a task.
-func (k *keeper) send(p backends.Posted, l *lease) {
+func (k *keeper) send(p backends.Posted, a *ask, l *lease) {
 	call := func() {
 		ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
 		defer cancel()
 		p.Send(ctx)
+		a.stands.Store(true)
 	}
 	if l == nil || !k.lend(&l.chore, func() message { call(); return nil }) {
 		k.mail.Go(func() message { call(); return nothing{} })

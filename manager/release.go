@@ -127,8 +127,10 @@ func (k *keeper) trouble(l *lease, err error) error {
 		if l == nil {
 			return nil
 		}
-		k.counters.Releases--
-		k.counters.Lost++
+		k.count(func(c *Counters) {
+			c.Releases--
+			c.Lost++
+		})
 		lost := &LostError{Name: k.name, Token: l.req.token, Reason: NotOwner}
 		var said *LostError
 		if errors.As(err, &said) {

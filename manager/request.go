@@ -2,7 +2,6 @@ package manager
 
 import (
 	"context"
-	"errors"
 	"sync/atomic"
 	"time"
 
@@ -50,6 +49,7 @@ type request struct {
 	// Owned by the keeper.
 	number     uint64 // of those that came to the keeper
 	place      place
+	contended  bool // others were the reason
 	waited     bool // it had to queue
 	owes       bool // straying: its grant is still to be given back
 	late       bool // it was granted once, too late to be of use
@@ -118,12 +118,15 @@ func (l *lease) settle() {
 	}
 }
 
-// refuse answers with an error. If the caller has gone, nothing is left to do.
-func (r *request) refuse(err error) {
+// refuse answers with an error and says whether the caller was still there. If it has gone, nothing
+// is left to do.
+func (r *request) refuse(err error) bool {
 	r.result = err
-	if r.state.CompareAndSwap(pending, refused) {
-		r.settle()
+	if !r.state.CompareAndSwap(pending, refused) {
+		return false
 	}
+	r.settle()
+	return true
 }
 
 // forget lets go of the caller's context, which nobody needs after the grant: it may say that another
@@ -155,7 +158,7 @@ func (r *request) await(ctx context.Context) error {
 	case <-ctx.Done():
 		if r.state.CompareAndSwap(pending, abandoned) {
 			r.k.m.giveBack(s) // the keeper signals only what it has answered
-			r.k.mail.Deliver(cancelWait{r, errors.Is(ctx.Err(), context.DeadlineExceeded)})
+			r.k.mail.Deliver(cancelWait{r, ctx.Err()})
 			return ended(ctx)
 		}
 		<-s.wake

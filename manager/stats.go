@@ -2,6 +2,8 @@ package manager
 
 import (
 	"cmp"
+	"context"
+	"errors"
 	"math/bits"
 	"slices"
 	"time"
@@ -51,23 +53,56 @@ func (h Histogram) Quantile(q float64) time.Duration {
 	return 0
 }
 
-// Counters say what happened to one name, or to all. Every acquire ends as exactly one of Acquisitions, TimedOut, Cancelled, Busy
-// and Failed; requests refused for their arguments are not counted.
+// Counters say what happened to one name, or to all.
+//
+// Every acquire ends in exactly one of Acquisitions, TimedOut, Cancelled, Busy and Failed: each
+// call of Acquire, TryAcquire or Do, each term of Lead, and each part of an All that was asked for.
+// An All that fails counts its failure once, with the part that could not be had; the parts before
+// it count as acquired and released. If no part was asked for, it counts without a name. So do
+// acquires of a name that is not in use and that are refused at once: they count in the totals
+// only.
+//
+// Acquisitions without Releases and Lost are the leases held now, each re-entrant one too.
 type Counters struct {
 	Acquisitions uint64 `json:"acquisitions"` // grants, hand-offs and re-entries included
 	Releases     uint64 `json:"releases"`     // of leases held until then
-	Contended    uint64 `json:"contended"`    // acquires that had to wait
-	TimedOut     uint64 `json:"timed_out"`    // waits ended by a deadline
-	Cancelled    uint64 `json:"cancelled"`    // waits ended by a cancelled context
+	Contended    uint64 `json:"contended"`    // acquires, not tries, that others kept waiting
+	TimedOut     uint64 `json:"timed_out"`    // ended by the deadline of their context
+	Cancelled    uint64 `json:"cancelled"`    // by its cancel, or by the loss of a part of an All
 	Busy         uint64 `json:"busy"`         // tries that would have had to wait
-	Failed       uint64 `json:"failed"`       // acquires refused by the store, a mismatch, a deadlock, or Close
+	Failed       uint64 `json:"failed"`       // all others: the store, a deadlock, Close, …
 	Lost         uint64 `json:"lost"`         // leases that ended before their release
 	Handoffs     uint64 `json:"handoffs"`     // grants passed on inside the process, without asking the store
 	Renewals     uint64 `json:"renewals"`     // confirmed by the store
 	Requeued     uint64 `json:"requeued"`     // times that the store's queue lost our place
 
-	Waits Histogram `json:"waits"` // from the acquire to the grant
+	Waits Histogram `json:"waits"` // from the acquire to the grant, or to the end of its context
 	Holds Histogram `json:"holds"` // from the grant to the release or loss
+}
+
+// granted counts an acquire that ended with a lease.
+func (c *Counters) granted(waited time.Duration) {
+	c.Acquisitions++
+	c.Waits.record(waited)
+}
+
+// gaveUp counts an acquire that its context ended, for the reason that the context gives.
+func (c *Counters) gaveUp(why error, waited time.Duration) {
+	if errors.Is(why, context.DeadlineExceeded) {
+		c.TimedOut++
+	} else {
+		c.Cancelled++
+	}
+	c.Waits.record(waited)
+}
+
+// refused counts an acquire that ended with any other error.
+func (c *Counters) refused(err error) {
+	if errors.Is(err, ErrBusy) {
+		c.Busy++
+	} else {
+		c.Failed++
+	}
 }
 
 func (c *Counters) add(o *Counters) {

@@ -62,8 +62,8 @@ func storm(t *testing.T, rounds int, ms ...*Manager) {
 		t.Error(err)
 	}
 	for _, m := range ms {
-		if s := m.Stats(); s.Holding != 0 || s.Waiting != 0 || s.Totals.Acquisitions != s.Totals.Releases || s.Totals.Failed != 0 {
-			t.Errorf("stats: %+v", s)
+		if s := m.Stats(); s.Holding != 0 || s.Waiting != 0 || s.Totals.Acquisitions != s.Totals.Releases {
+			t.Errorf("stats: %+v", s.Totals)
 		}
 	}
 }

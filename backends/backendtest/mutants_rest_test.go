@@ -66,6 +66,28 @@ var mutantsOfTheRest = []mutant{
 		},
 	},
 	{
+		name:  "a grant does not know that it waited",
+		found: []string{"Queue/GrantSaysWhetherItWaited"},
+		change: func(h *hooks) {
+			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
+				g, err := call(ctx, r)
+				g.Waited = false
+				return g, err
+			})
+		},
+	},
+	{
+		name:  "every grant waited",
+		found: []string{"Queue/GrantSaysWhetherItWaited"},
+		change: func(h *hooks) {
+			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
+				g, err := call(ctx, r)
+				g.Waited = true
+				return g, err
+			})
+		},
+	},
+	{
 		name:  "events go on after Close",
 		found: []string{"Close/NoEventsAfter"},
 		change: func(h *hooks) {

@@ -33,6 +33,48 @@ var queue = []Clause{
 		Text:  "when permits come back every request at the head that fits is granted, in order",
 		check: movesUp,
 	},
+	{
+		Name:  "Queue/GrantSaysWhetherItWaited",
+		Text:  "a grant says whether its request stood in the queue first",
+		check: saysWhetherItWaited,
+	},
+}
+
+func saysWhetherItWaited(s *session) {
+	a, b := s.b, s.open()
+	want := func(what string, g backends.Grant, waited bool) {
+		s.Helper()
+		if g.Waited != waited {
+			s.Errorf("%s: Waited is %v", what, g.Waited)
+		}
+	}
+	g := s.acquire(a, s.mutex())
+	want("a free name", g, false)
+	w := s.queue(b, s.mutex())
+	s.release(a, g)
+	g = w.granted()
+	want("one that another client held", g, true)
+	w = s.queue(b, s.mutex())
+	s.release(b, g)
+	g = w.granted()
+	want("one that the same client held", g, true)
+	s.release(b, g)
+	g = s.try(a, s.mutex())
+	want("a try", g, false)
+	s.release(a, g)
+
+	r1, r2 := s.acquire(a, s.reader()), s.acquire(b, s.reader())
+	want("a reader beside another", r2, false)
+	writer := s.queue(a, s.writer())
+	reader := s.queue(b, s.reader())
+	s.release(a, r1)
+	s.release(b, r2)
+	g = writer.granted()
+	want("a writer behind readers", g, true)
+	s.release(a, g)
+	g = reader.granted()
+	want("a reader behind a writer", g, true)
+	s.release(b, g)
 }
 
 func fifo(s *session) {

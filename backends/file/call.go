@@ -54,6 +54,7 @@ type call struct {
 	id      backends.GrantID
 	state   callState
 	told    bool   // of contention
+	waited  bool   // it was not granted in the turn in which it came
 	last    uint64 // of the grant's tokens
 
 	grant backends.Grant // acquire: the answer. release: which

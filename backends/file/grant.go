@@ -125,6 +125,7 @@ func (r *resource) grant(c *call) {
 	t.holders = append(t.holders, e)
 	c.grant = backends.Grant{
 		ID: c.id, Resource: c.request.Resource, Weight: c.request.Weight, Token: e.token, Tokens: c.request.Tokens,
+		Waited: c.waited,
 	}
 	c.last = e.token + uint64(c.request.Tokens) - 1
 	r.turn.minted = append(r.turn.minted, c)
@@ -195,6 +196,7 @@ func (r *resource) describeQueued() {
 		if i < 0 {
 			continue
 		}
+		c.waited = true
 		t.waiters[i].write(&r.stamp, time.Now(), r.ownerWords(c.request.Owner), 0)
 		for _, h := range t.holders {
 			other := func(e entry) bool { return e.id.Client != h.id.Client }

@@ -96,7 +96,7 @@ func (s *store) settle(r *resource) {
 	}
 	// Whether others wait is known only now: those granted with a waiter do not wait any more.
 	for _, c := range granted {
-		c.grant.Contended = r.contended(c.client)
+		c.grant.Contended, c.grant.Waited = r.contended(c.client), true
 		c.answer(nil)
 	}
 	if len(r.holders) == 0 && r.queue.Len() == 0 {

@@ -256,7 +256,7 @@ func (d *desk) granted(q *request, a answer) {
 
 // grant answers the caller with a grant.
 func (d *desk) grant(q *request, g backends.Grant) {
-	g.ID, g.Resource, g.Weight = q.id, q.Resource, q.Weight
+	g.ID, g.Resource, g.Weight, g.Waited = q.id, q.Resource, q.Weight, q.spot != nil
 	d.hold(q, g.Token, g.Contended)
 	d.finish(q, outcome{grant: g})
 	if q.place.news { // it may have meant this grant, which was not in the books yet
