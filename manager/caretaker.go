@@ -174,8 +174,8 @@ func (c *caretaker) leave() {
 // If ctx ends first, Close returns its error and goes on closing. Further calls wait for the same end. The error is otherwise
 // that of the backend's Close.
 func (m *Manager) Close(ctx context.Context) error {
-	if ctx == nil {
-		return &InvalidError{Field: "context", Value: nil, Want: "not nil"}
+	if err := m.usable(ctx); err != nil {
+		return err
 	}
 	m.caretaker.mail.Tell(beginClose{ctx})
 	select { // if both are ready, either answer is right

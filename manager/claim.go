@@ -158,11 +158,11 @@ func (c Claim) begin(ctx context.Context, try bool, hook func(error), opts []Acq
 
 // usable refuses what has no manager, or no context.
 func (c *Claim) usable(ctx context.Context) error {
-	switch {
-	case !c.m.made():
+	if !c.m.made() {
 		return &InvalidError{Field: "claim", Value: "zero", Want: "one made by a Manager"}
-	case ctx == nil:
-		return c.refused(&InvalidError{Field: "context", Value: nil, Want: "not nil"})
+	}
+	if err := c.m.usable(ctx); err != nil {
+		return c.refused(err)
 	}
 	return nil
 }

@@ -58,9 +58,13 @@ func (l *Lease) Context() context.Context {
 	return l.ctx.Load()
 }
 
-// LeaseFrom returns the lease that ctx comes from: that of the innermost [Claim.Do] around, or of [Lease.Context]. So a function that runs
-// in Do finds its fencing token. The lease may have been lost or released meanwhile; nil: there is none.
+// LeaseFrom returns the lease that ctx comes from: that of the innermost [Claim.Do] around, or of
+// [Lease.Context]. So a function that runs in Do finds its fencing token. The lease may have been
+// lost or released meanwhile; nil: there is none, as in a nil context.
 func LeaseFrom(ctx context.Context) *Lease {
+	if ctx == nil {
+		return nil
+	}
 	l, _ := ctx.Value(ownerKey{}).(*Lease)
 	return l
 }

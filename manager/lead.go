@@ -20,8 +20,11 @@ import (
 // after a loss, which a store out of reach may have caused, it goes on asking while the store is unavailable, every sixth
 // of a TTL. When Lead has returned, fn does not run, and nothing is held.
 func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Context, term uint64) error) error {
-	if ctx == nil || fn == nil {
-		return &InvalidError{Field: "context or function", Value: nil, Want: "not nil"}
+	if err := m.usable(ctx); err != nil {
+		return err
+	}
+	if fn == nil {
+		return &InvalidError{Field: "function", Value: nil, Want: "not nil"}
 	}
 	deposed := false
 	for {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"hash/maphash"
 	"iter"
+	"reflect"
 	"strconv"
 	"sync"
 	"time"
@@ -42,9 +43,9 @@ type Manager struct {
 }
 
 // New returns a manager over the backend, which it owns from then on: Close closes it. On an error the
-// backend is untouched and still the caller's. The error is an *InvalidError.
+// backend is untouched and still the caller's. The error is an *InvalidError, for a nil backend as well, typed or not.
 func New(b backends.Backend, opts ...Option) (*Manager, error) {
-	if b == nil {
+	if isNil(b) {
 		return nil, &InvalidError{Field: "backend", Value: nil, Want: "not nil"}
 	}
 	cfg, err := newConfig(opts)
@@ -79,7 +80,7 @@ func (m *Manager) Inspect(ctx context.Context, name string) (backends.State, err
 // List yields every resource that any process uses, in no order. An error ends it.
 func (m *Manager) List(ctx context.Context) iter.Seq2[backends.State, error] {
 	if err := m.ready(ctx, "-"); err != nil {
-		return func(yield func(backends.State, error) bool) { yield(backends.State{}, opErr("list", m.caps.Name, err)) }
+		return func(yield func(backends.State, error) bool) { yield(backends.State{}, opErr("list", "all", err)) }
 	}
 	return m.store.List(ctx)
 }
@@ -93,16 +94,32 @@ func (m *Manager) Break(ctx context.Context, name string) error {
 	return opErr("break", name, m.store.Break(ctx, name))
 }
 
+// isNil reports whether there is no backend, or a nil pointer in the place of one.
+func isNil(b backends.Backend) bool {
+	v := reflect.ValueOf(b)
+	return b == nil || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 // made reports whether m was made by New.
 func (m *Manager) made() bool { return m != nil && m.store != nil }
 
-func (m *Manager) ready(ctx context.Context, name string) error {
+// usable refuses a manager that New has not made, and a nil context.
+func (m *Manager) usable(ctx context.Context) error {
 	switch {
 	case !m.made():
 		return &InvalidError{Field: "manager", Value: "zero", Want: "one made by New"}
 	case ctx == nil:
 		return &InvalidError{Field: "context", Value: nil, Want: "not nil"}
-	case m.life.Err() != nil:
+	}
+	return nil
+}
+
+// ready refuses what a closed manager cannot do any more, and a bad name, as well.
+func (m *Manager) ready(ctx context.Context, name string) error {
+	if err := m.usable(ctx); err != nil {
+		return err
+	}
+	if m.life.Err() != nil {
 		return ErrClosed
 	}
 	return backends.CheckName(name)

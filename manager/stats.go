@@ -144,6 +144,9 @@ type Stats struct {
 // Stats returns the totals since New and one row for each live resource, by name. Each row is consistent in itself.
 // It asks every keeper, so it is meant for people and metrics, not for decisions.
 func (m *Manager) Stats() Stats {
+	if !m.made() {
+		return Stats{Resources: []ResourceStats{}}
+	}
 	s := Stats{Store: m.caps.Name, Resources: []ResourceStats{}}
 	var ks []*keeper
 	ks, s.Totals = m.dir.all(false)
