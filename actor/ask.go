@@ -12,7 +12,7 @@ import (
 // is the context's (a deferred ask is then taken back and the actor told; one still in the
 // mailbox will not be handled), [ErrStopped] if the actor takes no more messages or ends
 // first, [ErrNoReply] if it will never answer, the handler's own error, or its [*PanicError].
-// A context already done loses: nothing is sent.
+// A context already done loses: nothing is sent. A nil context or build is refused.
 //
 // What happened before Ask is visible to the handler, and what happened before the answer
 // to whoever gets it. An ask costs two goroutine switches and allocates nothing in steady state.
@@ -31,6 +31,9 @@ func Ask[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, e
 	}
 	if asking, _ := ctx.Value(turnKey{}).(*core); asking == &c.core {
 		return none, fmt.Errorf("%w: %s asks itself", ErrNoReply, c.name)
+	}
+	if build == nil {
+		return none, errNoBuild
 	}
 	pool := slotsFor[R](&c.core)
 	s, t := newSlot[R](pool, &c.core)

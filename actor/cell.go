@@ -18,6 +18,12 @@ type BehaviorFunc[M any] func(ctx context.Context, msg M) error
 // Receive calls f.
 func (f BehaviorFunc[M]) Receive(ctx context.Context, msg M) error { return f(ctx, msg) }
 
+// none reports whether b is nil, or a BehaviorFunc that is.
+func none[M any](b Behavior[M]) bool {
+	f, ok := b.(BehaviorFunc[M])
+	return b == nil || ok && f == nil
+}
+
 // An envelope is what lies in a mailbox.
 type envelope[M any] struct {
 	msg  M

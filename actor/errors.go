@@ -51,7 +51,10 @@ func newPanicError(v any) *PanicError {
 	return &PanicError{Value: v, Stack: debug.Stack()}
 }
 
-var errNilContext = errors.New("actor: nil context")
+var (
+	errNilContext = errors.New("actor: nil context")
+	errNoBuild    = errors.New("actor: ask needs a build function")
+)
 
 // ctxError says why ctx is done: ctx.Err() stays visible to errors.Is,
 // and a cause that says more is wrapped beside it. A nil context was never any good.

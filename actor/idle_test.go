@@ -39,7 +39,8 @@ func TestAnActorWithWorkIsNotIdle(t *testing.T) {
 		"timer":    func(s *Self[order], _ Reply[int]) { s.After(time.Hour, nothing) },
 		"deferred": func(s *Self[order], reply Reply[int]) { reply.Defer(nil) },
 		"child": func(s *Self[order], _ Reply[int]) {
-			child, _ := Spawn(s, "child", func(*Self[order]) (Behavior[order], error) { return BehaviorFunc[order](nil), nil })
+			idles := BehaviorFunc[order](func(context.Context, order) error { return nil })
+			child, _ := Spawn(s, "child", func(*Self[order]) (Behavior[order], error) { return idles, nil })
 			time.AfterFunc(time.Hour, child.Stop)
 		},
 	} {

@@ -15,8 +15,15 @@ func (a *Activity) Again() bool { return a.state.CompareAndSwap(woken, running) 
 
 // Leave ends what Enter began. If somebody called Wake since the last turn began, t.Turn
 // runs on the actor's own goroutine: a caller who lent its goroutine is not kept for others' mail.
+// It panics if t is nil, or if nobody has entered.
 func (a *Activity) Leave(t Turner) {
+	if t == nil {
+		panic("actor: Leave of a nil Turner")
+	}
 	if !a.state.CompareAndSwap(running, atRest) {
+		if a.state.Load() == atRest {
+			panic("actor: Leave without Enter")
+		}
 		a.start(t)
 	}
 }

@@ -21,7 +21,7 @@ import (
 // and in order, so that whoever waits for an answer can be told at once.
 //
 // It costs at most 128 bytes at rest. Tell and Deliver allocate nothing in steady state.
-// An OnDemand must not be copied; only NewOnDemand makes one that works.
+// An OnDemand must not be copied. Only NewOnDemand makes one: the methods of the zero value panic.
 type OnDemand[M any] struct {
 	name    string
 	receive func(M)
@@ -60,7 +60,17 @@ func NewOnDemand[M any](name string, receive func(M), failed func(M, *PanicError
 // Tell queues msg and returns. It never blocks and cannot fail: the message is handled, or
 // goes to failed, on the actor's own goroutine, after all mail told before it.
 // What the caller wrote before Tell is visible to the handler.
-func (a *OnDemand[M]) Tell(msg M) { a.push(msg, nil, nil) }
+func (a *OnDemand[M]) Tell(msg M) {
+	a.made()
+	a.push(msg, nil, nil)
+}
+
+// made panics if a is the zero value.
+func (a *OnDemand[M]) made() {
+	if a.receive == nil {
+		panic("actor: use of a zero OnDemand: make it with NewOnDemand")
+	}
+}
 
 // Deliver is Tell for a caller with time: if the actor is at rest, the caller's own
 // goroutine handles the message before Deliver returns, which saves two goroutine switches.
@@ -71,6 +81,7 @@ func (a *OnDemand[M]) Tell(msg M) { a.push(msg, nil, nil) }
 // this actor's turn is. A panic in receive does not reach the caller; runtime.Goexit
 // in receive ends the caller's goroutine too, after the actor has been put in order.
 func (a *OnDemand[M]) Deliver(msg M) {
+	a.made()
 	if !a.activity.Enter() {
 		a.push(msg, nil, nil)
 		return
@@ -84,6 +95,7 @@ func (a *OnDemand[M]) Deliver(msg M) {
 // It never waits for another goroutine, so unlike Deliver it may be called from another actor's turn, if this actor's
 // receive does nothing that a turn of that one must not do.
 func (a *OnDemand[M]) TryDeliver(msg M) bool {
+	a.made()
 	if !a.activity.Enter() {
 		return false
 	}
@@ -93,12 +105,19 @@ func (a *OnDemand[M]) TryDeliver(msg M) bool {
 
 // Go runs task on a goroutine of its own; what it returns is told to the actor. So a turn
 // never waits for I/O. If task panics or calls runtime.Goexit, the actor fails as if
-// receive had, and failed gets the zero message.
-func (a *OnDemand[M]) Go(task func() M) { go a.perform(task) }
+// receive had, and failed gets the zero message. Go panics on nil.
+func (a *OnDemand[M]) Go(task func() M) {
+	a.made()
+	if task == nil {
+		panic("actor: Go(nil)")
+	}
+	go a.perform(task)
+}
 
 // After tells msg to the actor when d has passed, unless the timer is stopped before the
 // message is handled. A d of zero or less means at once.
 func (a *OnDemand[M]) After(d time.Duration, msg M) *Timer {
+	a.made()
 	t := &Timer{}
 	t.clock = time.AfterFunc(d, func() { a.push(msg, t, nil) })
 	return t

@@ -28,7 +28,7 @@ func (s *Self[M]) Context() context.Context { return &s.cell.lifetime }
 
 // Next makes b the behavior for the next message on. It panics on nil.
 func (s *Self[M]) Next(b Behavior[M]) {
-	if b == nil {
+	if none(b) {
 		panic("actor: Next(nil)")
 	}
 	s.cell.behavior = b
@@ -56,7 +56,11 @@ func (s *Self[M]) After(d time.Duration, msg M) *Timer {
 // context ends when the actor is told to stop, fails or restarts; the actor does not end
 // before its tasks have. If the task panics or calls runtime.Goexit, the actor has failed.
 // The result of a task from before a restart, or that comes after the end, is a dead letter; its failure is logged.
+// Go panics on nil.
 func (s *Self[M]) Go(task func(ctx context.Context) M) {
+	if task == nil {
+		panic("actor: Go(nil)")
+	}
 	c := s.cell
 	life, ctx := c.life(), c.taskCtx()
 	x := c.extra()

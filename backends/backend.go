@@ -9,7 +9,8 @@ import (
 // A Backend is one client of a store of locks. All methods are safe for concurrent use.
 //
 // Every method answers within its context: one that has ended ends the call, with an error that [errors.Is]
-// reports as the context's. Errors wrap the sentinels of this package; [ErrUnavailable] is never mistaken
+// reports as the context's. A nil context is refused with ErrInvalid, and nothing has changed; Release and Close
+// may do without one. Errors wrap the sentinels of this package; [ErrUnavailable] is never mistaken
 // for [ErrBusy].
 type Backend interface {
 	// Capabilities tells what the store can do. The answer never changes.

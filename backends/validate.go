@@ -1,6 +1,7 @@
 package backends
 
 import (
+	"context"
 	"fmt"
 	"time"
 )
@@ -11,6 +12,14 @@ const fieldName = "name"
 func CheckName(name string) error {
 	if len(name) == 0 || len(name) > MaxName {
 		return &InvalidError{Field: fieldName, Value: name, Want: fmt.Sprintf("1 to %d bytes", MaxName)}
+	}
+	return nil
+}
+
+// CheckContext returns an *InvalidError if ctx is nil.
+func CheckContext(ctx context.Context) error {
+	if ctx == nil {
+		return &InvalidError{Field: "context", Value: nil, Want: "one, at least context.Background()"}
 	}
 	return nil
 }

@@ -34,8 +34,8 @@ func (e *BrokenError) Unwrap() []error {
 var errReset = errors.New("it was reset")
 
 // A Barrier lets a fixed number of parties wait for each other: when all are there, all
-// pass, and the next round begins. Make a Barrier with [NewBarrier]; the zero value has no
-// meaning. It must not be copied after first use; its methods may be called by any goroutine.
+// pass, and the next round begins. Make a Barrier with [NewBarrier]; the methods of the zero value
+// panic. It must not be copied after first use; its methods may be called by any goroutine.
 //
 // A round is passed by all or by nobody. If the context of one ends before the last has come,
 // the barrier is broken: everybody who waits, and everybody who comes later, gets the same
@@ -82,6 +82,15 @@ func NewBarrier(n int64) *Barrier {
 	return b
 }
 
+// current returns the phase that is in place. It panics if b is the zero value.
+func (b *Barrier) current() *phase {
+	p := b.phase.Load()
+	if p == nil {
+		panic("primitives: use of a zero Barrier: make it with NewBarrier")
+	}
+	return p
+}
+
 func (b *Barrier) newPhase() *phase {
 	p := &phase{end: make(chan struct{})}
 	p.missing.Store(b.parties)
@@ -97,6 +106,7 @@ func (b *Barrier) newPhase() *phase {
 // When ctx ends at the moment in which the last party comes, then either the round is passed, by
 // everybody, and Wait returns nil although ctx is done; or it is broken, for everybody.
 func (b *Barrier) Wait(ctx context.Context) error {
+	b.current()
 	if ctx == nil {
 		return errNilContext
 	}
@@ -167,7 +177,7 @@ func (p *phase) breakFor(cause error) bool {
 // Reset mends a broken barrier: a new round begins. If parties wait, that round is broken for
 // them, so that nobody is left in between. It never waits.
 func (b *Barrier) Reset() {
-	p := b.phase.Load()
+	p := b.current()
 	if p.missing.Load() == b.parties {
 		return // nobody has come, nothing to mend
 	}
@@ -176,4 +186,4 @@ func (b *Barrier) Reset() {
 }
 
 // IsBroken reports whether b is broken.
-func (b *Barrier) IsBroken() bool { return b.phase.Load().missing.Load() == broken }
+func (b *Barrier) IsBroken() bool { return b.current().missing.Load() == broken }

@@ -9,8 +9,8 @@ import (
 
 // A Cond is where those who hold a [Mutex] wait for a condition that others bring about: what
 // [sync.Cond] is for, with a context. Those who wait are woken in the order in which they came.
-// Make a Cond with [NewCond]; the zero value has no meaning. It must not be copied after first
-// use; its methods may be called by any goroutine, holding the mutex or not.
+// Make a Cond with [NewCond]; the methods of the zero value panic. It must not be copied after
+// first use; its methods may be called by any goroutine, holding the mutex or not.
 //
 // Whoever is woken stands in the queue of the mutex from that moment, in the order of the
 // signals, and runs only when it has the mutex: it is not woken to wait again. With nobody
@@ -43,8 +43,21 @@ type Cond struct {
 	keeper  actor.Activity
 }
 
-// NewCond returns a Cond for those who hold m. Any number of them can share one mutex.
-func NewCond(m *Mutex) *Cond { return &Cond{mutex: m} }
+// NewCond returns a Cond for those who hold m. Any number of them can share one mutex. It panics
+// if m is nil.
+func NewCond(m *Mutex) *Cond {
+	if m == nil {
+		panic("primitives: NewCond of a nil Mutex")
+	}
+	return &Cond{mutex: m}
+}
+
+// made panics if c is the zero value.
+func (c *Cond) made() {
+	if c.mutex == nil {
+		panic("primitives: use of a zero Cond: make it with NewCond")
+	}
+}
 
 // Wait unlocks the mutex, waits to be woken, and locks the mutex again before it returns.
 // There is no moment in between at which a Signal could be missed. The caller must hold the
@@ -65,6 +78,7 @@ func NewCond(m *Mutex) *Cond { return &Cond{mutex: m} }
 //		}
 //	}
 func (c *Cond) Wait(ctx context.Context) error {
+	c.made()
 	if ctx == nil {
 		return errNilContext
 	}
@@ -107,6 +121,7 @@ func (c *Cond) Signal() { c.wake(1) }
 func (c *Cond) Broadcast() { c.wake(limit) }
 
 func (c *Cond) wake(n uint64) {
+	c.made()
 	if c.waiting.Load() == 0 {
 		return // whoever is about to wait still holds the mutex
 	}

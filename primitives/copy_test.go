@@ -11,6 +11,20 @@ const copies = `package primitives
 
 type table struct{ lock RWMutex }
 
+type others struct {
+	a Cond
+	b Barrier
+	c Latch
+	d Event
+	e KeyedMutex[int]
+}
+
+func a(o *others) { x := o.a; _ = &x }
+func b(o *others) { x := o.b; _ = &x }
+func c(o *others) { x := o.c; _ = &x }
+func d(o *others) { x := o.d; _ = &x }
+func e(o *others) { x := o.e; _ = &x }
+
 func assigned(m *Mutex)      { n := *m; _ = &n }
 func passed(t table)         { _ = &t }
 func ranged(all []Semaphore) { for _, s := range all { _ = &s } }
@@ -29,6 +43,11 @@ func TestGoVetReportsCopiesOfLocks(t *testing.T) {
 		"assignment copies lock value to n: ",
 		"passed passes lock by value: ",
 		"range var s copies lock: ",
+		"copies lock value to x: github.com/lockkeeper/lockkeeper/primitives.Cond",
+		"copies lock value to x: github.com/lockkeeper/lockkeeper/primitives.Barrier",
+		"copies lock value to x: github.com/lockkeeper/lockkeeper/primitives.Latch",
+		"copies lock value to x: github.com/lockkeeper/lockkeeper/primitives.Event",
+		"copies lock value to x: github.com/lockkeeper/lockkeeper/primitives.KeyedMutex",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("go vet does not say %q:\n%s", want, out)

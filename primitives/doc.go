@@ -37,6 +37,10 @@
 // too. A negative number of permits is a mistake, and panics. A [Barrier] that somebody has given
 // up is [ErrBroken] for all its parties.
 //
+// The zero values of [Mutex], [RWMutex], [KeyedMutex] and [Event] are ready for use. A zero
+// [Semaphore] has no permits. The methods of a zero [Cond], [Barrier] or [Latch] panic, and so
+// does every method of a nil pointer.
+//
 // In a [testing/synctest] bubble a waiting acquire is durably blocked. A lock must not be fought over inside a
 // bubble and outside it, nor in two, at the same time: the runtime ends the program, as with a channel.
 //
@@ -96,6 +100,7 @@
 //     posted since it looked. With queued alone a newcomer could slip in between
 //     a waiter's post and the keeper's second look. It costs one bit, the
 //     phantoms of readers another, and beside its permits a request says its kind: hence 2^60-1 permits.
+//     A semaphore has one less, which it withholds: so the word 0 is that of a zero one, and its fast path needs no further look.
 //   - Where each has a waiter of its own, cancel by compare-and-swap on it, racing the grant, was given up for
 //     cancel by message: it saves an atomic operation per grant, and dead waiters in the queue.
 //   - Waiters are pooled, with their channels, but not in a synctest bubble: a channel made

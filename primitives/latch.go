@@ -7,8 +7,8 @@ import (
 
 // A Latch opens when it has been counted down to zero, and then stays open: what
 // [sync.WaitGroup] is for, with a context, and with a count that only falls. Make a Latch with
-// [NewLatch]; the zero value is open. It must not be copied after first use; its methods may
-// be called by any goroutine.
+// [NewLatch]; the methods of the zero value panic. It must not be copied after first use; its
+// methods may be called by any goroutine.
 //
 // CountDown costs one compare-and-swap, Wait on an open latch one load. Who has to wait shares
 // one channel with all the others: no queue, nothing left by a wait that is given up. It costs
@@ -18,7 +18,7 @@ import (
 // returns nil: who passes sees what was done before each of them.
 type Latch struct {
 	_     noCopy
-	count atomic.Int64
+	count atomic.Int64 // ^n with n left to count down, so that 0 is the zero value
 	open  Event
 }
 
@@ -29,8 +29,17 @@ func NewLatch(n int64) *Latch {
 		panic("primitives: NewLatch with a negative count")
 	}
 	l := &Latch{}
-	l.count.Store(n)
+	l.count.Store(^n)
 	return l
+}
+
+// left returns the count. It panics if l is the zero value.
+func (l *Latch) left() int64 {
+	n := l.count.Load()
+	if n == 0 {
+		panic("primitives: use of a zero Latch: make it with NewLatch")
+	}
+	return ^n
 }
 
 // CountDown takes n from the count, and opens the latch when none is left. It never waits. It
@@ -40,11 +49,11 @@ func (l *Latch) CountDown(n int64) {
 		panic("primitives: CountDown of a Latch by a negative number")
 	}
 	for {
-		have := l.count.Load()
+		have := l.left()
 		if n > have {
 			panic("primitives: CountDown of a Latch below zero")
 		}
-		if l.count.CompareAndSwap(have, have-n) {
+		if l.count.CompareAndSwap(^have, ^(have - n)) {
 			if have == n {
 				l.open.Set()
 			}
@@ -54,7 +63,7 @@ func (l *Latch) CountDown(n int64) {
 }
 
 // Count returns how much is left to count down. With 0 the latch is open.
-func (l *Latch) Count() int64 { return l.count.Load() }
+func (l *Latch) Count() int64 { return l.left() }
 
 // Wait waits until the latch is open.
 //
@@ -62,7 +71,7 @@ func (l *Latch) Count() int64 { return l.count.Load() }
 // the cause of ctx. If ctx is done, Wait fails, even if the latch is open. A wait takes nothing,
 // so nothing is left.
 func (l *Latch) Wait(ctx context.Context) error {
-	if ctx != nil && ctx.Err() == nil && l.count.Load() == 0 {
+	if l.left() == 0 && ctx != nil && ctx.Err() == nil {
 		return nil
 	}
 	// Should the count reach zero now, open will be set by whoever took the last of it.
@@ -72,7 +81,7 @@ func (l *Latch) Wait(ctx context.Context) error {
 // C returns a channel that is closed when the latch is open, so that it can be one case of
 // a select.
 func (l *Latch) C() <-chan struct{} {
-	if l.count.Load() == 0 {
+	if l.left() == 0 {
 		return over.end
 	}
 	return l.open.C()

@@ -63,7 +63,10 @@ func (m *Mutex) unlockSlow() {
 
 // Locker returns m as a [sync.Locker], for [sync.Cond] and older code. Its Lock waits for as
 // long as it takes. It is m itself: what one locks, the other may unlock.
-func (m *Mutex) Locker() sync.Locker { return (*mutexLocker)(m) }
+func (m *Mutex) Locker() sync.Locker {
+	_ = &m.gate // a nil m panics here, not in the Locker
+	return (*mutexLocker)(m)
+}
 
 type mutexLocker Mutex
 

@@ -155,11 +155,17 @@ func (m *RWMutex) writing() bool { return m.gate.word.Load()&inUse >= limit }
 
 // Locker returns the writer's side of m as a [sync.Locker]. Its Lock waits for as long as it
 // takes. It is m itself: what one locks, the other may unlock.
-func (m *RWMutex) Locker() sync.Locker { return (*writeLocker)(m) }
+func (m *RWMutex) Locker() sync.Locker {
+	_ = &m.gate // a nil m panics here, not in the Locker
+	return (*writeLocker)(m)
+}
 
 // RLocker returns the readers' side of m as a [sync.Locker]. Its Lock waits for as long as it
 // takes. It is m itself: what one locks, the other may unlock.
-func (m *RWMutex) RLocker() sync.Locker { return (*readLocker)(m) }
+func (m *RWMutex) RLocker() sync.Locker {
+	_ = &m.gate // a nil m panics here, not in the Locker
+	return (*readLocker)(m)
+}
 
 type (
 	writeLocker RWMutex

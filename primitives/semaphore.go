@@ -8,14 +8,14 @@ import "context"
 // strictly in the order of arrival; and the number of permits can change.
 //
 // A large request is not starved by small ones: while it is first in the queue, nobody
-// enters, even if there are permits for others. Make a Semaphore with [NewSemaphore]; the
-// zero value has no meaning. It must not be copied after first use; its methods may be called
-// by any goroutine.
+// enters, even if there are permits for others. Make a Semaphore with [NewSemaphore]. The zero
+// value has no permits, as NewSemaphore(0): it grants nothing until [Semaphore.Resize]. It must
+// not be copied after first use; its methods may be called by any goroutine.
 //
 // Acquire and Release cost one compare-and-swap each while nobody waits. At rest it
 // costs 64 bytes, no goroutine, and needs no Close.
 //
-// A weight or size of more than 2^60-1 counts as 2^60-1, which no program can tell that
+// A weight or size of more than 2^60-2 counts as 2^60-2, which no program can tell that
 // does not acquire as many in parts.
 //
 // In the terms of the Go memory model, a Release is synchronized before every Acquire or
@@ -26,7 +26,7 @@ type Semaphore struct {
 }
 
 // NewSemaphore returns a semaphore with n permits, all of them free. It panics if n < 0.
-// With n = 0 every acquire of a permit is refused until [Semaphore.Resize].
+// With n = 0 every acquire of a permit is refused, with [ErrTooLarge], until [Semaphore.Resize].
 func NewSemaphore(n int64) *Semaphore {
 	if n < 0 {
 		panic("primitives: NewSemaphore with a negative size")
@@ -39,8 +39,18 @@ func NewSemaphore(n int64) *Semaphore {
 	return s
 }
 
-// weight is n >= 0 as a gate counts it.
-func weight(n int64) uint64 { return min(uint64(n), limit) }
+// weight is n >= 0 as the gate of a semaphore counts it. A size is less than limit, so the gate
+// of every semaphore that was made keeps a permit in reserve, and only a zero one does not.
+func weight(n int64) uint64 { return min(uint64(n), limit-1) }
+
+// fits reports whether n permits fit, and nobody is queued, as the word w says. A semaphore that
+// was made withholds a permit at least, so the word 0 is that of a zero one: nothing fits.
+func fits(w uint64, n int64) bool { return uint64(n) <= limit && w-1 < limit-uint64(n) }
+
+// empty reports whether s is the zero value, whose gate would grant all its permits. A Resize
+// gives it a reserve, and has set queued before that: so whoever sees the reserve finds the
+// word closed, or those permits withheld.
+func (s *Semaphore) empty() bool { return s.gate.reserve.Load() == 0 }
 
 // Acquire takes n permits. If they are not free or somebody is queued, it waits behind them.
 // An acquire of 0 takes nothing, but waits for its turn.
@@ -52,10 +62,31 @@ func weight(n int64) uint64 { return min(uint64(n), limit) }
 //
 // Every Release without which it could not have succeeded is synchronized before it.
 func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
-	if n < 0 {
-		panic("primitives: Acquire of a negative number of permits")
+	if w := s.gate.word.Load(); fits(w, n) && ctx != nil && ctx.Err() == nil &&
+		s.gate.word.CompareAndSwap(w, w+uint64(n)) { // model: enter
+		return nil
+	}
+	if n < 0 || s.empty() {
+		return s.acquireNone(ctx, n)
 	}
 	return s.gate.acquire(ctx, acquiring, weight(n))
+}
+
+// acquireNone is an acquire of a negative number of permits, or of the zero value.
+//
+//go:noinline
+func (s *Semaphore) acquireNone(ctx context.Context, n int64) error {
+	switch {
+	case n < 0:
+		panic("primitives: Acquire of a negative number of permits")
+	case ctx == nil:
+		return errNilContext
+	case ctx.Err() != nil:
+		return contextError(ctx)
+	case n > 0:
+		return ErrTooLarge
+	}
+	return nil
 }
 
 // TryAcquire takes n permits if they are free and nobody is queued, and reports whether it did.
@@ -63,10 +94,13 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 //
 // One that succeeds is synchronized as an Acquire is; one that fails synchronizes nothing.
 func (s *Semaphore) TryAcquire(n int64) bool {
+	if w := s.gate.word.Load(); fits(w, n) && s.gate.word.CompareAndSwap(w, w+uint64(n)) { // model: enter
+		return true
+	}
 	if n < 0 {
 		panic("primitives: TryAcquire of a negative number of permits")
 	}
-	return s.gate.tryAcquire(weight(n))
+	return (n == 0 || !s.empty()) && s.gate.tryAcquire(weight(n))
 }
 
 // Release gives n permits back; whoever is first in the queue has them next. It never waits. It

@@ -349,3 +349,53 @@ func TestResizeAmongAcquiresConservesPermits(t *testing.T) {
 		t.Error("there are not exactly 8 permits")
 	}
 }
+
+func TestAZeroSemaphoreGrantsNothingUntilItIsResized(t *testing.T) {
+	var s Semaphore
+	if s.TryAcquire(1) {
+		t.Error("a permit of none")
+	}
+	if err := s.Acquire(t.Context(), 1); !errors.Is(err, ErrTooLarge) {
+		t.Errorf("Acquire: %v", err)
+	}
+	s.Resize(2)
+	if err := s.Acquire(t.Context(), 2); err != nil || s.TryAcquire(1) {
+		t.Errorf("both permits of two: %v; or then a third", err)
+	}
+	s.Release(2)
+	s.Resize(0)
+	if s.TryAcquire(1) {
+		t.Error("a permit of none, after a Resize to none")
+	}
+	atRest(t, &s.gate)
+}
+
+// A zero semaphore keeps its gate's permits from everybody at every moment of its first Resize.
+func TestTheFirstResizeOfAZeroSemaphoreLetsNobodySlipIn(t *testing.T) {
+	for range rounds(20_000) {
+		var s Semaphore
+		var held atomic.Int64
+		var wg sync.WaitGroup
+		for i := range 3 {
+			wg.Go(func() {
+				for range 20 {
+					ok := s.TryAcquire(2)
+					if !ok && i == 0 {
+						ok = s.Acquire(t.Context(), 2) == nil
+					}
+					if !ok {
+						continue
+					}
+					if h := held.Add(2); h > 2 {
+						t.Errorf("%d permits are held, of 2", h)
+					}
+					held.Add(-2)
+					s.Release(2)
+				}
+			})
+		}
+		s.Resize(2)
+		wg.Wait()
+		atRest(t, &s.gate)
+	}
+}

@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -19,6 +20,11 @@ var input = []Clause{
 		Name:  "Input/InvalidRenewals",
 		Text:  "a renewal that makes no sense is refused with a typed error; the grant stays as it was",
 		check: invalidRenewals,
+	},
+	{
+		Name:  "Input/NilContexts",
+		Text:  "a nil context is refused with ErrInvalid, and nothing has changed",
+		check: nilContexts,
 	},
 	{
 		Name:  "Input/InvalidTTL",
@@ -107,6 +113,33 @@ func invalidRenewals(s *session) {
 		}
 		s.release(s.b, g)
 	}
+}
+
+func nilContexts(s *session) {
+	var none context.Context
+	g := s.acquire(s.b, s.mutex())
+	other := s.mutex()
+	other.Name += "/other"
+	_, acquired := s.b.Acquire(none, other)
+	_, tried := s.b.TryAcquire(none, other)
+	_, inspected := s.b.Inspect(none, s.name)
+	listed := errors.New("nothing yielded")
+	for _, listed = range s.b.List(none) {
+	}
+	refusals := map[string]error{
+		"Acquire": acquired, "TryAcquire": tried, "Inspect": inspected, "List": listed,
+		"Renew": s.b.Renew(none, []backends.Renewal{{Grant: g, TTL: long}})[0].Err,
+	}
+	if s.caps.Break {
+		refusals["Break"] = s.b.Break(none, s.name)
+	}
+	for call, err := range refusals {
+		if !errors.Is(err, backends.ErrInvalid) {
+			s.Errorf("%s with a nil context: %v; want ErrInvalid", call, err)
+		}
+	}
+	s.unused(other.Name)
+	s.release(s.b, g)
 }
 
 func needsExpiry(s *session) string {

@@ -126,6 +126,18 @@ var mutantsOfTheRest = []mutant{
 		},
 	},
 	{
+		name:  "a nil context is one without end",
+		found: []string{"Input/NilContexts"},
+		change: func(h *hooks) {
+			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
+				if ctx == nil {
+					ctx = context.Background()
+				}
+				return call(ctx, r)
+			})
+		},
+	},
+	{
 		name:  "names lose their last bytes",
 		found: []string{"Input/NamesAreInjective"},
 		change: func(h *hooks) {

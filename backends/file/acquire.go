@@ -22,8 +22,8 @@ func (b *Backend) request(ctx context.Context, r backends.Request, v verb, what 
 	if err := r.Check(capabilities); err != nil {
 		return backends.Grant{}, wrap(what, "", err)
 	}
-	if ctx.Err() != nil {
-		return backends.Grant{}, wrap(what, r.Name, ended(ctx))
+	if err := ended(ctx); err != nil {
+		return backends.Grant{}, wrap(what, r.Name, err)
 	}
 	var c *call
 	for {

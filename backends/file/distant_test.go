@@ -37,6 +37,7 @@ type order struct {
 	Grant   backends.Grant
 	Renew   []backends.Renewal
 	Done    bool // the context has ended already
+	None    bool // there is no context
 }
 
 type result struct {
@@ -147,6 +148,9 @@ func client(c *proctest.Child) error {
 			cancel()
 		}
 		cancels[o.ID] = cancel
+		if o.None {
+			ctx = nil
+		}
 		mu.Unlock()
 		go func() {
 			answer := perform(ctx, b, o, func(e backends.Event) {
@@ -262,6 +266,9 @@ func (r *distant) do(ctx context.Context, o order) result {
 		r.notify[o.ID] = o.Request.Notify
 		o.Request.Notify = nil
 	}
+	if ctx == nil {
+		o.None, ctx = true, context.Background()
+	}
 	o.Done = ctx.Err() != nil
 	r.p.Say("%s", encode(o))
 	r.mu.Unlock()
@@ -295,7 +302,7 @@ func (r *distant) Acquire(ctx context.Context, q backends.Request) (backends.Gra
 func (r *distant) request(ctx context.Context, o order) (backends.Grant, error) {
 	res := r.do(ctx, o)
 	err := res.Err.unpack()
-	if err == nil && ctx.Err() != nil {
+	if err == nil && ctx != nil && ctx.Err() != nil {
 		_ = r.Release(context.Background(), res.Grant)
 		return backends.Grant{}, ctx.Err()
 	}

@@ -131,8 +131,11 @@ func (b *Backend) Close(ctx context.Context) error {
 	}
 }
 
-// ended is the error of a context that is done, or nil.
+// ended is the error of a context that is done, or of none at all, or nil.
 func ended(ctx context.Context) error {
+	if err := backends.CheckContext(ctx); err != nil {
+		return err
+	}
 	err := ctx.Err()
 	if cause := context.Cause(ctx); cause != err {
 		return fmt.Errorf("%w: %w", err, cause)

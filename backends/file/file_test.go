@@ -58,7 +58,7 @@ func TestContract(t *testing.T) {
 type prompt struct{ *Backend }
 
 func (p prompt) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	if ctx.Err() == nil {
+	if ctx != nil && ctx.Err() == nil {
 		if g, ok := p.TryAcquireNow(r); ok {
 			return g, nil
 		}

@@ -24,8 +24,8 @@ func (b *Backend) request(
 	if err := r.Check(capabilities); err != nil {
 		return backends.Grant{}, wrap(verb, "", err)
 	}
-	if ctx.Err() != nil {
-		return backends.Grant{}, wrap(verb, r.Name, ended(ctx))
+	if err := ended(ctx); err != nil {
+		return backends.Grant{}, wrap(verb, r.Name, err)
 	}
 	c := b.newCall(turn)
 	defer c.free()
@@ -68,9 +68,15 @@ func (b *Backend) cancel(c *call) {
 	b.do(k)
 }
 
-// ended is the error of a context that is done.
+// ended is the error of a context that is done, or nil and so none at all.
 func ended(ctx context.Context) error {
+	if err := backends.CheckContext(ctx); err != nil {
+		return err
+	}
 	err := ctx.Err()
+	if err == nil {
+		return nil
+	}
 	if cause := context.Cause(ctx); cause != err {
 		return fmt.Errorf("%w: %w", err, cause)
 	}

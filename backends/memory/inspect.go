@@ -13,8 +13,8 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 	if err := backends.CheckName(name); err != nil {
 		return backends.State{}, wrap("inspect", "", err)
 	}
-	if ctx.Err() != nil {
-		return backends.State{}, wrap("inspect", name, ended(ctx))
+	if err := ended(ctx); err != nil {
+		return backends.State{}, wrap("inspect", name, err)
 	}
 	state := backends.State{Resource: backends.Resource{Name: name}}
 	err := b.run("inspect", name, func(s *store) {

@@ -12,7 +12,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
-// Backend is one client of a store in memory. Make it with [New] or [Backend.Peer]; the zero value is not usable.
+// Backend is one client of a store in memory. Make it with [New] or [Backend.Peer]; the methods of the zero value panic.
 // It is safe for concurrent use. It holds no goroutine while nothing is going on.
 //
 // A grant happens after the release that made room for it.
@@ -36,7 +36,15 @@ func New() *Backend {
 
 // Peer returns another client of the same store, as another process would be. It has an identity, grants and a Close of
 // its own, and works whether or not b is closed.
-func (b *Backend) Peer() *Backend { return b.store.client() }
+func (b *Backend) Peer() *Backend { return b.made().client() }
+
+// made returns the store. It panics if b is the zero value.
+func (b *Backend) made() *store {
+	if b.store == nil {
+		panic("memory: use of a zero Backend: make it with New")
+	}
+	return b.store
+}
 
 // Capabilities tells what the store can do.
 func (b *Backend) Capabilities() backends.Capabilities { return capabilities }
@@ -70,7 +78,7 @@ const (
 
 // newCall takes a call from the store's pool.
 func (b *Backend) newCall(turn func(*store, *call)) *call {
-	c, _ := b.store.calls.Get().(*call)
+	c, _ := b.made().calls.Get().(*call)
 	if c == nil {
 		c = new(call)
 	}

@@ -10,8 +10,13 @@ import (
 var _ backends.Poster = (*Backend)(nil)
 
 // Post prepares an acquire for which no goroutine waits, and which can release a grant in the same step. See
-// [backends.Poster]. A store in memory gains nothing by it: it is here as the specification.
+// [backends.Poster]. A store in memory gains nothing by it: it is here as the specification. It panics if there is
+// nobody to tell: without Answered, or with After and without Released.
 func (b *Backend) Post(p backends.Post) backends.Posted {
+	b.made()
+	if p.Answered == nil || p.After != nil && p.Released == nil {
+		panic("memory: Post needs Answered, and Released if there is an After")
+	}
 	c := &call{turn: (*store).post, client: b, request: p.Request}
 	c.told = func(err error) {
 		if err != nil {
@@ -32,7 +37,7 @@ type posted struct {
 func (p *posted) Send(ctx context.Context) {
 	c := p.call
 	refused := p.post.Check(capabilities)
-	if refused == nil && ctx.Err() != nil {
+	if refused == nil {
 		refused = ended(ctx)
 	}
 	c.other = func(s *store) {

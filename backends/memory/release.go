@@ -46,8 +46,8 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 	if err := backends.CheckName(name); err != nil {
 		return wrap("break", "", err)
 	}
-	if ctx.Err() != nil {
-		return wrap("break", name, ended(ctx))
+	if err := ended(ctx); err != nil {
+		return wrap("break", name, err)
 	}
 	return b.run("break", name, func(s *store) {
 		r := s.resources[name]

@@ -39,8 +39,11 @@ func wrap(verb, name string, err error) error {
 	return &opError{verb, name, err}
 }
 
-// ended is the error of a context that is done, or nil.
+// ended is the error of a context that is done, or of none at all, or nil.
 func ended(ctx context.Context) error {
+	if err := backends.CheckContext(ctx); err != nil {
+		return err
+	}
 	err := ctx.Err()
 	if err == nil {
 		return nil

@@ -74,6 +74,9 @@ func (b *Backend) header(more int) []any {
 // end of ctx wins a tie: whoever calls undoes what f may still bring about. What f returns is handled by the desk, unless
 // it is nil.
 func (b *Backend) call(ctx context.Context, f job) error {
+	if err := backends.CheckContext(ctx); err != nil {
+		return err
+	}
 	r := newRun()
 	b.desk.actor.Deliver(&r)
 	return b.run(ctx, &r, f, nil)
