@@ -82,13 +82,19 @@ func (e *MismatchError) Error() string {
 // Is reports whether target is ErrMismatch.
 func (e *MismatchError) Is(target error) bool { return target == ErrMismatch }
 
-// DeadlockError names the cycle that an acquire would have closed: its caller waits for Cycle[0], whose holder waits for
-// Cycle[1], and so on; the caller holds the last.
+// DeadlockError names the cycle that an acquire would have closed: its caller waits for Cycle[0], of
+// which a holder waits for Cycle[1], and so on; the caller holds a part of the last. A cycle of one
+// name is a caller that waits for what it holds itself.
 type DeadlockError struct {
 	Cycle []string
 }
 
-func (e *DeadlockError) Error() string { return fmt.Sprintf("deadlock over %q", e.Cycle) }
+func (e *DeadlockError) Error() string {
+	if len(e.Cycle) == 1 {
+		return "deadlock: this context already holds it; see Reentrant"
+	}
+	return fmt.Sprintf("deadlock over %q", e.Cycle)
+}
 
 // Is reports whether target is ErrDeadlock.
 func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }

@@ -70,6 +70,9 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 	want := backends.Resource{Name: "db", Kind: backends.Mutex, Capacity: 1}
 	for text, err := range map[string]error{
 		`"db" is in use as a semaphore of capacity 3, not as a mutex of capacity 1`: &backends.MismatchError{Have: have, Want: want},
+		"deadlock: this context already holds it; see Reentrant": &backends.DeadlockError{
+			Cycle: []string{"a"},
+		},
 		`deadlock over ["a" "b"]`:            &backends.DeadlockError{Cycle: []string{"a", "b"}},
 		`invalid weight -1: want at least 1`: &backends.InvalidError{Field: "weight", Value: int64(-1), Want: "at least 1"},
 		`invalid name "a\x00": want x`:       &backends.InvalidError{Field: "name", Value: "a\x00", Want: "x"},

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -36,14 +37,8 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 		r.fresh = l
 		k.mail.Deliver(acquire{r})
 		r.chore.do()
-		watched := o.outer != nil && r.signal.Load() != settled // it holds something and has to wait
-		if watched {
-			c.m.waits.watch(r)
-		}
 		err := r.await(ctx)
-		if watched {
-			c.m.waits.forget(r)
-		}
+		r.unwatch()
 		if err == nil {
 			r.forget()
 			return l, nil
@@ -59,6 +54,7 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 // another name, or of permits that are there beside those held.
 func (c *Claim) nested(o *order) (*Lease, error) {
 	var held int64
+	var counted []*request // a re-entered grant is held once
 	for l := o.outer; l != nil; l = l.outer {
 		r := l.req
 		if r == nil || r.k.m != c.m || r.k.name != c.name || l.err() != nil {
@@ -67,7 +63,10 @@ func (c *Claim) nested(o *order) (*Lease, error) {
 		if c.reentrant && r.kind == c.kind && r.cap == c.cap && r.weight >= c.weight {
 			return c.reenter(r, o)
 		}
-		held += r.weight
+		if !slices.Contains(counted, r) {
+			counted = append(counted, r)
+			held += r.weight
+		}
 	}
 	if held > 0 && held+c.weight > c.cap {
 		return nil, c.refused(&DeadlockError{Cycle: []string{c.name}})

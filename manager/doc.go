@@ -91,10 +91,19 @@
 //
 // # Owners
 //
-// The context of a lease, and the one that Do passes to its function, say who holds it. An Acquire with such a context is known to be nested: for the same name
-// it fails with ErrDeadlock at once, or re-enters, if the claim is [Claim.Reentrant]; more permits of a semaphore may be had, as
-// long as they exist beside those held. If owners in this process wait for each other in a cycle, the wait that closes it
-// fails with a [DeadlockError] that names the cycle.
+// The context of a lease, and the one that Do passes to its function, say who holds it. An Acquire
+// with such a context is nested: it counts as the holder's own, and the holder as waiting until it
+// has ended. For the same name it fails with ErrDeadlock at once, or re-enters, if the claim is
+// [Claim.Reentrant]; more permits of a semaphore may be had, as long as they exist beside those held.
+//
+// A nested Acquire that would wait for ever fails with a [DeadlockError] that names a cycle: each
+// order in which those of this process who do not wait can release leaves it waiting, because the
+// rest is kept by owners that wait as well, for its caller in the end. That holds for locks, readers,
+// writers and permits of any weight, for the parts of an All, and for places in a queue: a reader
+// that reads again behind a writer waits for itself. Only the wait that closes the cycle fails.
+// Nothing is said of holders that could still release: those that do not wait, that wait without
+// their context, or in other processes. The deadline of a context and the limit of a lease
+// ([HoldAtMost]) are no release: a cycle that only they would end is a deadlock too.
 //
 // # Design notes
 //

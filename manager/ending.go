@@ -15,12 +15,13 @@ type lease struct {
 	outer *lease      // what the acquirer held already, as its context said
 	hook  func(error) // told at the end, by whoever ended the lease; must be quick
 
-	end    atomic.Pointer[ending] // nil while held
-	inner  atomic.Pointer[inner]  // nil until somebody asks for the context
-	asked  atomic.Bool            // Release was called
-	chore  chore                  // of the acquire, then of the release
-	signal atomic.Pointer[signal] // wakes the goroutine that waits for the keeper's answer
-	result error                  // that answer; written by the keeper before the signal
+	end        atomic.Pointer[ending] // nil while held
+	inner      atomic.Pointer[inner]  // nil until somebody asks for the context
+	asked      atomic.Bool            // Release was called
+	registered atomic.Bool            // its request is, with waits
+	chore      chore                  // of the acquire, then of the release
+	signal     atomic.Pointer[signal] // wakes the goroutine that waits for the keeper's answer
+	result     error                  // that answer; written by the keeper before the signal
 
 	// Owned by the keeper.
 	fresh   *Lease // the caller's, until the keeper first looks whether it still has it

@@ -78,7 +78,7 @@ func ExampleClaim_Reentrant() {
 	// Output:
 	// saved
 	// <nil>
-	// acquire "db": deadlock over ["db"]
+	// acquire "db": deadlock: this context already holds it; see Reentrant
 }
 
 func ExampleManager_All() {

@@ -49,6 +49,8 @@ type keeper struct {
 	wakeAt instant // of the timer
 	early  []backends.Event
 
+	site *site // where owners wait for it; nil: none did; owned by waits
+
 	counters Counters
 	lastUse  int    // tokens used of the last whole grant
 	rivals   bool   // others waited for it
@@ -171,6 +173,9 @@ func (k *keeper) acquire(r *request) {
 	}
 	if !r.try {
 		k.order()
+		if r.outer != nil && (k.holders.n > 0 || k.queue.n > 1) { // else no owner here is in its way
+			k.watchOwner(r)
+		}
 	}
 }
 

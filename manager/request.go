@@ -37,6 +37,8 @@ type request struct {
 	ctx    context.Context // of the caller, if it may be asked to do a chore
 	kind   backends.Kind
 	try    bool
+	denied bool  // it is going to be refused as a deadlock; this and the next are owned by waits
+	keptBy int32 // of a grant: leases on it of owners that wait
 	cap    int64
 	weight int64
 	token  uint64 // written by the keeper before the state, as is the result if it is refused
