@@ -17,7 +17,7 @@ type expiring struct {
 	mu     sync.Mutex
 	timers map[backends.GrantID]*time.Timer
 
-	early  bool // fault: expires before ValidUntil
+	early  bool // fault: expires long before ValidUntil
 	sticky bool // fault: does not expire
 	late   bool // fault: counts validity from when the answer came, and generously
 	forget bool // fault: renewals do not prolong
@@ -58,10 +58,10 @@ func (b *expiring) watch(g backends.Grant, sent time.Time, ttl time.Duration, er
 	}
 	g.ValidUntil = backends.ValidUntil(sent, ttl)
 	if b.late {
-		g.ValidUntil = time.Now().Add(ttl + time.Second)
+		g.ValidUntil = time.Now().Add(ttl + time.Hour)
 	}
 	if b.brief {
-		g.ValidUntil = sent.Add(time.Millisecond)
+		g.ValidUntil = sent.Add(-time.Hour)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,7 +71,7 @@ func (b *expiring) watch(g backends.Grant, sent time.Time, ttl time.Duration, er
 
 func (b *expiring) set(g backends.Grant, ttl time.Duration) {
 	if b.early {
-		ttl /= 2
+		ttl = 50 * time.Millisecond
 	}
 	if t := b.timers[g.ID]; t != nil {
 		t.Stop()

@@ -44,7 +44,7 @@ func needsCrash(s *session) string {
 func crashedHolder(s *session) {
 	dead := s.env.Open(s.TB)
 	g := s.acquire(dead, s.short(s.mutex()))
-	w := s.queue(s.b, s.mutex())
+	w := s.follow(s.b, s.mutex())
 	s.env.Crash(s.TB, dead)
 	h := w.granted()
 	if h.Token <= g.Token {

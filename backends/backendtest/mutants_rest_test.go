@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -233,6 +234,7 @@ var mutantsOfTheRest = []mutant{
 		name:     "grants expire too early",
 		found:    []string{"Expiry/FreesWhatIsNotRenewed", "Expiry/Idle"},
 		expiring: func(b *expiring) { b.early = true },
+		ttl:      time.Hour,
 	},
 	{
 		name:     "validity counts from the answer",
@@ -248,6 +250,7 @@ var mutantsOfTheRest = []mutant{
 		name:     "renewals do not prolong",
 		found:    []string{"Expiry/RenewalProlongs"},
 		expiring: func(b *expiring) { b.forget = true },
+		ttl:      2 * time.Second,
 	},
 	{
 		name:     "an expired grant is renewed",

@@ -23,7 +23,7 @@ type Env struct {
 	// TTL is what the clauses about expiry ask for. Default: one second.
 	TTL time.Duration
 
-	// Patience is how long the suite waits for what must happen. Default: 30 seconds.
+	// Patience is how long the suite waits for what must happen. Default: two minutes, for a busy machine.
 	Patience time.Duration
 
 	// Rounds is how often clauses about races try. Default: 200, a tenth of it with -short.
@@ -65,7 +65,7 @@ func (c Clause) Run(t testing.TB, env Env) {
 		env.TTL = time.Second
 	}
 	if env.Patience == 0 {
-		env.Patience = 30 * time.Second
+		env.Patience = 2 * time.Minute
 	}
 	if env.Rounds == 0 {
 		if env.Rounds = 200; testing.Short() {

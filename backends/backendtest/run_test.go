@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/backendtest"
@@ -17,8 +16,7 @@ func env(change func(*hooks)) func(testing.TB) backendtest.Env {
 	return func(testing.TB) backendtest.Env {
 		store := memory.New()
 		return backendtest.Env{
-			Patience: 10 * time.Second,
-			Rounds:   40,
+			Rounds: 40,
 			Open: func(testing.TB) backends.Backend {
 				h := &hooks{Backend: store.Peer()}
 				change(h)
@@ -48,9 +46,8 @@ func expiringEnv(change func(*expiring)) func(testing.TB) backendtest.Env {
 	return func(testing.TB) backendtest.Env {
 		store := memory.New()
 		return backendtest.Env{
-			Patience: 10 * time.Second,
-			TTL:      backends.MinTTL,
-			Rounds:   40,
+			TTL:    backends.MinTTL,
+			Rounds: 40,
 			Open: func(testing.TB) backends.Backend {
 				b := newExpiring(store)
 				change(b)

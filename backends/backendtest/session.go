@@ -150,7 +150,12 @@ type waiting struct {
 
 // start calls Acquire in the background. It is cancelled at the end of the clause.
 func (s *session) start(b backends.Backend, r backends.Request) *waiting {
-	ctx, cancel := context.WithCancel(s.ctx)
+	return s.startWith(s.ctx, b, r)
+}
+
+// startWith is start with a context that may end before.
+func (s *session) startWith(ctx context.Context, b backends.Backend, r backends.Request) *waiting {
+	ctx, cancel := context.WithCancel(ctx)
 	w := &waiting{s: s, cancel: cancel, ended: make(chan struct{})}
 	s.spawned.Go(func() {
 		defer close(w.ended)
@@ -167,6 +172,32 @@ func (s *session) queue(b backends.Backend, r backends.Request) *waiting {
 	w := s.start(b, r)
 	s.waitQueued(r.Name, before+1)
 	return w
+}
+
+// follow calls Acquire in the background for a resource whose holder may lose it at any time, and returns when the
+// request stands in the queue or has been answered: on a slow machine the holder may be gone before it came.
+func (s *session) follow(b backends.Backend, r backends.Request) *waiting {
+	s.Helper()
+	w := s.start(b, r)
+	w.queued()
+	return w
+}
+
+// queued returns when the request, the only one in the queue of the clause's resource, is there or has been answered, and
+// reports whether it was seen there.
+func (w *waiting) queued() bool {
+	w.s.Helper()
+	for {
+		select {
+		case <-w.ended:
+			return false
+		default:
+		}
+		if len(w.s.inspect(w.s.name).Waiters) > 0 {
+			return true
+		}
+		runtime.Gosched()
+	}
 }
 
 // waitQueued returns when n requests wait for the resource.
