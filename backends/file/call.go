@@ -25,6 +25,7 @@ const (
 	tableLocked                 // err; the task that waited for the table's lock
 	tidyUp                      // remove what is left of our last grant
 	tick                        // the resource's timer
+	giveRoom                    // retire, if out of use: no descriptor is left
 	giveUp                      // call: its cancellation has waited long enough
 )
 

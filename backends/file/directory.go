@@ -32,8 +32,9 @@ type directory struct {
 	path    string // absolute
 	fd      int
 	id      fileID
-	clients int    // descriptor of the subdirectory of inboxes
+	inboxes string // the subdirectory of inboxes: clientsName, but for tests
 	tells   teller // of renamed files: see changeTime
+	room    func() // closes what is open only for later use; nil: nothing is
 }
 
 // openStore opens the lock directory, which it creates if it is missing, and refuses one that cannot be trusted.
@@ -48,16 +49,44 @@ func openStore(path string, anyFileSystem bool) (*directory, error) {
 	case err != nil:
 		return nil, storeError("open", path, err)
 	}
-	d := &directory{path: path, fd: fd, clients: -1, tells: tellerOf(fd)}
+	d := &directory{path: path, fd: fd, inboxes: clientsName, tells: tellerOf(fd)}
 	if err := d.check(anyFileSystem); err != nil {
 		d.close()
 		return nil, err
 	}
-	if d.clients, err = openSubdirectory(fd, clientsName); err != nil {
+	if err := d.makeInboxes(); err != nil {
 		d.close()
 		return nil, storeError("open", path+"/"+clientsName, err)
 	}
 	return d, nil
+}
+
+// makeInboxes makes the subdirectory of inboxes unless it is there, and looks whether it is one. It does not stay open: where it is
+// removed and made again, all clients go on with the new one.
+func (d *directory) makeInboxes() error {
+	fd, err := openSubdirectory(d.fd, d.inboxes)
+	if err == nil {
+		closeFile(fd)
+	}
+	return err
+}
+
+// open is openRegular, and makes room for a descriptor where none is left.
+func (d *directory) open(name string, create bool) (fd int, id fileID, err error) {
+	fd, id, err = openRegular(d.fd, name, create)
+	if err != nil && d.makesRoom(err) {
+		fd, id, err = openRegular(d.fd, name, create)
+	}
+	return fd, id, err
+}
+
+// makesRoom reports whether err says that no descriptor is left, and it may be different now.
+func (d *directory) makesRoom(err error) bool {
+	if d.room == nil || !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
+		return false
+	}
+	d.room()
+	return true
 }
 
 func (d *directory) check(anyFileSystem bool) error {
@@ -94,6 +123,7 @@ func (d *directory) intact() error {
 var (
 	errReplaced   = errors.New("removed or replaced")
 	errNotRegular = errors.New("not a regular file")
+	errLinked     = errors.New("it has other names (hard links), which would be the same lock")
 )
 
 // holds returns an error unless the directory has this very file under that name.
@@ -130,12 +160,10 @@ func (d *directory) changeTime(fd int) time.Time {
 	return t
 }
 
-func (d *directory) close() {
-	if d.clients >= 0 {
-		closeFile(d.clients)
-	}
-	closeFile(d.fd)
-}
+func (d *directory) close() { closeFile(d.fd) }
+
+// inboxOf returns where a client's inbox is, from the directory.
+func (d *directory) inboxOf(client uint64) string { return d.inboxes + "/" + inboxName(client) }
 
 // sweepClients removes inboxes that dead clients have left, a few at a time. A young one may be about to be opened.
 func (d *directory) sweepClients() {
@@ -148,12 +176,16 @@ func (d *directory) sweepClients() {
 	defer dir.Close()
 	names, _ := dir.Readdirnames(most)
 	for _, name := range names {
-		client, ok := clientOf(name)
-		if !ok || !d.dead(client) {
-			continue
+		if client, ok := clientOf(name); ok && d.dead(client) {
+			d.sweepInbox(client)
 		}
-		if info, err := os.Lstat(filepath.Join(path, name)); err == nil && time.Since(info.ModTime()) > youngInbox {
-			d.removeInbox(client)
-		}
+	}
+}
+
+// sweepInbox removes the inbox of a client that was found dead, unless it is young: then one that was removed may just be made anew.
+func (d *directory) sweepInbox(client uint64) {
+	info, err := os.Lstat(filepath.Join(d.path, d.inboxOf(client)))
+	if err == nil && time.Since(info.ModTime()) > youngInbox {
+		d.removeInbox(client)
 	}
 }

@@ -21,8 +21,8 @@ import (
 // It takes the lock of one table after the other for the few microseconds of a look, so it may run beside any use of the directory. What
 // it says may be out of date at once.
 //
-// The error is that of ctx, or [backends.ErrUnsupported] on an operating system that [New] does not support; what was found
-// until then comes with it. All else, a directory that cannot be read as well, is a finding.
+// The error is that of ctx, a [*backends.InvalidError] for an empty dir or a negative idle, or [backends.ErrUnsupported] on an
+// operating system that [New] does not support; what was found until then comes with it. All else, a directory that cannot be read as well, is a finding.
 func Check(ctx context.Context, dir string, idle time.Duration) ([]backends.Finding, error) {
 	e, err := examination(ctx, dir, idle, false)
 	return e.left, err
@@ -58,6 +58,7 @@ type exam struct {
 	repair bool
 	now    time.Time
 
+	inboxes      bool // there is a usable directory of inboxes
 	mended, left []backends.Finding
 
 	idlers []string // stems out of use
@@ -72,11 +73,17 @@ func examination(ctx context.Context, path string, idle time.Duration, repair bo
 	if !supported || repair && !repairs {
 		return e, fmt.Errorf("file: check %s: %w", path, backends.ErrUnsupported)
 	}
+	switch {
+	case path == "":
+		return e, fmt.Errorf("file: %w", &backends.InvalidError{Field: "directory", Value: path, Want: "a path"})
+	case idle < 0:
+		return e, fmt.Errorf("file: %w", &backends.InvalidError{Field: "idle time", Value: idle, Want: "at least 0"})
+	}
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return e, storeError("locate", path, err)
 	}
-	e.dir = &directory{path: path, fd: -1, clients: -1}
+	e.dir = &directory{path: path, fd: -1, inboxes: clientsName}
 	if !e.open() {
 		return e, nil
 	}
@@ -180,13 +187,14 @@ func (e *exam) clients() {
 		err = errNotRegular
 	}
 	if err == nil {
-		e.dir.clients, err = openSubdirectory(e.dir.fd, clientsName)
+		err = e.dir.makeInboxes()
 	}
 	if err != nil {
 		e.note(backends.Failure, "inboxes", fmt.Sprintf("%s is no usable directory: %v", path, err), "nobody can lock anything",
 			"remove it, if this directory is your own")
 		return
 	}
+	e.inboxes = true
 	inboxes, _ := os.ReadDir(path)
 	var dead []uint64
 	foreign := 0

@@ -83,7 +83,7 @@ func TestFindings(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			path := dir + "/" + b.inboxPath()
+			path := dir + "/" + b.dir.inboxOf(b.id)
 			if err := b.Close(context.Background()); err != nil {
 				return err
 			}
@@ -92,6 +92,8 @@ func TestFindings(t *testing.T) {
 		{`"db.lock" is no regular file`, backends.Failure, func(dir string) error {
 			return errors.Join(os.Remove(dir+"/db.lock"), os.Symlink("/etc/hosts", dir+"/db.lock"))
 		}, true},
+		{`"x.lock" has 2 names`, backends.Failure, func(dir string) error { return os.Link(dir+"/db.lock", dir+"/x.lock") }, true},
+		{`"db.table" has 2 names`, backends.Failure, func(dir string) error { return os.Link(dir+"/db.table", dir+"/../x") }, true},
 		{`"x.table" is no regular file`, backends.Failure, func(dir string) error { return mkfifo(dir + "/x.table") }, true},
 		{"2 files are none of lockkeeper's", backends.Note, func(dir string) error {
 			return errors.Join(os.Mkdir(dir+"/sub", 0o700), os.WriteFile(dir+"/README", nil, 0o600))

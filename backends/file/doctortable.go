@@ -64,6 +64,11 @@ func (e *exam) usable(name string, info os.FileInfo) bool {
 		e.note(backends.Failure, "foreign files", fmt.Sprintf("%q is no regular file (%v)", name, info.Mode()),
 			"this name cannot be locked: permission is denied", "find out who put it there, and remove it")
 		return false
+	case linksOf(info) > 1:
+		e.note(backends.Failure, "links", fmt.Sprintf("%q has %d names (hard links)", name, linksOf(info)),
+			"this name cannot be locked: permission is denied, for two names of one file would be one lock",
+			"remove the other name, or copy the file, and move the copy into its place while nobody uses the name")
+		return false
 	case !trusted(owner):
 		e.note(backends.Failure, "foreign files", fmt.Sprintf("%q belongs to user %d", name, owner),
 			"this name cannot be locked, or that user could change its table", "find out who put it there, and remove it")
@@ -154,7 +159,7 @@ func (e *exam) idler(s string, t *table, size int64, modified time.Time) {
 func (e *exam) inUse(t *table, s string, size int64, modified time.Time) {
 	lines := len(t.holders) + len(t.waiters)
 	for _, client := range t.clients(0) { // 0 is nobody's number
-		if e.dir.clients >= 0 && !e.dir.dead(client) {
+		if e.inboxes && !e.dir.dead(client) {
 			continue
 		}
 		t.dropClient(client)

@@ -39,15 +39,25 @@ func (w *watcher) openEvents() {
 		e.close()
 		return
 	}
-	_, _ = unix.InotifyAddWatch(fd, w.b.dir.path+"/"+clientsName, unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_ONLYDIR)
 	for above := filepath.Dir(w.b.dir.path); above != "/"; above = filepath.Dir(above) { // our path may come to lead elsewhere
 		_, _ = unix.InotifyAddWatch(fd, above, unix.IN_MOVE_SELF|unix.IN_ONLYDIR|unix.IN_MASK_ADD) // fails where we may not look
 	}
 	w.events = e
+	w.watchInboxes()
 	w.tasks++
 	w.actor.Go(func() notice { w.readEvents(e.file); return notice{verb: taskEnded} })
 	w.reporting.Store(true)
 	w.b.tellAll(message{verb: verify}) // for what happened before
+}
+
+// watchInboxes has removals of inboxes reported. The watch ends with the directory, which may have been made anew.
+func (w *watcher) watchInboxes() {
+	if w.events == nil {
+		return
+	}
+	w.onEvents(func(fd int) {
+		_, _ = unix.InotifyAddWatch(fd, w.b.dir.path+"/"+clientsName, unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+	})
 }
 
 // watchLock has the end of each use of the resource's lock file reported to it.

@@ -8,6 +8,7 @@ type fileEvents struct{}
 func (*fileEvents) close() {}
 
 func (*watcher) openEvents()          {}
+func (*watcher) watchInboxes()        {}
 func (*watcher) watchLock(*resource)  {}
 func (*watcher) forgetLock(*resource) {}
 

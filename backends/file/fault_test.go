@@ -205,6 +205,94 @@ func TestForeignFiles(t *testing.T) {
 	}
 }
 
+// Two names of one file would be one lock, and one table.
+func TestHardLinksAreRefused(t *testing.T) {
+	for _, ending := range []string{lockEnding, tableEnding} {
+		for _, outside := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, other name outside: %v", ending, outside), func(t *testing.T) {
+				dir := t.TempDir() + "/locks"
+				b := sleepless(t, dir)
+				g := mustAcquire(t, b, mutex("a"))
+				other := dir + "/db" + ending
+				if outside {
+					other = dir + "/../copy"
+				}
+				if err := os.Link(dir+"/a"+ending, other); err != nil {
+					t.Fatal(err)
+				}
+				fresh := sleepless(t, dir)
+				name := map[bool]string{false: "db", true: "a"}[outside]
+				for _, kind := range []backends.Request{mutex(name), writer(name), permits(name, 1, 1)} {
+					if ending == lockEnding && (kind.Kind == backends.Semaphore || outside) {
+						continue // the first has no lock file; the second is refused for the kind that is in use
+					}
+					if _, err := fresh.TryAcquire(patient(t), kind); !errors.Is(err, backends.ErrPermission) {
+						t.Errorf("TryAcquire = %v; want ErrPermission", err)
+					}
+					if _, err := fresh.Acquire(patient(t), kind); !errors.Is(err, backends.ErrPermission) {
+						t.Errorf("Acquire = %v; want ErrPermission", err)
+					}
+				}
+				mustRelease(t, b, g) // its files are open, and nobody else uses the other name
+				if err := os.Remove(other); err != nil {
+					t.Fatal(err)
+				}
+				mustRelease(t, fresh, mustAcquire(t, fresh, mutex("a")))
+				mustRelease(t, fresh, mustAcquire(t, fresh, mutex("db")))
+			})
+		}
+	}
+}
+
+// frugal is the helper with few descriptors. It uses many names one after the other, while it holds some.
+func frugal(c *proctest.Child) error {
+	ctx := context.Background()
+	b, err := New(c.Args[0])
+	if err != nil {
+		return err
+	}
+	b.timing.linger = time.Hour // nothing but the lack closes files
+	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
+		return err
+	}
+	var held []backends.Grant
+	for i, r := range []backends.Request{mutex("held"), writer("held too"), reader("read"), permits("permits", 2, 3)} {
+		g, err := b.Acquire(ctx, r)
+		if err != nil {
+			return fmt.Errorf("held %d: %w", i, err)
+		}
+		held = append(held, g)
+	}
+	for i := range 200 {
+		use := []backends.Request{mutex(fmt.Sprint(i)), writer(fmt.Sprint(i)), permits(fmt.Sprint(i), 1, 1)}[i%3]
+		acquire := b.Acquire
+		if i%2 == 1 {
+			acquire = b.TryAcquire
+		}
+		g, err := acquire(ctx, use)
+		if err == nil {
+			err = b.Release(ctx, g)
+		}
+		if err != nil {
+			return fmt.Errorf("name %d: %w", i, err)
+		}
+	}
+	for _, g := range held {
+		if a := b.Renew(ctx, []backends.Renewal{{Grant: g}}); a[0].Err != nil {
+			return a[0].Err
+		}
+		err = errors.Join(err, b.Release(ctx, g))
+	}
+	return errors.Join(err, b.Close(ctx))
+}
+
+func TestIdleNamesGiveTheirDescriptorsBackWhenNoneAreLeft(t *testing.T) {
+	p := proctest.Start(t, "frugal", t.TempDir()+"/locks")
+	if err := p.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // starved is the helper that runs out of descriptors.
 func starved(c *proctest.Child) error {
 	b, err := New(c.Args[0])
@@ -303,23 +391,5 @@ func TestNothingStaysOpen(t *testing.T) {
 	}
 	if after := count(); after > before+1 { // an inotify instance may have come
 		t.Errorf("%d open files; %d before", after, before)
-	}
-}
-
-// A client whose inbox is removed is dead to the others. Its mutexes are safe with the kernel; permits are lost.
-func TestInboxRemoved(t *testing.T) {
-	dir := t.TempDir() + "/locks"
-	a, b := sleepless(t, dir), sleepless(t, dir)
-	mustAcquire(t, a, mutex("db"))
-	s, lost := watched(permits("permits", 1, 1))
-	p := mustAcquire(t, a, s)
-	if err := os.Remove(filepath.Join(dir, a.inboxPath())); err != nil {
-		t.Fatal(err)
-	}
-	lost.expect(t, p, backends.BackendLost)
-	mustRelease(t, b, mustAcquire(t, b, permits("permits", 1, 1)))
-	mustBeBusy(t, b, mutex("db"))
-	if _, err := a.TryAcquire(patient(t), permits("permits", 1, 1)); !errors.Is(err, backends.ErrUnavailable) {
-		t.Errorf("TryAcquire without an inbox: %v; want ErrUnavailable", err)
 	}
 }

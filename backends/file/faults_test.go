@@ -30,7 +30,10 @@ var faults = []struct{ property, tests string }{
 
 	// Files and directories.
 	{"A lock file is removed, replaced or moved away: its holder is told, the next lock a new one", "TestLockFileRemovedUnderHolder TestStoppedHolderOfARemovedFileHoldsOn TestLockFileRemovedBetweenUses TestNameIsLookedUpAfterAChange TestNamesExchanged TestLeftoverLineOfARemovedFile"},
-	{"A table, an inbox or the directory is removed or moved", "TestTableRemoved TestInboxRemoved TestDirectoryRemoved TestDirectoryRemovedUnderWaiter TestDirectoryMoved TestPromptWithReplacedFiles"},
+	{"A table, an inbox or the directory is removed or moved", "TestTableRemoved TestARemovedInboxIsMended TestWithoutAnInboxNobodyIsGrantedAPermit TestAnInboxThatCannotBeMended TestDirectoryRemoved TestDirectoryRemovedUnderWaiter TestDirectoryMoved TestPromptWithReplacedFiles"},
+	{"Any of the files of a name are removed, moved, replaced or emptied, at any moment", "TestFilesTamperedWith"},
+	{"A directory is copied", "TestCopiedDirectory"},
+	{"A lock file or table has other names: refused", "TestHardLinksAreRefused"},
 	{"Files out of use are removed beside any use: tokens go on, nobody overlaps", "TestNamesOutOfUseAreRemovedAndTokensGoOn TestFilesInUseStay TestLingeringClientsNoticeRemovedFiles TestHousekeepingBesideUse"},
 	{"A link, FIFO or directory in the place of a file is refused, not followed, not waited for", "TestForeignFiles"},
 	{"A table is torn, empty, foreign or random bytes: tokens go on", "TestDamagedTable TestDamagedTableOfASemaphore TestSalvage FuzzParse TestDamagedFloor"},
@@ -42,7 +45,7 @@ var faults = []struct{ property, tests string }{
 	{"Each fault of a directory is found, and mended where that is safe", "TestFindings TestKilledHolderIsFoundAndRemoved TestDirectoriesThatCannotBeUsedAreFindings"},
 
 	// The system.
-	{"No descriptor is left: unavailable, not busy; what is held stays", "TestNoDescriptorsLeft"},
+	{"No descriptor is left: unavailable, not busy; what is held stays", "TestNoDescriptorsLeft TestIdleNamesGiveTheirDescriptorsBackWhenNoneAreLeft"},
 	{"The disk is full, or has no room for a token: no grant", "TestFullDisk TestNoGrantWithoutToken"},
 	{"A file system becomes read-only", "TestReadOnlyFileSystem"},
 	{"Network file systems are refused", "TestRemoteFileSystems"},

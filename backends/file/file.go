@@ -22,10 +22,10 @@ import (
 type Backend struct {
 	id      uint64
 	dir     *directory
-	inbox   fileID
-	sync    bool      // flush tokens to the disk before a grant
-	slow    bool      // the file system may make a call wait: nothing is done in the turns of other actors
-	started time.Time // when this process began, for people
+	inbox   atomic.Pointer[fileID] // as last made
+	sync    bool                   // flush tokens to the disk before a grant
+	slow    bool                   // the file system may make a call wait: nothing is done in the turns of other actors
+	started time.Time              // when this process began, for people
 	timing  timing
 
 	// resources maps stems to live resources. It is a concurrent map and not an actor's because finding a resource would
@@ -63,7 +63,8 @@ var capabilities = backends.Capabilities{Name: "file", CrossProcess: true, Durab
 //
 // It fails with an error that wraps [backends.ErrPermission] if the directory may not be used or others could
 // tamper with it (see the package comment), [backends.ErrUnavailable] if the file system refuses, and
-// [backends.ErrUnsupported] on a file system or an operating system that cannot do it. Nothing is left
+// [backends.ErrUnsupported] on a file system or an operating system that cannot do it. An empty dir and a nil option are
+// [*backends.InvalidError]. Nothing is left
 // behind after an error but perhaps the empty directory.
 //
 // Close the Backend when it is not needed any more. A process that ends without Close loses
@@ -71,6 +72,9 @@ var capabilities = backends.Capabilities{Name: "file", CrossProcess: true, Durab
 func New(dir string, opts ...Option) (*Backend, error) {
 	var o options
 	for _, opt := range opts {
+		if opt == nil {
+			return nil, fmt.Errorf("file: %w", &backends.InvalidError{Field: "option", Value: opt, Want: "one made by a With function"})
+		}
 		opt.apply(&o)
 	}
 	if dir == "" {
@@ -94,14 +98,12 @@ func New(dir string, opts ...Option) (*Backend, error) {
 		d.close()
 		return nil, storeError("create the inbox in", path, err)
 	}
-	b.inbox = id
+	b.inbox.Store(&id)
 	d.sweepClients()
+	d.room = b.giveRoom
 	b.watcher = newWatcher(b, inbox)
 	return b, nil
 }
-
-// inboxPath returns where our inbox is, from the directory.
-func (b *Backend) inboxPath() string { return clientsName + "/" + inboxName(b.id) }
 
 // Capabilities tells what the store can do.
 func (b *Backend) Capabilities() backends.Capabilities { return capabilities }

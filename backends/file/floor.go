@@ -29,7 +29,7 @@ func ceiling() uint64 {
 // floor returns what new tables begin above; 0 if no name was ever removed. A floor that cannot be read is an error: a
 // grant without it could repeat a token.
 func (d *directory) floor() (uint64, error) {
-	fd, _, err := openRegular(d.fd, floorName, false)
+	fd, _, err := d.open(floorName, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}

@@ -13,7 +13,7 @@ func (e *exam) removeIdlers(ctx context.Context) (removed int, err error) {
 	}
 	unused := func(t *table) bool {
 		for _, client := range t.clients(0) {
-			if e.dir.clients < 0 || e.dir.dead(client) {
+			if !e.inboxes || e.dir.dead(client) {
 				t.dropClient(client)
 			}
 		}

@@ -23,17 +23,22 @@ const inboxFlags = unix.O_NONBLOCK | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_N
 // createInbox makes the inbox of a new client and opens it. It opens for reading and writing: with a writer of its own, a
 // reader never sees an end of file.
 func (d *directory) createInbox(client uint64) (io.ReadCloser, fileID, error) {
-	name := inboxName(client)
-	path := d.path + "/" + clientsName + "/" + name
+	name := d.inboxOf(client)
+	path := d.path + "/" + name
 	var err error
-	for range 8 { // somebody may sweep the directory between the steps
-		if err = unix.Mkfifo(path, 0o600); err != nil && !errors.Is(err, unix.EEXIST) {
+	for range 8 { // the inbox or its directory may be removed between the steps
+		if err = unix.Mkfifo(path, 0o600); errors.Is(err, unix.ENOENT) {
+			if err = d.makeInboxes(); err == nil {
+				err = unix.Mkfifo(path, 0o600)
+			}
+		}
+		if err != nil && !errors.Is(err, unix.EEXIST) {
 			return nil, fileID{}, &os.PathError{Op: "mkfifo", Path: path, Err: err}
 		}
 		_ = os.Chmod(path, 0o600) // whatever the umask has left; if it fails, opening fails
 		var fd int
-		err = retry(func() error { fd, err = unix.Openat(d.clients, name, unix.O_RDWR|inboxFlags, 0); return err })
-		if errors.Is(err, unix.ENOENT) {
+		err = retry(func() error { fd, err = unix.Openat(d.fd, name, unix.O_RDWR|inboxFlags, 0); return err })
+		if errors.Is(err, unix.ENOENT) || d.makesRoom(err) {
 			continue
 		}
 		if err != nil {
@@ -58,7 +63,7 @@ func (d *directory) isInbox(fd int, name string) (fileID, error) {
 	if st.Mode&unix.S_IFMT != unix.S_IFIFO {
 		return fileID{}, errors.New("not a FIFO")
 	}
-	now, err := lookup(d.clients, name)
+	now, err := lookup(d.fd, name)
 	if err == nil && now != identity(&st) {
 		err = errReplaced
 	}
@@ -66,7 +71,7 @@ func (d *directory) isInbox(fd int, name string) (fileID, error) {
 }
 
 func (d *directory) removeInbox(client uint64) {
-	_ = unix.Unlinkat(d.clients, inboxName(client), 0) // if it stays, the next sweep removes it
+	_ = unix.Unlinkat(d.fd, d.inboxOf(client), 0) // if it stays, the next sweep removes it
 }
 
 var errDead = errors.New("the process has ended")
@@ -74,17 +79,20 @@ var errDead = errors.New("the process has ended")
 // openPeer opens another client's inbox for writing. It returns errDead if that client has ended. A dead client
 // never comes back: nobody uses its number again.
 func (d *directory) openPeer(client uint64) (fd int, err error) {
-	err = retry(func() error {
-		fd, err = unix.Openat(d.clients, inboxName(client), unix.O_WRONLY|inboxFlags, 0)
-		return err
-	})
+	name := d.inboxOf(client)
+	for range 2 {
+		err = retry(func() error { fd, err = unix.Openat(d.fd, name, unix.O_WRONLY|inboxFlags, 0); return err })
+		if err == nil || !d.makesRoom(err) {
+			break
+		}
+	}
 	switch {
 	case err == nil:
 		return fd, nil
 	case errors.Is(err, unix.ENXIO), errors.Is(err, unix.ENOENT):
 		return -1, errDead
 	default:
-		return -1, &os.PathError{Op: "open", Path: inboxName(client), Err: err}
+		return -1, &os.PathError{Op: "open", Path: name, Err: err}
 	}
 }
 

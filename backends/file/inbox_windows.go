@@ -25,7 +25,7 @@ type inbox struct {
 
 // createInbox makes the inbox of a new client. Somebody must read from it until it is closed.
 func (d *directory) createInbox(client uint64) (io.ReadCloser, fileID, error) {
-	h, err := openAs(d.clients, inboxName(client), windows.GENERIC_READ|windows.GENERIC_WRITE,
+	h, err := openAs(d.fd, d.inboxOf(client), windows.GENERIC_READ|windows.GENERIC_WRITE,
 		windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE, windows.CREATE_NEW, windows.FILE_FLAG_OPEN_REPARSE_POINT)
 	if err != nil {
 		return nil, fileID{}, err
@@ -83,7 +83,7 @@ var errDead = errors.New("the process has ended")
 // dead reports whether the client has certainly ended. Its lock is tried in shared mode, so that two who try at once do not
 // take each other for the client.
 func (d *directory) dead(client uint64) bool {
-	h, err := openAs(d.clients, inboxName(client), windows.GENERIC_READ, shareAll, windows.OPEN_EXISTING, windows.FILE_FLAG_OPEN_REPARSE_POINT)
+	h, err := openAs(d.fd, d.inboxOf(client), windows.GENERIC_READ, shareAll, windows.OPEN_EXISTING, windows.FILE_FLAG_OPEN_REPARSE_POINT)
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist)
 	}

@@ -3,6 +3,7 @@ package file
 import (
 	"errors"
 	"io/fs"
+	"syscall"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -55,7 +56,7 @@ func (r *resource) tryKernel(mode lockMode) (bool, error) {
 	const attempts = 16 // somebody would have to replace the file that often in between
 	for range attempts {
 		if k.fd < 0 {
-			fd, id, err := openRegular(r.b.dir.fd, r.stem+lockEnding, true)
+			fd, id, err := r.b.dir.open(r.stem+lockEnding, true)
 			if err != nil {
 				return false, err
 			}
@@ -141,7 +142,9 @@ func (r *resource) abandon(err error) {
 }
 
 // gone reports whether an error says that a file has lost its name, and not merely that it is hard to tell.
-func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced) }
+func gone(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced) || errors.Is(err, syscall.ENOTDIR)
+}
 
 func (r *resource) loseSemaphores(err error) {
 	r.lose(func(k backends.Kind) bool { return !onKernel(k) }, err)

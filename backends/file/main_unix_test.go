@@ -8,6 +8,7 @@ import "github.com/lockkeeper/lockkeeper/internal/proctest"
 func registerMore() {
 	proctest.Register("strict", strict)
 	proctest.Register("starved", starved)
+	proctest.Register("frugal", frugal)
 	proctest.Register("stormed", stormed)
 	proctest.Register("parent", parent)
 	proctest.Register("visitor", visitor)

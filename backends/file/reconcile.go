@@ -40,6 +40,7 @@ func (r *resource) reconcile() {
 // have excluded others all the time. Permits of a semaphore may have been given to others; then ours are lost.
 func (r *resource) restore() {
 	t := r.tab
+	r.clean() // a line that means nothing must not be in the way of what the kernel says is ours
 	for _, seq := range slices.Sorted(maps.Keys(r.calls)) {
 		c := r.calls[seq]
 		if find(t.holders, c.id) >= 0 || find(t.waiters, c.id) >= 0 {
@@ -98,7 +99,7 @@ func (r *resource) bury(client uint64) bool {
 	if client == r.b.id || !r.b.dir.dead(client) || !r.tab.dropClient(client) {
 		return false
 	}
-	r.b.dir.removeInbox(client)
+	r.b.dir.sweepInbox(client)
 	r.turn.dirty, r.turn.moved = true, true
 	return true
 }
@@ -106,8 +107,11 @@ func (r *resource) bury(client uint64) bool {
 // clean removes the lines of all who have ended or let go, and reports whether there were any.
 func (r *resource) clean() bool {
 	found := r.buryDead()
-	if r.tab.sole(r.b.id) < 0 || r.kernel.holds > 0 {
+	switch {
+	case r.tab.sole(r.b.id) < 0:
 		return found
+	case r.kernel.holds > 0: // by us, so that it is not the other's
+		return r.dropSole() || found
 	}
 	// Any lock will do to see whether it is free. Under the table's lock no other process of ours can be in its way.
 	ok, err := r.tryKernel(shared)

@@ -21,6 +21,10 @@ func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 	return wrap("release", g.Resource.Name, err)
 }
 
+func notHeld(g backends.Grant) error {
+	return &backends.LostError{Name: g.Resource.Name, Token: g.Token, Reason: backends.NotOwner}
+}
+
 // newRelease returns a call that gives g back. It may have served before.
 func (b *Backend) newRelease(g backends.Grant) *call {
 	c, _ := b.releases.Get().(*call)
@@ -38,10 +42,21 @@ func (b *Backend) finishRelease(c *call) {
 }
 
 // ask sends a call to its resource, which answers soon, and returns the error of the answer. If heard is false there is no
-// answer yet, and the call belongs to the resource.
+// answer yet, and the call belongs to the resource. Where no resource is live no grant is held: nothing is opened to say so.
 func (b *Backend) ask(ctx context.Context, name string, v verb, c *call) (heard bool, err error) {
 	for !b.closing.Load() {
-		b.resource(name).actor.Deliver(message{verb: v, call: c})
+		r, _ := b.resources.Load(stem(name))
+		res, _ := r.(*resource)
+		switch {
+		case res != nil:
+		case v == release:
+			return true, notHeld(c.grant)
+		case v == renew:
+			return true, notHeld(c.query.renewal.Grant)
+		default:
+			res = b.resource(name)
+		}
+		res.actor.Deliver(message{verb: v, call: c})
 		if err := c.hear(ctx); err != nil {
 			return false, err
 		}
@@ -77,7 +92,7 @@ func (c *call) hear(ctx context.Context) error {
 func (r *resource) held(g backends.Grant) (*call, error) {
 	c := r.calls[g.ID.Seq]
 	if c == nil || c.state != granted || g.ID.Client != r.b.id || g.Token != c.grant.Token {
-		return nil, &backends.LostError{Name: r.name, Token: g.Token, Reason: backends.NotOwner}
+		return nil, notHeld(g)
 	}
 	return c, nil
 }

@@ -86,6 +86,11 @@ func (r *resource) receive(m message) {
 	case m.verb == tick:
 		r.tick()
 		return
+	case m.verb == giveRoom:
+		if r.lingering && !r.locking && !r.retired {
+			r.putAway()
+		}
+		return
 	case m.verb == tryNow, m.verb == releaseNow:
 		r.prompt(m)
 		return

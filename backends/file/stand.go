@@ -62,19 +62,32 @@ func (r *resource) tick() {
 		r.setTimer()
 	case r.lingering && r.locking:
 		r.setTimer()
-	case r.lingering && r.leftover:
-		r.pending = append(r.pending, message{verb: tidyUp})
-		r.work()
-		if !r.locking && !r.leftover {
-			r.retire()
-		}
 	case r.lingering:
-		r.retire()
+		r.putAway()
 	default:
 		r.settled = true
 		r.b.watcher.actor.Tell(notice{verb: report})
 		r.pending = append(r.pending, message{verb: verify})
 		r.work()
+	}
+}
+
+// putAway retires a resource that is out of use, and leaves no line of it.
+func (r *resource) putAway() {
+	if r.leftover {
+		r.pending = append(r.pending, message{verb: tidyUp})
+		r.work()
+	}
+	if !r.locking && !r.leftover {
+		r.retire()
+	}
+}
+
+// giveRoom has the names that are out of use give their descriptors back, and those in the middle of something go on. It may be called
+// in the turn of a resource, or of the watcher: what it asks of the others they would do by themselves a tenth of a second later.
+func (b *Backend) giveRoom() {
+	for _, r := range b.resources.Range {
+		r.(*resource).actor.TryDeliver(message{verb: giveRoom})
 	}
 }
 

@@ -49,6 +49,7 @@ func pathID(string) (fileID, error)             { return fileID{}, errors.ErrUns
 func renameAt(int, string, string) error        { return errors.ErrUnsupported }
 func unlinkAt(int, string) error                { return errors.ErrUnsupported }
 func ownerOf(os.FileInfo) uint32                { return 0 }
+func linksOf(os.FileInfo) uint64                { return 1 }
 func refused(error) bool                        { return false }
 func trusted(uint32) bool                       { return false }
 func openDirectory(string) (int, error)         { return -1, errors.ErrUnsupported }

@@ -116,7 +116,8 @@ func flush(fd int) error {
 func flushEntries(dir int) error { return flush(dir) }
 
 // openRegular opens a file of the directory, which it creates if create is set. What is there must be a regular
-// file: no link is followed, and a FIFO or device never makes it hang.
+// file: no link is followed, and a FIFO or device never makes it hang. It must have no other name: two names of one file would
+// be one lock.
 func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	fd, err := openOrCreate(dir, name, create)
 	if err != nil {
@@ -127,11 +128,16 @@ func openRegular(dir int, name string, create bool) (int, fileID, error) {
 		closeFile(fd)
 		return -1, fileID{}, os.NewSyscallError("fstat", err)
 	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG {
-		closeFile(fd)
-		return -1, fileID{}, errNotRegular
+	switch {
+	case st.Mode&unix.S_IFMT != unix.S_IFREG:
+		err = errNotRegular
+	case st.Nlink > 1:
+		err = errLinked
+	default:
+		return fd, identity(&st), nil
 	}
-	return fd, identity(&st), nil
+	closeFile(fd)
+	return -1, fileID{}, &os.PathError{Op: "open", Path: name, Err: err}
 }
 
 // openOrCreate opens without O_CREAT first: in a sticky directory the kernel may refuse O_CREAT for a file of another
@@ -191,6 +197,15 @@ func ownerOf(info os.FileInfo) uint32 {
 	return st.Uid
 }
 
+// linksOf tells how many names a file has.
+func linksOf(info os.FileInfo) uint64 {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 1
+	}
+	return uint64(st.Nlink) //nolint:unconvert // its type differs between systems
+}
+
 func identity(st *unix.Stat_t) fileID {
 	return fileID{dev: uint64(st.Dev), ino: uint64(st.Ino)} //nolint:unconvert // types differ between systems
 }
@@ -206,7 +221,7 @@ func lookup(dir int, name string) (fileID, error) {
 
 // refused reports whether an error of the file system means that permission is missing, or that what is there must not be used.
 func refused(err error) bool {
-	for _, e := range [...]error{unix.EACCES, unix.EPERM, unix.ELOOP, unix.EMLINK, unix.EISDIR, unix.ENXIO, unix.ENOTDIR, errNotRegular} {
+	for _, e := range [...]error{unix.EACCES, unix.EPERM, unix.ELOOP, unix.EMLINK, unix.EISDIR, unix.ENXIO, unix.ENOTDIR, errNotRegular, errLinked} {
 		if errors.Is(err, e) {
 			return true
 		}

@@ -159,7 +159,7 @@ func pathOf(h windows.Handle) (string, error) {
 }
 
 // openRegular opens a file of the directory, which it creates if create is set. What is there must be a regular
-// file: no link is followed.
+// file: no link is followed. It must have no other name.
 func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	disposition := uint32(windows.OPEN_EXISTING)
 	if create {
@@ -174,9 +174,12 @@ func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	if err == nil && info.FileAttributes&(windows.FILE_ATTRIBUTE_DIRECTORY|windows.FILE_ATTRIBUTE_REPARSE_POINT) != 0 {
 		err = errNotRegular
 	}
+	if err == nil && info.NumberOfLinks > 1 {
+		err = errLinked
+	}
 	if err != nil {
 		closeFile(int(h))
-		return -1, fileID{}, err
+		return -1, fileID{}, &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	return int(h), identity(&info), nil
 }
@@ -216,7 +219,7 @@ func identify(dir int, name string, flags uint32) (fileID, error) {
 
 // refused reports whether an error of the file system means that permission is missing, or that what is there must not be used.
 func refused(err error) bool {
-	return errors.Is(err, fs.ErrPermission) || errors.Is(err, errNotRegular)
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, errNotRegular) || errors.Is(err, errLinked)
 }
 
 // openDirectory creates the directory if it is missing, and opens it.
@@ -266,6 +269,9 @@ func examine(fd int) (id fileID, owner uint32, mode uint32, err error) {
 func trusted(uint32) bool { return true }
 
 func ownerOf(os.FileInfo) uint32 { return 0 }
+
+// linksOf is not known from a listing.
+func linksOf(os.FileInfo) uint64 { return 1 }
 
 // remote names the file system of an open directory if it is on another machine. A mapped drive counts as what it stands for.
 func remote(fd int) string {

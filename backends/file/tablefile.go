@@ -42,10 +42,10 @@ func (r *resource) openTable() error {
 	if err := r.b.dir.intact(); err != nil {
 		return err
 	}
-	fd, id, err := openRegular(r.b.dir.fd, r.stem+tableEnding, false)
+	fd, id, err := r.b.dir.open(r.stem+tableEnding, false)
 	fresh := errors.Is(err, fs.ErrNotExist)
 	if fresh {
-		fd, id, err = openRegular(r.b.dir.fd, r.stem+tableEnding, true)
+		fd, id, err = r.b.dir.open(r.stem+tableEnding, true)
 	}
 	if err != nil {
 		return err
@@ -97,10 +97,38 @@ func (r *resource) checkFiles() error {
 			return err
 		}
 	}
-	if r.wantsPermits() { // without an inbox others would take us for dead
-		return r.b.dir.holds(r.b.inboxPath(), r.b.inbox)
+	if r.mustLive() {
+		return r.live()
 	}
 	return nil
+}
+
+// mustLive reports whether others must not take us for dead from now on: permits may be granted in this turn, and the exclusion of
+// a semaphore has nothing to rest on but the inboxes of its holders; or it is the turn of a look at the files.
+func (r *resource) mustLive() bool {
+	if r.wantsPermits() || slices.ContainsFunc(r.pending, func(m message) bool { return m.verb == verify }) {
+		return true
+	}
+	if r.waiters > 0 {
+		for _, c := range r.calls {
+			return !onKernel(c.request.Kind) // those of one name are of one kind
+		}
+	}
+	return false
+}
+
+// live sees to it that we have an inbox. The table is locked: nobody who takes us for dead changes it now, and what was done to it
+// before is put right in this turn, see restore. Where we can have none, others take our permits.
+func (r *resource) live() error {
+	b := r.b
+	err := b.dir.holds(b.dir.inboxOf(b.id), *b.inbox.Load())
+	if !gone(err) {
+		return err
+	}
+	if err = b.newInbox(); err != nil {
+		r.loseSemaphores(err)
+	}
+	return err
 }
 
 // checkTable returns errReplaced if the table has lost its name.

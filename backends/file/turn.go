@@ -98,9 +98,6 @@ func (r *resource) apply(m message) {
 	case verify:
 		r.attempts = 0
 		r.checkPlace()
-		if err := r.b.dir.holds(r.b.inboxPath(), r.b.inbox); gone(err) {
-			r.loseSemaphores(err)
-		}
 		r.buryWatched()
 	case tidyUp:
 		r.tidy()

@@ -51,6 +51,7 @@ const (
 	clientEnded                        // client; its task has ended
 	watchLock                          // resource
 	forgetLock                         // resource
+	newInbox                           // inbox, in place of the one that was removed
 	report                             // have removals of files reported
 	fileEvent                          // watch, mask, name
 	taskEnded                          // the reader of inbox or events
@@ -64,6 +65,7 @@ type notice struct {
 	client   uint64
 	resource *resource
 	peer     *peer
+	inbox    io.ReadCloser
 	watch    int32
 	mask     uint32
 	name     string
@@ -73,7 +75,7 @@ func newWatcher(b *Backend, inbox io.ReadCloser) *watcher {
 	w := &watcher{b: b, inbox: inbox, peers: make(map[uint64]*peer), locks: make(map[int32]*resource)}
 	w.actor = actor.NewOnDemand("lockkeeper/file watcher", w.receive, func(_ notice, p *actor.PanicError) { panic(p) })
 	w.tasks++
-	w.actor.Go(func() notice { w.readInbox(); return notice{verb: taskEnded} })
+	w.actor.Go(func() notice { w.readInbox(inbox); return notice{verb: taskEnded} })
 	return w
 }
 
@@ -90,6 +92,8 @@ func (w *watcher) receive(n notice) {
 		w.watchLock(n.resource)
 	case forgetLock:
 		w.forgetLock(n.resource)
+	case newInbox:
+		w.changeInbox(n.inbox)
 	case report:
 		w.openEvents()
 	case fileEvent:
@@ -107,14 +111,14 @@ func (w *watcher) receive(n notice) {
 }
 
 // readInbox passes messages on until the inbox is closed. A message is the stem of a name.
-func (w *watcher) readInbox() {
+func (w *watcher) readInbox(inbox io.Reader) {
 	// A sender that finds no room for its message drops it. Then there is at least this much in the FIFO, also in one of a
 	// single page, and whoever reads that much looks at everything.
 	const much = 2048
 	buf := make([]byte, 1<<16)
 	kept := 0 // bytes of a message that did not fit in
 	for {
-		n, err := w.inbox.Read(buf[kept:])
+		n, err := inbox.Read(buf[kept:])
 		if err != nil {
 			return
 		}
@@ -133,6 +137,16 @@ func (w *watcher) readInbox() {
 			kept = 0 // no message is that long: not from one of us
 		}
 	}
+}
+
+// changeInbox reads another inbox from now on. What was in the old one is not read: everything is looked at instead.
+func (w *watcher) changeInbox(inbox io.ReadCloser) {
+	_ = w.inbox.Close() // ends its task
+	w.inbox = inbox
+	w.tasks++
+	w.actor.Go(func() notice { w.readInbox(inbox); return notice{verb: taskEnded} })
+	w.watchInboxes()
+	w.b.tellAll(message{verb: verify})
 }
 
 func (w *watcher) deliver(lines string) {
