@@ -86,9 +86,9 @@ func (q *request) attempt(ctx context.Context, c redis.UniversalClient) answer {
 // ask asks the server.
 func (q *request) ask(ctx context.Context, c redis.UniversalClient) answer {
 	sent := time.Now()
-	v, copied, err := q.desk.b.evalWatched(ctx, c, acquireScript, q.call)
-	r, err := asReply(spelt(v, q.Tokens), err)
-	return answer{q, sent, r, copied || err != nil, q.desk.b.classify(err)}
+	res := q.desk.b.eval(ctx, c, acquireScript, q.call)
+	r, err := asReply(spelt(res.val, q.Tokens), res.err)
+	return answer{q, sent, r, res.unsure, q.desk.b.classify(err)}
 }
 
 // spelt returns the answer to an acquire in full: to a lone request that is granted it is the token alone.
@@ -219,8 +219,12 @@ func (a answer) on(d *desk) {
 		q.post.released(d, a)
 	}
 	if q.over {
-		if q.back != nil && q.back.failed { // it may have taken effect after all
-			d.giveBack(q.back.again())
+		switch back := q.back; {
+		case back == nil:
+		case a.err != nil && !q.copied: // it was never sent
+			back.moot = true
+		case back.failed: // it may have taken effect after all
+			d.giveBack(back.again())
 		}
 		return
 	}
@@ -295,18 +299,20 @@ func (d *desk) queued(q *request, a answer) {
 }
 
 // unanswered: nothing is known of the request. One that stands in the queue goes on waiting, and the next heartbeat asks
-// again; a new one fails, and what it may have got is given back.
+// again; a new one fails.
 func (d *desk) unanswered(q *request, err error) {
 	if q.spot != nil && !final(err) {
 		q.cause = err
 		return
 	}
-	d.giveBack(d.b.giveBackOf(q, "forbid"))
 	d.finish(q, outcome{err: err})
 }
 
-// finish answers the caller.
+// finish answers the caller. If the request has failed, what it has, or a copy of its command may yet get, is given back.
 func (d *desk) finish(q *request, o outcome) {
+	if o.err != nil && (q.copied || q.spot != nil) {
+		d.giveBack(d.b.giveBackOf(q, "forbid"))
+	}
 	d.forget(q)
 	q.conclude(o)
 }

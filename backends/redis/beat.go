@@ -128,7 +128,7 @@ func (b *Backend) beat(looks []look) []result {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), max(b.opt.heartbeat, time.Second))
 	defer cancel()
-	return spread(evalAll(ctx, b.clients.urgent, beatScript, calls), len(looks), size)
+	return spread(b.evalAll(ctx, b.clients.urgent, beatScript, calls), len(looks), size)
 }
 
 // spread turns answers to calls with up to size names each into n answers to names.

@@ -1,16 +1,20 @@
 package redis
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // Bounds of the connections of our own, where the user's options leave more or none.
 const (
-	readTimeout = 3 * time.Second
-	dialTimeout = 2 * time.Second
+	readTimeout = 1500 * time.Millisecond // what was sent to a server that is gone must not outlast its return by much
+	dialTimeout = 1500 * time.Millisecond
 	poolTimeout = time.Minute // a crowd of callers has to queue for connections, and that is no failure of the server
 )
 
@@ -21,6 +25,8 @@ type clients struct {
 	lane   *lane                 // for one caller at a time; nil in a cluster, and where the pool is shared
 	own    bool                  // made by us, and closed by us
 	batch  bool                  // one script call may name several names: all keys lie on one node
+
+	repeats repeats // of what got no answer
 }
 
 // connect derives clients from the user's: same server and credentials, connections of their own, so that an
@@ -29,22 +35,59 @@ type clients struct {
 func connect(c redis.UniversalClient, o options) clients {
 	switch c := c.(type) {
 	case *redis.Client:
-		if o.sharedPool {
-			return clients{calls: c, urgent: c, batch: true}
+		opt := c.Options()
+		all := clients{calls: c, urgent: c, batch: true}
+		all.repeats = repeats{opt.MaxRetries, opt.MinRetryBackoff, opt.MaxRetryBackoff}
+		if !o.sharedPool {
+			calls, urgent := deriveSingle(c, o), deriveSingle(c, o)
+			calls.Dialer, urgent.Dialer = watchful(dialerOf(&calls)), watchful(dialerOf(&urgent))
+			all.calls, all.urgent = redis.NewClient(&calls), redis.NewClient(&urgent)
+			all.lane, all.own = newLane(deriveSingle(c, o)), true
 		}
-		calls, urgent := deriveSingle(c, o), deriveSingle(c, o)
-		return clients{
-			calls: redis.NewClient(&calls), urgent: redis.NewClient(&urgent), lane: newLane(deriveSingle(c, o)),
-			own: true, batch: true,
-		}
+		return all
 	case *redis.ClusterClient:
-		if o.sharedPool {
-			break
+		opt := c.Options()
+		all := clients{calls: c, urgent: c}
+		all.repeats = repeats{opt.MaxRedirects, opt.MinRetryBackoff, opt.MaxRetryBackoff}
+		if !o.sharedPool {
+			all.calls, all.urgent, all.own = deriveCluster(c, o), deriveCluster(c, o), true
 		}
-		return clients{calls: deriveCluster(c, o), urgent: deriveCluster(c, o), own: true}
+		return all
 	}
-	return clients{calls: c, urgent: c}
+	return clients{calls: c, urgent: c, repeats: repeats{3, 10 * time.Millisecond, time.Second}}
 }
+
+// checkClient refuses a client that cannot work. What a backend will need first besides commands, a subscription whose channel is
+// named later, has to be there: a Ring panics, and so does a nil pointer of any type, however it is wrapped.
+func checkClient(c redis.UniversalClient) (err error) {
+	invalid := &backends.InvalidError{
+		Field: "client", Value: fmt.Sprintf("%T", c), Want: "a client of one server, a Sentinel group or a cluster, not nil",
+	}
+	if _, ok := c.(*redis.AutoPipeliner); ok {
+		return invalid
+	}
+	defer func() {
+		if recover() != nil {
+			err = invalid
+		}
+	}()
+	sub := c.Subscribe(context.Background()) // no I/O
+	if sub == nil {
+		return invalid
+	}
+	sub.Close()
+	return nil
+}
+
+// dialerOf returns what a client with these options dials with.
+func dialerOf(opt *redis.Options) dialFunc {
+	if opt.Dialer != nil {
+		return opt.Dialer
+	}
+	return redis.NewDialer(opt)
+}
+
+func watchful(dial dialFunc) dialFunc { return (&dialing{dial: dial}).Dial }
 
 func deriveSingle(c *redis.Client, o options) redis.Options {
 	opt := *c.Options()
@@ -58,7 +101,7 @@ func deriveSingle(c *redis.Client, o options) redis.Options {
 	opt.DialTimeout = bounded(opt.DialTimeout, dialTimeout)
 	opt.ReadTimeout = bounded(opt.ReadTimeout, readTimeout) + waitTime(o)
 	opt.WriteTimeout = bounded(opt.WriteTimeout, readTimeout)
-	opt.MaxRetries = restore(opt.MaxRetries)
+	opt.MaxRetries = -1 // we repeat commands ourselves
 	opt.MinRetryBackoff = restoreSpan(opt.MinRetryBackoff)
 	opt.MaxRetryBackoff = restoreSpan(opt.MaxRetryBackoff)
 	return opt
@@ -75,9 +118,15 @@ func deriveCluster(c *redis.ClusterClient, o options) redis.UniversalClient {
 	opt.DialTimeout = bounded(opt.DialTimeout, dialTimeout)
 	opt.ReadTimeout = bounded(opt.ReadTimeout, readTimeout) + waitTime(o)
 	opt.WriteTimeout = bounded(opt.WriteTimeout, readTimeout)
+	opt.MaxRetries = -1 // we repeat commands ourselves
 	opt.MaxRedirects = restore(opt.MaxRedirects)
 	opt.MinRetryBackoff = restoreSpan(opt.MinRetryBackoff)
 	opt.MaxRetryBackoff = restoreSpan(opt.MaxRetryBackoff)
+	node := opt.NewClient
+	opt.NewClient = func(opt *redis.Options) *redis.Client {
+		opt.Dialer = watchful(dialerOf(opt))
+		return node(opt)
+	}
 	return redis.NewClusterClient(&opt)
 }
 

@@ -9,8 +9,9 @@ import (
 // Close ends the client: waiting requests fail with [backends.ErrClosed], grants are given back, the connections that the
 // backend opened are closed, and nothing of it runs when Close returns. The client given to New stays open.
 //
-// A server that does not answer is given two seconds; what could not be given back ends by itself, when its time to live or
-// its heartbeat does. When ctx ends first, Close returns its error, and closing goes on.
+// What the server does not confirm is given back again and again, until ctx ends or it has expired. When ctx ends first, Close
+// returns its error; closing goes on for two seconds at most, and what was not given back ends by itself, when its time to
+// live or its heartbeat does.
 func (b *Backend) Close(ctx context.Context) error {
 	b.desk.actor.Deliver(closeAll{})
 	select {
@@ -22,6 +23,7 @@ func (b *Backend) Close(ctx context.Context) error {
 	case <-b.desk.closed:
 		return nil
 	case <-ctx.Done():
+		b.desk.actor.Deliver(hasten{})
 		return wrap("close", "", ended(ctx))
 	}
 }
@@ -36,25 +38,34 @@ func (closeAll) on(d *desk) {
 	d.closing = true
 	for _, q := range d.waiting {
 		how := "cancel"
-		if d.recall(q); q.asking {
+		if d.recall(q); q.asking || q.copied {
 			how = "forbid"
 		}
-		d.returns = append(d.returns, d.b.giveBackOf(q, how))
-		d.finish(q, outcome{err: backends.ErrClosed})
+		d.returns.fresh.list = append(d.returns.fresh.list, d.b.giveBackOf(q, how))
+		d.forget(q)
+		q.conclude(outcome{err: backends.ErrClosed})
 	}
 	for seq, h := range d.held {
-		d.returns = append(d.returns, &giveBack{call: d.b.giveBackCall(h.place.name, h.id, "cancel")})
+		if h.back == nil { // a release that is on its way is the same again, and no loss
+			how := "release"
+			if h.copied {
+				how = "forbid"
+			}
+			back := &giveBack{call: d.b.giveBackCall(h.place.name, h.id, how), until: h.till, held: true}
+			d.returns.fresh.list = append(d.returns.fresh.list, back)
+		}
 		d.drop(seq)
 	}
+	stopAll(d.unsure)
 	d.deafen()
-	d.sendReturns()
+	d.sendReturns(&d.returns.fresh)
 	d.settle()
 }
 
 // settle closes the connections when all was given back, which ends the I/O that is still going on, and then reports that
 // the client is closed.
 func (d *desk) settle() {
-	if !d.closing || d.returning || len(d.returns) > 0 && !d.shut {
+	if !d.closing || !d.shut && !d.returns.empty() {
 		return
 	}
 	if !d.shut {

@@ -3,6 +3,7 @@ package redis
 import (
 	"container/list"
 	"fmt"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -34,8 +35,8 @@ type desk struct {
 	due    map[*place]bool // whose state is to be asked for
 	asking bool            // a beat is on its way
 
-	returns   []*giveBack
-	returning bool
+	returns returns
+	unsure  map[uint64]*actor.Timer // grants whose release may have been repeated
 
 	inbox inbox
 
@@ -68,9 +69,11 @@ type grip struct {
 	place     *place
 	token     uint64
 	contended bool
-	leaving   bool // its release is on its way: that it is not held any more is no loss
-	unsure    bool // a release of it has failed, and may have had its effect all the same
-	copied    bool // a copy of its acquire may be on its way
+	life      time.Duration // bounds how long the server keeps it after it was granted or prolonged
+	till      time.Time     // bounds until when the server keeps it
+	leaving   bool          // its release is on its way: that it is not held any more is no loss
+	back      *giveBack     // nil, or its release, after one that was not confirmed
+	copied    bool          // a copy of its acquire may be on its way
 	notify    func(backends.Event)
 }
 
@@ -81,6 +84,7 @@ func newDesk(b *Backend) *desk {
 		waiting: make(map[uint64]*request),
 		held:    make(map[uint64]*grip),
 		due:     make(map[*place]bool),
+		unsure:  make(map[uint64]*actor.Timer),
 		closed:  make(chan struct{}),
 	}
 	d.actor = actor.NewOnDemand("lockkeeper/redis", d.receive, d.failed)
@@ -206,9 +210,26 @@ func (d *desk) tidy(p *place) {
 // hold takes a grant into the books.
 func (d *desk) hold(q *request, token uint64, contended bool) {
 	h := &grip{id: q.id, place: q.place, token: token, contended: contended, copied: q.copied, notify: q.Notify}
+	h.prolong(d.b.life(q.TTL))
 	d.held[q.id.Seq] = h
 	q.place.held[q.id.Seq] = h
 	d.warm()
+}
+
+// prolong notes that the server has just been asked to keep the grant for so long.
+func (h *grip) prolong(life time.Duration) {
+	h.life = life
+	if till := time.Now().Add(life); till.After(h.till) {
+		h.till = till
+	}
+}
+
+// grip returns a grant that is held, or nil.
+func (d *desk) grip(id backends.GrantID) *grip {
+	if h := d.held[id.Seq]; h != nil && h.id == id {
+		return h
+	}
+	return nil
 }
 
 // drop takes a grant out of the books; it may have left them before.

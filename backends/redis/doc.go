@@ -113,16 +113,28 @@
 //
 // A caller sends its own command, if a connection of its own kind is free (lane.go); otherwise a task does. A task costs
 // two goroutine switches each way, as much as the server takes for the script. The client library does not look
-// at a context while it reads, so the end of the context closes that connection: one caller has it at a time. A cluster has
+// at a context while it reads, so the end of the context closes that connection: one caller has the lane at a time. A cluster has
 // no such connection, and neither has a client whose pool is shared.
 //
-// Everything can be repeated. A grant is known by its client's random number and a count; asking again for what was
-// granted brings the same token, releasing again what was released is no loss. So lost replies and the retries of
-// the client library do no harm. A name remembers its last release only; so a command of a script notes when the library sends it
-// again: a repeated release that finds nothing is then no loss, and a grant whose acquire may have a copy on its way is forbidden after
-// its release, as is a request that is given up while its command may be on its way: for a minute the command has no
-// effect if it still comes, and what it got before that is given back. (With [WithWaitReplicas] this is not noticed: then such a copy gets a grant
-// that nobody knows of, which ends with its time to live.)
+// A command that got no answer is repeated, as often as the user's client would, by the backend alone (send.go): the client
+// library is asked not to. So it is known whether a copy of a command may have run, or may still run. A grant is known by
+// its client's random number and a count; asking again for what was granted brings the same token. A name remembers its
+// last release only, so a release that finds nothing is no loss if a copy of it may have run before. After the release of a
+// grant whose acquire may have a copy on its way, that acquire is forbidden, as is a request that fails or is given up
+// while its command may be on its way: for a minute the command has no effect if it still comes, and what it got before
+// that is given back. Breaking a name is not repeated: it would end grants made since.
+//
+// What is given back stays given back (giveback.go). A release that the server has not confirmed is the desk's: it is sent
+// again, at least once a second, until the server has confirmed it or has freed the grant by itself. So are cancellations.
+// Close waits for that, within its context. A release that carries the next request is not cancelled with that request.
+//
+// Every script is declared as one that writes, also those that only look: a replica, which may be out of date, refuses
+// them before they have begun. So every answer is a primary's. Rejected: to look at the role inside the scripts, which takes
+// rights and time. Such a script is also refused by a primary that cannot save (MISCONF) or has too few replicas (NOREPLICAS): then
+// names cannot be inspected either. A replica that accepts writes (replica-read-only no) cannot be told from a primary.
+//
+// The pools of the client library remember failures to dial, and keep connections that have fallen silent. Neither may keep a client
+// from a server that is back: see dial.go. (With [WithSharedPool], and a kind of client that is not known, the library's rules are in force.)
 //
 // A waiter whose message was lost finds its grant by its next heartbeat, which comes every 950 ms by default: within a second of the release, for
 // about one command a second.
@@ -149,9 +161,8 @@
 // compares answers, messages and state.
 //
 // All answers but a script's own "not held" leave a grant as it was: LOADING, READONLY, CLUSTERDOWN, TRYAGAIN, BUSY, OOM,
-// MISCONF, time-outs and resets are [backends.ErrUnavailable]. Renewals and releases begin with a write that is
-// allowed when memory is exhausted, which makes the server allow the rest of the script. NOAUTH, NOPERM and WRONGPASS are
-// [backends.ErrPermission].
+// MISCONF, time-outs and resets are [backends.ErrUnavailable]. All scripts but those of acquires are allowed when memory is
+// exhausted (allow-oom). NOAUTH, NOPERM and WRONGPASS are [backends.ErrPermission].
 //
 // While a slot of a cluster moves, a name in it is out of reach from the move of the first of its keys until the slot has its
 // new owner: the server refuses a script of whose keys some are elsewhere, or not there at all (TRYAGAIN). Nothing is lost

@@ -67,12 +67,13 @@ func blame(ctx context.Context, err error) error {
 }
 
 // classify gives an error of the client or the server its sentinel. Whatever is not known to be final is
-// ErrUnavailable: it says nothing about who holds what. What Close interrupts is ErrClosed.
+// ErrUnavailable: it says nothing about who holds what. What Close interrupts is ErrClosed, and so is what a client would do
+// that its application has closed; a cluster's client says the same of nodes that it has just left.
 func (b *Backend) classify(err error) error {
 	if err == nil {
 		return nil
 	}
-	if b.closing.Load() {
+	if b.closing.Load() || b.clients.batch && errors.Is(err, redis.ErrClosed) {
 		return fmt.Errorf("%w: %w", backends.ErrClosed, err)
 	}
 	var reply redis.Error

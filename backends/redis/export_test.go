@@ -17,7 +17,8 @@ func (b *Backend) Crash() {
 type crash struct{}
 
 func (crash) on(d *desk) {
-	d.closing, d.returning, d.returns = true, false, nil
+	d.closing, d.returns = true, returns{hasty: true}
+	stopAll(d.unsure)
 	for _, p := range d.names {
 		if p.timer != nil {
 			p.timer.Stop()
@@ -43,14 +44,16 @@ func (b *Backend) Overtake(overtaken func()) {
 	b.look() // mail is handled in order: the answer has been
 }
 
-// Missing handles an answer to a heartbeat which says of all that is held that it is not; the release of g is on its way or not.
+// Missing handles an answer to a heartbeat which says of all that is held that it is not, while the release of g is on its way, if it is.
 func (b *Backend) Missing(g backends.Grant, releasing bool) {
 	l := b.look()
 	r := []any{"-1", int64(0), "1"}
 	for range l.ids {
 		r = append(r, int64(codeBusy))
 	}
-	b.desk.actor.Deliver(leaving{g.ID, releasing})
+	if releasing {
+		b.desk.actor.Deliver(leaving{g.ID})
+	}
 	b.desk.actor.Deliver(beaten{looks: []look{l}, results: []result{{val: r}}})
 	b.look() // mail is handled in order: the answer has been
 }

@@ -34,6 +34,7 @@ var faults = []struct{ property, tests string }{
 	{"A promoted replica whose clock is behind: tokens increase", "TestPromotedReplicaWhoseClockIsBehindKeepsTokensIncreasing"},
 
 	// Replicas, sentinels, clusters.
+	{"A server that is no primary is not believed", "TestOnlyAPrimaryIsBelieved TestReleaseRefusedByAReplicaIsTriedAgain TestHeartbeatsOfAReplicaEndNothing"},
 	{"A grant that a failover forgets: the holder is told, tokens increase", "TestGrantForgottenByAFailoverKeepsTokensIncreasing"},
 	{"A grant that replicas do not confirm is undone; WAIT speaks of the grant's connection", "TestWaitReplicas"},
 	{"Failover while waiting: the request survives", "TestFailover TestClusterOfThree/PrimaryFailsOver"},
@@ -47,7 +48,9 @@ var faults = []struct{ property, tests string }{
 	// The network.
 	{"A holder that is cut off stops before the next starts", "TestHolderThatIsCutOffStopsBeforeTheNextStarts manager.TestHolderIsToldBeforeTheStoreCanGrantToOthers"},
 	{"A storm of resets", "TestConnectionResetsAreSurvived TestLeaseIsKeptOverResets"},
-	{"A reply that is lost: granted, renewed, released once", "TestLostReplyOfAnAcquireGrantsOnce TestLostReplyOfAClaimGrantsOnce TestRenewalRepeatedByTheClient TestLostReplyOfAReleaseIsNoLoss TestRepeatedReleaseAfterAnotherGrantIsNoLoss TestLateCopyOfAnAcquireHoldsNothing TestLostReplyOfAPostReleasesAndQueuesOnce"},
+	{"A reply that is lost: granted, renewed, released once", "TestLostReplyOfAnAcquireGrantsOnce TestLostReplyOfAClaimGrantsOnce TestRenewalRepeatedByTheClient TestLostReplyOfAReleaseIsNoLoss TestRepeatedReleaseAfterAnotherGrantIsNoLoss TestLateCopyOfAnAcquireHoldsNothing TestLostReplyOfAPostReleasesAndQueuesOnce TestRepeatedReleaseIsNoLossHoweverItIsSent TestBreakWhoseReplyIsLostIsNotRepeated"},
+	{"A release that is not confirmed is tried again, by Close too", "TestReleaseThatWasNotHeardIsTriedAgain TestReleaseThatWasNotConfirmedIsNoLoss TestReleaseOfACallerWithoutTimeHappens TestCloseGivesBackWhenTheServerIsThereAgain"},
+	{"A release and a request in one command: neither spoils the other", "TestWaiterThatGivesUpSpoilsNoRelease TestReleaseDoesNotSufferFromTheRequestBehindIt TestForbiddenPostReleasesAllTheSame"},
 	{"An acquire that arrives after it was given up has no effect", "TestAcquireThatArrivesAfterItsCancellationHasNoEffect TestForbiddenPostReleasesAllTheSame"},
 	{"A late renewal revives nothing", "manager.TestLateRenewalRevivesNothing contract:Expiry/LateRenewalDoesNotRevive"},
 	{"Answers out of order: validity never goes back, an old answer ends no grant", "TestRenewalNeverShortens TestHeartbeatOvertakenByAGrantEndsNothing manager.TestValidityNeverGoesBack"},

@@ -2,33 +2,62 @@ package redis
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 const (
 	forbidFor     = time.Minute            // how long an acquire that was given up can be on its way
 	giveBackTime  = 2 * time.Second        // bounds one attempt to give back
-	giveBackTries = 3                      // then the server frees it by itself
 	giveBackPause = 100 * time.Millisecond // before the second attempt; then twice, …
+	giveBackRest  = time.Second            // … up to this
 	giveBackBatch = 256                    // in one round trip
+	giveBackMost  = 1 << 14                // so many places that cannot be given back are remembered
 )
 
 // giveBack is something to be given back to the server: a grant or a place in the queue that nobody wants any more. Its
-// caller does not wait for it, so it is sent in batches, one at a time.
+// caller does not wait for it, so it is sent in batches, again and again until the server confirms it or has freed it
+// by itself.
 type giveBack struct {
 	call   call
+	until  time.Time     // then the server has freed it
+	held   bool          // a grant that somebody had
 	gone   chan struct{} // nil, or closed when it was given back or attempts have ended
 	then   func()        // nil, or called then, in the desk's turn
-	tries  int
-	failed bool // attempts have ended
+	failed bool          // attempts have ended
+	moot   bool          // there was nothing to give back
 }
+
+// returns is what the desk has to give back. What is tried again goes its own way, so that a node that is away keeps
+// nothing from the others.
+type returns struct {
+	fresh, again outbox
+	failed       []*giveBack   // to be tried again
+	pause        time.Duration // before that
+	timer        *actor.Timer
+	hasty        bool // nothing is tried again
+}
+
+// outbox is what is sent batch by batch, one at a time.
+type outbox struct {
+	list    []*giveBack
+	sending bool
+}
+
+func (o *outbox) empty() bool { return !o.sending && len(o.list) == 0 }
+
+func (r *returns) empty() bool { return r.fresh.empty() && r.again.empty() && len(r.failed) == 0 }
 
 // giveBackOf makes one for a request; how is "cancel" or "forbid", see giveback.lua.
 func (b *Backend) giveBackOf(q *request, how string) *giveBack {
-	return &giveBack{call: b.giveBackCall(q.Name, q.id, how)}
+	return &giveBack{call: b.giveBackCall(q.Name, q.id, how), until: time.Now().Add(b.life(q.TTL))}
 }
+
+// life bounds how long the server keeps a grant from now on.
+func (b *Backend) life(ttl time.Duration) time.Duration { return ttl + b.opt.grace }
 
 func (b *Backend) giveBackCall(name string, id backends.GrantID, how any) call {
 	at := b.address(name)
@@ -37,7 +66,7 @@ func (b *Backend) giveBackCall(name string, id backends.GrantID, how any) call {
 
 var forbidMicros any = micros(forbidFor)
 
-func (g *giveBack) again() *giveBack { return &giveBack{call: g.call} }
+func (g *giveBack) again() *giveBack { return &giveBack{call: g.call, until: g.until} }
 
 func (g *giveBack) end(failed bool) {
 	g.failed = failed
@@ -49,19 +78,19 @@ func (g *giveBack) end(failed bool) {
 	}
 }
 
-func (d *desk) giveBack(gs ...*giveBack) {
-	d.returns = append(d.returns, gs...)
-	d.sendReturns()
+func (d *desk) giveBack(g *giveBack) {
+	d.returns.fresh.list = append(d.returns.fresh.list, g)
+	d.sendReturns(&d.returns.fresh)
 }
 
-func (d *desk) sendReturns() {
-	if d.returning || len(d.returns) == 0 || d.shut {
+func (d *desk) sendReturns(o *outbox) {
+	if o.sending || len(o.list) == 0 || d.shut {
 		return
 	}
-	d.returning = true
-	n := min(len(d.returns), giveBackBatch)
-	batch := d.returns[:n:n]
-	d.returns = d.returns[n:]
+	o.sending = true
+	n := min(len(o.list), giveBackBatch)
+	batch := o.list[:n:n]
+	o.list = o.list[n:]
 	d.task(func() message {
 		ctx, cancel := context.WithTimeout(context.Background(), giveBackTime)
 		defer cancel()
@@ -69,39 +98,68 @@ func (d *desk) sendReturns() {
 		for i, g := range batch {
 			calls[i] = g.call
 		}
-		return returned{batch, evalAll(ctx, d.b.clients.urgent, giveBackScript, calls)}
+		return returned{o, batch, d.b.evalAll(ctx, d.b.clients.urgent, giveBackScript, calls)}
 	})
 }
 
 // returned is what came of a batch.
 type returned struct {
+	from    *outbox
 	batch   []*giveBack
 	results []result
 }
 
 func (m returned) on(d *desk) {
-	d.returning = false
+	r := &d.returns
+	m.from.sending = false
 	for i, g := range m.batch {
-		g.tries++
 		switch err := d.b.classify(m.results[i].err); {
 		case err == nil:
+			r.pause = 0
 			g.end(false)
-		case final(err) || d.closing || g.tries == giveBackTries:
+		case final(err) && !errors.Is(err, backends.ErrPermission), g.moot, r.hasty, !time.Now().Before(g.until), !g.held && len(r.failed) >= giveBackMost:
 			g.end(true)
 		default:
-			d.actor.After(giveBackPause<<(g.tries-1), retry{g})
+			r.failed = append(r.failed, g)
 		}
 	}
-	d.sendReturns()
+	d.sendReturns(m.from)
+	d.rest()
 }
 
-// retry says that it is time for another attempt.
-type retry struct{ *giveBack }
-
-func (m retry) on(d *desk) {
-	if d.closing {
-		m.end(true)
+// rest has what has failed tried again after a while.
+func (d *desk) rest() {
+	r := &d.returns
+	if len(r.failed) == 0 || r.timer != nil || !r.again.empty() {
 		return
 	}
-	d.giveBack(m.giveBack)
+	r.pause = min(max(2*r.pause, giveBackPause), giveBackRest)
+	r.timer = d.actor.After(r.pause, resend{})
+}
+
+// resend says that it is time for another attempt.
+type resend struct{}
+
+func (resend) on(d *desk) {
+	r := &d.returns
+	r.timer = nil
+	r.again.list, r.failed = r.failed, nil
+	d.sendReturns(&r.again)
+}
+
+// hasten says that nobody waits any more for what has failed.
+type hasten struct{}
+
+func (hasten) on(d *desk) {
+	r := &d.returns
+	r.hasty = true
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+	late := append(r.failed, r.again.list...)
+	r.failed, r.again.list = nil, nil
+	for _, g := range late {
+		g.end(true)
+	}
+	d.settle()
 }

@@ -54,6 +54,14 @@ func (m giveUp) on(d *desk) {
 	case q.over: // it failed, or the client is closed
 		close(q.gone)
 		return
+	case q.spot == nil && !q.asking && !q.copied: // it was not sent
+		d.forget(q)
+		if q.post == nil {
+			close(q.gone)
+		} else {
+			q.post.conclude(q, outcome{err: q.canceled()})
+		}
+		return
 	default:
 		d.forget(q)
 	}

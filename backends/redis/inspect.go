@@ -36,7 +36,8 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 
 func (b *Backend) inspect(ctx context.Context, name string) (backends.State, error) {
 	k := call{keys: b.address(name).keys, args: b.header(0)}
-	r, err := asReply(b.eval(ctx, b.clients.calls, inspectScript, k))
+	res := b.eval(ctx, b.clients.calls, inspectScript, k)
+	r, err := asReply(res.val, res.err)
 	if err != nil {
 		return backends.State{}, b.classify(err)
 	}
@@ -179,13 +180,10 @@ func (b *Backend) names(ctx context.Context) (map[string]bool, error) {
 	var err error
 	e := b.call(ctx, func(ctx context.Context) message {
 		scan := func(ctx context.Context, node *redis.Client) error { return b.scan(ctx, node, names) }
-		switch c := b.clients.calls.(type) {
-		case *redis.ClusterClient:
+		if c, ok := b.clients.calls.(*redis.ClusterClient); ok {
 			err = oneByOne(ctx, c.ForEachMaster, scan)
-		case *redis.Ring:
-			err = oneByOne(ctx, c.ForEachShard, scan)
-		default:
-			err = b.scan(ctx, c, names)
+		} else {
+			err = b.scan(ctx, b.clients.calls, names)
 		}
 		if err != nil {
 			err = b.classify(err)
@@ -198,15 +196,27 @@ func (b *Backend) names(ctx context.Context) (map[string]bool, error) {
 	return names, err
 }
 
-func (b *Backend) scan(ctx context.Context, c redis.Cmdable, names map[string]bool) error {
-	keys := c.Scan(ctx, 0, b.pattern(), 1000).Iterator()
-	for keys.Next(ctx) {
-		if name, ok := b.nameOf(keys.Val()); ok {
-			names[name] = true
+// scan collects the names on one node, which has to be a primary.
+func (b *Backend) scan(ctx context.Context, c redis.UniversalClient, names map[string]bool) error {
+	for cursor := any("0"); ; {
+		res := b.eval(ctx, c, namesScript, call{args: []any{cursor, b.pattern(), scanned}})
+		r, err := asReply(res.val, res.err)
+		if err != nil {
+			return err
+		}
+		for key := range r.list(1) {
+			if name, ok := b.nameOf(key); ok {
+				names[name] = true
+			}
+		}
+		if cursor = at(r, 0); cursor == "0" {
+			return nil
 		}
 	}
-	return keys.Err()
 }
+
+// scanned is how many keys one command looks at, about.
+const scanned = 1000
 
 // onNode does something with one node of many.
 type onNode = func(context.Context, *redis.Client) error

@@ -70,6 +70,8 @@ func TestCallerReturnsAtItsDeadlineFromABlackHole(t *testing.T) {
 	if _, err := c.Acquire(ctx, mutex("n", time.Minute)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Acquire: %v, want context.DeadlineExceeded", err)
 	}
+	p.Judge(nil) // what was asked for is given back
+	p.CutAll()
 }
 
 // listening waits until the client is subscribed to its inbox: then it knows that its request is queued.

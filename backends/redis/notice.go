@@ -136,5 +136,6 @@ func (d *desk) told(q *request, n notice) {
 // decline gives back what nobody asked for: the grant of a request that was given up, but whose giving up did not reach the server.
 func (d *desk) decline(name string, seq uint64) {
 	id := backends.GrantID{Client: d.b.id, Seq: seq}
-	d.giveBack(&giveBack{call: d.b.giveBackCall(name, id, "cancel"), tries: giveBackTries - 1})
+	brief := d.b.life(briefBeats * d.b.opt.heartbeat)
+	d.giveBack(&giveBack{call: d.b.giveBackCall(name, id, "cancel"), until: time.Now().Add(brief)})
 }

@@ -29,7 +29,79 @@ func TestNewRefusesBadOptions(t *testing.T) {
 			t.Errorf("%s: New says %v, want ErrInvalid", what, err)
 		}
 	}
-	if _, err := redis.New(nil); !errors.Is(err, backends.ErrInvalid) {
-		t.Errorf("no client: New says %v, want ErrInvalid", err)
+}
+
+// wrapped is a client as applications make them, to trace it, say.
+type wrapped struct{ goredis.UniversalClient }
+
+// A client that cannot work is refused at once, not when it is used.
+func TestNewRefusesClientsThatCannotWork(t *testing.T) {
+	ring := goredis.NewRing(&goredis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}})
+	defer ring.Close()
+	c := goredis.NewClient(&goredis.Options{Addr: "127.0.0.1:1"})
+	defer c.Close()
+	piped, err := c.AutoPipeline()
+	if err != nil {
+		t.Fatal(err)
 	}
+	for what, client := range map[string]goredis.UniversalClient{
+		"nothing":                     nil,
+		"no client":                   (*goredis.Client)(nil),
+		"no cluster":                  (*goredis.ClusterClient)(nil),
+		"no ring":                     (*goredis.Ring)(nil),
+		"no pipeline":                 (*goredis.AutoPipeliner)(nil),
+		"a ring":                      ring,
+		"commands that are tied":      piped,
+		"a wrapper of nothing":        wrapped{},
+		"no wrapper":                  (*wrapped)(nil),
+		"a wrapper of no client":      wrapped{(*goredis.Client)(nil)},
+		"a pointer to one of a ring":  &wrapped{ring},
+		"a wrapper of a wrapped ring": wrapped{&wrapped{ring}},
+	} {
+		for _, opts := range [][]redis.Option{nil, {redis.WithSharedPool()}} {
+			b, err := redis.New(client, opts...)
+			var invalid *backends.InvalidError
+			if b != nil || !errors.As(err, &invalid) || invalid.Field != "client" || !errors.Is(err, backends.ErrInvalid) {
+				t.Errorf("%s: New says %v, want an InvalidError for the client", what, err)
+			}
+		}
+	}
+	cluster := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}})
+	defer cluster.Close()
+	for what, client := range map[string]goredis.UniversalClient{
+		"a client": c, "a cluster": cluster, "a wrapper of a client": wrapped{c}, "a wrapper of a cluster": &wrapped{cluster},
+	} {
+		open(t, client)
+		open(t, client, redis.WithSharedPool())
+		if t.Failed() {
+			t.Errorf("%s: refused", what)
+		}
+	}
+}
+
+// A client that its application has closed says so, at once and for good, where its own connections are used.
+func TestClosedClientIsErrClosed(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	app := b.server.ClientOf(t, &goredis.Options{})
+	c := open(t, app, redis.WithPrefix(b.prefix), redis.WithSharedPool(), redis.WithHeartbeat(50*time.Millisecond))
+	lender := open(t, app, redis.WithPrefix(b.prefix)) // it lends its options only
+	g := b.acquire(c, mutex("n", time.Second))
+	w := b.queue(c, mutex("n", time.Second))
+	if err := app.Close(); err != nil {
+		t.Fatal(err)
+	}
+	<-w.ended
+	if !errors.Is(w.err, backends.ErrClosed) {
+		t.Errorf("a waiter: %v, want ErrClosed", w.err)
+	}
+	if _, err := c.TryAcquire(b.ctx, mutex("m", time.Second)); !errors.Is(err, backends.ErrClosed) {
+		t.Errorf("TryAcquire: %v, want ErrClosed", err)
+	}
+	if _, err := c.Inspect(b.ctx, "n"); !errors.Is(err, backends.ErrClosed) {
+		t.Errorf("Inspect: %v, want ErrClosed", err)
+	}
+	if r := b.renew(c, g, time.Second); errors.Is(r.Err, backends.ErrLost) || !errors.Is(r.Err, backends.ErrClosed) {
+		t.Errorf("Renew: %v, want ErrClosed, and no loss", r.Err)
+	}
+	b.release(lender, b.acquire(lender, mutex("n", time.Second)))
 }

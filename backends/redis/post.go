@@ -78,9 +78,13 @@ func (p posted) Send(ctx context.Context) {
 		if b.perform(ctx, b.clients.lane, first{q}) {
 			return
 		}
+		done, ended := b.delegate(ctx, first{q}), q.post.ended
+		if q.post.After != nil {
+			ended = nil // the end of the request is not the end of the release, and to return may end ctx
+		}
 		select { // a tie does not matter: the request has been given up, or what gave it up finds its answer
-		case <-b.delegate(ctx, first{q}):
-		case <-q.post.ended: // also when the task has panicked
+		case <-done:
+		case <-ended:
 		case <-ctx.Done():
 			b.desk.actor.Deliver(giveUp{q})
 		}
@@ -114,7 +118,7 @@ type first struct{ *request }
 func (q first) exchange(ctx context.Context, c redis.UniversalClient) message {
 	b, after := q.desk.b, q.post.After
 	if after != nil {
-		b.desk.actor.Deliver(leaving{after.ID, true})
+		b.desk.actor.Deliver(leaving{after.ID})
 	}
 	a := q.attempt(ctx, c)
 	var reply redis.Error
@@ -122,7 +126,7 @@ func (q first) exchange(ctx context.Context, c redis.UniversalClient) message {
 	case after == nil:
 	case a.err == nil && a.row.int(0) == codeLost: // nothing was asked for yet
 		q.call.args[afterArg] = ""
-		return releasedAlone{q.attempt(ctx, c), lost(*after, backends.NotOwner)}
+		return releasedAlone{q.attempt(ctx, c), verdict(*after, false, a.copied)}
 	case errors.As(a.err, &reply):
 		return releasedAlone{a, b.release(ctx, c, *after, false)}
 	}
@@ -163,12 +167,7 @@ func (p *post) free(d *desk, err error) {
 		return
 	}
 	p.freed = true
-	id := p.After.ID
-	if err == nil || isLost(err) {
-		released{id}.on(d)
-	} else {
-		leaving{id, false}.on(d)
-	}
+	outcomeOf(*p.After, err).on(d)
 	p.Released(wrap("release", p.After.Resource.Name, err))
 }
 

@@ -44,11 +44,11 @@ var capabilities = backends.Capabilities{
 //
 // A *redis.Client (a Sentinel client is one) and a *redis.ClusterClient lend only their options: the backend opens
 // connections of its own, so that an exhausted pool cannot end leases, and never changes or closes the client. Any other
-// client is used as it is. Errors are *backends.InvalidError.
+// client is used as it is. One that cannot work is refused: nil, a *redis.Ring, which has no place for the messages of a client, a
+// *redis.AutoPipeliner, which ties commands to each other, and what wraps one of them. Errors are *backends.InvalidError.
 func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
-	if client == nil {
-		return nil, fmt.Errorf("redis: %w",
-			&backends.InvalidError{Field: "client", Value: client, Want: "a client"})
+	if err := checkClient(client); err != nil {
+		return nil, fmt.Errorf("redis: %w", err)
 	}
 	o, err := newOptions(opts)
 	if err != nil {
@@ -124,14 +124,13 @@ func (b *Backend) perform(ctx context.Context, l *lane, x exchange) bool {
 	return true
 }
 
-// delegate has a task do work that the desk has handed out, and returns what is closed when that is done, unless the task panics.
+// delegate has a task do work that the desk has handed out, and returns what is closed when that is done.
 func (b *Backend) delegate(ctx context.Context, x exchange) <-chan struct{} {
 	done := make(chan struct{})
 	b.desk.actor.Go(func() message {
+		defer close(done) // also when it panics
 		grow(1)
-		m := x.exchange(ctx, b.clients.calls)
-		close(done)
-		return performed{m}
+		return performed{x.exchange(ctx, b.clients.calls)}
 	})
 	return done
 }

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -10,8 +11,9 @@ import (
 )
 
 // Release gives a grant back, in one command, and lets the queue move up: the processes that come next are told. A
-// grant that has ended before is an error that wraps [backends.ErrLost]; ErrUnavailable, or the error of a context that
-// ended first, says that the outcome is unknown: then the release can be repeated, or left to the grant's end.
+// grant that has ended before is an error that wraps [backends.ErrLost]. Any other error, also that of a context that ended
+// first, says that the server has not confirmed it: then it is tried again in the background, until it is confirmed or the grant
+// has expired.
 func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 	if err := backends.CheckName(g.Resource.Name); err != nil {
 		return wrap("release", "", err)
@@ -19,7 +21,7 @@ func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 	p := &parting{run: newRun(), b: b, grant: g}
 	b.desk.actor.Deliver(p)
 	if err := b.run(ctx, &p.run, p, b.clients.lane); err != nil { // and p.err is the task's alone
-		b.desk.actor.Deliver(leaving{g.ID, false})
+		b.desk.actor.Deliver(unreleased{g})
 		return wrap("release", g.Resource.Name, err)
 	}
 	return wrap("release", g.Resource.Name, blame(ctx, p.err))
@@ -35,67 +37,113 @@ type parting struct {
 }
 
 func (p *parting) on(d *desk) {
-	if h := d.held[p.grant.ID.Seq]; h != nil && h.id == p.grant.ID {
-		p.again = h.unsure
+	if id := p.grant.ID; id.Client == d.b.id {
+		_, p.again = d.unsure[id.Seq]
 	}
-	leaving{p.grant.ID, true}.on(d)
+	leaving{p.grant.ID}.on(d)
 	p.run.on(d)
 }
 
 func (p *parting) exchange(ctx context.Context, c redis.UniversalClient) message {
-	if p.err = p.b.release(ctx, c, p.grant, p.again); p.err == nil || isLost(p.err) {
-		return released{p.grant.ID}
-	}
-	return leaving{p.grant.ID, false}
+	p.err = p.b.release(ctx, c, p.grant, p.again)
+	return outcomeOf(p.grant, p.err)
 }
 
-// leaving says that a grant's release is on its way, or has failed. A heartbeat may find the grant released before the
-// release's answer is handled.
-type leaving struct {
-	id backends.GrantID
-	is bool
+// outcomeOf is what the desk is to be told of a release.
+func outcomeOf(g backends.Grant, err error) message {
+	if err == nil || isLost(err) {
+		return released{g.ID}
+	}
+	return unreleased{g}
 }
+
+// leaving says that a grant's release is on its way. A heartbeat may find the grant released before the release's answer
+// is handled.
+type leaving struct{ id backends.GrantID }
 
 func (m leaving) on(d *desk) {
-	if h := d.held[m.id.Seq]; h != nil && m.id == h.id {
-		h.leaving, h.unsure = m.is, h.unsure || !m.is
+	if h := d.grip(m.id); h != nil {
+		h.leaving = true
 	}
 }
 
-// release gives a grant back. A name remembers its last release only. So when one that is repeated, again says so or the client library
-// has done it, finds nothing, then most likely the first has had its effect and another grant has come and gone since: no loss.
+// release gives a grant back; again says that it is not the first to do so.
 func (b *Backend) release(ctx context.Context, c redis.UniversalClient, g backends.Grant, again bool) error {
-	v, copied, err := b.evalWatched(ctx, c, giveBackScript, b.giveBackCall(g.Resource.Name, g.ID, "release"))
+	res := b.eval(ctx, c, giveBackScript, b.giveBackCall(g.Resource.Name, g.ID, "release"))
 	var unconfirmed *notReplicatedError
-	if errors.As(err, &unconfirmed) {
+	if errors.As(res.err, &unconfirmed) {
 		return nil // a release that a failover forgets ends with the grant's time
 	}
-	r, err := asReply(v, err)
+	r, err := asReply(res.val, res.err)
 	if err != nil {
 		return b.classify(err)
 	}
 	if err := refusal(r.int(0)); err != nil {
 		return err
 	}
-	if r.int(0) == 0 && !copied && !again {
-		return lost(g, backends.NotOwner)
+	return verdict(g, r.int(0) != 0, res.unsure || again)
+}
+
+// verdict is what it means for a release whether the server has found the grant. A name remembers its last release only. So when one
+// finds nothing of which there may have been a copy before, most likely that has had its effect, and another
+// grant has come and gone since: no loss.
+func verdict(g backends.Grant, found, repeated bool) error {
+	if found || repeated {
+		return nil
 	}
-	return nil
+	return lost(g, backends.NotOwner)
 }
 
 // released says that a grant has ended. If a copy of its acquire may still come, it is forbidden, or takes what it gets with it.
 type released struct{ id backends.GrantID }
 
 func (m released) on(d *desk) {
-	if m.id.Client != d.b.id {
-		return
-	}
-	if h := d.drop(m.id.Seq); h != nil && h.copied {
-		d.giveBack(&giveBack{call: d.b.giveBackCall(h.place.name, m.id, "forbid")})
+	if h := d.grip(m.id); h != nil {
+		d.drop(h.id.Seq)
+		if h.copied {
+			d.giveBack(&giveBack{call: d.b.giveBackCall(h.place.name, h.id, "forbid"), until: time.Now().Add(h.life)})
+		}
 	}
 }
 
-// Break ends every grant of the resource. Holders hear of it at once if their inbox is open, which it is when they have
+// unreleased says that a grant's release was not confirmed. It is the desk's from now on; the grant stays in its books for as long
+// as the server may keep it.
+type unreleased struct{ grant backends.Grant }
+
+func (m unreleased) on(d *desk) {
+	g := m.grant
+	back := &giveBack{call: d.b.giveBackCall(g.Resource.Name, g.ID, "release"), until: g.ValidUntil.Add(d.b.opt.grace), held: true}
+	if h := d.grip(g.ID); h != nil {
+		if h.back != nil {
+			return
+		}
+		h.leaving, h.back = true, back
+		if h.copied {
+			back.call = d.b.giveBackCall(h.place.name, h.id, "forbid")
+		}
+		back.until, back.then = h.till, func() { d.drop(h.id.Seq) }
+		d.doubt(h)
+	} else if g.ID.Client == d.b.id { // released, or known to be lost
+		return
+	}
+	if !d.closing { // else it has been taken care of
+		d.giveBack(back)
+	}
+}
+
+// doubt remembers, for as long as it matters, that a grant may have been released already.
+func (d *desk) doubt(h *grip) {
+	if d.unsure[h.id.Seq] == nil && !d.closing {
+		d.unsure[h.id.Seq] = d.actor.After(time.Until(h.till), undoubted{h.id.Seq})
+	}
+}
+
+// undoubted says that the grant has expired.
+type undoubted struct{ seq uint64 }
+
+func (m undoubted) on(d *desk) { delete(d.unsure, m.seq) }
+
+// Break ends every grant of the resource. ErrUnavailable says that it may have done so. Holders hear of it at once if their inbox is open, which it is when they have
 // held for a moment, and otherwise at their next renewal. The reason that they are given is Broken if the message reached
 // them before anything else did, and else NotOwner.
 func (b *Backend) Break(ctx context.Context, name string) error {
@@ -107,7 +155,8 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 		var r row
 		at := b.address(name)
 		k := call{keys: at.keys, args: append(b.header(1), at.text)}
-		if r, err = asReply(b.eval(ctx, b.clients.calls, breakScript, k)); err != nil {
+		res := b.eval(ctx, b.clients.calls, breakScript, k)
+		if r, err = asReply(res.val, res.err); err != nil {
 			err = b.classify(err)
 		} else {
 			err = refusal(r.int(0))

@@ -97,14 +97,16 @@ func TestAHeartbeatTakesNoReleaseForALoss(t *testing.T) {
 		t.Errorf("a grant that was being released counts as lost: %v", e.Err)
 	default: // the answer has been handled, and tells in its turn
 	}
-	c.Missing(g, false) // the release has failed, and the grant was lost indeed
+	b.release(c, g)
+	h := b.acquire(c, r)
+	c.Missing(h, false) // nobody releases it: it was lost indeed
 	select {
 	case e := <-events:
-		if e.Type != backends.Lost || e.Grant != g.ID {
+		if e.Type != backends.Lost || e.Grant != h.ID {
 			t.Errorf("%+v, want the loss of the grant", e)
 		}
 	default:
 		t.Error("the loss was not told")
 	}
-	b.release(c, g)
+	b.release(c, h)
 }

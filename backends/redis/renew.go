@@ -47,7 +47,7 @@ func (b *Backend) Renew(ctx context.Context, rs []backends.Renewal) []backends.R
 	for j, i := range todo {
 		g := rs[i].Grant
 		answers[i] = b.renewed(rs[i], sent, results[j])
-		news[j] = entry{g.ID, answers[i]}
+		news[j] = entry{g.ID, rs[i].TTL, answers[i]}
 		answers[i].Err = wrap("renew", g.Resource.Name, blame(ctx, answers[i].Err))
 	}
 	b.desk.actor.Deliver(news)
@@ -70,11 +70,11 @@ func (b *Backend) renew(ctx context.Context, rs []backends.Renewal, todo []int) 
 		calls = append(calls, c)
 	}
 	if b.opt.replicas == 0 {
-		return spread(evalAll(ctx, b.clients.urgent, renewScript, calls), len(todo), size)
+		return spread(b.evalAll(ctx, b.clients.urgent, renewScript, calls), len(todo), size)
 	}
 	answers := make([]result, len(calls))
 	for i, c := range calls {
-		answers[i].val, answers[i].err = b.eval(ctx, b.clients.urgent, renewScript, c)
+		answers[i] = b.eval(ctx, b.clients.urgent, renewScript, c)
 	}
 	return spread(answers, len(todo), size)
 }
@@ -105,6 +105,7 @@ type books []entry
 
 type entry struct {
 	id     backends.GrantID
+	ttl    time.Duration
 	answer backends.Renewed
 }
 
@@ -118,6 +119,7 @@ func (m books) on(d *desk) {
 		case h == nil:
 		case e.answer.Err == nil:
 			h.contended = e.answer.Contended
+			h.prolong(d.b.life(e.ttl))
 		case isLost(e.answer.Err):
 			d.drop(e.id.Seq)
 		}

@@ -5,7 +5,6 @@ import (
 	"crypto/sha1"
 	_ "embed"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -43,12 +42,16 @@ var (
 	//go:embed lua/inspect.lua
 	inspectLua string
 
-	acquireScript  = newScript(acquireLoneLua, shortLua+acquireFastLua, acquireLua)
-	giveBackScript = newScript(giveBackLoneLua, shortLua+giveBackFastLua, giveBackLua)
-	renewScript    = newScript("", "", renewLua)
-	beatScript     = newScript("", "", beatLua)
-	breakScript    = newScript("", "", breakLua)
-	inspectScript  = newScript("", "", inspectLua)
+	//go:embed lua/names.lua
+	namesLua string
+
+	acquireScript  = newScript(primary, acquireLoneLua, shortLua+acquireFastLua, acquireLua)
+	giveBackScript = newScript(always, giveBackLoneLua, shortLua+giveBackFastLua, giveBackLua)
+	renewScript    = newScript(always, "", "", renewLua)
+	beatScript     = newScript(always, "", "", beatLua)
+	breakScript    = newScript(always, "", "", breakLua)
+	inspectScript  = newScript(always, "", "", inspectLua).reading()
+	namesScript    = asScript(always + namesLua).reading()
 )
 
 // The codes with which scripts answer, as in common.lua.
@@ -66,12 +69,30 @@ const (
 type script struct {
 	src, sha      string
 	bySHA, byText any // the same as arguments of commands
+	reads         bool
 }
+
+// reading says that the script writes nothing of which replicas should hear.
+func (s *script) reading() *script {
+	s.reads = true
+	return s
+}
+
+// The first line of a script says what the server has to be for it. Both mean: a primary. A replica, which may be out of
+// date, refuses the script (READONLY) before it has looked at anything, so every answer is a primary's. Without the line a
+// script that happens to write nothing would run anywhere.
+const (
+	primary = "#!lua\n"                 // that has memory left, or the script is refused (OOM) before it has begun
+	always  = "#!lua flags=allow-oom\n" // what is given back, prolonged or looked at needs no memory
+)
 
 // newScript makes a script of its own part, and of a part before everything and one before the general rules, each of which may make
 // the rest unnecessary: functions are made anew in each call, and cost time.
-func newScript(lone, short, own string) *script {
-	src := lone + baseLua + short + commonLua + own
+func newScript(head, lone, short, own string) *script {
+	return asScript(head + lone + baseLua + short + commonLua + own)
+}
+
+func asScript(src string) *script {
 	sum := sha1.Sum([]byte(src))
 	s := &script{src: src, sha: hex.EncodeToString(sum[:])}
 	s.bySHA, s.byText = s.sha, s.src
@@ -81,7 +102,7 @@ func newScript(lone, short, own string) *script {
 var evalSHA, eval any = "evalsha", "eval"
 
 // command makes the command of a call, as EvalSha and Eval do, without putting the same things into interfaces again and again.
-func (s *script) command(ctx context.Context, k call, text bool) *redis.Cmd {
+func (s *script) command(ctx context.Context, k call, text bool) *command {
 	args := make([]any, 0, 3+len(k.keys)+len(k.args))
 	if text {
 		args = append(args, eval, s.byText, len(k.keys))
@@ -91,28 +112,7 @@ func (s *script) command(ctx context.Context, k call, text bool) *redis.Cmd {
 	args = append(append(args, k.keys...), k.args...)
 	cmd := redis.NewCmd(ctx, args...)
 	cmd.SetFirstKeyPos(3)
-	return cmd
-}
-
-// run runs the script once. Copied: the client library may have sent it more than once, and a copy may still be on its way.
-func (s *script) run(ctx context.Context, c redis.UniversalClient, k call, text bool) (v any, copied bool, err error) {
-	cmd := &watched{Cmd: s.command(ctx, k, text)}
-	_ = c.Process(ctx, cmd) // the command has the error
-	v, err = cmd.Result()
-	return v, cmd.copied, err
-}
-
-// watched is a command that notes when the client library is about to send it once more: whenever it has failed, the library asks
-// whether it may.
-type watched struct {
-	*redis.Cmd
-	copied bool
-}
-
-// NoRetry is asked by the client library.
-func (w *watched) NoRetry() bool {
-	w.copied = true
-	return false
+	return &command{Cmd: cmd}
 }
 
 // call is one call of a script. Its keys are not to be changed: see [Backend.address].
@@ -120,121 +120,6 @@ type call struct {
 	keys []any
 	args []any
 }
-
-// result is its answer.
-type result struct {
-	val any
-	err error
-}
-
-// Messages of replies that are not what the scripts send.
-var errReply = errors.New("unexpected reply")
-
-// eval calls a script once, by its hash, and sends its text if the server does not know it.
-func (b *Backend) eval(ctx context.Context, c redis.UniversalClient, s *script, k call) (any, error) {
-	v, _, err := b.evalWatched(ctx, c, s, k)
-	return v, err
-}
-
-// evalWatched is eval, and says whether the call was copied, see run. What WAIT goes with is not watched.
-func (b *Backend) evalWatched(ctx context.Context, c redis.UniversalClient, s *script, k call) (v any, copied bool, err error) {
-	if b.opt.replicas > 0 {
-		v, err = b.evalAndWait(ctx, c, s, k)
-	} else if v, copied, err = s.run(ctx, c, k, false); noScript(err) { // it had no effect
-		v, copied, err = s.run(ctx, c, k, true)
-	}
-	relook(ctx, c, err)
-	return v, copied, err
-}
-
-// relook makes the client of a cluster ask who has which slots, when err says that it may not know: by itself it does so once
-// a minute, and when a node that is still there sends it elsewhere, but not when a node is gone and has been replaced.
-func relook(ctx context.Context, c redis.UniversalClient, err error) {
-	cluster, ok := c.(*redis.ClusterClient)
-	if !ok || err == nil || errors.Is(err, context.Canceled) {
-		return
-	}
-	var reply redis.Error
-	if !errors.As(err, &reply) || redis.HasErrorPrefix(err, "MOVED") {
-		cluster.ReloadState(ctx)
-	}
-}
-
-// evalAndWait has the replicas confirm what the script wrote. WAIT speaks of the writes of its own connection, so both go
-// through one pipeline to one node.
-func (b *Backend) evalAndWait(ctx context.Context, c redis.UniversalClient, s *script, k call) (any, error) {
-	if cluster, ok := c.(*redis.ClusterClient); ok {
-		node, err := cluster.MasterForKey(ctx, k.keys[0].(string))
-		if err != nil {
-			return nil, err
-		}
-		c = node
-	}
-	for _, text := range []bool{false, true} {
-		p := c.Pipeline()
-		cmd := s.command(ctx, k, text)
-		_ = p.Process(ctx, cmd) // only queues it
-		wait := p.Do(ctx, "wait", b.opt.replicas, b.opt.replicaTimeout.Milliseconds())
-		_, _ = p.Exec(ctx) // each command has its own error
-		if noScript(cmd.Err()) && !text {
-			continue
-		}
-		if cmd.Err() != nil {
-			return nil, cmd.Err()
-		}
-		n, err := wait.Int()
-		if err == nil && n < b.opt.replicas {
-			err = fmt.Errorf("%d of %d replicas confirmed within %v", n, b.opt.replicas, b.opt.replicaTimeout)
-		}
-		if err != nil {
-			return nil, &notReplicatedError{err}
-		}
-		return cmd.Val(), nil
-	}
-	return nil, errReply
-}
-
-// notReplicatedError says that a script ran, but that too few replicas have what it wrote.
-type notReplicatedError struct{ err error }
-
-func (e *notReplicatedError) Error() string { return "not replicated: " + e.err.Error() }
-
-// evalAll calls a script many times in one round trip.
-func evalAll(ctx context.Context, c redis.UniversalClient, s *script, calls []call) []result {
-	results := make([]result, len(calls))
-	todo := make([]int, len(calls))
-	for i := range todo {
-		todo[i] = i
-	}
-	for _, text := range []bool{false, true} {
-		p := c.Pipeline()
-		cmds := make([]*redis.Cmd, len(todo))
-		for j, i := range todo {
-			cmds[j] = s.command(ctx, calls[i], text)
-			_ = p.Process(ctx, cmds[j]) // only queues it
-		}
-		_, _ = p.Exec(ctx) // each command has its own error
-		var unknown []int
-		var failure error
-		for j, i := range todo {
-			v, err := cmds[j].Result()
-			results[i] = result{v, err}
-			if noScript(err) {
-				unknown = append(unknown, i)
-			}
-			if err != nil {
-				failure = err
-			}
-		}
-		relook(ctx, c, failure)
-		if todo = unknown; len(todo) == 0 {
-			break
-		}
-	}
-	return results
-}
-
-func noScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }
 
 // micros is how scripts take spans of time.
 func micros(d time.Duration) string { return strconv.FormatInt(d.Microseconds(), 10) }

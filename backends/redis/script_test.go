@@ -12,7 +12,7 @@ func TestScriptsTouchOnlyDeclaredKeys(t *testing.T) {
 	for name, src := range sources() {
 		for _, m := range calls.FindAllStringSubmatch(src, -1) {
 			switch command, first := m[1], m[2]; command {
-			case "TIME", "PUBLISH":
+			case "TIME", "PUBLISH", "SCAN":
 			case "DEL":
 				if first != "Q" {
 					t.Errorf("%s: %s", name, m[0])
@@ -46,6 +46,6 @@ func TestScriptsSayWhatTheyTake(t *testing.T) {
 func sources() map[string]string {
 	return map[string]string{
 		"base": baseLua, "common": commonLua, "short": shortLua, "acquire": acquireLua, "acquire_fast": acquireFastLua, "acquire_lone": acquireLoneLua, "giveback_lone": giveBackLoneLua, "giveback": giveBackLua,
-		"giveback_fast": giveBackFastLua, "renew": renewLua, "beat": beatLua, "break": breakLua, "inspect": inspectLua,
+		"giveback_fast": giveBackFastLua, "renew": renewLua, "beat": beatLua, "break": breakLua, "inspect": inspectLua, "names": namesLua,
 	}
 }

@@ -26,7 +26,7 @@ func TestShortPathsDoWhatTheGeneralRulesDo(t *testing.T) {
 	s := redistest.Start(t)
 	c := s.Client(t)
 	whole := newTwin(t, ctx, c, "whole:", acquireScript.src, giveBackScript.src)
-	general := newTwin(t, ctx, c, "general:", newScript("", "", acquireLua).src, newScript("", "", giveBackLua).src)
+	general := newTwin(t, ctx, c, "general:", newScript(primary, "", "", acquireLua).src, newScript(always, "", "", giveBackLua).src)
 	rounds := 40
 	if testing.Short() {
 		rounds = 8

@@ -19,11 +19,11 @@ const (
 
 // Proxy is a TCP proxy in front of a server. Its methods are safe for concurrent use.
 type Proxy struct {
-	Addr   string
-	target string
-	l      net.Listener
+	Addr string
+	l    net.Listener
 
 	mu     sync.Mutex // guards what follows; no actor is near
+	target string
 	judge  func(request []byte) Verdict
 	conns  map[*link]struct{}
 	closed bool
@@ -61,6 +61,14 @@ func (p *Proxy) Judge(f func(request []byte) Verdict) {
 	p.judge = f
 }
 
+// Lead makes the proxy lead to another server, as when a name gets another address, and cuts all connections.
+func (p *Proxy) Lead(to *Server) {
+	p.mu.Lock()
+	p.target = to.Addr
+	p.mu.Unlock()
+	p.CutAll()
+}
+
 // CutAll cuts all connections that are open now.
 func (p *Proxy) CutAll() {
 	p.mu.Lock()
@@ -95,7 +103,10 @@ func (p *Proxy) accept() {
 }
 
 func (p *Proxy) serve(c net.Conn) {
-	s, err := net.Dial("tcp", p.target)
+	p.mu.Lock()
+	target := p.target
+	p.mu.Unlock()
+	s, err := net.Dial("tcp", target)
 	if err != nil {
 		c.Close()
 		return
@@ -103,7 +114,7 @@ func (p *Proxy) serve(c net.Conn) {
 	l := &link{client: c, server: s}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closed {
+	if p.closed || p.target != target {
 		l.cut()
 		return
 	}

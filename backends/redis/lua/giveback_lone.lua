@@ -7,10 +7,7 @@ do
     local clock = redis.call('TIME')
     local till = string.match(m, '^%d+', #id + 2)
     if till and till - clock[2] > clock[1] * 1000000 then
-      if type(redis.pcall('HSET', KEYS[1], 'm', '', 'r', id)) == 'table' then
-        redis.call('HDEL', KEYS[1], 'm') -- memory is exhausted: this is allowed, and makes the rest allowed
-        redis.call('HSET', KEYS[1], 'm', '', 'r', id)
-      end
+      redis.call('HSET', KEYS[1], 'm', '', 'r', id)
       return 1
     end
   end

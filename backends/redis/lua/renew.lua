@@ -14,7 +14,6 @@ local function renew(i)
   if bad then return { bad } end
   local till = S.m and S.m.till or tonumber(redis.call('ZSCORE', D, 'g:' .. id) or 0)
   if not S.g or till <= now then return { BUSY } end
-  redis.call('HDEL', H, 'm') -- first: it is allowed when memory is exhausted, and makes the rest allowed
   keep(id, S.g, now + life)
   local first = 0
   if tokens > 0 then
@@ -30,8 +29,6 @@ local results = {}
 for i = 1, #KEYS / 3 do
   local ok, r = pcall(renew, i)
   local err = not ok and (type(r) == 'table' and r.err or tostring(r))
-  -- A replica refuses all names. The client has to see that as its answer, to look for the primary elsewhere.
-  if err and string.sub(err, 1, 8) == 'READONLY' then return redis.error_reply(err) end
   results[i] = err or r
 end
 return results

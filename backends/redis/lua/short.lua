@@ -57,7 +57,7 @@ local function heir()
   return { id = id, client = whose, n = n - 1, alive = alive, till = till, last = last, news = news(id, first, secret) }
 end
 
--- crown grants the name to the heir. What it writes first is allowed when memory is exhausted, and makes the rest allowed.
+-- crown grants the name to the heir.
 local function crown(h)
   redis.call('ZREM', KEYS[2], h.id)
   if h.n > 0 then

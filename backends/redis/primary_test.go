@@ -1,0 +1,193 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+)
+
+// strayed is a client that is led from its primary to a replica which has been cut off before anything happened: it knows of
+// nothing, and says that nothing is held, if it is believed.
+type strayed struct {
+	*bed
+	proxy   *redistest.Proxy
+	replica *redistest.Server
+	client  *redis.Backend
+	lost    chan backends.Event
+}
+
+func stray(t *testing.T) *strayed {
+	b := newBed(t, redistest.Start(t))
+	replica := b.replicate(func(args ...string) *redistest.Server { return redistest.Start(t, args...) })
+	// Its link ends in nothing: it stays a replica, with what it has.
+	if err := replica.Client(t).Do(b.ctx, "REPLICAOF", "127.0.0.1", "1").Err(); err != nil {
+		t.Fatal(err)
+	}
+	p := b.server.NewProxy(t)
+	s := &strayed{b, p, replica, b.through(p, redis.WithHeartbeat(50*time.Millisecond)), make(chan backends.Event, 64)}
+	t.Cleanup(func() { p.Lead(b.server) }) // before the client is closed
+	return s
+}
+
+// request tells what it hears of losses.
+func (s *strayed) request(kind backends.Kind, capacity int64) backends.Request {
+	r := mutex("n", time.Minute)
+	r.Kind, r.Capacity = kind, capacity
+	r.Notify = func(e backends.Event) {
+		if e.Type == backends.Lost {
+			s.lost <- e
+		}
+	}
+	return r
+}
+
+// Only a primary's word counts. Whatever a client asks a server that is none, the answer is that it is unavailable,
+// and nothing has changed when the client comes back.
+func TestOnlyAPrimaryIsBelieved(t *testing.T) {
+	t.Parallel()
+	calls := map[string]func(s *strayed, ctx context.Context, g backends.Grant) error{
+		"Renew": func(s *strayed, ctx context.Context, g backends.Grant) error {
+			return s.client.Renew(ctx, []backends.Renewal{{Grant: g, TTL: time.Minute}})[0].Err
+		},
+		"TryAcquire": func(s *strayed, ctx context.Context, g backends.Grant) error {
+			_, err := s.client.TryAcquire(ctx, mutex("n", time.Minute)) // another kind: a mismatch where it is known
+			return err
+		},
+		"Acquire": func(s *strayed, ctx context.Context, g backends.Grant) error {
+			_, err := s.client.Acquire(ctx, mutex("other", time.Minute))
+			return err
+		},
+		"Inspect": func(s *strayed, ctx context.Context, g backends.Grant) error {
+			_, err := s.client.Inspect(ctx, "n")
+			return err
+		},
+		"List": func(s *strayed, ctx context.Context, g backends.Grant) error {
+			for _, err := range s.client.List(ctx) {
+				return err
+			}
+			return nil
+		},
+		"Break": func(s *strayed, ctx context.Context, g backends.Grant) error { return s.client.Break(ctx, "n") },
+	}
+	for what, call := range calls {
+		t.Run(what, func(t *testing.T) {
+			s := stray(t)
+			r := s.request(backends.Semaphore, 2)
+			g, h := s.acquire(s.client, r), s.acquire(s.client, r)
+			s.proxy.Lead(s.replica)
+			if err := call(s, s.ctx, g); !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, backends.ErrLost) {
+				t.Errorf("from a replica that is out of date: %v, want ErrUnavailable", err)
+			}
+			s.proxy.Lead(s.server)
+			if st := s.inspect(s.client, "n"); len(st.Holders) != 2 || len(st.Waiters) != 0 {
+				t.Errorf("back at the primary: %+v, want two holders", st)
+			}
+			s.kept(g, h)
+		})
+	}
+}
+
+// kept checks that the grants stand, and nobody was told otherwise.
+func (s *strayed) kept(gs ...backends.Grant) {
+	s.Helper()
+	for _, g := range gs {
+		s.until("renewed at the primary", func() bool {
+			err := s.renew(s.client, g, time.Minute).Err
+			if errors.Is(err, backends.ErrLost) {
+				s.Fatalf("Renew at the primary: %v", err)
+			}
+			return err == nil
+		})
+		s.release(s.client, g)
+	}
+	select {
+	case e := <-s.lost:
+		s.Errorf("a holder was told: %v", e.Err)
+	default:
+	}
+}
+
+// A release that a replica refuses has not happened, and is no loss; it happens when the client is back.
+func TestReleaseRefusedByAReplicaIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	for what, release := range map[string]func(s *strayed, g backends.Grant) error{
+		"Release": func(s *strayed, g backends.Grant) error { return s.client.Release(s.ctx, g) },
+		"Post": func(s *strayed, g backends.Grant) error {
+			l := s.send(s.client, s.request(backends.Mutex, 1), &g)
+			<-l.answered
+			return <-l.released
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			s := stray(t)
+			other := s.open()
+			g := s.acquire(s.client, s.request(backends.Mutex, 1))
+			s.proxy.Lead(s.replica)
+			if err := release(s, g); !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, backends.ErrLost) {
+				t.Errorf("at a replica: %v, want ErrUnavailable", err)
+			}
+			if n := len(s.inspect(other, "n").Holders); n != 1 {
+				t.Errorf("%d holders at the primary, want the one", n)
+			}
+			s.proxy.Lead(s.server)
+			s.release(other, s.acquire(other, mutex("n", time.Minute)))
+		})
+	}
+}
+
+// Heartbeats and cancellations that reach a replica end nothing either: holders are told of no loss, waiters keep their
+// place.
+func TestHeartbeatsOfAReplicaEndNothing(t *testing.T) {
+	t.Parallel()
+	s := stray(t)
+	other := s.open()
+	g := s.acquire(s.client, s.request(backends.Mutex, 1))
+	ctx, cancel := context.WithCancel(s.ctx)
+	requeued := make(chan backends.Event, 8)
+	r := mutex("n", time.Minute)
+	r.Notify = func(e backends.Event) { requeued <- e }
+	w := s.queue(s.client, r)
+	gone := make(chan error, 1)
+	go func() {
+		_, err := s.client.Acquire(ctx, mutex("n", time.Minute))
+		gone <- err
+	}()
+	s.until("both wait", func() bool { return len(s.inspect(other, "n").Waiters) == 2 })
+	heard := make(chan struct{}, 64)
+	s.proxy.Judge(func(request []byte) redistest.Verdict {
+		select {
+		case heard <- struct{}{}:
+		default:
+		}
+		return redistest.Pass
+	})
+	s.proxy.Lead(s.replica)
+	for range 10 { // heartbeats, and what repeats them
+		<-heard
+	}
+	cancel()
+	if err := <-gone; !errors.Is(err, context.Canceled) {
+		t.Errorf("the cancelled acquire: %v", err)
+	}
+	s.proxy.Judge(nil)
+	s.proxy.Lead(s.server)
+	s.until("the cancelled request is gone", func() bool { return len(s.inspect(other, "n").Waiters) == 1 })
+	s.kept(g)
+	s.release(s.client, w.granted())
+	for {
+		select {
+		case e := <-requeued:
+			if e.Type == backends.Requeued {
+				t.Error("a waiter was told that its place was lost")
+			}
+			continue
+		default:
+		}
+		return
+	}
+}

@@ -1,0 +1,242 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// errReply is the error of replies that are not what the scripts send.
+var errReply = errors.New("unexpected reply")
+
+// command is a command that the client library sends at most once: repeating it is for eval alone, which knows afterwards
+// whether a copy may be on its way. Redirections of a cluster are followed all the same: who redirects has run nothing.
+type command struct {
+	*redis.Cmd
+	written bool // to a connection, perhaps; in a cluster its arguments are looked at before
+}
+
+// NoRetry is asked by the client library.
+func (*command) NoRetry() bool { return true }
+
+// Args is asked by the client library when it writes the command.
+func (c *command) Args() []any {
+	c.written = true
+	return c.Cmd.Args()
+}
+
+// repeats says how often a command is repeated that got no answer, or one that may soon be another. It is what the user's
+// client would do.
+type repeats struct {
+	most     int
+	min, max time.Duration // pause before a repetition, doubled each time
+}
+
+// pause waits before repetition n, which begins at 1, and reports false if ctx ends first.
+func (r repeats) pause(ctx context.Context, n int) bool {
+	d := r.max
+	if n < 30 && r.min<<n < r.max {
+		d = r.min << n
+	}
+	if d > 1 {
+		d = d/2 + rand.N(d/2)
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select { // a tie does not matter: a command whose ctx has ended is not sent
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// result is the answer to a call of a script.
+type result struct {
+	val    any
+	err    error
+	unsure bool // a copy of the command got no answer: it may have had its effect, or have it yet
+}
+
+// eval calls a script, and repeats it while it is worth it.
+func (b *Backend) eval(ctx context.Context, c redis.UniversalClient, s *script, k call) result {
+	unsure := false
+	for n := 1; ; n++ {
+		r := b.once(ctx, c, s, k)
+		r.unsure = r.unsure || unsure
+		unsure = r.unsure
+		relook(ctx, c, r.err)
+		if !s.repeat(r) || n > b.clients.repeats.most || !b.clients.repeats.pause(ctx, n) {
+			return r
+		}
+	}
+}
+
+// once sends a script once, by its hash, and by its text if the server does not know it.
+func (b *Backend) once(ctx context.Context, c redis.UniversalClient, s *script, k call) result {
+	if b.opt.replicas > 0 && !s.reads {
+		return b.evalAndWait(ctx, c, s, k)
+	}
+	cmd := s.command(ctx, k, false)
+	_ = c.Process(ctx, cmd) // the command has the error
+	if noScript(cmd.Err()) {
+		cmd = s.command(ctx, k, true)
+		_ = c.Process(ctx, cmd)
+	}
+	return cmd.result()
+}
+
+func (c *command) result() result {
+	v, err := c.Result()
+	return result{v, err, c.mayHaveRun()}
+}
+
+// repeat reports whether a call that ended in r is to be repeated.
+func (s *script) repeat(r result) bool {
+	if r.err == nil { // the usual case, which allocates nothing
+		return false
+	}
+	var reply redis.Error
+	var written *notReplicatedError
+	switch {
+	case errors.Is(r.err, context.Canceled), errors.Is(r.err, redis.ErrClosed), errors.As(r.err, &written):
+		return false
+	case s == breakScript && r.unsure: // it would break grants that were made since
+		return false
+	case !errors.As(r.err, &reply):
+		return true
+	}
+	switch word, rest, _ := strings.Cut(reply.Error(), " "); word {
+	case "LOADING", "READONLY", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "NOREPLICAS":
+		return true
+	default:
+		return strings.HasPrefix(rest, "max number of clients")
+	}
+}
+
+// mayHaveRun reports whether the command, if it failed, may have had its effect, or have it yet. It has none if it was never
+// sent, or was refused before the script began: what comes from inside a script names it.
+func (c *command) mayHaveRun() bool {
+	err := c.Err()
+	if err == nil || !c.written {
+		return false
+	}
+	var reply redis.Error
+	var unsent *dialError
+	if errors.As(err, &reply) {
+		return strings.Contains(reply.Error(), "script: ")
+	}
+	return !errors.As(err, &unsent)
+}
+
+// relook makes the client of a cluster ask who has which slots, when err says that it may not know: by itself it does so once
+// a minute, and when a node that is still there sends it elsewhere, but not when a node is gone and has been replaced.
+func relook(ctx context.Context, c redis.UniversalClient, err error) {
+	cluster, ok := c.(*redis.ClusterClient)
+	if !ok || err == nil || errors.Is(err, context.Canceled) {
+		return
+	}
+	var reply redis.Error
+	if !errors.As(err, &reply) || redis.HasErrorPrefix(err, "MOVED") || redis.HasErrorPrefix(err, "READONLY") {
+		cluster.ReloadState(ctx)
+	}
+}
+
+// evalAndWait has the replicas confirm what the script wrote. WAIT speaks of the writes of its own connection, so both go
+// through one pipeline to one node.
+func (b *Backend) evalAndWait(ctx context.Context, c redis.UniversalClient, s *script, k call) result {
+	if cluster, ok := c.(*redis.ClusterClient); ok {
+		node, err := cluster.MasterForKey(ctx, k.keys[0].(string))
+		if err != nil {
+			return result{err: err}
+		}
+		c = node
+	}
+	for _, text := range []bool{false, true} {
+		p := c.Pipeline()
+		cmd := s.command(ctx, k, text)
+		_ = p.Process(ctx, cmd) // only queues it
+		wait := p.Do(ctx, "wait", b.opt.replicas, b.opt.replicaTimeout.Milliseconds())
+		_, _ = p.Exec(ctx) // each command has its own error
+		if noScript(cmd.Err()) && !text {
+			continue
+		}
+		if cmd.Err() != nil {
+			return cmd.result()
+		}
+		n, err := wait.Int()
+		if err == nil && n < b.opt.replicas {
+			err = fmt.Errorf("%d of %d replicas confirmed within %v", n, b.opt.replicas, b.opt.replicaTimeout)
+		}
+		if err != nil {
+			return result{err: &notReplicatedError{err}, unsure: true}
+		}
+		return cmd.result()
+	}
+	return result{err: errReply}
+}
+
+// notReplicatedError says that a script ran, but that too few replicas have what it wrote.
+type notReplicatedError struct{ err error }
+
+func (e *notReplicatedError) Error() string { return "not replicated: " + e.err.Error() }
+
+// evalAll calls a script many times in one round trip, and repeats those calls of which that is worth it.
+func (b *Backend) evalAll(ctx context.Context, c redis.UniversalClient, s *script, calls []call) []result {
+	results := make([]result, len(calls))
+	todo := make([]int, len(calls))
+	for i := range todo {
+		todo[i] = i
+	}
+	for n := 1; ; n++ {
+		unknown := b.pipe(ctx, c, s, calls, todo, results, false)
+		b.pipe(ctx, c, s, calls, unknown, results, true)
+		var again []int
+		var failure error
+		for _, i := range todo {
+			if r := results[i]; r.err != nil {
+				failure = r.err
+				if s.repeat(r) {
+					again = append(again, i)
+				}
+			}
+		}
+		relook(ctx, c, failure)
+		if todo = again; len(todo) == 0 || n > b.clients.repeats.most || !b.clients.repeats.pause(ctx, n) {
+			return results
+		}
+	}
+}
+
+// pipe sends those calls once whose numbers are in todo, and returns the numbers of those of which the server does not know
+// the script.
+func (b *Backend) pipe(
+	ctx context.Context, c redis.UniversalClient, s *script, calls []call, todo []int, results []result, text bool,
+) (unknown []int) {
+	if len(todo) == 0 {
+		return nil
+	}
+	p := c.Pipeline()
+	cmds := make([]*command, len(todo))
+	for j, i := range todo {
+		cmds[j] = s.command(ctx, calls[i], text)
+		_ = p.Process(ctx, cmds[j]) // only queues it
+	}
+	_, _ = p.Exec(ctx) // each command has its own error
+	for j, i := range todo {
+		r := cmds[j].result()
+		r.unsure = r.unsure || results[i].unsure
+		results[i] = r
+		if noScript(r.err) {
+			unknown = append(unknown, i)
+		}
+	}
+	return unknown
+}
+
+func noScript(err error) bool { return err != nil && redis.HasErrorPrefix(err, "NOSCRIPT") }
