@@ -61,7 +61,11 @@ func (c *Claim) nested(o *order) (*Lease, error) {
 			continue
 		}
 		if c.reentrant && r.kind == c.kind && r.cap == c.cap && r.weight >= c.weight {
-			return c.reenter(r, o)
+			l, err := c.reenter(r, o)
+			if errors.Is(err, ErrLost) || errors.Is(err, ErrReleased) {
+				continue // it ended a moment ago, and all of its leases did
+			}
+			return l, err
 		}
 		if !slices.Contains(counted, r) {
 			counted = append(counted, r)
@@ -81,7 +85,7 @@ func (c *Claim) refused(err error) error {
 }
 
 func (c *Claim) reenter(r *request, o *order) (*Lease, error) {
-	n := &nest{lease{req: r, outer: o.outer, hook: o.hook}}
+	n := &nest{lease: lease{req: r, outer: o.outer, hook: o.hook}, until: instant(o.limit)}
 	l := &Lease{lease: &n.lease, from: o.from}
 	n.fresh = l
 	r.k.mail.Deliver(n)

@@ -2,7 +2,6 @@ package manager
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"slices"
 
@@ -13,8 +12,16 @@ import (
 // names, as by everybody else who uses All, so that such claims cannot block each other; when one fails, those already taken
 // are released before Acquire returns. The deadline of ctx is for all together. Parts may themselves be All claims.
 //
-// The same name twice counts once; as reader and as writer, as writer; permits of one semaphore are added up. The
-// lease ends when the lease of any part does. No claims at all are a claim that is always granted.
+// A part that is lost while Acquire waits for others is no loss of the caller's, who has no lease
+// yet: Acquire releases it and those after it, and takes them again in order, for as long as ctx
+// lasts. It then waits at the end of their queues. So it fails with ErrClosed or ErrUnavailable
+// where the loss came from there, but not with a LostError for a part. The limits of [HoldAtMost] and
+// [WithMaxHold] count from when the last part is granted.
+//
+// The same name twice counts once; as reader and as writer, as writer; permits of one semaphore are
+// added up. A name that the caller holds already, as ctx says, is re-entered if the claim is
+// [Claim.Reentrant], else ErrDeadlock, as for a single claim. The lease ends when the lease of any
+// part does. No claims at all are a claim that is always granted.
 func (m *Manager) All(claims ...Claim) Claim {
 	c := Claim{m: m, all: make([]Claim, 0, len(claims))}
 	for _, p := range claims {
@@ -65,50 +72,6 @@ func (c *Claim) join(p Claim) error {
 	}
 	c.reentrant = c.reentrant || p.reentrant
 	return c.check()
-}
-
-// acquireAll takes the parts in order, or none.
-func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
-	parts, err := c.merged()
-	if err != nil {
-		return nil, c.refused(err)
-	}
-	if ctx.Err() != nil {
-		return nil, opErr("acquire", "all", c.gaveUp(ctx))
-	}
-	// The loss of a part already taken ends the wait for the others.
-	wait, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	all := &lease{outer: o.outer}
-	all.hook = func(err error) {
-		stop(err)
-		if o.hook != nil {
-			o.hook(err)
-		}
-	}
-	end := func(err error) { all.finish(&ending{err}) }
-	held := make([]*Lease, 0, len(parts))
-	outer := o.outer
-	for i := range parts {
-		l, err := parts[i].acquire(wait, &order{from: o.from, outer: outer, try: o.try, limit: o.limit, hook: end})
-		if err == nil {
-			held = append(held, l)
-			outer = l.lease
-			if err = all.endedBy(); err != nil {
-				_ = parts[i].refused(err)
-			}
-		}
-		if err != nil {
-			if lost := all.endedBy(); lost != nil {
-				err = lost
-			}
-			all.finish(&ending{err}) // so that the parts have nobody to tell
-			_ = releaseParts(held)   // the reason to fail is the one to report
-			return nil, opErr("acquire", parts[i].name, err)
-		}
-	}
-	all.outer = outer
-	return &Lease{lease: all, from: o.from, parts: &held}, nil
 }
 
 // releaseAll releases the parts, the last taken first.

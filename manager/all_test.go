@@ -94,24 +94,6 @@ func TestAllEndsWhenAPartIsLost(t *testing.T) {
 	})
 }
 
-func TestAllStopsWaitingWhenAPartIsLost(t *testing.T) {
-	bubble(t, func(t *testing.T, m *Manager) {
-		b := mustAcquire(t, m.Lock("b"))
-		w := start(m.All(m.Lock("a"), m.Lock("b")))
-		w.stillWaiting(t)
-		if err := m.Break(context.Background(), "a"); err != nil {
-			t.Fatal(err)
-		}
-		if w.waiting() {
-			t.Fatal("waits on")
-		}
-		wantLost(t, w.err, Broken)
-		wantFree(t, m.Lock("a"))
-		mustRelease(t, b)
-		wantFree(t, m.Lock("b"))
-	})
-}
-
 func TestAllValidityIsTheEarliestOfItsParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()

@@ -63,7 +63,8 @@ func (s Semaphore) Permits(n int64) Claim {
 
 // Reentrant returns the claim in a form that may be acquired again by its own holder: an Acquire with a context that comes from
 // a live lease on the same name, of at least this weight, returns at once a further lease on the same grant, with the same token. The
-// resource is given back when the last of them is released; a loss ends them all.
+// resource is given back when the last of them is released; a loss ends them all, except that at its
+// own limit ([HoldAtMost]) a re-entrant lease ends alone.
 // For an All claim it holds for each part.
 func (c Claim) Reentrant() Claim {
 	c.reentrant = true
@@ -115,12 +116,15 @@ func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) (err 
 	}
 	// Deferred, so that a panic or Goexit in fn releases as well, and goes on.
 	defer func() {
-		var lost *LostError
-		if e := l.Release(); errors.As(e, &lost) {
-			if !errors.Is(err, lost) { // fn may have said so itself
-				err = errors.Join(err, lost)
-			}
-		} else if e != nil {
+		e := l.Release()
+		lost := l.lost()
+		if lost == nil {
+			errors.As(e, &lost) // of a part: its release found that it had been lost
+		}
+		switch {
+		case lost != nil && !errors.Is(err, lost): // fn may have said so itself
+			err = errors.Join(err, lost)
+		case lost == nil && e != nil:
 			c.m.log("release failed", "name", l.Name(), "err", e)
 		}
 	}()

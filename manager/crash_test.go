@@ -98,7 +98,7 @@ func TestMessagesToAFailedKeeperAreAnswered(t *testing.T) {
 		late.req = late
 		k.mail.Deliver(acquire{late})
 		wantErr(t, late.await(context.Background()), ErrUnavailable)
-		again := &nest{lease{req: l.req}}
+		again := &nest{lease: lease{req: l.req}}
 		k.mail.Deliver(again)
 		wantErr(t, again.result, ErrUnavailable)
 		q := &snapshot{lease: &lease{}}

@@ -16,11 +16,9 @@ func (k *keeper) sweepDropped(now instant) {
 		if r.lease.isDropped() {
 			gone = append(gone, &r.lease)
 		}
-		if r.nested != nil {
-			for _, l := range *r.nested {
-				if l.isDropped() {
-					gone = append(gone, l)
-				}
+		for _, n := range r.reentered() {
+			if n.isDropped() {
+				gone = append(gone, &n.lease)
 			}
 		}
 	}

@@ -72,7 +72,11 @@ type (
 		why error // of its context
 	}
 	release struct{ *lease }
-	nest    struct{ lease }    // a re-entrant acquire
+	nest    struct { // a re-entrant acquire
+		lease
+		until instant // how long it may hold; held: until when; over: nobody waits for it longer; 0: no limit
+		over  bool    // it was held for that long
+	}
 	expired struct{ *request } // somebody has seen by the clock that it is lost
 	deny    struct {           // it would wait for ever
 		*request
@@ -122,6 +126,8 @@ func (k *keeper) receive(msg message) {
 		k.expire(msg.request)
 	case *nest:
 		k.nest(msg)
+	case limit:
+		k.limit(msg.lease, msg.d)
 	case deny:
 		k.deny(msg.request, msg.err)
 	case *snapshot:
@@ -266,13 +272,16 @@ func (k *keeper) nest(n *nest) {
 	case r.place == holding && r.handles > 0:
 		r.handles++
 		if r.nested == nil {
-			r.nested = new([]*lease)
+			r.nested = new([]*nest)
 		}
-		*r.nested = append(*r.nested, &n.lease)
+		*r.nested = append(*r.nested, n)
 		k.counters.granted(0)
+		if n.until > 0 {
+			n.until += k.m.now()
+			k.watch(n.until)
+		}
 	default:
-		n.result = r.gone()
-		k.counters.refused(n.result)
+		n.result = r.gone() // it counts as the acquire that comes in its place
 	}
 	n.settle()
 }

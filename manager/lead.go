@@ -15,7 +15,8 @@ import (
 // after that: the stop margin is all the time that it has before another process may lead. Whatever it
 // writes should carry the token, so that what it writes to can refuse a leader that was deposed without knowing.
 //
-// Lead returns what fn returned, if the leadership was not lost until then. It returns the error of ctx when that ends, and joined with it
+// Lead returns what fn returned, if the leadership was not lost until then; the loss of another
+// lease, even of a re-entrant one on the same name, is no loss of the leadership. It returns the error of ctx when that ends, and joined with it
 // what fn returned; and at once why fn could not be called: ErrClosed, ErrUnavailable and so on, as [Claim.Acquire] does. Only
 // after a loss, which a store out of reach may have caused, it goes on asking while the store is unavailable, every sixth
 // of a TTL. When Lead has returned, fn does not run, and nothing is held.
@@ -28,18 +29,18 @@ func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Con
 	}
 	deposed := false
 	for {
-		led := false
+		var term *Lease
 		err := m.Lock(name).Do(ctx, func(ctx context.Context) error {
-			led = true
-			return fn(ctx, LeaseFrom(ctx).Token()) // also when it is lost already
+			term = LeaseFrom(ctx)
+			return fn(ctx, term.Token()) // also when it is lost already
 		})
-		var lost *LostError
-		switch {
+		led := term != nil
+		switch lost := term.lost(); { // what fn returns may speak of other leases
 		case ctx.Err() != nil && led:
 			return errors.Join(opErr("lead", name, ended(ctx)), err)
 		case ctx.Err() != nil:
 			return err
-		case led && errors.As(err, &lost) && lost.Name == name && lost.Reason != ByClose:
+		case led && lost != nil && lost.Reason != ByClose:
 			deposed = true
 		case !led && deposed && errors.Is(err, ErrUnavailable):
 			m.pause(ctx) // the next Do sees whether ctx has ended

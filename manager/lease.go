@@ -112,6 +112,12 @@ func (l *Lease) Err() error {
 	return l.core().err()
 }
 
+// lost returns how the lease was lost, nil if it was not: its own end, whatever other leases met with.
+func (l *Lease) lost() (lost *LostError) {
+	errors.As(l.Err(), &lost)
+	return lost
+}
+
 // Release gives the lease back. It is idempotent and does not depend on any context; it waits for the store
 // no longer than the release timeout.
 //

@@ -73,8 +73,12 @@ func (k *keeper) lose(r *request, reason LostReason, cause error, until instant)
 	lost := &LostError{Name: k.name, Token: r.token, Reason: reason, Cause: cause}
 	r.loss = lost
 	k.counters.Lost += r.finishAll(lost)
-	k.m.log("lease lost", "name", k.name, "token", r.token, "reason", string(reason), "cause", cause)
+	k.m.logLost(lost)
 	k.watch(until)
+}
+
+func (m *Manager) logLost(e *LostError) {
+	m.log("lease lost", "name", e.Name, "token", e.Token, "reason", string(e.Reason), "cause", e.Cause)
 }
 
 // finishAll ends what leases of the grant are still held and says how many of its leases were lost.
@@ -86,9 +90,9 @@ func (r *request) finishAll(lost *LostError) (n uint64) {
 		}
 	}
 	end(&r.lease)
-	if r.nested != nil {
-		for _, l := range *r.nested {
-			end(l)
+	for _, n := range r.reentered() {
+		if !n.over {
+			end(&n.lease)
 		}
 	}
 	return n
@@ -127,9 +131,13 @@ func (k *keeper) tick() {
 		}
 	}
 	k.sweepDropped(now)
+	k.endNested(now)
 	for r := k.holders.head; r != nil; {
 		this := r
 		r = r.next
+		if this.end.Load() == wasReleased {
+			this.until = 0 // the limit was that of the lease, not of those that re-entered it
+		}
 		switch g := this.grant; {
 		case this.expired(wall):
 			k.lose(this, Expired, nil, g.valid)

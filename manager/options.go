@@ -73,6 +73,11 @@ func WithMinHold(d time.Duration) Option {
 
 // WithMaxHold ends every lease that has been held for d: its holder is told (reason MaxHold), and a stop margin later
 // the resource is given on, whether or not it was released. Default 0: no limit.
+//
+// The time of an All counts from when it has all its parts. A re-entrant lease has a limit of its
+// own, at which it alone ends; the stop margin later, the resource is given on without its release
+// once the others are released. At the limit of the lease that it re-entered first, if that is held
+// still, all leases of the grant end.
 func WithMaxHold(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.maxHold = d
@@ -132,7 +137,8 @@ type acquireConfig struct {
 	maxHold time.Duration
 }
 
-// HoldAtMost ends this lease when it has been held for d, as WithMaxHold does for all. The smaller limit wins.
+// HoldAtMost ends this lease when it has been held for d, as [WithMaxHold] does for all, whether
+// re-entrant or of All. The smaller limit wins.
 // At least 1 ms.
 func HoldAtMost(d time.Duration) AcquireOption {
 	return AcquireOption{func(c *acquireConfig) error {

@@ -147,13 +147,14 @@ func TestReentrantAllSharesItsParts(t *testing.T) {
 	})
 }
 
-// The lease ends between the look at it and the message to its keeper.
-func TestReentryIntoAnEndedGrantIsRefused(t *testing.T) {
+// The lease ends between the look at it and the message to its keeper: then it is not held, and the
+// claim is acquired as any other.
+func TestReentryIntoAGrantThatEndsMeanwhileIsAnAcquireOfItsOwn(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		c := m.Lock("db").Reentrant()
 		for _, end := range []func(*Lease){
 			func(l *Lease) { mustRelease(t, l) },
-			func(*Lease) { _ = m.Break(context.Background(), "db") },
+			func(*Lease) { mustBreak(t, m, "db") },
 		} {
 			l := mustAcquire(t, c)
 			end(l)
@@ -162,7 +163,14 @@ func TestReentryIntoAnEndedGrantIsRefused(t *testing.T) {
 			if !errors.Is(err, ErrReleased) && !errors.Is(err, ErrLost) {
 				t.Errorf("got %v", err)
 			}
+			again, err := c.nested(&order{outer: &lease{req: l.req}})
+			if again != nil || err != nil {
+				t.Errorf("got %v, %v", again, err)
+			}
 			_ = l.Release()
+		}
+		if n := m.Stats().Totals.Failed; n != 0 {
+			t.Errorf("%d failed", n)
 		}
 	})
 }

@@ -18,6 +18,10 @@ type returned struct {
 // is released. The caller, unless nil, is the lease again: somebody waits for the store's answer.
 func (k *keeper) release(l, caller *lease) {
 	r := l.req
+	if l != &r.lease && !r.drop(l) {
+		l.settle() // it was over, and is not waited for any longer
+		return
+	}
 	r.handles--
 	switch released := l.end.Load() == wasReleased; {
 	case released && r.loss != nil: // its holder did not know yet, but the loss came first
@@ -27,7 +31,6 @@ func (k *keeper) release(l, caller *lease) {
 		k.counters.Releases++
 	}
 	if r.handles > 0 {
-		r.drop(l)
 		l.settle()
 		return
 	}
@@ -49,11 +52,13 @@ func (k *keeper) release(l, caller *lease) {
 	k.serve()
 }
 
-// drop forgets a re-entrant lease.
-func (r *request) drop(l *lease) {
-	if r.nested != nil {
-		*r.nested = slices.DeleteFunc(*r.nested, func(n *lease) bool { return n == l })
+// drop forgets a re-entrant lease, and says whether there was something to forget.
+func (r *request) drop(l *lease) bool {
+	n := r.nestOf(l)
+	if n != nil {
+		*r.nested = slices.DeleteFunc(*r.nested, func(o *nest) bool { return o == n })
 	}
+	return n != nil
 }
 
 // leave takes a holder out.

@@ -57,10 +57,10 @@ type request struct {
 	late       bool // it was granted once, too late to be of use
 	next, prev *request
 	grant      *grant
-	since      instant   // it came; later: it was granted
-	until      instant   // queued: how long it may hold; holding: until when; straying: nobody waits for it longer; 0: none
-	loss       error     // straying: how it was lost
-	nested     *[]*lease // re-entrant leases; nil if there have been none
+	since      instant  // it came; later: it was granted
+	until      instant  // queued: how long it may hold; holding: until when; straying: nobody waits for it longer; 0: none
+	loss       error    // straying: how it was lost
+	nested     *[]*nest // re-entrant leases; nil if there have been none
 }
 
 // instant is nanoseconds since the manager was made, on the monotonic clock.

@@ -58,7 +58,7 @@ func (h Histogram) Quantile(q float64) time.Duration {
 // Every acquire ends in exactly one of Acquisitions, TimedOut, Cancelled, Busy and Failed: each
 // call of Acquire, TryAcquire or Do, each term of Lead, and each part of an All that was asked for.
 // An All that fails counts its failure once, with the part that could not be had; the parts before
-// it count as acquired and released. If no part was asked for, it counts without a name. So do
+// it count as acquired and released. A part that it takes again counts again. If no part was asked for, it counts without a name. So do
 // acquires of a name that is not in use and that are refused at once: they count in the totals
 // only.
 //

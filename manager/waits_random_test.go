@@ -157,7 +157,7 @@ func (p *play) collect() {
 			case errors.Is(w.err, ErrDeadlock):
 				p.told++
 				p.logf("%v", w.err)
-			case !errors.Is(w.err, context.Canceled) && !errors.Is(w.err, ErrLost) && !errors.Is(w.err, ErrTooLarge) &&
+			case !errors.Is(w.err, context.Canceled) && !errors.Is(w.err, ErrTooLarge) &&
 				!errors.Is(w.err, ErrMismatch):
 				p.t.Errorf("acquire: %v", w.err)
 			}
