@@ -387,6 +387,9 @@ func TestContendedCountsOnlyContentionOnEveryStore(t *testing.T) {
 				contended(kind+" held by "+who+", and granted", 1, func() {
 					l := mustAcquire(t, exclusive(m, c))
 					done := begin(t.Context(), c)
+					if m == b { // else it may come to the store when the name is free again
+						waitFor(t, func() bool { return queuedAtStore(t, b, c.name) })
+					}
 					mustRelease(t, l)
 					wantErr(t, <-done, nil)
 				})
@@ -398,6 +401,15 @@ func TestContendedCountsOnlyContentionOnEveryStore(t *testing.T) {
 			})
 		}
 	})
+}
+
+func queuedAtStore(t *testing.T, m *Manager, name string) bool {
+	t.Helper()
+	s, err := m.Inspect(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(s.Waiters) > 0
 }
 
 // stands says whether the head of the queue is known to stand in the store's, or has no need to.
