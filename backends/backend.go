@@ -190,7 +190,7 @@ type State struct {
 
 // Holder is a grant as others see it.
 type Holder struct {
-	ID      GrantID
+	ID      GrantID // zero: another program, which is no client of the store
 	Owner   Owner
 	Weight  int64
 	Token   uint64        // the first token of the grant

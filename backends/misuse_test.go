@@ -29,7 +29,7 @@ func TestMisuse(t *testing.T) {
 		bad("EventType.String", "unknown", func() any { return EventType(99).String() }, "EventType(99)"),
 		bad("Level.String", "unknown", func() any { return Level(99).String() }, "Level(99)"),
 		bad("GrantID.String", "zero", func() any { return GrantID{}.String() }, "0000000000000000-0"),
-		bad("Owner.String", "zero", func() any { return Owner{}.String() }, "pid 0 on "),
+		bad("Owner.String", "zero", func() any { return Owner{}.String() }, "unknown"),
 		bad("InvalidError.Error", "zero", func() any { return (&InvalidError{}).Error() }, "invalid  <nil>: want "),
 		bad("InvalidError.Is", "nil", func() any { return (&InvalidError{}).Is(nil) }, "false"),
 		bad("MismatchError.Error", "zero", func() any { return (&MismatchError{}).Error() }, `"" is in use as a Kind(0)`),

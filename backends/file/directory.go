@@ -82,7 +82,7 @@ func (d *directory) open(name string, create bool) (fd int, id fileID, err error
 
 // makesRoom reports whether err says that no descriptor is left, and it may be different now.
 func (d *directory) makesRoom(err error) bool {
-	if d.room == nil || !errors.Is(err, syscall.EMFILE) && !errors.Is(err, syscall.ENFILE) {
+	if d.room == nil || !exhausted(err) {
 		return false
 	}
 	d.room()

@@ -27,6 +27,8 @@
 // the directory; by hand they may be removed while nobody uses it, and tokens then go on from the clock. A table may name a
 // holder for a tenth of a second longer than it holds, see below; Inspect knows better, and so does "flock -n db.lock true".
 //
+// The functions [Inspect] and [List] tell who holds and who waits to whoever may read the files, and write nothing.
+//
 // Choose a directory that lasts for as long as its users: /run/user/UID goes at the last logout, a unit of systemd may have a /tmp of
 // its own (PrivateTmp=), and cleaners of /tmp and /var/tmp remove what nobody has touched for days. A lock file or table that is removed while it
 // is in use is noticed as below; one that is out of use is not missed.

@@ -2,22 +2,25 @@ package file
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // Inspect returns who holds the resource and who waits for it, of every process, at one instant. Processes that have
-// ended are left out, and taken out. Who holds the lock file by other means (flock(1)) is not known here.
+// ended are left out, and taken out. Another program (flock(1)) that holds the lock file is told as by the function [Inspect].
 func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, error) {
 	none := backends.State{Resource: backends.Resource{Name: name}}
 	err := b.view(ctx, name)
-	if err != nil || !b.known(name) {
+	if err != nil {
 		return none, wrap("inspect", name, err)
+	}
+	if !b.known(name) {
+		return b.dir.withForeign(none, stem(name), b.dir.flocks()), nil
 	}
 	c := b.newCall()
 	c.query = new(query)
@@ -65,14 +68,15 @@ func (b *Backend) known(name string) bool {
 func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 	return func(yield func(backends.State, error) bool) {
 		err := b.view(ctx, "list")
-		var files []string
+		var stems []string
 		if err == nil {
-			if files, err = names(b.dir.path); err != nil {
+			if stems, err = b.dir.stems(); err != nil {
 				err = unusable("read", b.dir.path, err)
 			}
 		}
-		for _, file := range files {
-			name, used := b.dir.peek(file)
+		locks := b.dir.flocks()
+		for _, s := range stems {
+			name, used := b.dir.seemsUsed(s, locks)
 			if !used {
 				continue
 			}
@@ -112,33 +116,21 @@ func (d *directory) everyone() []uint64 {
 	return ids
 }
 
-// peek reads a table without its lock and returns its name. It errs on the side of being used.
-func (d *directory) peek(file string) (name string, used bool) {
-	s, ok := strings.CutSuffix(file, tableEnding)
-	if !ok {
-		return "", false
-	}
-	fd, _, err := openRegular(byPath, filepath.Join(d.path, file), false)
-	if err != nil {
-		return "", false // removed meanwhile, or none of ours
-	}
-	defer closeFile(fd)
-	f := tableFile{fd: fd, raw: make([]byte, page)}
-	n, err := readAt(fd, f.raw, 0)
-	var t *table
-	if err == nil {
-		f.raw = f.raw[:n]
-		t, err = f.parse()
-	}
-	if err != nil { // damaged, or in the middle of a change, when Windows refuses to read it: a short name can be told from the stem
-		return nameOf(s)
-	}
-	return t.name, t.used() && stem(t.name) == s
+// seemsUsed looks whether a name is in use, and errs on the side of being used: for a table that is damaged, or cannot be read in the
+// middle of a change. Files that are none of ours are not in use.
+func (d *directory) seemsUsed(s string, locks flocks) (name string, used bool) {
+	state, err := d.view(s, locks)
+	name = state.Resource.Name
+	return name, name != "" && (err == nil && state.Resource.Kind != 0 ||
+		err != nil && !gone(err) && !refused(err) && !errors.Is(err, backends.ErrMismatch))
 }
 
 func (r *resource) inspect(m *call) {
 	r.clean()
 	m.query.seen = r.tab.state()
+	if r.kernel.holds == 0 {
+		m.query.seen = r.b.dir.withForeign(m.query.seen, r.stem, r.b.dir.flocks())
+	}
 	r.reply(m)
 }
 

@@ -12,4 +12,5 @@ func registerMore() {
 	proctest.Register("stormed", stormed)
 	proctest.Register("parent", parent)
 	proctest.Register("visitor", visitor)
+	proctest.Register("onlooker", onlooker)
 }

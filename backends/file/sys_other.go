@@ -51,10 +51,14 @@ func unlinkAt(int, string) error                { return errors.ErrUnsupported }
 func ownerOf(os.FileInfo) uint32                { return 0 }
 func linksOf(os.FileInfo) uint64                { return 1 }
 func refused(error) bool                        { return false }
+func exhausted(error) bool                      { return false }
 func trusted(uint32) bool                       { return false }
 func openDirectory(string) (int, error)         { return -1, errors.ErrUnsupported }
 func openSubdirectory(int, string) (int, error) { return -1, errors.ErrUnsupported }
 func awaitEnd(*os.File)                         {}
+
+func openToLook(int, string) (int, error)     { return -1, errors.ErrUnsupported }
+func openDirAt(int, string, int) (int, error) { return -1, errors.ErrUnsupported }
 
 func openRegular(int, string, bool) (int, fileID, error) { return -1, fileID{}, errors.ErrUnsupported }
 

@@ -140,6 +140,25 @@ func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	return -1, fileID{}, &os.PathError{Op: "open", Path: name, Err: err}
 }
 
+// openToLook opens a file of the directory for reading only. It must be a regular one.
+func openToLook(dir int, name string) (fd int, err error) {
+	const flags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
+	err = retry(func() error { fd, err = unix.Openat(dir, name, flags, 0); return err })
+	var st unix.Stat_t
+	if err == nil {
+		if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
+			err = errNotRegular
+		}
+		if err != nil {
+			closeFile(fd)
+		}
+	}
+	if err != nil {
+		return -1, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return fd, nil
+}
+
 // openOrCreate opens without O_CREAT first: in a sticky directory the kernel may refuse O_CREAT for a file of another
 // user although opening it is allowed.
 func openOrCreate(dir int, name string, create bool) (fd int, err error) {
@@ -228,6 +247,9 @@ func refused(err error) bool {
 	}
 	return false
 }
+
+// exhausted reports whether an error says that no descriptor is left.
+func exhausted(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
 // openDirectory creates the directory if it is missing, and opens it.
 func openDirectory(path string) (fd int, err error) {

@@ -55,7 +55,7 @@ func (m lockMode) flags() uint32 {
 }
 
 // The lock is on the first byte, whether there is one or not. While it is exclusive, other handles cannot read that byte: see
-// directory.peek.
+// directory.look.
 const lockLength = 1
 
 // tryLock locks the file without waiting, and reports whether it did.
@@ -184,6 +184,23 @@ func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	return int(h), identity(&info), nil
 }
 
+// openToLook opens a file of the directory for reading only.
+func openToLook(dir int, name string) (int, error) {
+	h, err := openAs(dir, name, windows.GENERIC_READ, shareAll, windows.OPEN_EXISTING, windows.FILE_FLAG_OPEN_REPARSE_POINT)
+	if err != nil {
+		return -1, err
+	}
+	info, err := describe(h)
+	if err == nil && info.FileAttributes&(windows.FILE_ATTRIBUTE_DIRECTORY|windows.FILE_ATTRIBUTE_REPARSE_POINT) != 0 {
+		err = errNotRegular
+	}
+	if err != nil {
+		closeFile(int(h))
+		return -1, &os.PathError{Op: "open", Path: name, Err: err}
+	}
+	return int(h), nil
+}
+
 func describe(h windows.Handle) (info windows.ByHandleFileInformation, err error) {
 	err = windows.GetFileInformationByHandle(h, &info)
 	return info, os.NewSyscallError("GetFileInformationByHandle", err)
@@ -221,6 +238,9 @@ func identify(dir int, name string, flags uint32) (fileID, error) {
 func refused(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, errNotRegular) || errors.Is(err, errLinked)
 }
+
+// exhausted reports whether an error says that no handle is left.
+func exhausted(err error) bool { return errors.Is(err, windows.ERROR_TOO_MANY_OPEN_FILES) }
 
 // openDirectory creates the directory if it is missing, and opens it.
 func openDirectory(path string) (fd int, err error) {

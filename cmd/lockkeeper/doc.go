@@ -62,12 +62,12 @@
 // # ls [flags] [NAME …]
 //
 // It lists the names in use, or those given: who holds them since when and under which token, and who waits, in the order of
-// the queue. The answer may be out of date at once. To look makes no store: where there is none, nobody holds or waits.
+// the queue. The answer may be out of date at once. To look needs no right to write, takes no lock and makes no store: where there is none, nobody
+// holds or waits. A lock that another program holds by flock(1) is listed as busy, on Linux. What cannot be read is said after the rest.
 //
 // # top [flags] [NAME …]
 //
-// It lists the same every second (--every), with the time and totals above, in place on a terminal, until it is interrupted. A store
-// that comes into being later is not seen.
+// It lists the same every second (--every), with the time and totals above, in place on a terminal, until it is interrupted.
 //
 // # break [flags] NAME …
 //

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -33,18 +34,44 @@ type lsCmd struct {
 
 // Run lists who holds and who waits.
 func (l *lsCmd) Run(s streams) exitCode {
-	err := l.look(func(b backends.Backend, timeout time.Duration) error {
-		states, err := l.states(context.Background(), b, timeout)
-		if err != nil {
-			return err
+	err := l.read(func(r store.Reader, where store.Store, timeout time.Duration) error {
+		states, err := l.states(context.Background(), r, timeout)
+		if len(states) == 0 && err == nil {
+			s.warn("nobody holds or waits in %v", where)
 		}
-		return list(s.out, states, time.Now())
+		return errors.Join(err, list(s.out, states, time.Now()))
 	})
 	if err != nil {
 		s.warn("%v", err)
 		return codeOf(err)
 	}
 	return exitOK
+}
+
+// read opens the store to look at it alone, for as long as do runs.
+func (v *view) read(do func(r store.Reader, where store.Store, timeout time.Duration) error) error {
+	where, err := store.Parse(v.Store)
+	if err != nil {
+		return err
+	}
+	r, free, err := store.Read(where)
+	if err != nil {
+		return err
+	}
+	timeout := timeoutOf(where)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.Background(), timeout)
+		defer cancel()
+		free(ctx)
+	}()
+	return do(r, where, timeout)
+}
+
+func timeoutOf(where store.Store) time.Duration {
+	if where.Kind() == store.File {
+		return lookFileTimeout
+	}
+	return lookTimeout
 }
 
 // look opens the store for as long as do runs. Where there is none, it makes none: then do sees one in which nothing is.
@@ -60,10 +87,7 @@ func (v *view) look(do func(b backends.Backend, timeout time.Duration) error) er
 		}
 	}
 	defer free()
-	timeout := lookTimeout
-	if where.Kind() == store.File {
-		timeout = lookFileTimeout
-	}
+	timeout := timeoutOf(where)
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)
 		defer cancel()
@@ -72,29 +96,33 @@ func (v *view) look(do func(b backends.Backend, timeout time.Duration) error) er
 	return do(b, timeout)
 }
 
-func (v *view) states(ctx context.Context, b backends.Backend, timeout time.Duration) ([]backends.State, error) {
+// states returns what could be seen, with the errors of the rest.
+func (v *view) states(ctx context.Context, r store.Reader, timeout time.Duration) ([]backends.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	var states []backends.State
+	var failed []error
 	if len(v.Names) == 0 {
-		for state, err := range b.List(ctx) {
+		for state, err := range r.List(ctx) {
 			if err != nil {
-				return nil, err
+				failed = append(failed, err)
+				continue
 			}
 			states = append(states, state)
 		}
 		slices.SortFunc(states, func(a, b backends.State) int { return cmp.Compare(a.Resource.Name, b.Resource.Name) })
-		return states, nil
+		return states, errors.Join(failed...)
 	}
 	for _, name := range v.Names {
-		state, err := b.Inspect(ctx, name)
+		state, err := r.Inspect(ctx, name)
 		if err != nil {
-			return nil, err
+			failed = append(failed, err)
+			continue
 		}
 		state.Resource.Name = name // a name that is not in use may come without
 		states = append(states, state)
 	}
-	return states, nil
+	return states, errors.Join(failed...)
 }
 
 // list writes a line for each holder and each waiter, in their order.
@@ -110,6 +138,10 @@ func list(out io.Writer, states []backends.State, now time.Time) error {
 			fmt.Fprintf(t, "%s\t-\tfree\t-\t%s\t-\t-\n", name, token(s.Token))
 		}
 		for _, h := range s.Holders {
+			if h.ID == (backends.GrantID{}) {
+				fmt.Fprintf(t, "%s\t%v\tbusy\t%s\t-\t-\t%s\n", name, r.Kind, permits(r, h.Weight), stranger(h.Owner))
+				continue
+			}
 			fmt.Fprintf(t, "%s\t%v\theld\t%s\t%d\t%s\t%v\n", name, r.Kind, permits(r, h.Weight), h.Token, ago(now, h.Since), who(h.Owner))
 		}
 		for i, w := range s.Waiters {
@@ -132,6 +164,14 @@ func who(o backends.Owner) string {
 		return fmt.Sprintf("pid %d on %s", o.PID, printable(o.Host))
 	}
 	return fmt.Sprintf("%s (pid %d on %s)", printable(o.Label), o.PID, printable(o.Host))
+}
+
+// stranger says who holds a lock by other means than lockkeeper, such as flock(1).
+func stranger(o backends.Owner) string {
+	if o.PID == 0 {
+		return "another program"
+	}
+	return fmt.Sprintf("another program (pid %d on %s)", o.PID, printable(o.Host))
 }
 
 func token(n uint64) string {

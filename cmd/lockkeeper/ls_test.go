@@ -76,7 +76,7 @@ func TestListKeepsStrangeNamesHarmless(t *testing.T) {
 	now := time.Now()
 	err := list(&out, []backends.State{{
 		Resource: backends.Resource{Name: "a\nb\x1b[31m\t\xff", Kind: backends.Semaphore, Capacity: 3},
-		Holders:  []backends.Holder{{Weight: 2, Token: 7, Since: now.Add(-time.Second), Owner: backends.Owner{Host: "h", PID: 1}}},
+		Holders:  []backends.Holder{{ID: backends.GrantID{Client: 1}, Weight: 2, Token: 7, Since: now.Add(-time.Second), Owner: backends.Owner{Host: "h", PID: 1}}},
 		Waiters:  []backends.Waiter{{Weight: 1, Since: now.Add(time.Hour), Owner: backends.Owner{Host: "h\n", PID: 2}}},
 	}}, now)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
 )
 
 type topCmd struct {
@@ -25,11 +26,11 @@ func (c *topCmd) Run(s streams) exitCode {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	err := c.look(func(b backends.Backend, timeout time.Duration) error {
+	err := c.read(func(r store.Reader, _ store.Store, timeout time.Duration) error {
 		rounds := time.NewTicker(every)
 		defer rounds.Stop()
 		for {
-			states, err := c.states(ctx, b, timeout)
+			states, err := c.states(ctx, r, timeout)
 			if err == nil {
 				err = c.show(s, states)
 			}

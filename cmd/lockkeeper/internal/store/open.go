@@ -31,18 +31,24 @@ func Open(s Store) (backends.Backend, func(), error) {
 
 // openFile returns an error that names the directory.
 func openFile(s Store) (*file.Backend, error) {
-	if !s.own {
-		return file.New(s.dir)
-	}
-	if dir, ok := formerInUse(); ok {
-		return nil, noDefault(fmt.Errorf("%w: processes still use %s, where it was in earlier versions; wait until they have ended",
-			backends.ErrUnavailable, dir))
+	if err := s.moved(); err != nil {
+		return nil, err
 	}
 	b, err := file.New(s.dir)
-	if err != nil {
-		return nil, noDefault(err)
+	if err != nil && s.own {
+		err = noDefault(err)
 	}
-	return b, nil
+	return b, err
+}
+
+// moved returns an error if it is the default store and processes use the directory that was so before.
+func (s Store) moved() error {
+	dir, inUse := formerInUse()
+	if !s.own || !inUse {
+		return nil
+	}
+	return noDefault(fmt.Errorf("%w: processes still use %s, where it was in earlier versions; wait until they have ended",
+		backends.ErrUnavailable, dir))
 }
 
 func openRedis(s Store) (backends.Backend, func(), error) {

@@ -1,0 +1,45 @@
+package store
+
+import (
+	"context"
+	"iter"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file"
+)
+
+// A Reader tells who holds and who waits. Every backend is one.
+type Reader interface {
+	Inspect(ctx context.Context, name string) (backends.State, error)
+	List(ctx context.Context) iter.Seq2[backends.State, error]
+}
+
+// Read returns a reader of the store, and what frees it within that time. It needs no right to change the store. In a directory that does
+// not exist nobody holds or waits; none is made.
+func Read(s Store) (Reader, func(context.Context), error) {
+	if s.kind == File {
+		if err := s.moved(); err != nil {
+			return nil, nil, err
+		}
+		return directory(s.dir), func(context.Context) {}, nil
+	}
+	b, free, err := Open(s)
+	if err != nil {
+		return nil, nil, err
+	}
+	return b, func(ctx context.Context) {
+		_ = b.Close(ctx) // it holds nothing
+		free()
+	}, nil
+}
+
+// directory is a lock directory that is only read.
+type directory string
+
+func (d directory) Inspect(ctx context.Context, name string) (backends.State, error) {
+	return file.Inspect(ctx, string(d), name)
+}
+
+func (d directory) List(ctx context.Context) iter.Seq2[backends.State, error] {
+	return file.List(ctx, string(d))
+}
