@@ -26,17 +26,24 @@ type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error
 // as old: the pool asks each for its state before it uses it.
 type dialing struct {
 	dial   dialFunc
+	eras   *eras
 	opened func(*link) // nil, or told of every connection
 	closed func(*link)
-	eras   sync.Map // address → *atomic.Uint64: how often connections to it have failed
+}
+
+// eras counts, for each address, how often connections to it have failed. All pools of a backend share it.
+type eras struct{ byAddress sync.Map } // of *atomic.Uint64
+
+func (e *eras) of(addr string) *atomic.Uint64 {
+	v, ok := e.byAddress.Load(addr)
+	if !ok {
+		v, _ = e.byAddress.LoadOrStore(addr, new(atomic.Uint64))
+	}
+	return v.(*atomic.Uint64)
 }
 
 func (d *dialing) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	v, ok := d.eras.Load(addr)
-	if !ok {
-		v, _ = d.eras.LoadOrStore(addr, new(atomic.Uint64))
-	}
-	era := v.(*atomic.Uint64)
+	era := d.eras.of(addr)
 	born := era.Load() // before it is dialled: a failure meanwhile may concern it
 	c, err := d.dial(ctx, network, addr)
 	if err != nil {

@@ -55,6 +55,7 @@ var faults = []struct{ property, tests string }{
 	{"A late renewal revives nothing", "manager.TestLateRenewalRevivesNothing contract:Expiry/LateRenewalDoesNotRevive"},
 	{"Answers out of order: validity never goes back, an old answer ends no grant", "TestRenewalNeverShortens TestHeartbeatOvertakenByAGrantEndsNothing manager.TestValidityNeverGoesBack"},
 	{"Slow answers: validity counts from before the request", "TestGrantThatComesAfterItsTimeIsAskedForAgain TestNoticeIsNeverBelievedForTooLong TestProcessThatWasStoppedDoesNotBelieveAnOldMessage contract:Expiry/FromBeforeTheRequest manager.TestSlowRenewalsCountFromTheirSending"},
+	{"A server that is back is used at once, whatever happened meanwhile", "TestClientRecoversWithItsServer TestClientOfASentinelRecoversWithItsServer TestClientOfAClusterRecoversWithItsServer"},
 	{"A black hole: the caller returns at its deadline", "TestCallerReturnsAtItsDeadlineFromABlackHole TestCloseDoesNotWaitForAServerThatIsGone"},
 	{"The application's pool is exhausted", "TestApplicationsExhaustedPoolDoesNotMatter TestClientIsOnlyRead"},
 	{"A subscription that is dead, cut, or too slow", "TestWaiterIsGrantedAlthoughItsSubscriptionIsDead TestCutSubscriptionIsReplacedAndMissedGrantsAreFound TestInboxCutByTheServersBufferLimitIsReplaced"},
