@@ -85,8 +85,10 @@ func (b *Backend) classify(err error) error {
 		case "NOAUTH", "NOPERM", "WRONGPASS":
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
 		}
-		// What a script is not allowed to do is told without a code.
-		if strings.HasPrefix(text, "The user executing the script") || strings.Contains(text, "has no permissions") {
+		// What a script is not allowed to do is told without a code, and so is that a command is too long for somebody who has
+		// not logged in.
+		if strings.HasPrefix(text, "The user executing the script") || strings.Contains(text, "has no permissions") ||
+			strings.Contains(text, "unauthenticated") {
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
 		}
 	}
