@@ -27,14 +27,14 @@ var faults = []struct{ property, tests string }{
 	{"SCRIPT FLUSH: nobody notices", "TestScriptFlushIsNotNoticed"},
 	{"Eviction: the holder is told, tokens increase", "TestEvictionIsToldToTheHolder"},
 	{"No memory left: acquires leave nothing, renewals and releases work", "TestExhaustedMemory TestReleaseDoesNotSufferFromTheRequestBehindIt"},
-	{"Rights or user taken away: retried until the time is over, never busy", "TestRightsTakenAwayEndNoLease TestDeletedUserHoldsUntilTheirTimeIsOver TestMissingRightsAreErrPermission"},
+	{"Rights or user taken away: retried until the time is over, never busy", "TestRightsTakenAwayEndNoLease TestDeletedUserHoldsUntilTheirTimeIsOver TestMissingRightsAreErrPermission TestWhoIsNotLetInIsToldSo TestReleaseWithoutRightsHappensWhenTheyAreBack"},
 	{"No right to publish: what was done stays done", "TestWithoutTheRightToPublishWaitersAreGrantedByTheirHeartbeat TestLeastRightsSuffice"},
 	{"Data of somebody else: refused, and untouched", "TestForeignDataIsRefusedAndStays TestForeignDataEndsTheWait TestPoisonedNameDoesNotStopTheBatch"},
 	{"A clock that steps: the holder is told, tokens increase", "TestServerClockThatStepsForwardIsToldAndTokensIncrease TestServerClockThatStepsBackKeepsTokensIncreasing"},
 	{"A promoted replica whose clock is behind: tokens increase", "TestPromotedReplicaWhoseClockIsBehindKeepsTokensIncreasing"},
 
 	// Replicas, sentinels, clusters.
-	{"A server that is no primary is not believed", "TestOnlyAPrimaryIsBelieved TestReleaseRefusedByAReplicaIsTriedAgain TestHeartbeatsOfAReplicaEndNothing"},
+	{"A server that is no primary is not believed", "TestOnlyAPrimaryIsBelieved TestReleaseRefusedByAReplicaIsTriedAgain TestHeartbeatsOfAReplicaEndNothing TestClusterOfThree/ClientThatReadsFromReplicasAsksPrimaries"},
 	{"A grant that a failover forgets: the holder is told, tokens increase", "TestGrantForgottenByAFailoverKeepsTokensIncreasing"},
 	{"A grant that replicas do not confirm is undone; WAIT speaks of the grant's connection", "TestWaitReplicas"},
 	{"Failover while waiting: the request survives", "TestFailover TestClusterOfThree/PrimaryFailsOver"},
