@@ -35,6 +35,9 @@ func Ask[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, e
 	if build == nil {
 		return none, errNoBuild
 	}
+	if c.away() {
+		return none, c.errAway()
+	}
 	pool := slotsFor[R](&c.core)
 	s, t := newSlot[R](pool, &c.core)
 	if err := c.send(ctx, envelope[M]{build(Reply[R]{s, t.gen}), &s.slotHead}); err != nil {

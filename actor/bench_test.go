@@ -5,12 +5,17 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // Each benchmark of an actor stands beside the plain channel that does the same work
 // without an actor, with the same message; compare within one run only.
 
 type benchMsg struct{ a, b int64 }
+
+// outsideBubbles spares the actors a look at the clock, which only tests need.
+func outsideBubbles(b *testing.B) { b.Cleanup(bubbles.Assume(false)) }
 
 func cancellable(b *testing.B) context.Context {
 	ctx, cancel := context.WithCancel(context.Background())
@@ -127,6 +132,7 @@ func benchChannelAsk(b *testing.B, askers int) {
 }
 
 func benchAsk(b *testing.B, askers int) {
+	outsideBubbles(b)
 	b.ReportAllocs()
 	ctx := cancellable(b)
 	r := spawn(b, quiet(b), double, WithMailbox(64))
@@ -168,6 +174,7 @@ func BenchmarkSpawn(b *testing.B) {
 		}
 	})
 	b.Run("actor", func(b *testing.B) {
+		outsideBubbles(b)
 		b.ReportAllocs()
 		s := quiet(b)
 		start := func(*Self[benchMsg]) (Behavior[benchMsg], error) { return benchSink{}, nil }

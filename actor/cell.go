@@ -80,6 +80,9 @@ func (c *cell[M]) send(ctx context.Context, env envelope[M]) error {
 // sendWaiting waits for room. Where several cases are ready, any may win: the message is
 // in the mailbox if and only if the first did, and then the caller is told so.
 func (c *cell[M]) sendWaiting(ctx context.Context, env envelope[M]) error {
+	if c.away() {
+		return c.errAway()
+	}
 	select {
 	case c.mail <- env:
 		return nil

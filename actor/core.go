@@ -3,6 +3,8 @@ package actor
 import (
 	"fmt"
 	"sync/atomic"
+
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // The states of an actor, in the order in which it passes through them.
@@ -34,12 +36,13 @@ type core struct {
 
 	// Guarded by system.mu.
 	older, younger *core
-	kin            *kin // nil: no children so far, and nobody who watches
-	barren         bool // ending, or restarting: no more children
-	left           bool // out of the tree, and watchers are being told
+	kin            *kin        // nil: no children so far, and nobody who watches
+	barren         bool        // ending, or restarting: no more children
+	left           atomic.Bool // out of the tree, done is closed, and watchers are being told; written under system.mu
 
 	started     bool // the first start has succeeded; written before the actor's goroutine begins
 	escalates   bool // never changes
+	bubbled     bool // spawned in a bubble of testing/synctest; never changes
 	deadLetters atomic.Uint64
 	handled     atomic.Uint64 // count, as of when the mailbox was last empty
 
@@ -86,6 +89,18 @@ func (c *core) drain() {
 		}
 	}
 	c.ring()
+}
+
+// away reports whether the caller's bubble of testing/synctest is not the actor's. A channel that is made
+// in a bubble must not be used outside it.
+func (c *core) away() bool { return bubbles.Inside() != c.bubbled }
+
+// errAway is the error for whoever would have to wait for an actor that is away.
+func (c *core) errAway() error {
+	if c.state.Load() > passivating {
+		return c.refusal()
+	}
+	return fmt.Errorf("actor: %s was spawned in another synctest bubble, or outside: nobody here can wait for it", c.name)
 }
 
 // refusal is the error for whoever sends to an actor that takes no more.

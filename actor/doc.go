@@ -124,6 +124,13 @@
 // results, watches, cancelled asks) goes ahead of it, in its own order; but what comes meanwhile waits
 // until a message or wake-up has been taken from the mailbox.
 //
+// # Tests
+//
+// An actor belongs to the bubble of testing/synctest in which it was spawned, or is outside all. An
+// actor that is outside takes messages from a bubble, but nobody there can wait for it: Ask, and Tell at
+// a full mailbox, are refused with an error, and Watch panics. A bubble ends when its actors have; what
+// is left of them says so anywhere. An [OnDemand], an [Activity] and a [System] belong to no bubble.
+//
 // # Design notes
 //
 // One channel, one receive. Control signals lie in a list beside the mailbox. Posting one
@@ -135,7 +142,7 @@
 // atomic load, and is what makes the accounts exact.
 //
 // Reply slots are pooled for each actor, not globally. A slot holds a channel, and a channel made
-// inside a testing/synctest bubble must not be used outside it; an actor belongs to one bubble.
+// inside a testing/synctest bubble must not be used outside it; an actor belongs to one bubble, see Tests.
 // A cancelled slot is given to the garbage collector, since its message may still be queued.
 //
 // What is left of the price: a Tell costs 1.2 times a bare channel send that cannot be cancelled (0.7 times one that can), an Ask 1.1 to 1.2 times a

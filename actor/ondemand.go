@@ -20,6 +20,9 @@ import (
 // for the message that was being handled and for every later one, also one at a time
 // and in order, so that whoever waits for an answer can be told at once.
 //
+// In tests it may be used in one bubble of testing/synctest after another, and outside. Only what After has
+// still to tell ends with its bubble.
+//
 // It costs at most 128 bytes at rest. Tell and Deliver allocate nothing in steady state.
 // An OnDemand must not be copied. Only NewOnDemand makes one: the methods of the zero value panic.
 type OnDemand[M any] struct {
@@ -118,7 +121,7 @@ func (a *OnDemand[M]) Go(task func() M) {
 // message is handled. A d of zero or less means at once.
 func (a *OnDemand[M]) After(d time.Duration, msg M) *Timer {
 	a.made()
-	t := &Timer{}
+	t := newTimer()
 	t.clock = time.AfterFunc(d, func() { a.push(msg, t, nil) })
 	return t
 }

@@ -53,7 +53,7 @@ func (r Ref[M]) Drain(ctx context.Context) error {
 	}
 	r.cell.drain()
 	select { // if both are ready, either answer is true
-	case <-r.cell.done:
+	case <-r.Done():
 		return nil
 	case <-ctx.Done():
 		r.cell.stop()
@@ -64,7 +64,7 @@ func (r Ref[M]) Drain(ctx context.Context) error {
 // Done is closed when the actor has ended: its handler has returned, its tasks and children
 // have ended, and no goroutine of it is left.
 func (r Ref[M]) Done() <-chan struct{} {
-	if r.cell == nil {
+	if r.cell == nil || r.cell.left.Load() { // done may belong to a bubble of testing/synctest that is over
 		return closed
 	}
 	return r.cell.done

@@ -38,7 +38,7 @@ func (s *Self[M]) Next(b Behavior[M]) {
 // handled. It goes ahead of the mailbox, so it cannot be blocked by a full one. A d
 // of zero or less means at once. Timers of an actor that ends or restarts are stopped.
 func (s *Self[M]) After(d time.Duration, msg M) *Timer {
-	c, t := s.cell, &Timer{}
+	c, t := s.cell, newTimer()
 	due := &signal{call: func(over bool) error {
 		if over || !t.fire() {
 			return nil

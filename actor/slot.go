@@ -124,8 +124,8 @@ func (h *slotHead) tellCancelled() {
 	}})
 }
 
-// A slot is where an asker waits. Its channel belongs to one actor, so that a slot made
-// inside a testing/synctest bubble never serves outside it.
+// A slot is where an asker waits. Its channel belongs to one actor, and is asked for only in that one's bubble of
+// testing/synctest, so that a slot made inside it never serves outside.
 type slot[R any] struct {
 	slotHead
 	value R

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 const (
@@ -110,7 +112,7 @@ func newCell[M any](
 	}
 	c := &cell[M]{
 		core: core{
-			name: name, system: system, parent: parent, escalates: config.policy.escalate,
+			name: name, system: system, parent: parent, escalates: config.policy.escalate, bubbled: bubbles.Inside(),
 			done: make(chan struct{}),
 		},
 		mail:  make(chan envelope[M], config.mailbox),

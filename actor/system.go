@@ -184,11 +184,11 @@ func (s *System) leave(parent, c *core) (watchers map[*watch]struct{}) {
 	} else {
 		s.root.remove(c)
 	}
-	c.left = true
 	if c.kin != nil {
 		watchers, c.kin.watchers = c.kin.watchers, nil
 	}
 	close(c.done)
+	c.left.Store(true)
 	return watchers
 }
 

@@ -3,6 +3,8 @@ package actor
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // The states of a Timer. It leaves armed exactly once.
@@ -14,9 +16,13 @@ const (
 
 // A Timer is a message to come: see [Self.After] and [OnDemand.After].
 type Timer struct {
-	state atomic.Uint32
-	clock *time.Timer
+	state   atomic.Uint32
+	clock   *time.Timer
+	bubbled bool // clock is that of a bubble of testing/synctest
 }
+
+// newTimer returns a timer whose clock is still to be set.
+func newTimer() *Timer { return &Timer{bubbled: bubbles.Inside()} }
 
 // Stop takes the message back. True: it will never be handled, not even if its time
 // has come and it already waits in the mailbox. False: it has been handled or is being
@@ -25,7 +31,8 @@ func (t *Timer) Stop() bool {
 	if !t.state.CompareAndSwap(armed, stopped) {
 		return false
 	}
-	if t.clock != nil { // nil in the zero Timer, which has nothing to stop
+	// The zero Timer has no clock; that of a bubble that is over has stopped, and must not be touched.
+	if t.clock != nil && (!t.bubbled || bubbles.Inside()) {
 		t.clock.Stop()
 	}
 	return true

@@ -35,6 +35,9 @@ func Watch[M, N any](s *Self[M], target Ref[N], ended func(err error) M) {
 		tell(nil, ErrStopped)
 		return
 	}
+	if t := &target.cell.core; t.away() && !t.left.Load() {
+		panic(t.errAway())
+	}
 	w := &watch{watcher: &c.core, target: &target.cell.core}
 	w.ended = func(err error) { tell(w, err) }
 	x := c.extra()
@@ -51,7 +54,7 @@ func Watch[M, N any](s *Self[M], target Ref[N], ended func(err error) M) {
 func (c *core) addWatch(w *watch) bool {
 	c.system.mu.Lock()
 	defer c.system.mu.Unlock()
-	if c.left {
+	if c.left.Load() {
 		return false
 	}
 	k := c.kinship()

@@ -42,8 +42,7 @@ func BenchmarkAcquireRelease(b *testing.B) {
 // outsideBubbles spares what is measured the looks at the clock that only tests need.
 func outsideBubbles(b *testing.B) {
 	b.Helper()
-	bubbles.InTest = false
-	b.Cleanup(func() { bubbles.InTest = true })
+	b.Cleanup(bubbles.Assume(false))
 }
 
 // 64 goroutines pass one name around.

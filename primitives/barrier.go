@@ -42,32 +42,33 @@ var errReset = errors.New("it was reset")
 // [BrokenError], until [Barrier.Reset].
 //
 // An arrival costs one compare-and-swap, a round two allocations of 144 bytes in all, which its
-// parties share. At rest it costs 16 bytes and those, no goroutine, and needs no Close.
+// parties share. At rest it costs 16 bytes, no goroutine, and needs no Close.
 //
 // In the terms of the Go memory model, the calls to Wait of a round are synchronized before the
 // return of each of them that returns nil: after a round everybody sees what anybody did before.
 type Barrier struct {
 	_       noCopy
 	parties int64
-	phase   atomic.Pointer[phase]
+	phase   atomic.Pointer[phase] // nil: nobody has come for the next round
 }
 
 // A phase is one round. Its missing says what has become of it.
 //
-//	                     Wait: the last one
-//	┌─────────────────┐ ─────────────────► ┌──────────────┐
-//	│ missing > 0     │                    │ 0: passed    │ ◄─ the next phase is in place
-//	└─────────────────┘ ─────────────────► ├──────────────┤    before anybody hears of it
-//	   ▲   │             ctx ends, Reset   │ -1: broken   │ ◄─ until Reset
-//	   └───┘                               └──────────────┘
-//	   Wait
+//	 the first one               Wait: the last one
+//	──────────────► ┌─────────────┐ ───────────► ┌───────────┐
+//	                │ missing > 0 │              │ 0: passed │ ◄─ it is out of the barrier
+//	                └─────────────┘ ───────────► ├───────────┤    before anybody hears of it
+//	                   ▲   │      ctx ends,      │ -1: broken│ ◄─ until Reset
+//	                   └───┘      Reset          └───────────┘
+//	                   Wait
 //
 // Every change is one compare-and-swap, so a round passes or breaks, and never both. Whoever
-// made it the one or the other closes end, having written cause before if it is broken.
+// made it the one or the other closes end. The first one to come makes the phase, and its channel: in
+// a bubble of testing/synctest that belongs to the bubble, and only those who wait touch it.
 type phase struct {
 	missing atomic.Int64
 	end     chan struct{}
-	cause   error // read after end only
+	cause   atomic.Pointer[error] // of the first one who wanted to break it; counts only if it is broken
 }
 
 const broken = -1
@@ -77,24 +78,28 @@ func NewBarrier(n int64) *Barrier {
 	if n < 1 {
 		panic("primitives: NewBarrier for less than one party")
 	}
-	b := &Barrier{parties: n}
-	b.phase.Store(b.newPhase())
-	return b
+	return &Barrier{parties: n}
 }
 
-// current returns the phase that is in place. It panics if b is the zero value.
-func (b *Barrier) current() *phase {
-	p := b.phase.Load()
-	if p == nil {
+// made panics if b is the zero value.
+func (b *Barrier) made() {
+	if b.parties == 0 {
 		panic("primitives: use of a zero Barrier: make it with NewBarrier")
 	}
-	return p
 }
 
-func (b *Barrier) newPhase() *phase {
-	p := &phase{end: make(chan struct{})}
+// current returns the phase that is in place. If nobody has come, it makes one.
+func (b *Barrier) current() *phase {
+	p := b.phase.Load()
+	if p != nil {
+		return p
+	}
+	p = &phase{end: make(chan struct{})}
 	p.missing.Store(b.parties)
-	return p
+	if b.phase.CompareAndSwap(nil, p) {
+		return p
+	}
+	return nil // somebody else came first, and may have gone
 }
 
 // Wait waits until all parties have called it, the caller being one.
@@ -106,26 +111,28 @@ func (b *Barrier) newPhase() *phase {
 // When ctx ends at the moment in which the last party comes, then either the round is passed, by
 // everybody, and Wait returns nil although ctx is done; or it is broken, for everybody.
 func (b *Barrier) Wait(ctx context.Context) error {
-	b.current()
+	b.made()
 	if ctx == nil {
 		return errNilContext
 	}
 	for {
-		p := b.phase.Load()
+		p := b.current()
+		if p == nil {
+			continue
+		}
 		left := p.missing.Load()
 		switch {
 		case left == broken:
-			<-p.end // at once: the cause is being written
-			return &BrokenError{Cause: p.cause}
+			return p.failure(nil)
 		case left == 0:
-			b.next(p)
+			b.leave(p)
 		case ctx.Err() != nil:
-			if p.breakFor(contextError(ctx)) {
-				return &BrokenError{Cause: p.cause, own: true}
+			if mine := contextError(ctx); p.breakFor(&mine) {
+				return p.failure(&mine)
 			}
 		case p.missing.CompareAndSwap(left, left-1):
 			if left == 1 {
-				b.next(p)
+				b.leave(p)
 				close(p.end)
 				return nil
 			}
@@ -134,13 +141,9 @@ func (b *Barrier) Wait(ctx context.Context) error {
 	}
 }
 
-// next puts the phase after p in place, unless somebody else has. Usually whoever came last to
+// leave takes p out of the barrier, unless somebody else has. Usually whoever came last to
 // p does; one who comes before it has done so does not wait for that.
-func (b *Barrier) next(p *phase) {
-	if b.phase.Load() == p {
-		b.phase.CompareAndSwap(p, b.newPhase())
-	}
-}
+func (b *Barrier) leave(p *phase) { b.phase.CompareAndSwap(p, nil) }
 
 // await waits, after the caller has arrived, until p has ended.
 func (p *phase) await(ctx context.Context) error {
@@ -148,42 +151,52 @@ func (p *phase) await(ctx context.Context) error {
 	case <-p.end:
 	case <-ctx.Done():
 		// The round may have ended as well. What it ended as decides, and is the same for all.
-		if p.breakFor(contextError(ctx)) {
-			return &BrokenError{Cause: p.cause, own: true}
+		if mine := contextError(ctx); p.breakFor(&mine) {
+			return p.failure(&mine)
 		}
-		<-p.end // at once
+		return nil
 	}
 	if p.missing.Load() == broken {
-		return &BrokenError{Cause: p.cause}
+		return p.failure(nil)
 	}
 	return nil
 }
 
-// breakFor breaks p, if it has not ended, and reports whether it did.
-func (p *phase) breakFor(cause error) bool {
+// breakFor breaks p unless it has passed, and reports whether it is broken. The cause is in its place
+// before p is broken: of several who want to break it, one gives the cause, and perhaps another breaks it.
+func (p *phase) breakFor(cause *error) bool {
 	for {
 		left := p.missing.Load()
 		if left <= 0 {
-			return false
+			return left == broken
 		}
+		p.cause.CompareAndSwap(nil, cause)
 		if p.missing.CompareAndSwap(left, broken) {
-			p.cause = cause
 			close(p.end)
 			return true
 		}
 	}
 }
 
+// failure is what p, which is broken, is to whoever wanted to break it for mine, if anything.
+func (p *phase) failure(mine *error) error {
+	cause := p.cause.Load()
+	return &BrokenError{Cause: *cause, own: cause == mine}
+}
+
 // Reset mends a broken barrier: a new round begins. If parties wait, that round is broken for
 // them, so that nobody is left in between. It never waits.
 func (b *Barrier) Reset() {
-	p := b.current()
-	if p.missing.Load() == b.parties {
-		return // nobody has come, nothing to mend
+	b.made()
+	if p := b.phase.Load(); p != nil {
+		p.breakFor(&errReset)
+		b.leave(p)
 	}
-	p.breakFor(errReset)
-	b.next(p)
 }
 
 // IsBroken reports whether b is broken.
-func (b *Barrier) IsBroken() bool { return b.current().missing.Load() == broken }
+func (b *Barrier) IsBroken() bool {
+	b.made()
+	p := b.phase.Load()
+	return p != nil && p.missing.Load() == broken
+}

@@ -93,6 +93,7 @@ func BenchmarkBarrier(b *testing.B) {
 	ctx := b.Context()
 	for _, n := range []int{2, 8, 64} {
 		b.Run(fmt.Sprintf("parties=%d/Barrier", n), func(b *testing.B) {
+			outsideBubbles(b)
 			barrier := NewBarrier(int64(n))
 			inRounds(b, n, func() { _ = barrier.Wait(ctx) })
 		})

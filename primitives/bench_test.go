@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sync/semaphore"
+
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // Each benchmark runs beside what it is to be compared with, with the same context, which can
@@ -95,12 +97,8 @@ func contend(b *testing.B, s subject, goroutines int) {
 	}
 }
 
-// outsideBubbles spares the waiters a look at the clock, which only tests need; see inBubble.
-func outsideBubbles(b *testing.B) {
-	was := inTest
-	inTest = false
-	b.Cleanup(func() { inTest = was })
-}
+// outsideBubbles spares the waiters a look at the clock, which only tests need.
+func outsideBubbles(b *testing.B) { b.Cleanup(bubbles.Assume(false)) }
 
 func BenchmarkUncontended(b *testing.B) {
 	ctx, cancel := context.WithCancel(context.Background())

@@ -3,6 +3,8 @@ package primitives
 import (
 	"context"
 	"sync/atomic"
+
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // An Event is a flag that goroutines wait for: set, it lets everybody through; reset, it
@@ -23,23 +25,52 @@ type Event struct {
 // A round is what all those wait for who came between a Reset and a Set. Who wakes all at once
 // needs to know neither who they are nor in which order they came, so there is no keeper here:
 // a closed channel is the message, and whoever gives up just stops listening.
-type round struct{ end chan struct{} }
+//
+// So a round may outlive the bubble of testing/synctest in which its channel was made. Nobody can wait there
+// any more, so it is replaced by the first who comes from elsewhere. Outside all bubbles somebody may
+// still wait: a round that is made in a bubble keeps the one from outside.
+type round struct {
+	end     chan struct{}
+	bubble  uint64 // where end was made, see bubbles.ID
+	outside *round // of a round in a bubble: the one outside, if there is one
+}
 
-func newRound() *round { return &round{make(chan struct{})} }
+// here returns the round in which the caller waits if the present one is r: r itself, unless that
+// is none or another bubble's.
+func (r *round) here() *round {
+	id := bubbles.ID()
+	outside := r
+	switch {
+	case r == over || r != nil && r.bubble == id:
+		return r
+	case r != nil && r.bubble != 0:
+		outside = r.outside
+	}
+	if id == 0 && outside != nil {
+		return outside
+	}
+	return &round{make(chan struct{}), id, outside}
+}
+
+// wake closes the channels of r on which somebody may wait.
+func (r *round) wake() {
+	if r.bubble == bubbles.ID() {
+		close(r.end)
+	}
+	if r.outside != nil {
+		close(r.outside.end)
+	}
+}
 
 // over is the round of every event that is set.
-var over = func() *round {
-	r := newRound()
-	close(r.end)
-	return r
-}()
+var over = &round{end: func() chan struct{} { c := make(chan struct{}); close(c); return c }()}
 
 // Set sets e, and wakes everybody who waits. They pass, even if e is reset before they have
 // awoken. Setting an event that is set changes nothing. It never waits.
 func (e *Event) Set() {
 	// A swap, also when e is set already: those who pass later then see what was before this Set.
 	if r := e.state.Swap(over); r != nil && r != over {
-		close(r.end) // nobody else has swapped r out
+		r.wake() // nobody else has swapped r out
 	}
 }
 
@@ -77,12 +108,9 @@ func (e *Event) Wait(ctx context.Context) error {
 // be one case of a select. It is to be asked for again after a Reset.
 func (e *Event) C() <-chan struct{} {
 	for {
-		r := e.state.Load()
-		if r == nil {
-			if r = newRound(); !e.state.CompareAndSwap(nil, r) {
-				continue
-			}
+		was := e.state.Load()
+		if r := was.here(); r == was || e.state.CompareAndSwap(was, r) {
+			return r.end
 		}
-		return r.end
 	}
 }

@@ -1,11 +1,10 @@
 package primitives
 
 import (
-	"runtime/debug"
-	"strings"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // What the keeper answers. It answers everybody exactly once.
@@ -42,7 +41,8 @@ type waiter struct {
 	// answered; prev is nil outside the line, but for one that is leaving: it has the one to leave.
 	next, prev *waiter
 
-	ready chan struct{} // of 1: the keeper never waits for the waiter
+	ready   chan struct{} // of 1: the keeper never waits for the waiter
+	bubbled bool          // ready was made in a bubble of testing/synctest, and must not leave it
 
 	batch atomic.Uint64 // of a batch: who is in it; of any other: 0
 }
@@ -59,14 +59,15 @@ func (w *waiter) answer() uint8 { return uint8(w.word) }
 
 var waiters, batches sync.Pool // of *waiter, each with an empty channel
 
-// get takes a waiter from pool, or makes one.
+// get takes a waiter from pool, or makes one. In a bubble of testing/synctest it always makes one: a wait on
+// a channel from outside would not count as one there. See free.
 func get(pool *sync.Pool) *waiter {
-	if !inBubble() {
+	if !bubbles.Inside() {
 		if w, ok := pool.Get().(*waiter); ok {
 			return w
 		}
 	}
-	return &waiter{ready: make(chan struct{}, 1)}
+	return &waiter{ready: make(chan struct{}, 1), bubbled: bubbles.Made()}
 }
 
 func newWaiter(k kind, n uint64) *waiter {
@@ -91,34 +92,13 @@ func (w *waiter) free() {
 	switch {
 	case w.ready == nil:
 		messages.Put(w)
-	case inBubble():
+	case w.bubbled: // it ends with its bubble
 	case w.batch.Load() != 0:
 		batches.Put(w)
 	default:
 		waiters.Put(w)
 	}
 }
-
-// started is some instant before any lock was used.
-var started = time.Now()
-
-// inBubble reports whether the caller runs in a testing/synctest bubble. A channel made in
-// one must not be used outside, nor in another, so waiters are not reused there. In a
-// bubble the clock stands at the year 2000: decades from the start of the program.
-func inBubble() bool {
-	if !inTest {
-		return false
-	}
-	const decade = 10 * 365 * 24 * time.Hour
-	age := time.Since(started)
-	return age > decade || age < -decade
-}
-
-// inTest is false if this program is certainly no test, so that there are no bubbles.
-var inTest = func() bool {
-	info, ok := debug.ReadBuildInfo()
-	return !ok || strings.HasSuffix(info.Path, ".test")
-}()
 
 // An inbox is the mail of a keeper: pushed by anybody, taken whole by the turn.
 type inbox struct{ newest atomic.Pointer[waiter] }

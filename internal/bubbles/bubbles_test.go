@@ -1,6 +1,7 @@
 package bubbles
 
 import (
+	"math"
 	"runtime/debug"
 	"testing"
 	"testing/synctest"
@@ -24,8 +25,46 @@ func TestInsideAndOutside(t *testing.T) {
 	}
 }
 
+func TestBubblesHaveNumbersOfTheirOwn(t *testing.T) {
+	seen := map[uint64]bool{0: ID() == 0, math.MaxUint64: true} // the runtime must tell them
+	for range 3 {
+		synctest.Test(t, func(t *testing.T) {
+			id, other := ID(), make(chan uint64)
+			go func() { other <- ID() }()
+			if got := <-other; got != id {
+				t.Errorf("two goroutines of one bubble are in %d and %d", id, got)
+			}
+			if seen[id] {
+				t.Errorf("a bubble has the number %d", id)
+			}
+			seen[id] = true
+		})
+	}
+	if !seen[0] {
+		t.Errorf("outside it is %d", ID())
+	}
+}
+
+func TestABubbleInWhatSeemedToBeNoTestIsNoticedWhereAChannelIsMade(t *testing.T) {
+	defer Assume(false)()
+	if Made() || Inside() {
+		t.Error("in a bubble, outside all")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if Inside() {
+			t.Error("it did not seem to be a test, and yet looked at the clock")
+		}
+		if !Made() || !Inside() {
+			t.Error("not in a bubble, although a channel was made in one")
+		}
+	})
+	if Inside() {
+		t.Error("in a bubble, after it")
+	}
+}
+
 func TestTestsAreRecognised(t *testing.T) {
-	if !InTest {
+	if !inTest.Load() {
 		t.Error("this is a test")
 	}
 	for _, c := range []struct {
