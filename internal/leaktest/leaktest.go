@@ -1,0 +1,37 @@
+// Package leaktest fails a package's tests if they leave goroutines behind. It is
+// goleak.VerifyTestMain for a busy machine: that gives what is about to end half a second, here it
+// has half a minute.
+package leaktest
+
+import (
+	"fmt"
+	"os"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+const patience = 30 * time.Second
+
+// Main runs the tests and exits. The status is 1 if they passed and goroutines are left.
+func Main(m goleak.TestingM, opts ...goleak.Option) {
+	status := m.Run()
+	if status == 0 {
+		if err := find(patience, opts...); err != nil {
+			fmt.Fprintln(os.Stderr, "leaktest:", err)
+			status = 1
+		}
+	}
+	os.Exit(status)
+}
+
+// find returns what is still left after the time.
+func find(d time.Duration, opts ...goleak.Option) error {
+	end := time.Now().Add(d)
+	for {
+		err := goleak.Find(opts...)
+		if err == nil || time.Now().After(end) {
+			return err
+		}
+	}
+}
