@@ -12,12 +12,12 @@ import (
 // The acquirer announces a new wait, or that it is whole, before it looks for parts that have
 // ended; a part ends before it looks for the announcement: so one of them sees the other.
 type gather struct {
-	all   *lease
+	all   lease
 	whole atomic.Bool
 	stop  atomic.Pointer[context.CancelCauseFunc] // of the wait for the next part
 }
 
-// errPartLost ends the wait for the next part. No caller sees it.
+// errPartLost ends the wait for the next part. It never leaves this file.
 var errPartLost = errors.New("another part was lost")
 
 var noStop context.CancelCauseFunc = func(error) {}
@@ -48,7 +48,7 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 	if ctx.Err() != nil {
 		return nil, opErr("acquire", "all", c.gaveUp(ctx))
 	}
-	g := &gather{all: &lease{outer: o.outer, hook: o.hook}}
+	g := &gather{all: lease{outer: o.outer, hook: o.hook}}
 	held, err := g.take(ctx, parts, o)
 	(*g.stop.Swap(&noStop))(nil)
 	if err != nil {
@@ -68,7 +68,7 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 			p.req.k.mail.Deliver(limit{p.lease, instant(o.limit)})
 		}
 	}
-	return &Lease{lease: g.all, from: o.from, parts: &held}, nil
+	return &Lease{lease: &g.all, from: o.from, parts: &held}, nil
 }
 
 // take returns the parts that are held, which are all unless there is an error.
@@ -101,7 +101,7 @@ func (g *gather) take(ctx context.Context, parts []Claim, o order) ([]*Lease, er
 		case !errors.Is(err, errPartLost):
 			return held, err
 		case ctx.Err() != nil:
-			return held, next.gaveUp(ctx)
+			return held, ended(ctx)
 		}
 	}
 }

@@ -88,7 +88,7 @@ func TestDoOverAllRunsItsFunctionAlthoughAPartWasLostBefore(t *testing.T) {
 func TestEndOfAPartThatComesLateEndsNoMoreThanAWait(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		b := mustAcquire(t, m.Lock("b"))
-		g := &gather{all: &lease{}}
+		g := &gather{}
 		var held []*Lease
 		var err error
 		done := make(chan struct{})
