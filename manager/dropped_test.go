@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -309,23 +310,21 @@ func overEveryStore(t *testing.T, f func(t *testing.T, a, b *Manager), opts ...O
 	for name, open := range stores() {
 		t.Run(name, func(t *testing.T) {
 			peer := open(t)
+			opts := append(slices.Clone(patient), opts...)
 			f(t, newManager(t, peer(), opts...), newManager(t, peer(), opts...))
 		})
 	}
 }
 
-// On every store: where nothing is renewed, holders are looked at as often.
+// On every store: where nothing is renewed, holders are looked at as often. A machine that hardly
+// runs the test may lose the lease for it, which comes to the same.
 func TestDroppedLeaseGoesToTheNextOnEveryStore(t *testing.T) {
 	for name, open := range stores() {
 		t.Run(name, func(t *testing.T) {
-			ttl := backends.MinTTL
-			if name == "redis" {
-				ttl = 2 * time.Second // longer than a busy machine stands still
-			}
 			client := open(t)
-			a, b := newManager(t, client(), WithTTL(ttl)), newManager(t, client(), WithTTL(ttl))
+			a, b := newManager(t, client(), WithTTL(backends.MinTTL)), newManager(t, client(), patient...)
 			for kind, c := range claims(a) {
-				acquireAndDrop(t, c, nil)
+				acquireAndDropAtLast(t, c)
 				l := acquireWhileCollecting(t, exclusive(b, c))
 				if l == nil {
 					t.Fatalf("%s: never released", kind)
@@ -334,6 +333,20 @@ func TestDroppedLeaseGoesToTheNextOnEveryStore(t *testing.T) {
 				wantBalanced(t, a, 0)
 			}
 		})
+	}
+}
+
+// acquireAndDropAtLast tries again where a grant comes too late to be of use.
+//
+//go:noinline
+func acquireAndDropAtLast(t *testing.T, c Claim) {
+	t.Helper()
+	for {
+		_, err := c.Acquire(t.Context())
+		if err == nil {
+			return
+		}
+		wantErr(t, err, ErrUnavailable)
 	}
 }
 

@@ -69,7 +69,7 @@ type (
 	acquire    struct{ *request }
 	cancelWait struct {
 		*request
-		why error // of its context; nil: it will be made again, and counts then
+		why error // of its context
 	}
 	release struct{ *lease }
 	nest    struct { // a re-entrant acquire
@@ -200,9 +200,7 @@ func (k *keeper) cancelWait(r *request, why error) {
 	if r.waited {
 		waited = time.Duration(k.m.now() - r.since)
 	}
-	if why != nil {
-		k.count(func(c *Counters) { c.gaveUp(why, waited) })
-	}
+	k.count(func(c *Counters) { c.gaveUp(why, waited) })
 	if k.retired {
 		return
 	}

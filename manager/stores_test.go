@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"testing"
+	"time"
 
 	goredis "github.com/redis/go-redis/v9"
 
@@ -40,7 +41,9 @@ func stores() map[string]func(t *testing.T) func() backends.Backend {
 		"redis": func(t *testing.T) func() backends.Backend {
 			server := redistest.Start(t)
 			return func() backends.Backend {
-				client := goredis.NewClient(&goredis.Options{Addr: server.Addr})
+				client := goredis.NewClient(&goredis.Options{
+					Addr: server.Addr, DialTimeout: time.Minute, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+				})
 				t.Cleanup(func() { _ = client.Close() })
 				b, err := redis.New(client)
 				if err != nil {
@@ -52,9 +55,13 @@ func stores() map[string]func(t *testing.T) func() backends.Backend {
 	}
 }
 
+// patient is for managers on real stores in real time: no lease is lost and no release fails because
+// the machine is busy.
+var patient = []Option{WithTTL(time.Minute), WithReleaseTimeout(time.Minute)}
+
 func overAStore(t *testing.T, client func() backends.Backend) {
 	t.Helper()
-	a, b := newManager(t, client()), newManager(t, client())
+	a, b := newManager(t, client(), patient...), newManager(t, client(), patient...)
 	rounds := 200
 	if testing.Short() || raceEnabled {
 		rounds = 40

@@ -145,12 +145,16 @@ func ended(ctx context.Context) error {
 	return err
 }
 
-// wrap says which call failed.
+// wrap says what failed, in the words of this package.
 func wrap(verb, name string, err error) error {
-	if err == nil {
+	switch {
+	case err == nil:
 		return nil
+	case name == "":
+		return fmt.Errorf("file: %s: %w", verb, err)
+	default:
+		return fmt.Errorf("file: %s %q: %w", verb, name, err)
 	}
-	return &backends.OpError{Store: capabilities.Name, Op: verb, Name: name, Err: err}
 }
 
 // storeError is unusable as an error of this package's own, for calls of no name.

@@ -91,17 +91,6 @@ func (b *Backend) once(ctx context.Context, c redis.UniversalClient, s *script, 
 	return cmd.result()
 }
 
-// failed gives the command the error of its pipeline, if it has neither an error nor an answer of its own: so it is when a server has
-// refused the connection. A script always answers something.
-func (c *command) failed(err error) {
-	if c.Err() == nil && c.Val() == nil {
-		if err == nil {
-			err = errReply
-		}
-		c.SetErr(err)
-	}
-}
-
 func (c *command) result() result {
 	v, err := c.Result()
 	return result{v, err, c.mayHaveRun()}
@@ -173,8 +162,8 @@ func (b *Backend) evalAndWait(ctx context.Context, c redis.UniversalClient, s *s
 		cmd := s.command(ctx, k, text)
 		_ = p.Process(ctx, cmd) // only queues it
 		wait := p.Do(ctx, "wait", b.opt.replicas, b.opt.replicaTimeout.Milliseconds())
-		_, err := p.Exec(ctx)
-		if cmd.failed(err); noScript(cmd.Err()) && !text {
+		_, _ = p.Exec(ctx) // each command has its own error
+		if noScript(cmd.Err()) && !text {
 			continue
 		}
 		if cmd.Err() != nil {
@@ -238,9 +227,8 @@ func (b *Backend) pipe(
 		cmds[j] = s.command(ctx, calls[i], text)
 		_ = p.Process(ctx, cmds[j]) // only queues it
 	}
-	_, err := p.Exec(ctx)
+	_, _ = p.Exec(ctx) // each command has its own error
 	for j, i := range todo {
-		cmds[j].failed(err)
 		r := cmds[j].result()
 		r.unsure = r.unsure || results[i].unsure
 		results[i] = r
