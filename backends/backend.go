@@ -34,7 +34,8 @@ type Backend interface {
 	// Release gives a grant back and wakes the next waiters. It is idempotent: a second release changes nothing, and
 	// returns nil or an error that wraps ErrLost, as the store remembers.
 	// An error that wraps ErrLost says that the grant had ended before; its successor is untouched. ErrUnavailable
-	// says that the outcome is unknown: the store frees the grant by itself, at the latest when it expires.
+	// says that the outcome is unknown: the client goes on trying where that makes sense, and the store frees the grant
+	// by itself, at the latest when it expires.
 	Release(ctx context.Context, g Grant) error
 
 	// Inspect returns who holds the resource and who waits for it, of every process. A resource that nobody

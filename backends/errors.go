@@ -99,6 +99,36 @@ func (e *DeadlockError) Error() string {
 // Is reports whether target is ErrDeadlock.
 func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
 
+// OpError says which call failed, of a store or of a manager, and on what. It is put into words only if somebody reads it, and
+// then a name is said once: not where Err says it.
+type OpError struct {
+	Store string // the kind of store; empty for a manager's call
+	Op    string // "acquire", "renew", "release", …
+	Name  string // of the resource; empty if the call concerns none
+	Err   error
+}
+
+func (e *OpError) Error() string {
+	s := e.Op
+	if e.Store != "" {
+		s = e.Store + ": " + s
+	}
+	if e.Name != "" && !says(e.Err, e.Name) {
+		s += " " + brief(e.Name)
+	}
+	return fmt.Sprintf("%s: %v", s, e.Err)
+}
+
+// Unwrap returns Err.
+func (e *OpError) Unwrap() error { return e.Err }
+
+// says reports whether an error names a resource in its text.
+func says(err error, name string) bool {
+	var lost *LostError
+	var mismatch *MismatchError
+	return errors.As(err, &lost) && lost.Name == name || errors.As(err, &mismatch) && mismatch.Want.Name == name
+}
+
 func causes(sentinel, cause error) []error {
 	if cause == nil {
 		return []error{sentinel}

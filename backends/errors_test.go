@@ -89,3 +89,21 @@ func TestHugeValueMakesShortMessage(t *testing.T) {
 		t.Errorf("the message has %d bytes: %.200s", len(text), text)
 	}
 }
+
+func TestOpErrorSaysANameOnce(t *testing.T) {
+	x := backends.Resource{Name: "x", Kind: backends.Mutex, Capacity: 1}
+	for want, err := range map[string]error{
+		`acquire "x": busy`:                      &backends.OpError{Op: "acquire", Name: "x", Err: backends.ErrBusy},
+		`redis: acquire "x": store unavailable`:  &backends.OpError{Store: "redis", Op: "acquire", Name: "x", Err: backends.ErrUnavailable},
+		`redis: list: permission denied`:         &backends.OpError{Store: "redis", Op: "list", Err: backends.ErrPermission},
+		`release: lease on "x" (token 7) lost: `: &backends.OpError{Op: "release", Name: "x", Err: &backends.LostError{Name: "x", Token: 7}},
+		`acquire: "x" is in use as a mutex of capacity 1, not as a mutex of capacity 1`: &backends.OpError{
+			Op: "acquire", Name: "x", Err: fmt.Errorf("%w", &backends.MismatchError{Have: x, Want: x}),
+		},
+		`release "y": lease on "x" (token 7) lost: `: &backends.OpError{Op: "release", Name: "y", Err: &backends.LostError{Name: "x", Token: 7}},
+	} {
+		if err.Error() != want {
+			t.Errorf("%s; want %s", err, want)
+		}
+	}
+}

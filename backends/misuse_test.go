@@ -36,6 +36,8 @@ func TestMisuse(t *testing.T) {
 		bad("MismatchError.Is", "nil", func() any { return (&MismatchError{}).Is(nil) }, "false"),
 		bad("DeadlockError.Error", "zero", func() any { return (&DeadlockError{}).Error() }, "deadlock over []"),
 		bad("DeadlockError.Is", "nil", func() any { return (&DeadlockError{}).Is(nil) }, "false"),
+		bad("OpError.Error", "zero", func() any { return (&OpError{}).Error() }, ": <nil>"),
+		bad("OpError.Unwrap", "zero", func() any { return (&OpError{}).Unwrap() }, "<nil>"),
 		bad("LostError.Error", "zero", func() any { return (&LostError{}).Error() }, `lease on "" (token 0) lost: `),
 		bad("LostError.Unwrap", "no cause", func() any { return len((&LostError{}).Unwrap()) }, "1"),
 	}, nil)

@@ -1,6 +1,10 @@
 package manager
 
-import "github.com/lockkeeper/lockkeeper/backends"
+import (
+	"errors"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
 
 // The errors of this package wrap one of these or a context's error. They are those of package backends, so that
 // errors.Is works with either name.
@@ -45,18 +49,14 @@ const (
 	Panicked LostReason = "panic"
 )
 
-// opError says which operation failed, on what. It is put into words only if somebody reads it.
-type opError struct {
-	op, name string
-	err      error
-}
-
-func (e *opError) Error() string { return e.op + " " + quote(e.name) + ": " + e.err.Error() }
-func (e *opError) Unwrap() error { return e.err }
-
+// opErr says which call failed, on what, unless the store has said so.
 func opErr(op, name string, err error) error {
-	if err == nil {
+	var said *backends.OpError
+	switch {
+	case err == nil:
 		return nil
+	case errors.As(err, &said) && said.Op == op && said.Name == name:
+		return err
 	}
-	return &opError{op, name, err}
+	return &backends.OpError{Op: op, Name: name, Err: err}
 }

@@ -17,7 +17,7 @@ type gather struct {
 	stop  atomic.Pointer[context.CancelCauseFunc] // of the wait for the next part
 }
 
-// errPartLost ends the wait for the next part. It never leaves this file.
+// errPartLost ends the wait for the next part. No caller sees it.
 var errPartLost = errors.New("another part was lost")
 
 var noStop context.CancelCauseFunc = func(error) {}
@@ -101,7 +101,7 @@ func (g *gather) take(ctx context.Context, parts []Claim, o order) ([]*Lease, er
 		case !errors.Is(err, errPartLost):
 			return held, err
 		case ctx.Err() != nil:
-			return held, ended(ctx)
+			return held, next.gaveUp(ctx)
 		}
 	}
 }

@@ -69,7 +69,7 @@ type (
 	acquire    struct{ *request }
 	cancelWait struct {
 		*request
-		why error // of its context
+		why error // of its context; nil: it will be made again, and counts then
 	}
 	release struct{ *lease }
 	nest    struct { // a re-entrant acquire
@@ -200,7 +200,9 @@ func (k *keeper) cancelWait(r *request, why error) {
 	if r.waited {
 		waited = time.Duration(k.m.now() - r.since)
 	}
-	k.count(func(c *Counters) { c.gaveUp(why, waited) })
+	if why != nil {
+		k.count(func(c *Counters) { c.gaveUp(why, waited) })
+	}
 	if k.retired {
 		return
 	}

@@ -135,7 +135,7 @@ func (m *Manager) away() bool { return !m.bubbled && bubbles.Inside() }
 
 var (
 	errRetired  = errors.New("keeper retired")
-	errNoAnswer = &opError{"wait", "the store", ErrUnavailable}
+	errNoAnswer = &backends.OpError{Op: "wait for the store", Err: ErrUnavailable}
 	errTooLate  = errors.New("granted too late to be of use")
 )
 

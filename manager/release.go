@@ -142,7 +142,7 @@ func (k *keeper) trouble(l *lease, err error) error {
 			lost.Reason, lost.Cause = said.Reason, said.Cause
 		}
 		return lost
-	case !errors.Is(err, ErrUnavailable):
+	case !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrPermission):
 		err = &causeError{ErrUnavailable, err} // a timeout, say
 	}
 	k.m.log("release failed", "name", k.name, "err", err)

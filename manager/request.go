@@ -160,7 +160,11 @@ func (r *request) await(ctx context.Context) error {
 	case <-ctx.Done():
 		if r.state.CompareAndSwap(pending, abandoned) {
 			r.k.m.giveBack(s) // the keeper signals only what it has answered
-			r.k.mail.Deliver(cancelWait{r, ctx.Err()})
+			why := ctx.Err()
+			if context.Cause(ctx) == errPartLost { //nolint:errorlint // the very value
+				why = nil
+			}
+			r.k.mail.Deliver(cancelWait{r, why})
 			return ended(ctx)
 		}
 		<-s.wake

@@ -58,9 +58,9 @@ func (h Histogram) Quantile(q float64) time.Duration {
 // Every acquire ends in exactly one of Acquisitions, TimedOut, Cancelled, Busy and Failed: each
 // call of Acquire, TryAcquire or Do, each term of Lead, and each part of an All that was asked for.
 // An All that fails counts its failure once, with the part that could not be had; the parts before
-// it count as acquired and released. A part that it takes again counts again. If no part was asked for, it counts without a name. So do
-// acquires of a name that is not in use and that are refused at once: they count in the totals
-// only.
+// it count as acquired and released, and one that had to be taken again counts each time that it
+// was had. If no part was asked for, it counts without a name. So do acquires of a name that is not
+// in use and that are refused at once: they count in the totals only.
 //
 // Acquisitions without Releases and Lost are the leases held now, each re-entrant one too.
 type Counters struct {
@@ -68,7 +68,7 @@ type Counters struct {
 	Releases     uint64 `json:"releases"`     // of leases held until then
 	Contended    uint64 `json:"contended"`    // acquires, not tries, that others kept waiting
 	TimedOut     uint64 `json:"timed_out"`    // ended by the deadline of their context
-	Cancelled    uint64 `json:"cancelled"`    // by its cancel, or by the loss of a part of an All
+	Cancelled    uint64 `json:"cancelled"`    // ended by the cancel of their context
 	Busy         uint64 `json:"busy"`         // tries that would have had to wait
 	Failed       uint64 `json:"failed"`       // all others: the store, a deadlock, Close, …
 	Lost         uint64 `json:"lost"`         // leases that ended before their release

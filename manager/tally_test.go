@@ -199,6 +199,13 @@ func TestEveryAcquireEndsInOneCounterOnEveryStore(t *testing.T) {
 
 // Neither a network that fails now and then nor leases that are lost by it confuse the counters.
 func TestEveryAcquireEndsInOneCounterWhateverFails(t *testing.T) {
+	for alls, what := range map[bool]string{false: "singles", true: "alls"} {
+		t.Run(what, func(t *testing.T) { playOverABrokenNetwork(t, alls) })
+	}
+}
+
+func playOverABrokenNetwork(t *testing.T, alls bool) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		store := newFake()
 		var mu sync.Mutex
@@ -218,7 +225,7 @@ func TestEveryAcquireEndsInOneCounterWhateverFails(t *testing.T) {
 		a, b := store, store.peer()
 		a.set(broken, broken)
 		b.set(broken, broken)
-		playOver(t, false, 100, newManager(t, a, WithTTL(time.Second)), newManager(t, b, WithTTL(time.Second)))
+		playOver(t, alls, 100, newManager(t, a, WithTTL(time.Second)), newManager(t, b, WithTTL(time.Second)))
 	})
 }
 
@@ -432,6 +439,43 @@ func waitFor(t *testing.T, cond func() bool) {
 		}
 		<-again.C
 	}
+}
+
+// An All that takes a lost part again has made one acquire of each part that it had, and none of
+// the wait that this ended.
+func TestAllThatTakesAPartAgainCountsNoFailure(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		score := func(ctx context.Context, free bool) Counters {
+			before := m.Stats().Totals
+			y := mustAcquire(t, m.Lock("y"))
+			w := startWith(ctx, m.All(m.Lock("x"), m.Lock("y")))
+			if err := m.Break(t.Context(), "x"); err != nil {
+				t.Error(err)
+			}
+			w.stillWaiting(t)
+			if free {
+				mustRelease(t, y)
+				mustRelease(t, w.granted(t))
+			} else {
+				<-w.done
+				mustRelease(t, y)
+			}
+			c := m.Stats().Totals
+			return Counters{
+				Acquisitions: c.Acquisitions - before.Acquisitions, Lost: c.Lost - before.Lost,
+				TimedOut: c.TimedOut - before.TimedOut, Cancelled: c.Cancelled - before.Cancelled, Failed: c.Failed - before.Failed,
+			}
+		}
+		if got, want := score(t.Context(), true), (Counters{Acquisitions: 4, Lost: 1}); got != want {
+			t.Errorf("granted: %+v, want %+v", got, want)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if got, want := score(ctx, false), (Counters{Acquisitions: 3, Lost: 1, TimedOut: 1}); got != want {
+			t.Errorf("given up: %+v, want %+v", got, want)
+		}
+		wantBalanced(t, m, 0)
+	})
 }
 
 func TestTimedOutWaitsAreInTheHistogram(t *testing.T) {

@@ -145,16 +145,12 @@ func ended(ctx context.Context) error {
 	return err
 }
 
-// wrap says what failed, in the words of this package.
+// wrap says which call failed.
 func wrap(verb, name string, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case name == "":
-		return fmt.Errorf("file: %s: %w", verb, err)
-	default:
-		return fmt.Errorf("file: %s %q: %w", verb, name, err)
 	}
+	return &backends.OpError{Store: capabilities.Name, Op: verb, Name: name, Err: err}
 }
 
 // storeError is unusable as an error of this package's own, for calls of no name.

@@ -40,9 +40,10 @@ func connect(c redis.UniversalClient, o options) clients {
 		all.repeats = repeats{opt.MaxRetries, opt.MinRetryBackoff, opt.MaxRetryBackoff}
 		if !o.sharedPool {
 			calls, urgent := deriveSingle(c, o), deriveSingle(c, o)
-			calls.Dialer, urgent.Dialer = watchful(dialerOf(&calls)), watchful(dialerOf(&urgent))
+			e := new(eras)
+			calls.Dialer, urgent.Dialer = e.watch(dialerOf(&calls)), e.watch(dialerOf(&urgent))
 			all.calls, all.urgent = redis.NewClient(&calls), redis.NewClient(&urgent)
-			all.lane, all.own = newLane(deriveSingle(c, o)), true
+			all.lane, all.own = newLane(deriveSingle(c, o), e), true
 		}
 		return all
 	case *redis.ClusterClient:
@@ -50,7 +51,8 @@ func connect(c redis.UniversalClient, o options) clients {
 		all := clients{calls: c, urgent: c}
 		all.repeats = repeats{opt.MaxRedirects, opt.MinRetryBackoff, opt.MaxRetryBackoff}
 		if !o.sharedPool {
-			all.calls, all.urgent, all.own = deriveCluster(c, o), deriveCluster(c, o), true
+			e := new(eras)
+			all.calls, all.urgent, all.own = deriveCluster(c, o, e), deriveCluster(c, o, e), true
 		}
 		return all
 	}
@@ -87,7 +89,7 @@ func dialerOf(opt *redis.Options) dialFunc {
 	return redis.NewDialer(opt)
 }
 
-func watchful(dial dialFunc) dialFunc { return (&dialing{dial: dial}).Dial }
+func (e *eras) watch(dial dialFunc) dialFunc { return (&dialing{dial: dial, eras: e}).Dial }
 
 func deriveSingle(c *redis.Client, o options) redis.Options {
 	opt := *c.Options()
@@ -107,7 +109,7 @@ func deriveSingle(c *redis.Client, o options) redis.Options {
 	return opt
 }
 
-func deriveCluster(c *redis.ClusterClient, o options) redis.UniversalClient {
+func deriveCluster(c *redis.ClusterClient, o options, e *eras) redis.UniversalClient {
 	opt := *c.Options()
 	opt.Addrs = slices.Clone(opt.Addrs) // a client appends the nodes that it learns of
 	opt.ContextTimeoutEnabled = true
@@ -124,7 +126,7 @@ func deriveCluster(c *redis.ClusterClient, o options) redis.UniversalClient {
 	opt.MaxRetryBackoff = restoreSpan(opt.MaxRetryBackoff)
 	node := opt.NewClient
 	opt.NewClient = func(opt *redis.Options) *redis.Client {
-		opt.Dialer = watchful(dialerOf(opt))
+		opt.Dialer = e.watch(dialerOf(opt))
 		return node(opt)
 	}
 	return redis.NewClusterClient(&opt)

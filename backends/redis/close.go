@@ -13,6 +13,9 @@ import (
 // returns its error; closing goes on for two seconds at most, and what was not given back ends by itself, when its time to
 // live or its heartbeat does.
 func (b *Backend) Close(ctx context.Context) error {
+	if err := backends.CheckContext(ctx); err != nil {
+		return wrap("close", "", err)
+	}
 	b.desk.actor.Deliver(closeAll{})
 	select {
 	case <-b.desk.closed:

@@ -22,27 +22,39 @@ type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error
 // The pool of the client library remembers failures to dial: after as many as it has places it refuses all calls until a
 // dial of its own, once a second, succeeds. So it is told of none: instead of an error it gets a connection on which
 // nothing can be sent, and the call that is to use it fails with the error. And it keeps connections that have fallen
-// silent, to fail one call each. So a connection that fails makes those to the same address outdated that are
-// as old: the pool asks each for its state before it uses it.
+// silent, to fail one call each. So one that has makes those to the same address outdated that are as old: the pool asks each
+// for its state before it uses it. It sees by itself which were closed, and those alone: a server that is full may
+// close new ones and serve the old.
 type dialing struct {
 	dial   dialFunc
+	eras   *eras
 	opened func(*link) // nil, or told of every connection
 	closed func(*link)
-	eras   sync.Map // address → *atomic.Uint64: how often connections to it have failed
+}
+
+// eras keeps the era of each address. All pools of a backend share it.
+type eras struct{ byAddress sync.Map } // of *era
+
+// era counts how often connections to an address have fallen silent: those that had worked, and those on which nothing
+// had come yet, which say nothing of the former.
+type era struct{ worked, fresh atomic.Uint64 }
+
+func (e *eras) of(addr string) *era {
+	v, ok := e.byAddress.Load(addr)
+	if !ok {
+		v, _ = e.byAddress.LoadOrStore(addr, new(era))
+	}
+	return v.(*era)
 }
 
 func (d *dialing) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	v, ok := d.eras.Load(addr)
-	if !ok {
-		v, _ = d.eras.LoadOrStore(addr, new(atomic.Uint64))
-	}
-	era := v.(*atomic.Uint64)
-	born := era.Load() // before it is dialled: a failure meanwhile may concern it
+	era := d.eras.of(addr)
+	worked, fresh := era.worked.Load(), era.fresh.Load() // before it is dialled: a failure meanwhile may concern it
 	c, err := d.dial(ctx, network, addr)
 	if err != nil {
 		return stillborn{&dialError{err}}, nil //nolint:nilerr // the connection has it
 	}
-	l := &link{Conn: c, dialing: d, era: era, born: born}
+	l := &link{Conn: c, dialing: d, era: era, worked: worked, fresh: fresh}
 	if d.opened != nil {
 		d.opened(l)
 	}
@@ -52,21 +64,41 @@ func (d *dialing) Dial(ctx context.Context, network, addr string) (net.Conn, err
 // link is a connection that was made.
 type link struct {
 	net.Conn
-	dialing *dialing
-	era     *atomic.Uint64
-	born    uint64 // its era; outdated when there is another
+	dialing       *dialing
+	era           *era
+	worked, fresh uint64      // the era when it was dialled
+	works         atomic.Bool // something has come
 }
 
-// Read notes when the connection fails, or the server has been silent for long. A caller that has less time says
-// nothing of the server.
+// Read notes when the server has been silent for long. A caller that has less time says nothing of the server.
 func (l *link) Read(p []byte) (int, error) {
 	begin := time.Now()
 	n, err := l.Conn.Read(p)
-	if err != nil && !errors.Is(err, net.ErrClosed) &&
-		(!errors.Is(err, os.ErrDeadlineExceeded) || time.Since(begin) >= silence) {
-		l.era.CompareAndSwap(l.born, l.born+1)
+	switch {
+	case n > 0:
+		if !l.works.Load() {
+			l.works.Store(true)
+		}
+	case err != nil && l.telling(err, begin) && l.works.Load():
+		l.era.worked.CompareAndSwap(l.worked, l.worked+1)
+	case err != nil && l.telling(err, begin):
+		l.era.fresh.CompareAndSwap(l.fresh, l.fresh+1)
 	}
 	return n, err
+}
+
+// telling reports whether a failure of this connection tells of others: of those that the pool cannot look into also that
+// it was closed.
+func (l *link) telling(err error, begin time.Time) bool {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return time.Since(begin) >= silence
+	}
+	_, plain := l.Conn.(syscall.Conn)
+	return !plain && !errors.Is(err, net.ErrClosed)
+}
+
+func (l *link) outdated() bool {
+	return l.era.worked.Load() != l.worked || !l.works.Load() && l.era.fresh.Load() != l.fresh
 }
 
 // Close closes the connection.
@@ -77,11 +109,11 @@ func (l *link) Close() error {
 	return l.Conn.Close()
 }
 
-var errOutdated = errors.New("another connection of its time has failed")
+var errOutdated = errors.New("another connection of its time has fallen silent")
 
 // SyscallConn is called by the pool, which looks whether the connection is still good before it uses it.
 func (l *link) SyscallConn() (syscall.RawConn, error) {
-	if l.era.Load() != l.born {
+	if l.outdated() {
 		return nil, errOutdated
 	}
 	if c, ok := l.Conn.(syscall.Conn); ok {

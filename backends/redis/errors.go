@@ -17,26 +17,12 @@ var (
 	errVersion = fmt.Errorf("%w: its key has the format of another version", backends.ErrMismatch)
 )
 
-// opError says which call failed; it is put into words only if somebody reads it.
-type opError struct {
-	verb, name string
-	err        error
-}
-
-func (e *opError) Error() string {
-	if e.name == "" {
-		return "redis: " + e.verb + ": " + e.err.Error()
-	}
-	return fmt.Sprintf("redis: %s %q: %v", e.verb, e.name, e.err)
-}
-
-func (e *opError) Unwrap() error { return e.err }
-
+// wrap says which call failed.
 func wrap(verb, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &opError{verb, name, err}
+	return &backends.OpError{Store: capabilities.Name, Op: verb, Name: name, Err: err}
 }
 
 // ended is the error of a context that is done, or of none at all, or nil.
@@ -85,8 +71,10 @@ func (b *Backend) classify(err error) error {
 		case "NOAUTH", "NOPERM", "WRONGPASS":
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
 		}
-		// What a script is not allowed to do is told without a code.
-		if strings.HasPrefix(text, "The user executing the script") || strings.Contains(text, "has no permissions") {
+		// What a script is not allowed to do is told without a code, and so is that a command is too long for somebody who has
+		// not logged in.
+		if strings.HasPrefix(text, "The user executing the script") || strings.Contains(text, "has no permissions") ||
+			strings.Contains(text, "unauthenticated") {
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
 		}
 	}

@@ -2,6 +2,9 @@ package redis
 
 import "github.com/lockkeeper/lockkeeper/backends"
 
+// ReadTimeout is how long a read may last.
+const ReadTimeout = readTimeout
+
 // Channel is the channel of the client's inbox.
 func (b *Backend) Channel() string { return b.channel }
 

@@ -28,9 +28,9 @@ type lane struct {
 }
 
 // newLane returns a lane for the options of a client, which it changes.
-func newLane(opt redis.Options) *lane {
+func newLane(opt redis.Options, e *eras) *lane {
 	l := &lane{links: make(map[*link]struct{})}
-	d := dialing{dial: dialerOf(&opt), opened: l.opened, closed: l.closed}
+	d := dialing{dial: dialerOf(&opt), eras: e, opened: l.opened, closed: l.closed}
 	opt.Dialer = d.Dial
 	opt.PoolSize, opt.MaxConcurrentDials, opt.MaxActiveConns = laneDials, laneDials, 0
 	l.client = redis.NewClient(&opt)

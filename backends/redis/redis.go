@@ -44,8 +44,8 @@ var capabilities = backends.Capabilities{
 //
 // A *redis.Client (a Sentinel client is one) and a *redis.ClusterClient lend only their options: the backend opens
 // connections of its own, so that an exhausted pool cannot end leases, and never changes or closes the client. Any other
-// client is used as it is. One that cannot work is refused: nil, a *redis.Ring, which has no place for the messages of a client, a
-// *redis.AutoPipeliner, which ties commands to each other, and what wraps one of them. Errors are *backends.InvalidError.
+// client is used as it is. One that cannot work is refused: nil of any type or a *redis.Ring, which has no place for the messages of a client, also
+// if it is wrapped, and a *redis.AutoPipeliner, which ties commands to each other. Errors are *backends.InvalidError.
 func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
 	if err := checkClient(client); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)

@@ -108,6 +108,10 @@ func TestFullServerRefusesOnlyNewConnections(t *testing.T) {
 	if _, err := late.TryAcquire(b.ctx, mutex("m", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
 		t.Errorf("TryAcquire over a new connection: %v, want ErrUnavailable", err)
 	}
+	b.until("its inbox was refused several times", func() bool {
+		n := regexp.MustCompile(`rejected_connections:(\d+)`).FindStringSubmatch(b.client.Info(b.ctx, "stats").Val())
+		return len(n) == 2 && len(n[1]) > 1
+	})
 	if r := b.renew(c, g, time.Minute); r.Err != nil {
 		t.Errorf("Renew: %v", r.Err)
 	}
@@ -163,6 +167,7 @@ func TestDeletedUserHoldsUntilTheirTimeIsOver(t *testing.T) {
 	if !errors.As(l.Err(), &lost) || lost.Reason != backends.Expired {
 		t.Errorf("the lease ended with %v, want expired", l.Err())
 	}
+	b.login("leaver", "~*", "&*", "+@all") // what may have been asked for is given back
 }
 
 // The server cuts a subscriber whose messages pile up. What was sent meanwhile is found when it has subscribed again.

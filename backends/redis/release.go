@@ -18,6 +18,9 @@ func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 	if err := backends.CheckName(g.Resource.Name); err != nil {
 		return wrap("release", "", err)
 	}
+	if err := backends.CheckContext(ctx); err != nil {
+		return wrap("release", g.Resource.Name, err)
+	}
 	p := &parting{run: newRun(), b: b, grant: g}
 	b.desk.actor.Deliver(p)
 	if err := b.run(ctx, &p.run, p, b.clients.lane); err != nil { // and p.err is the task's alone

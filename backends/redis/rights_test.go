@@ -88,3 +88,17 @@ func TestRightsTakenAwayEndNoLease(t *testing.T) {
 	b.login("user", "+@all")
 	b.release(c, g)
 }
+
+// A release that was not allowed happens when it is: the rights may have been taken away by mistake.
+func TestReleaseWithoutRightsHappensWhenTheyAreBack(t *testing.T) {
+	b := newBed(t, redistest.Start(t))
+	c := open(t, b.login("user", "~*", "&*", "+@all"))
+	g := b.acquire(c, mutex("n", time.Minute))
+	b.login("user", "-@all")
+	if err := c.Release(b.ctx, g); !errors.Is(err, backends.ErrPermission) {
+		t.Errorf("Release without rights: %v, want ErrPermission", err)
+	}
+	b.login("user", "+@all")
+	other := open(t, b.client)
+	b.release(other, b.acquire(other, mutex("n", time.Minute)))
+}

@@ -91,6 +91,17 @@ func (b *Backend) once(ctx context.Context, c redis.UniversalClient, s *script, 
 	return cmd.result()
 }
 
+// failed gives the command the error of its pipeline, if it has neither an error nor an answer of its own: so it is when a server has
+// refused the connection. A script always answers something.
+func (c *command) failed(err error) {
+	if c.Err() == nil && c.Val() == nil {
+		if err == nil {
+			err = errReply
+		}
+		c.SetErr(err)
+	}
+}
+
 func (c *command) result() result {
 	v, err := c.Result()
 	return result{v, err, c.mayHaveRun()}
@@ -162,8 +173,8 @@ func (b *Backend) evalAndWait(ctx context.Context, c redis.UniversalClient, s *s
 		cmd := s.command(ctx, k, text)
 		_ = p.Process(ctx, cmd) // only queues it
 		wait := p.Do(ctx, "wait", b.opt.replicas, b.opt.replicaTimeout.Milliseconds())
-		_, _ = p.Exec(ctx) // each command has its own error
-		if noScript(cmd.Err()) && !text {
+		_, err := p.Exec(ctx)
+		if cmd.failed(err); noScript(cmd.Err()) && !text {
 			continue
 		}
 		if cmd.Err() != nil {
@@ -227,8 +238,9 @@ func (b *Backend) pipe(
 		cmds[j] = s.command(ctx, calls[i], text)
 		_ = p.Process(ctx, cmds[j]) // only queues it
 	}
-	_, _ = p.Exec(ctx) // each command has its own error
+	_, err := p.Exec(ctx)
 	for j, i := range todo {
+		cmds[j].failed(err)
 		r := cmds[j].result()
 		r.unsure = r.unsure || results[i].unsure
 		results[i] = r

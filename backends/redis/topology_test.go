@@ -59,6 +59,36 @@ func two(name string, ttl time.Duration) backends.Request {
 	return r
 }
 
+// A client that sends what only reads to replicas, nearest or at random, still locks at primaries: replicas may be out of date.
+func readsFromReplicas(g *group) {
+	for _, opt := range []goredis.ClusterOptions{{ReadOnly: true}, {RouteByLatency: true}, {RouteRandomly: true}} {
+		opt.Addrs = g.Addrs()
+		for _, opts := range [][]redis.Option{nil, {redis.WithSharedPool()}} {
+			client := goredis.NewClusterClient(&opt)
+			g.Cleanup(func() { client.Close() })
+			c := open(g, client, append(opts, redis.WithPrefix(g.prefix))...)
+			for i := range 8 { // with and without replicas
+				name := fmt.Sprint("n", i)
+				h := g.acquire(c, mutex(name, time.Minute))
+				w := g.queue(c, mutex(name, time.Minute))
+				if s := g.inspect(c, name); len(s.Holders) != 1 || s.Token != h.Token {
+					g.Errorf("Inspect at once: %+v, want the holder of token %d", s, h.Token)
+				}
+				if r := g.renew(c, h, time.Minute); r.Err != nil {
+					g.Errorf("Renew: %v", r.Err)
+				}
+				g.release(c, h)
+				g.release(c, w.granted())
+			}
+			for _, err := range c.List(g.ctx) {
+				if err != nil {
+					g.Errorf("List: %v", err)
+				}
+			}
+		}
+	}
+}
+
 // Three primaries; the third has no replica. The last two parts change the cluster for good, so the order counts.
 func TestClusterOfThree(t *testing.T) {
 	t.Parallel()
@@ -69,6 +99,7 @@ func TestClusterOfThree(t *testing.T) {
 	}{
 		{"AnyNameLiesInOneSlotAndHasAChannelOfItsOwn", oddNamesInACluster},
 		{"CheckLooksAtEachPrimary", checkCluster},
+		{"ClientThatReadsFromReplicasAsksPrimaries", readsFromReplicas},
 		{"SlotMovesWhileHeldAndWaitedFor", slotMoves},
 		{"SlotThatNobodyServesLosesNothing", slotThatNobodyServes},
 		{"SlotWithoutAPrimaryLeavesTheOthersAlone", slotWithoutAPrimary},
