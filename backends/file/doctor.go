@@ -142,7 +142,7 @@ func (e *exam) mendable(f backends.Finding, mend func() error) {
 func (e *exam) open() bool {
 	d := e.dir
 	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) {
-		e.note(backends.Note, "directory", d.path+" does not exist", "nobody has used it yet; the first use makes it", "")
+		e.absent()
 		return false
 	}
 	fd, err := openDirectory(d.path)
@@ -169,11 +169,32 @@ func (e *exam) open() bool {
 			Means: "it is refused: they could remove or replace locks", Mend: "chmod 0700",
 		}, func() error { return os.Chmod(d.path, 0o700) }) //nolint:gosec // a directory
 	}
+	if err := writable(d.path); err != nil {
+		e.note(backends.Failure, "directory", fmt.Sprintf("no files can be made in %s: %v", d.path, err), "nobody can lock anything",
+			"make its file system and its mode allow it, or use another directory")
+	}
 	if name := remote(fd); name != "" {
 		e.note(backends.Failure, "file system", d.path+" is on "+name,
 			"it is refused: locks and FIFOs may hold on this machine only", "use a local directory, or the Redis store for several machines")
 	}
 	return true
+}
+
+// absent says of a directory that does not exist whether it can be made.
+func (e *exam) absent() {
+	above := filepath.Dir(e.dir.path)
+	for { // the root exists
+		if _, err := os.Stat(above); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+		above = filepath.Dir(above)
+	}
+	if err := writable(above); err != nil {
+		e.note(backends.Failure, "directory", fmt.Sprintf("%s does not exist, and cannot be made in %s: %v", e.dir.path, above, err),
+			"nobody can lock anything", "make it, or use another directory")
+		return
+	}
+	e.note(backends.Note, "directory", e.dir.path+" does not exist", "nobody has used it yet; the first use makes it", "")
 }
 
 // clients looks at the inboxes.

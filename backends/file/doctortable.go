@@ -43,7 +43,7 @@ func (e *exam) file(f os.DirEntry) bool {
 
 // floor looks whether the floor can be read, and written.
 func (e *exam) floor(f os.DirEntry) {
-	fd, _, err := openRegular(e.dir.fd, f.Name(), false)
+	fd, err := openToLook(e.dir.fd, f.Name())
 	if err == nil {
 		closeFile(fd)
 		return
@@ -89,7 +89,7 @@ func (e *exam) usable(name string, info os.FileInfo) bool {
 // table looks at one table.
 func (e *exam) table(s string) {
 	file := s + tableEnding
-	fd, _, err := openRegular(e.dir.fd, file, false)
+	fd, err := openToLook(e.dir.fd, file)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) && !refused(err) { // refused: the mode was wrong, which was said
 			e.note(backends.Failure, "tables", fmt.Sprintf("%q cannot be opened: %v", file, err), "this name cannot be locked", "")

@@ -52,6 +52,7 @@ func ownerOf(os.FileInfo) uint32                { return 0 }
 func linksOf(os.FileInfo) uint64                { return 1 }
 func refused(error) bool                        { return false }
 func exhausted(error) bool                      { return false }
+func writable(string) error                     { return errors.ErrUnsupported }
 func trusted(uint32) bool                       { return false }
 func openDirectory(string) (int, error)         { return -1, errors.ErrUnsupported }
 func openSubdirectory(int, string) (int, error) { return -1, errors.ErrUnsupported }

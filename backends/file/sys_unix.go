@@ -251,6 +251,12 @@ func refused(err error) bool {
 // exhausted reports whether an error says that no descriptor is left.
 func exhausted(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
+// writable returns an error if this process may not make files in a directory.
+func writable(path string) error {
+	err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+	return os.NewSyscallError("access", err)
+}
+
 // openDirectory creates the directory if it is missing, and opens it.
 func openDirectory(path string) (fd int, err error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {

@@ -242,6 +242,9 @@ func refused(err error) bool {
 // exhausted reports whether an error says that no handle is left.
 func exhausted(err error) bool { return errors.Is(err, windows.ERROR_TOO_MANY_OPEN_FILES) }
 
+// writable returns nil: see modes.
+func writable(string) error { return nil }
+
 // openDirectory creates the directory if it is missing, and opens it.
 func openDirectory(path string) (fd int, err error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {

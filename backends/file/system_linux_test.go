@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -94,8 +95,24 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if err := b.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	f, err := os.OpenFile(dir+"/db"+lockEnding, os.O_RDONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
+	}
+	if ok, err := tryLock(int(f.Fd()), exclusive); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	if s := listed(t, dir); len(s) != 1 || len(s["db"].Holders) != 1 {
+		t.Errorf("looking at a read-only file system: %+v; want one holder", s)
+	}
+	for _, path := range []string{dir, dir + "/not/there"} {
+		if fs := mustCheck(t, path); len(fs) != 1 || fs[0].Level != backends.Failure || !strings.Contains(fs[0].What, "read-only") {
+			t.Errorf("Check of %s: %+v; want one failure that says read-only", path, fs)
+		}
 	}
 	if _, err := New(dir); !errors.Is(err, backends.ErrUnavailable) || !errors.Is(err, syscall.EROFS) {
 		t.Errorf("New on a read-only file system: %v; want ErrUnavailable and EROFS", err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,30 +26,47 @@ const maxNodes = 1000
 // clockApart is how far apart clocks may be before it is worth a word.
 const clockApart = time.Second
 
-// Check looks at the server, or at each master of a cluster: version, role, eviction, persistence, replicas, rights and
-// clock. It writes nothing. What the user may not see (INFO and CONFIG GET are not among the least rights) is a note. See [backends.Checker].
+// Check looks at the server, or at each master of a cluster: connection, rights, clock, version, role, eviction, persistence and
+// replicas. It writes nothing. What the user may not see (INFO and CONFIG GET are not among the least rights) is a note; a server that
+// answers and refuses, whatever it is, is a finding. The error is only that of a server that does not answer. See [backends.Checker].
 func (b *Backend) Check(ctx context.Context) ([]backends.Finding, error) {
 	var found []backends.Finding
 	var err error
 	e := b.call(ctx, func(ctx context.Context) message {
-		var nodes []node
-		if nodes, err = b.nodes(ctx); err != nil {
-			err = b.classify(err)
-			return nil
-		}
-		for i := range nodes {
-			x := exam{b: b, ctx: ctx, node: &nodes[i], many: len(nodes) > 1}
-			if err = x.run(); err != nil {
-				return nil
-			}
-			found = append(found, x.found...)
-		}
+		found, err = b.check(ctx)
 		return nil
 	})
 	if e != nil { // and found and err are the task's alone
 		return nil, wrap("check", "", e)
 	}
 	return found, wrap("check", "", blame(ctx, err))
+}
+
+func (b *Backend) check(ctx context.Context) (found []backends.Finding, err error) {
+	nodes, err := b.nodes(ctx)
+	if err != nil {
+		x := exam{b: b, ctx: ctx, node: &node{client: b.clients.calls}}
+		err = x.unanswered(err)
+		return x.found, err
+	}
+	reached := false
+	for i := range nodes {
+		x := exam{b: b, ctx: ctx, node: &nodes[i], many: len(nodes) > 1}
+		failed := x.run()
+		if failed != nil && x.many && ctx.Err() == nil {
+			x.add(backends.Finding{Level: backends.Failure, Topic: "connection", What: "it does not answer: " + failed.Error(),
+				Means: "the names that it keeps cannot be used", Mend: "start it, or wait until a replica has taken over"})
+			err = failed
+		} else if failed != nil {
+			return append(found, x.found...), failed
+		}
+		reached = reached || failed == nil
+		found = append(found, x.found...)
+	}
+	if reached {
+		err = nil
+	}
+	return found, err
 }
 
 // node is a server that keeps locks.
@@ -88,6 +104,8 @@ type exam struct {
 	many  bool
 	info  map[string]string
 	found []backends.Finding
+
+	hidden bool // CONFIG GET is refused, which was said
 }
 
 func (x *exam) add(f backends.Finding) {
@@ -97,24 +115,31 @@ func (x *exam) add(f backends.Finding) {
 	x.found = append(x.found, f)
 }
 
+// run looks at one server. The error is that of a server that does not answer, or of the context.
 func (x *exam) run() error {
-	if err := x.rightsAndClock(); err != nil {
-		return x.b.classify(err)
+	refused := x.rightsAndClock()
+	text, untold := x.node.client.Info(x.ctx, "everything").Result()
+	x.info = parseInfo(text)
+	switch {
+	case x.ctx.Err() != nil:
+		return ended(x.ctx)
+	case refused != nil && untold != nil && !replied(refused) && !replied(untold):
+		return x.unanswered(refused)
+	case x.info["redis_mode"] == "sentinel":
+		x.sentinel()
+		return nil
+	case refused != nil:
+		x.refusal(refused)
 	}
-	text, err := x.node.client.Info(x.ctx, "everything").Result()
-	if err != nil {
-		if x.ctx.Err() != nil {
-			return ended(x.ctx)
+	if untold != nil {
+		if refused == nil || refused.Error() != untold.Error() {
+			x.withoutInfo(untold)
 		}
-		x.add(backends.Finding{Level: backends.Note, Topic: "server",
-			What:  "the server does not tell about itself: " + err.Error(),
-			Means: "version, eviction, persistence and replicas could not be looked at",
-			Mend:  "check as a user with the right +info and +config|get"})
 		return nil
 	}
-	x.info = parseInfo(text)
 	x.version()
 	x.role()
+	x.cluster()
 	x.eviction()
 	x.persistence()
 	x.replicas()
@@ -133,7 +158,16 @@ func parseInfo(text string) map[string]string {
 }
 
 // config is a parameter of the server, or "" if the user may not see it.
-func (x *exam) config(name string) string { return x.node.client.ConfigGet(x.ctx, name).Val()[name] }
+func (x *exam) config(name string) string {
+	values, err := x.node.client.ConfigGet(x.ctx, name).Result()
+	if err != nil && !x.hidden {
+		x.hidden = true
+		x.add(backends.Finding{Level: backends.Note, Topic: "server",
+			What:  "the server does not tell its configuration: " + err.Error(),
+			Means: "appendfsync and min-replicas-to-write could not be looked at", Mend: "check as a user with the right +config|get"})
+	}
+	return values[name]
+}
 
 // count is a number from INFO; 0 if it is missing.
 func (x *exam) count(field string) int64 {
@@ -234,68 +268,4 @@ func (x *exam) replicas() {
 		f.Mend = "CONFIG SET min-replicas-to-write 1, and min-replicas-max-lag to less than the TTL"
 	}
 	x.add(f)
-}
-
-// rightsAndClock is the only look that must succeed.
-func (x *exam) rightsAndClock() error {
-	sent := time.Now()
-	args := append(x.b.address("check").keys[:3:3], x.b.channel)
-	v, err := x.node.client.Eval(x.ctx, rightsLua, nil, args...).Result()
-	trip := time.Since(sent)
-	r, err := asReply(v, err)
-	if err != nil {
-		return err
-	}
-	refused := r.list(0)
-	if x.b.opt.replicas == 0 {
-		delete(refused, "wait")
-	}
-	x.rights(refused)
-	server, here := time.UnixMicro(r.int(1)), sent.Add(trip/2)
-	apart := server.Sub(here).Round(time.Millisecond)
-	f := backends.Finding{Topic: "clock", What: fmt.Sprintf("the server's clock is within %v of this machine's", max(apart.Abs(), trip))}
-	if apart.Abs()-trip/2 > clockApart {
-		f.Level, f.What = backends.Note, fmt.Sprintf("the server's clock is %v apart from this machine's", apart)
-		f.Means = "nothing while this server lives, since only its clock counts; if it loses its data to one whose clock is " +
-			"behind, tokens may repeat"
-		f.Mend = "run NTP on every server"
-	}
-	x.add(f)
-	return nil
-}
-
-// rights says which of the commands that may be refused are.
-func (x *exam) rights(refused map[string]bool) {
-	names := func(of ...string) (some []string) {
-		for _, n := range of {
-			if refused[n] {
-				some = append(some, "+"+n)
-				delete(refused, n)
-			}
-		}
-		return some
-	}
-	channels, scan := names("publish", "subscribe", "unsubscribe"), names("scan")
-	if len(refused) > 0 {
-		rest := make([]string, 0, len(refused))
-		for n := range refused {
-			rest = append(rest, "+"+n)
-		}
-		x.lacks(backends.Failure, rest, "locks cannot be used")
-	}
-	if len(channels) > 0 {
-		x.lacks(backends.Warning, channels, "waiters hear of a grant from their heartbeat only, up to a second late")
-	}
-	if len(scan) > 0 {
-		x.lacks(backends.Note, scan, "names in use cannot be listed")
-	}
-	if len(refused)+len(channels)+len(scan) == 0 {
-		x.add(backends.Finding{Topic: "rights", What: "the user may do all that is needed"})
-	}
-}
-
-func (x *exam) lacks(l backends.Level, rights []string, means string) {
-	slices.Sort(rights)
-	x.add(backends.Finding{Level: l, Topic: "rights", What: "the user lacks " + strings.Join(rights, " "), Means: means,
-		Mend: fmt.Sprintf("ACL SETUSER <user> ~%s* &%s* %s", x.b.opt.prefix, x.b.opt.prefix, strings.Join(rights, " "))})
 }

@@ -1,7 +1,13 @@
 package redis_test
 
 import (
+	"crypto/tls"
 	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,5 +118,135 @@ func TestCheckOfAServerThatIsNotThere(t *testing.T) {
 	b.server.Kill()
 	if fs, err := gone.Check(b.ctx); !errors.Is(err, backends.ErrUnavailable) || len(fs) > 0 {
 		t.Errorf("%+v, %v, want ErrUnavailable", fs, err)
+	}
+}
+
+// rename are the arguments of a server that does not have a command.
+func rename(commands ...string) (args []string) {
+	for _, c := range commands {
+		args = append(args, "--rename-command", c, "")
+	}
+	return args
+}
+
+// A server that answers and cannot be used is a finding, with what to do; so is what cannot be found out.
+func TestCheckFindsWhatAServerDoesNotHave(t *testing.T) {
+	for name, c := range map[string]struct {
+		missing []string
+		topic   string
+		level   backends.Level
+		what    string
+	}{
+		"scan":           {[]string{"SCAN"}, "commands", backends.Note, "SCAN"},
+		"publish":        {[]string{"PUBLISH"}, "commands", backends.Warning, "PUBLISH"},
+		"subscribe":      {[]string{"SUBSCRIBE", "UNSUBSCRIBE"}, "commands", backends.Warning, "SUBSCRIBE UNSUBSCRIBE"},
+		"one of ours":    {[]string{"ZSCORE"}, "commands", backends.Failure, "ZSCORE"},
+		"the clock":      {[]string{"TIME"}, "commands", backends.Failure, "TIME"},
+		"clock, again":   {[]string{"TIME"}, "clock", backends.Note, "does not tell"},
+		"by hash":        {[]string{"EVALSHA"}, "commands", backends.Failure, "EVALSHA"},
+		"scripts":        {[]string{"EVAL", "EVALSHA"}, "commands", backends.Failure, "no scripts"},
+		"after scripts":  {[]string{"EVAL"}, "eviction", backends.OK, "noeviction"},
+		"itself":         {[]string{"INFO"}, "server", backends.Note, "about itself"},
+		"itself and all": {[]string{"INFO", "ROLE", "EVAL"}, "server", backends.Note, "about itself"},
+		"configuration":  {[]string{"CONFIG"}, "server", backends.Note, "its configuration"},
+		"acl":            {[]string{"ACL"}, "rights", backends.OK, "all that is needed"},
+		"hello":          {[]string{"HELLO", "CLIENT"}, "rights", backends.OK, "all that is needed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBed(t, redistest.Start(t, append(rename(c.missing...), "--appendonly", "yes")...))
+			if f := b.check(b.open(), c.topic)[0]; f.Level != c.level || !strings.Contains(f.What, c.what) {
+				t.Errorf("%+v, want a %v about %q", f, c.level, c.what)
+			}
+		})
+	}
+}
+
+// The same of who is asked, and how.
+func TestCheckFindsWhatKeepsAClientOut(t *testing.T) {
+	closed := redistest.Start(t, "--requirepass", "open-sesame")
+	cert, key, _ := certify(t, time.Now().Add(time.Hour))
+	primary := redistest.Start(t)
+	host, port, err := net.SplitHostPort(primary.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := redistest.StartCluster(t, 1, 0)
+	torn := redistest.Start(t, "--cluster-enabled", "yes") // no slot is assigned
+	full := redistest.Start(t, "--maxclients", "1")
+	conn, err := net.Dial("tcp", full.Addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	web := httptest.NewServer(http.NotFoundHandler())
+	defer web.Close()
+	for name, c := range map[string]struct {
+		opt         goredis.Options
+		topic, what string
+		mend        string
+	}{
+		"no password":      {goredis.Options{Addr: closed.Addr}, "rights", "wants a password", "PASSWORD"},
+		"a wrong password": {goredis.Options{Addr: closed.Addr, Password: "open-barley"}, "rights", "refuses user or password", ""},
+		"a wrong database": {goredis.Options{Addr: primary.Addr, DB: 99}, "database", "DB index", "number 0"},
+		"a Sentinel":       {goredis.Options{Addr: redistest.StartSentinel(t, primary).Addr}, "role", "it is a Sentinel", primary.Addr},
+		"TLS where there is none": {
+			goredis.Options{Addr: primary.Addr, TLSConfig: &tls.Config{InsecureSkipVerify: true}}, "connection", "does not speak TLS", "redis://",
+		},
+		"no TLS where there is":  {goredis.Options{Addr: redistest.StartTLS(t, cert, key).Addr}, "connection", "speaks TLS", "rediss://"},
+		"an unknown certificate": {goredis.Options{Addr: redistest.StartTLS(t, cert, key).Addr, TLSConfig: &tls.Config{}}, "connection", "TLS fails", ""},
+		"no certificate of its own": {
+			goredis.Options{Addr: redistest.StartMutualTLS(t, cert, key).Addr, TLSConfig: &tls.Config{InsecureSkipVerify: true}},
+			"connection", "TLS fails", "",
+		},
+		"a replica":             {goredis.Options{Addr: redistest.Start(t, "--replicaof", host, port).Addr}, "role", "it is a replica", "primary"},
+		"a node of a cluster":   {goredis.Options{Addr: whole.Primaries[0].Addr}, "role", "node of a cluster", "NewClusterClient"},
+		"a cluster with a hole": {goredis.Options{Addr: torn.Addr}, "cluster", "0 are served", "slots"},
+		"a full server":         {goredis.Options{Addr: full.Addr}, "connection", "max number of clients", ""},
+		"a web server":          {goredis.Options{Addr: web.Listener.Addr().String()}, "connection", "no Redis server", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c.opt.MaxRetries = -1
+			client := goredis.NewClient(&c.opt)
+			defer client.Close()
+			all, err := open(t, client).Check(t.Context())
+			if err != nil {
+				t.Fatalf("%v; want findings", err)
+			}
+			i := slices.IndexFunc(all, func(f backends.Finding) bool { return f.Topic == c.topic && f.Level == backends.Failure })
+			if i < 0 || !strings.Contains(all[i].What, c.what) || !strings.Contains(all[i].Mend, c.mend) {
+				t.Fatalf("%+v; want a failure of %s, %q, and how to mend it: %q", all, c.topic, c.what, c.mend)
+			}
+			if text := fmt.Sprint(all); strings.Contains(text, "open-barley") {
+				t.Errorf("the password is told: %s", text)
+			}
+		})
+	}
+}
+
+// A client of a cluster finds that the server is none, and which nodes do not answer.
+func TestCheckOfAClusterFindsNodesThatAreDown(t *testing.T) {
+	alone := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: []string{redistest.Start(t).Addr}})
+	defer alone.Close()
+	all, err := open(t, alone).Check(t.Context())
+	if err != nil || backends.Worst(all) != backends.Failure || !strings.Contains(all[0].What, "no node of a cluster") {
+		t.Errorf("of a server that is in no cluster: %+v, %v", all, err)
+	}
+	c := redistest.StartCluster(t, 2, 0)
+	client := c.Client(t)
+	b := open(t, client)
+	if all, err := b.Check(t.Context()); err != nil || backends.Worst(all) > backends.Warning {
+		t.Errorf("of a whole cluster: %+v, %v", all, err)
+	}
+	c.Primaries[1].Kill()
+	all, err = b.Check(t.Context())
+	down := slices.IndexFunc(all, func(f backends.Finding) bool {
+		return f.Topic == "connection" && f.Level == backends.Failure && strings.Contains(f.What, c.Primaries[1].Addr)
+	})
+	if err != nil || down < 0 {
+		t.Errorf("with a node that is down: %+v, %v", all, err)
+	}
+	c.Primaries[0].Kill()
+	if all, err := b.Check(t.Context()); !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("with no node left: %+v, %v; want ErrUnavailable", all, err)
 	}
 }

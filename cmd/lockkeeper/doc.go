@@ -81,7 +81,8 @@
 // It looks at the store and tells what it finds: what that means for locks, and how to mend it. With --repair it mends what it
 // can in a directory, beside any use of it: modes, damaged tables, lines and inboxes of processes that have ended; and it removes the
 // files of names that nobody has used for an hour (--idle), after which tokens go on increasing all the same. Of a server it
-// looks at version, role, eviction, persistence, replicas, rights and clock, and changes nothing. The exit
+// looks at connection, rights, commands, clock, version, role, eviction, persistence and replicas, and changes nothing. A server that answers
+// and cannot be used (a password is missing, TLS where there is none, a Sentinel) is a finding; one that does not answer is status 69. The exit
 // status is 1 if something is left that is more than a note.
 //
 // # demo [flags]

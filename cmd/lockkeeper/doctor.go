@@ -39,6 +39,9 @@ func (d *doctorCmd) Run(s streams) exitCode {
 	} else {
 		left, err = store.Check(ctx, where, d.Idle)
 	}
+	if len(mended)+len(left) > 0 {
+		fmt.Fprintf(s.out, "%v\n", where)
+	}
 	tell(s.out, mended, left)
 	switch {
 	case err != nil:

@@ -25,7 +25,7 @@ func TestDoctorFindsAndRepairs(t *testing.T) {
 	for _, part := range []string{"warning", "modes", `"a.table" has mode 0644`, "for locks: others may", "to mend it: chmod 0600"} {
 		contains(t, text, part)
 	}
-	contains(t, strings.Join(output(t, start(t, in, "doctor", "--repair")), "\n"), "mended   modes")
+	contains(t, strings.Join(output(t, start(t, in, "doctor", "--repair")), "\n"), in, "mended   modes")
 	if info, err := os.Stat(filepath.Join(dir, "a.table")); err != nil || info.Mode() != 0o600 {
 		t.Errorf("after the repair: %v, %v", info, err)
 	}
@@ -57,7 +57,25 @@ func TestDoctorOfAServer(t *testing.T) {
 	for _, part := range []string{"ok       version: ", "failure  eviction: maxmemory-policy is allkeys-lru", "to mend it: CONFIG SET"} {
 		contains(t, text, part)
 	}
+	contains(t, text, "redis://"+s.Addr)
 	start(t, "redis://127.0.0.1:1", "doctor").ends(69)
+}
+
+// A server that answers, and cannot be used as it was named, is a finding that says how to name or mend it.
+func TestDoctorFindsWhatKeepsItOut(t *testing.T) {
+	primary := redistest.Start(t)
+	for in, want := range map[string]string{
+		"rediss://" + primary.Addr:                                      "write redis:// in place of rediss://",
+		"redis://" + primary.Addr + "/99":                               "DB index is out of range",
+		"redis://" + redistest.Start(t, "--requirepass", "secret").Addr: "wants a password",
+		"redis://" + redistest.StartSentinel(t, primary).Addr:           "it is a Sentinel",
+		"redis://" + redistest.Start(t, "--rename-command", "EVAL", "", "--rename-command", "EVALSHA", "").Addr: "runs no scripts",
+		"redis://" + redistest.Start(t, "--rename-command", "PUBLISH", "").Addr:                                 "does not know PUBLISH",
+	} {
+		p := start(t, in, "doctor")
+		contains(t, all(p), want)
+		p.ends(1)
+	}
 }
 
 func TestDoctorMisuse(t *testing.T) {

@@ -1,0 +1,94 @@
+package redis
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// rightsAndClock returns the error of a server that cannot say.
+func (x *exam) rightsAndClock() error {
+	sent := time.Now()
+	args := append(x.b.address("check").keys[:3:3], x.b.channel)
+	v, err := x.node.client.Eval(x.ctx, rightsLua, nil, args...).Result()
+	trip := time.Since(sent)
+	r, err := asReply(v, err)
+	if err != nil {
+		return err
+	}
+	refused := r.list(0)
+	if x.b.opt.replicas == 0 {
+		delete(refused, "wait")
+	}
+	x.rights(refused)
+	x.missing(r.list(2))
+	if r.int(1) == 0 {
+		x.add(backends.Finding{Level: backends.Note, Topic: "clock", What: "the server does not tell its clock",
+			Means: "whether it agrees with this machine's could not be looked at"})
+		return nil
+	}
+	server, here := time.UnixMicro(r.int(1)), sent.Add(trip/2)
+	apart := server.Sub(here).Round(time.Millisecond)
+	f := backends.Finding{Topic: "clock", What: fmt.Sprintf("the server's clock is within %v of this machine's", max(apart.Abs(), trip))}
+	if apart.Abs()-trip/2 > clockApart {
+		f.Level, f.What = backends.Note, fmt.Sprintf("the server's clock is %v apart from this machine's", apart)
+		f.Means = "nothing while this server lives, since only its clock counts; if it loses its data to one whose clock is " +
+			"behind, tokens may repeat"
+		f.Mend = "run NTP on every server"
+	}
+	x.add(f)
+	return nil
+}
+
+// without calls say for each sort of commands among some that cannot be run: how bad that is, which they are, and what it means.
+func without(commands map[string]bool, say func(l backends.Level, commands []string, means string)) {
+	take := func(of ...string) (some []string) {
+		for _, n := range of {
+			if commands[n] {
+				some = append(some, n)
+				delete(commands, n)
+			}
+		}
+		return some
+	}
+	channels, scan := take("publish", "subscribe", "unsubscribe"), take("scan")
+	if rest := slices.Sorted(maps.Keys(commands)); len(rest) > 0 {
+		say(backends.Failure, rest, "locks cannot be used")
+	}
+	if len(channels) > 0 {
+		say(backends.Warning, channels, "waiters hear of a grant from their heartbeat only, up to a second late")
+	}
+	if len(scan) > 0 {
+		say(backends.Note, scan, "names in use cannot be listed")
+	}
+}
+
+// rights says which commands the user may not run.
+func (x *exam) rights(refused map[string]bool) {
+	if len(refused) == 0 {
+		x.add(backends.Finding{Topic: "rights", What: "the user may do all that is needed"})
+	}
+	without(refused, x.lacks)
+}
+
+func (x *exam) lacks(l backends.Level, commands []string, means string) {
+	rights := "+" + strings.Join(commands, " +")
+	x.add(backends.Finding{Level: l, Topic: "rights", What: "the user lacks " + rights, Means: means,
+		Mend: fmt.Sprintf("ACL SETUSER <user> ~%s* &%s* %s", x.b.opt.prefix, x.b.opt.prefix, rights)})
+}
+
+// missing says which commands the server does not have.
+func (x *exam) missing(commands map[string]bool) {
+	if x.b.opt.replicas == 0 {
+		delete(commands, "wait")
+	}
+	without(commands, func(l backends.Level, commands []string, means string) {
+		names := strings.ToUpper(strings.Join(commands, " "))
+		x.add(backends.Finding{Level: l, Topic: "commands", What: "the server does not know " + names + ": renamed, or disabled",
+			Means: means, Mend: "remove rename-command " + names + " from its configuration, or use a server that has them"})
+	})
+}
