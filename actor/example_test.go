@@ -57,7 +57,7 @@ func ExampleReply_Defer() {
 	type enter struct{ turn actor.Reply[string] }
 	ctx := context.Background()
 	system := actor.NewSystem()
-	left := make(chan struct{})
+	waiting, left := make(chan struct{}), make(chan struct{})
 	turnstile, _ := actor.Spawn(system, "turnstile", func(*actor.Self[enter]) (actor.Behavior[enter], error) {
 		taken := false
 		return actor.BehaviorFunc[enter](func(_ context.Context, m enter) error {
@@ -69,22 +69,23 @@ func ExampleReply_Defer() {
 				fmt.Println("a visitor went away")
 				close(left)
 			})
+			close(waiting)
 			return nil
 		}), nil
 	})
-	visit := func(patience time.Duration) {
-		ctx, cancel := context.WithTimeout(ctx, patience)
-		defer cancel()
+	visit := func(ctx context.Context) {
 		answer, err := actor.Ask(ctx, turnstile, func(r actor.Reply[string]) enter { return enter{r} })
 		fmt.Printf("%q %v\n", answer, err)
 	}
-	visit(time.Minute)
-	visit(time.Millisecond)
+	visit(ctx)
+	impatient, giveUp := context.WithCancel(ctx)
+	go func() { <-waiting; giveUp() }()
+	visit(impatient)
 	<-left
 	_ = system.Shutdown(ctx)
 	// Unordered output:
 	// "enter" <nil>
-	// "" context deadline exceeded
+	// "" context canceled
 	// a visitor went away
 }
 

@@ -36,8 +36,8 @@ func TestContextsDerivedFromALifetimeNeedNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(c.turnCtx())
 	defer cancel()
-	if n := runtime.NumGoroutine(); n > before {
-		t.Errorf("%d goroutines, %d before", n, before)
+	for runtime.NumGoroutine() > before { // hangs if ctx has one; others of this program come and go
+		runtime.Gosched()
 	}
 	c.lifetime.end(&errBroken)
 	<-ctx.Done()

@@ -4,8 +4,7 @@ import (
 	"os"
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -17,5 +16,5 @@ func TestMain(m *testing.M) {
 	proctest.Register("worker", worker)
 	proctest.Register("count", count)
 	registerMore()
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }

@@ -7,6 +7,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
@@ -23,7 +24,7 @@ func TestMain(m *testing.M) {
 	proctest.Register("holder", holder)
 	proctest.Register("worker", worker)
 	proctest.Register("stopped", stopped)
-	goleak.VerifyTestMain(server.Main(m),
+	leaktest.Main(server.Main(m),
 		// The client library asks after a dead server once a second, and learns in its next look that its pool is closed.
 		goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9/internal/pool.(*ConnPool).tryDial"),
 		// A dial that was under way when a failover client was closed makes it listen to a sentinel once more, and nobody ends that.

@@ -4,10 +4,10 @@ import (
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/bench/harness"
-	"go.uber.org/goleak"
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
 	harness.Dispatch(Parts())
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }

@@ -39,7 +39,7 @@ func Manager(s Spec, c *goredis9.Client) (*manager.Manager, func() error, error)
 	if err != nil {
 		return nil, nil, errors.Join(err, c.Close())
 	}
-	return m, func() error { return errors.Join(harness.Within(10*time.Second, m.Close), c.Close()) }, nil
+	return m, func() error { return errors.Join(harness.Within(time.Minute, m.Close), c.Close()) }, nil
 }
 
 func openRedisLock(s Spec) (Client, error) {

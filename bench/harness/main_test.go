@@ -5,12 +5,12 @@ import (
 	"errors"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
 	Dispatch(map[string]Part{"echo": echo, "fail": fail})
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 // echo sends its arguments back, and then every order, until its parent lets go.

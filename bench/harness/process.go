@@ -132,10 +132,10 @@ func (p *Process) Kill() {
 	_ = p.cmd.Wait()
 }
 
-// Close tells the process to end and waits for it; one that has not ended after ten seconds is killed.
+// Close tells the process to end and waits for it; one that has not ended after a minute is killed.
 func (p *Process) Close() error {
 	_ = p.end.Close()
-	late := time.AfterFunc(10*time.Second, func() { _ = p.cmd.Process.Kill() })
+	late := time.AfterFunc(time.Minute, func() { _ = p.cmd.Process.Kill() })
 	defer late.Stop()
 	return p.cmd.Wait()
 }

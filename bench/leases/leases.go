@@ -55,4 +55,4 @@ func Bare(ctx context.Context, b backends.Backend, name string, n int) error {
 }
 
 // Shut closes a manager within ten seconds.
-func Shut(m *manager.Manager) error { return harness.Within(10*time.Second, m.Close) }
+func Shut(m *manager.Manager) error { return harness.Within(time.Minute, m.Close) }

@@ -5,10 +5,10 @@ import (
 	"os/exec"
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // start starts a server for one test. Without redis-server the test is skipped, but fails where CI says that it must not.
 func start(t *testing.T) *Server {

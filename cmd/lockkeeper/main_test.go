@@ -14,6 +14,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
@@ -31,7 +32,7 @@ func TestMain(m *testing.M) {
 		return nil
 	})
 	proctest.HeedSignals()
-	goleak.VerifyTestMain(server.Main(m),
+	leaktest.Main(server.Main(m),
 		// os/signal keeps one goroutine for good once a program has asked for signals.
 		goleak.IgnoreTopFunction("os/signal.signal_recv"),
 		goleak.IgnoreTopFunction("os/signal.loop"),

@@ -3,12 +3,11 @@ package history_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
 func TestMain(m *testing.M) {
 	proctest.Register("writer", writer)
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }

@@ -5,7 +5,7 @@
 //
 //	func TestMain(m *testing.M) {
 //		proctest.Register("holder", holder) // does not return in a process that is this helper
-//		goleak.VerifyTestMain(m)
+//		leaktest.Main(m)
 //	}
 //
 // A test starts one by its name and talks to it by lines:

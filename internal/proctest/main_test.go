@@ -5,8 +5,7 @@ package proctest_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -15,5 +14,5 @@ func TestMain(m *testing.M) {
 	proctest.Register("fails", fails)
 	proctest.Register("parent", parent)
 	proctest.Register("heedful", heedful)
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }

@@ -4,7 +4,7 @@
 //
 //	var server redistest.Shared
 //
-//	func TestMain(m *testing.M) { goleak.VerifyTestMain(server.Main(m)) }
+//	func TestMain(m *testing.M) { leaktest.Main(server.Main(m)) }
 //
 //	func TestSomething(t *testing.T) {
 //		s := server.Get(t)

@@ -3,11 +3,10 @@ package redistest_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
-
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
 var shared redistest.Shared
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(shared.Main(m)) }
+func TestMain(m *testing.M) { leaktest.Main(shared.Main(m)) }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"testing"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -37,11 +36,8 @@ func TestDroppedReplyMeansTheCommandRan(t *testing.T) {
 func TestBlackHoleSwallowsBothWays(t *testing.T) {
 	s := shared.Get(t)
 	p := s.NewProxy(t)
-	c := s.ClientOf(t, &redis.Options{Addr: p.Addr, MaxRetries: -1, ReadTimeout: 50 * time.Millisecond})
+	c := impatient(t, s, p.Addr)
 	ctx := context.Background()
-	if err := c.Ping(ctx).Err(); err != nil {
-		t.Fatal(err)
-	}
 	p.BlackHole()
 	if err := c.Ping(ctx).Err(); err == nil {
 		t.Fatal("answered through a black hole")

@@ -8,12 +8,12 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/suites"
-	"go.uber.org/goleak"
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
 	harness.Dispatch(suites.Parts())
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 func TestQuickRunPrintsATableAndAReportWithoutVerdicts(t *testing.T) {

@@ -5,10 +5,10 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
-	"go.uber.org/goleak"
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 )
 
 func TestMain(m *testing.M) {
 	harness.Dispatch(clients.Parts())
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }

@@ -58,7 +58,7 @@ func alone(dir string) harness.Case {
 				if err != nil {
 					return nil, err
 				}
-				defer func() { err = errors.Join(err, harness.Within(10*time.Second, s.Close)) }()
+				defer func() { err = errors.Join(err, harness.Within(time.Minute, s.Close)) }()
 				return harness.Loop(func(ctx context.Context, n int) error { return leases.Bare(ctx, s, "alone", n) })(ctx, b)
 			}},
 			{Name: peer, Run: harness.Loop(func(_ context.Context, n int) error {

@@ -207,7 +207,7 @@ func (e *env) unheard(ctx context.Context) (_ time.Duration, err error) {
 
 // queued waits until somebody waits for the name.
 func (e *env) queued(ctx context.Context, m *manager.Manager, name string) error {
-	for began := time.Now(); time.Since(began) < 10*time.Second; time.Sleep(10 * time.Millisecond) {
+	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(10 * time.Millisecond) {
 		s, err := m.Inspect(ctx, name)
 		if err != nil {
 			return err

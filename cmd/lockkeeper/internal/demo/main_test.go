@@ -8,10 +8,9 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
-
 	"github.com/lockkeeper/lockkeeper/backends/file"
 	"github.com/lockkeeper/lockkeeper/internal/history"
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
@@ -32,7 +31,7 @@ func TestMain(m *testing.M) {
 			Locks: locks, In: os.Stdin, Out: os.Stdout,
 		}), done())
 	})
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 // lockers are locks of all kinds, good and bad.
