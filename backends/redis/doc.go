@@ -73,7 +73,7 @@
 //	    +pexpireat +del +exists +scan
 //
 // and +wait with [WithWaitReplicas]. Without the channels everything works, but waiters hear of a grant from their
-// heartbeat only.
+// heartbeat only. To look (Inspect, List) the right to read is enough: %R~lk:* +@read.
 //
 // # Design notes
 //

@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -101,4 +102,47 @@ func TestReleaseWithoutRightsHappensWhenTheyAreBack(t *testing.T) {
 	b.login("user", "+@all")
 	other := open(t, b.client)
 	b.release(other, b.acquire(other, mutex("n", time.Minute)))
+}
+
+// Whoever may only read sees who holds and who waits, and cannot acquire.
+func TestTheRightToReadIsEnoughToLook(t *testing.T) {
+	b := newBed(t, redistest.Start(t))
+	writer := b.open()
+	r := mutex("n", time.Minute)
+	r.Owner = backends.Owner{Host: "h", PID: 7, Label: "holder"}
+	b.acquire(writer, r)
+	b.queue(writer, r)
+	many := r
+	many.Name, many.Kind, many.Capacity, many.Weight = "many", backends.Semaphore, 3, 2
+	b.acquire(writer, many)
+	for user, rules := range map[string][]string{
+		"reader":        {"resetchannels", "~*", "-@all", "+@read"},
+		"reads-by-key":  {"resetchannels", "%R~*", "-@all", "+@read", "+@connection"},
+		"with-a-clock":  {"resetchannels", "%R~*", "-@all", "+hgetall", "+zrange", "+scan", "+time"},
+		"with-scripts":  {"resetchannels", "~*", "-@all", "+@read", "+evalsha", "+eval", "+time"},
+		"may-do-it-all": {"allchannels", "~*", "+@all"},
+	} {
+		c := open(t, b.login(user, rules...), redis.WithPrefix(b.prefix))
+		for _, name := range []string{"n", "many", "free"} {
+			got, err := c.Inspect(b.ctx, name)
+			want, err2 := writer.Inspect(b.ctx, name)
+			for _, s := range [][]backends.Holder{got.Holders, want.Holders} {
+				for i := range s {
+					s[i].Expires = 0
+				}
+			}
+			if err != nil || err2 != nil || !reflect.DeepEqual(got, want) {
+				t.Errorf("%s: Inspect of %s: %+v, %v; want %+v, %v", user, name, got, err, want, err2)
+			}
+		}
+		names := 0
+		for _, err := range c.List(b.ctx) {
+			if names++; err != nil {
+				t.Errorf("%s: List: %v", user, err)
+			}
+		}
+		if names != 2 {
+			t.Errorf("%s: List yields %d names, want 2", user, names)
+		}
+	}
 }
