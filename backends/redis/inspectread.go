@@ -18,7 +18,9 @@ func (b *Backend) readState(ctx context.Context, name string) (row, error) {
 	for _, args := range [][]any{{"hgetall", keys[0]}, {"zrange", keys[2], 0, -1, "withscores"}, {"zrange", keys[1], 0, -1}} {
 		all = append(all, p.Do(ctx, args...))
 	}
-	_, _ = p.Exec(ctx) // each command has its own error
+	if _, err := p.Exec(ctx); err != nil { // the commands know nothing of a connection that was refused
+		return nil, err
+	}
 	now, err := b.clients.calls.Time(ctx).Result()
 	if err != nil {
 		now = time.Now()

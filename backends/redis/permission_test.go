@@ -2,6 +2,7 @@ package redis_test
 
 import (
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -66,7 +67,6 @@ func refusedEverywhere(t *testing.T, c *redis.Backend) {
 		"Release":    func() error { return c.Release(ctx, g) },
 		"Inspect":    func() error { _, err := c.Inspect(ctx, "n"); return err },
 		"Break":      func() error { return c.Break(ctx, "n") },
-		"Check":      func() error { _, err := c.Check(ctx); return err },
 		"List": func() error {
 			for _, err := range c.List(ctx) {
 				return err
@@ -77,5 +77,11 @@ func refusedEverywhere(t *testing.T, c *redis.Backend) {
 		if err := f(); !errors.Is(err, backends.ErrPermission) || errors.Is(err, backends.ErrUnavailable) {
 			t.Errorf("%s: %v, want ErrPermission", call, err)
 		}
+	}
+	all, err := c.Check(ctx) // which finds what the others fail with
+	if err != nil || !slices.ContainsFunc(all, func(f backends.Finding) bool {
+		return f.Topic == "rights" && f.Level == backends.Failure
+	}) {
+		t.Errorf("Check: %+v, %v, want a failure of rights", all, err)
 	}
 }
