@@ -38,9 +38,9 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 		k.mail.Deliver(acquire{r})
 		r.chore.do()
 		err := r.await(ctx)
-		r.unwatch()
+		r.unregister()
 		if err == nil {
-			r.forget()
+			r.dropContext()
 			return l, nil
 		}
 		if !errors.Is(err, errRetired) { // between the look-up and the message; the next look-up finds its successor
@@ -54,7 +54,7 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 // another name, or of permits that are there beside those held.
 func (c *Claim) nested(o *order) (*Lease, error) {
 	var held int64
-	var counted []*request // a re-entered grant is held once
+	var counted []*request // grants in held: one that is re-entered counts once
 	for l := o.outer; l != nil; l = l.outer {
 		r := l.req
 		if r == nil || r.k.m != c.m || r.k.name != c.name || l.err() != nil {
@@ -63,7 +63,7 @@ func (c *Claim) nested(o *order) (*Lease, error) {
 		if c.reentrant && r.kind == c.kind && r.cap == c.cap && r.weight >= c.weight {
 			l, err := c.reenter(r, o)
 			if errors.Is(err, ErrLost) || errors.Is(err, ErrReleased) {
-				continue // it ended a moment ago, and all of its leases did
+				continue // the grant ended a moment ago, with all its leases
 			}
 			return l, err
 		}
@@ -78,7 +78,7 @@ func (c *Claim) nested(o *order) (*Lease, error) {
 	return nil, nil
 }
 
-// refused counts an acquire that no keeper hears of, and returns the error.
+// refused counts an acquire that never reaches a keeper, and returns the error.
 func (c *Claim) refused(err error) error {
 	c.m.count(c.name, func(n *Counters) { n.refused(err) })
 	return err

@@ -12,16 +12,15 @@ import (
 // names, as by everybody else who uses All, so that such claims cannot block each other; when one fails, those already taken
 // are released before Acquire returns. The deadline of ctx is for all together. Parts may themselves be All claims.
 //
-// A part that is lost while Acquire waits for others is no loss of the caller's, who has no lease
-// yet: Acquire releases it and those after it, and takes them again in order, for as long as ctx
-// lasts. It then waits at the end of their queues. So it fails with ErrClosed or ErrUnavailable
-// where the loss came from there, but not with a LostError for a part. The limits of [HoldAtMost] and
-// [WithMaxHold] count from when the last part is granted.
+// A part may be lost while Acquire waits for the others. Acquire then releases that part and those
+// after it and takes them again in order, at the end of their queues, until ctx ends. It never fails
+// with a LostError; it fails with ErrClosed or ErrUnavailable if those prevent it from taking a part
+// again. The limits of [HoldAtMost] and [WithMaxHold] count from the grant of the last part.
 //
-// The same name twice counts once; as reader and as writer, as writer; permits of one semaphore are
-// added up. A name that the caller holds already, as ctx says, is re-entered if the claim is
-// [Claim.Reentrant], else ErrDeadlock, as for a single claim. The lease ends when the lease of any
-// part does. No claims at all are a claim that is always granted.
+// The same name twice counts once: a reader and a writer as a writer, permits of one semaphore as
+// their sum. A name that the caller already holds, by ctx, is re-entered if the claim is
+// [Claim.Reentrant]; otherwise Acquire fails with ErrDeadlock, as for a single claim. The lease ends
+// when the lease of any part does. A claim of no parts is always granted.
 func (m *Manager) All(claims ...Claim) Claim {
 	c := Claim{m: m, all: make([]Claim, 0, len(claims))}
 	for _, p := range claims {

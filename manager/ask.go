@@ -15,8 +15,8 @@ type ask struct {
 	weight  int64
 	try     bool
 	cancel  context.CancelFunc
-	dropped bool        // nobody wants it any more
-	stands  atomic.Bool // it has been put before the store, and probably into its queue
+	dropped bool        // no waiter wants it any more
+	sent    atomic.Bool // the store has it, probably in its queue
 }
 
 // answered is the store's answer to it.
@@ -73,7 +73,7 @@ func (k *keeper) ask(r *request) {
 	ctx, cancel := context.WithCancel(k.m.life)
 	a := &ask{last: k.uses, weight: r.weight, try: r.try, cancel: cancel}
 	k.asking = a
-	a.stands.Store(true)
+	a.sent.Store(true)
 	k.mail.Go(func() message {
 		defer cancel()
 		method := k.m.store.Acquire

@@ -39,7 +39,7 @@ func BenchmarkAcquireRelease(b *testing.B) {
 	})
 }
 
-// outsideBubbles spares what is measured the looks at the clock that only tests need.
+// outsideBubbles turns off the looks at the clock that only programs under test make.
 func outsideBubbles(b *testing.B) {
 	b.Helper()
 	b.Cleanup(bubbles.Assume(false))

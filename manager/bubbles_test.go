@@ -10,8 +10,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
-// What a test of a program finds: a manager that was made when the program began, outside every
-// bubble.
+// The manager is made outside every bubble, like one that a program keeps in a variable.
 func TestManagerWorksInOneBubbleAfterAnother(t *testing.T) {
 	store := memory.New()
 	m, peer := newManager(t, store, WithMaxHold(time.Hour)), newManager(t, store.Peer())

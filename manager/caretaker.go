@@ -68,7 +68,7 @@ func (c *caretaker) receive(msg errand) {
 		c.idle = append(c.idle, msg.keeper)
 		switch {
 		case c.m.away():
-			c.look() // at once: no timer, and no keeper with one, outlives the bubble
+			c.look() // at once: no timer may outlive the bubble, nor a keeper that has one
 		case c.timer == nil && c.stage == open:
 			c.timer = c.mail.After(linger, look{})
 		}

@@ -61,11 +61,11 @@ func (s Semaphore) Permits(n int64) Claim {
 	return Claim{m: s.m, name: s.name, kind: backends.Semaphore, cap: s.cap, weight: n}
 }
 
-// Reentrant returns the claim in a form that may be acquired again by its own holder: an Acquire with a context that comes from
-// a live lease on the same name, of at least this weight, returns at once a further lease on the same grant, with the same token. The
-// resource is given back when the last of them is released; a loss ends them all, except that at its
-// own limit ([HoldAtMost]) a re-entrant lease ends alone.
-// For an All claim it holds for each part.
+// Reentrant returns a claim that its own holder may acquire again. An Acquire whose context comes
+// from a live lease on the same name, of at least this weight, returns at once another lease on the
+// same grant, with the same token. The resource is released with the last of these leases. A loss
+// ends them all, but a re-entrant lease that reaches its own limit ([HoldAtMost]) ends alone.
+// Reentrant of an All claim applies to each part.
 func (c Claim) Reentrant() Claim {
 	c.reentrant = true
 	if c.all != nil {
@@ -119,10 +119,10 @@ func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) (err 
 		e := l.Release()
 		lost := l.lost()
 		if lost == nil {
-			errors.As(e, &lost) // of a part: its release found that it had been lost
+			errors.As(e, &lost) // of a part that its release found lost
 		}
 		switch {
-		case lost != nil && !errors.Is(err, lost): // fn may have said so itself
+		case lost != nil && !errors.Is(err, lost): // else fn returned it
 			err = errors.Join(err, lost)
 		case lost == nil && e != nil:
 			c.m.log("release failed", "name", l.Name(), "err", e)
@@ -160,7 +160,7 @@ func (c Claim) begin(ctx context.Context, try bool, hook func(error), opts []Acq
 	return l, nil
 }
 
-// usable refuses what has no manager, or no context.
+// usable returns an error if the claim has no manager or ctx is nil.
 func (c *Claim) usable(ctx context.Context) error {
 	if !c.m.made() {
 		return &InvalidError{Field: "claim", Value: "zero", Want: "one made by a Manager"}
@@ -171,7 +171,7 @@ func (c *Claim) usable(ctx context.Context) error {
 	return nil
 }
 
-// gaveUp counts an acquire whose context was done before it began, and returns why it is.
+// gaveUp counts an acquire whose context was done before it began, and returns the context's error.
 func (c *Claim) gaveUp(ctx context.Context) error {
 	c.m.count(c.name, func(n *Counters) { n.gaveUp(ctx.Err(), 0) })
 	return ended(ctx)

@@ -41,13 +41,13 @@ func (l *Lease) Context() context.Context {
 		cancel(ErrReleased)
 		return &leaseContext{ctx, l}
 	}
-	_ = l.Err() // a loss that only the clocks show
+	_ = l.Err() // makes a loss final that only the clocks show so far
 	if c := l.ctx.Load(); c != nil {
 		return c
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(l.from))
 	if core.inner.CompareAndSwap(nil, &inner{ctx, cancel}) {
-		// Whoever ended the lease before the swap has not seen it.
+		// A lease that ended before the swap has not cancelled this context.
 		if err := core.endedBy(); err != nil {
 			cancel(err)
 		}
@@ -58,9 +58,9 @@ func (l *Lease) Context() context.Context {
 	return l.ctx.Load()
 }
 
-// LeaseFrom returns the lease that ctx comes from: that of the innermost [Claim.Do] around, or of
-// [Lease.Context]. So a function that runs in Do finds its fencing token. The lease may have been
-// lost or released meanwhile; nil: there is none, as in a nil context.
+// LeaseFrom returns the lease that ctx comes from: that of the innermost enclosing [Claim.Do] or
+// [Lease.Context]. A function that runs in Do finds its fencing token this way. The lease may have
+// ended since. LeaseFrom returns nil if ctx is nil or comes from no lease.
 func LeaseFrom(ctx context.Context) *Lease {
 	if ctx == nil {
 		return nil

@@ -62,7 +62,7 @@ func (k *keeper) crash(cause error) {
 	for _, q := range []*line{&k.holders, &k.strays} {
 		for r := q.head; r != nil; r = r.next {
 			lost := r.finishAll(&LostError{Name: k.name, Token: r.token, Reason: Panicked, Cause: cause})
-			if q == &k.holders { // strays are counted
+			if q == &k.holders { // strays were counted when they were lost
 				k.count(func(c *Counters) { c.Lost += lost })
 			}
 			if r.grant != nil && r.grant != &k.own {

@@ -38,7 +38,7 @@ func (m *Manager) keeper(name string) *keeper {
 		}
 		s.keepers[name] = k
 		s.mu.Unlock()
-		m.patrolled()
+		m.startPatrol()
 		return k
 	}
 	s.mu.Unlock()
@@ -61,8 +61,8 @@ func (d *directory) remove(k *keeper) {
 	s.past.add(&k.counters)
 }
 
-// count counts what became of an acquire that no keeper has seen. A name that is not in use has no
-// row; it counts in the totals.
+// count applies f to the counters of the name, for an acquire that no keeper has seen. A name that
+// is not in use has no counters of its own, so its acquires count in the totals alone.
 func (m *Manager) count(name string, f tally) {
 	s := m.dir.shard(name)
 	s.mu.Lock()

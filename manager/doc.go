@@ -20,7 +20,8 @@
 //   - Cancellation. An error means that nothing is held. If grant and cancel meet, one of them wins, and the caller is told which.
 //   - Loss. A holder is told a stop margin before anybody else can be granted the resource, by its own clock, whatever the store
 //     or the network does. Once lost, always lost.
-//   - Nothing left behind. A lease that nobody has any more is released, see [Lease]. A name costs nothing soon after its last use. No goroutine waits for work.
+//   - Nothing left behind. A lease that the program has dropped is released, see [Lease]. A name costs
+//     nothing soon after its last use. No goroutine waits for work.
 //
 // # The keeper
 //
@@ -91,19 +92,18 @@
 //
 // # Owners
 //
-// The context of a lease, and the one that Do passes to its function, say who holds it. An Acquire
-// with such a context is nested: it counts as the holder's own, and the holder as waiting until it
-// has ended. For the same name it fails with ErrDeadlock at once, or re-enters, if the claim is
-// [Claim.Reentrant]; more permits of a semaphore may be had, as long as they exist beside those held.
+// The context of a lease, and the one that Do passes to its function, name the owner of the lease.
+// An Acquire with such a context is nested: its owner counts as waiting until it returns. A nested
+// Acquire of the same name fails at once with ErrDeadlock, or re-enters if the claim is
+// [Claim.Reentrant]. An owner may take more permits of a semaphore, if that many exist beside its own.
 //
-// A nested Acquire that would wait for ever fails with a [DeadlockError] that names a cycle: each
-// order in which those of this process who do not wait can release leaves it waiting, because the
-// rest is kept by owners that wait as well, for its caller in the end. That holds for locks, readers,
-// writers and permits of any weight, for the parts of an All, and for places in a queue: a reader
-// that reads again behind a writer waits for itself. Only the wait that closes the cycle fails.
-// Nothing is said of holders that could still release: those that do not wait, that wait without
-// their context, or in other processes. The deadline of a context and the limit of a lease
-// ([HoldAtMost]) are no release: a cycle that only they would end is a deadlock too.
+// A nested Acquire that would wait for ever fails with a [DeadlockError], which names the cycle: the
+// Acquire waits for owners that wait in turn, in the end for its own. The check covers locks,
+// readers, writers, permits of any weight, the parts of an All, and places in a queue: a reader that
+// reads again behind a writer waits for itself. Only the wait that closes the cycle fails.
+// A holder that may still release is never part of a cycle: it does not wait, or waits without its
+// context, or is in another process. The deadline of a context and the limit of a lease
+// ([HoldAtMost]) do not count as a release: a cycle that only they would end is a deadlock.
 //
 // # Design notes
 //
@@ -124,13 +124,13 @@
 // Release waits for the store's answer, because a caller may rely on the resource being free in all processes after it; a hand-off waits for
 // nothing.
 //
-// A [Lease] stands apart from what its keeper knows of it, so that the garbage collector tells when
-// nobody has it any more. That is one allocation of 48 bytes, about 30 of 580 ns on the memory
-// backend. [runtime.AddCleanup] and its Stop would cost 120 ns and two allocations more for every
-// lease, a weak pointer 300 ns; besides, a cleanup runs outside the bubble of a test. So the keeper
-// holds the Lease until it first looks at what it holds, and turns to a weak pointer then: short
-// holds pay for nothing but the allocation. It looks when it renews; where nothing is renewed, one
-// timer of the manager's has all keepers look once in a TTL.
+// A [Lease] is apart from the state that its keeper has of it, so that the garbage collector tells
+// when the program has dropped it. This costs one allocation of 48 bytes, about 30 of 580 ns on the
+// memory backend. The keeper refers to the Lease until it first looks for dropped leases, and makes
+// that a weak pointer then, so a short hold pays for the allocation alone. The keeper looks when it
+// renews; where nothing is renewed, one timer of the manager has all keepers look once in a TTL.
+// Rejected: [runtime.AddCleanup] and its Stop, which cost 120 ns and two allocations more for every
+// lease, and whose cleanup runs outside the bubble of a test; a weak pointer from the start, 300 ns.
 //
 // The directory of keepers is an index under sharded mutexes: see directory.go for why it is no actor.
 package manager

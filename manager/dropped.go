@@ -8,8 +8,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/actor"
 )
 
-// sweepDropped releases the leases that nobody has any more: whose Lease is garbage, and so every
-// context that says that it is held. A Release cannot come any more, for it would keep the Lease.
+// sweepDropped releases the leases that the program has dropped. Their Lease is garbage, so every
+// context that comes from it is too. No Release can follow, since its caller would keep the Lease.
 func (k *keeper) sweepDropped(now instant) {
 	var gone []*lease
 	for r := k.holders.head; r != nil; r = r.next {
@@ -27,8 +27,8 @@ func (k *keeper) sweepDropped(now instant) {
 	}
 }
 
-// isDropped reports whether nobody has the lease any more. The first time it only lets go of it:
-// short holds, which nobody looks at, cost nothing.
+// isDropped reports whether the program has dropped the lease. The first call only replaces the
+// keeper's pointer to it by a weak one, so holds that end before it never pay for the weak pointer.
 func (l *lease) isDropped() bool {
 	switch {
 	case l.asked.Load():
@@ -40,8 +40,8 @@ func (l *lease) isDropped() bool {
 	return l.watched.Value() == nil
 }
 
-// drop does what Release would have done. If the end of the lease's context may be waited for, over
-// the channel alone, its holder has the stop margin to stop in, as after any loss.
+// drop does what Release would have done. If the lease has a context, a goroutine may still wait on
+// its Done channel alone: then the lease is lost, and that goroutine has the stop margin to stop in.
 func (k *keeper) drop(l *lease, now instant) {
 	r := l.req
 	k.m.log("lease dropped without a Release", "name", k.name, "token", r.token, "since", k.m.epoch.Add(time.Duration(r.since)))
@@ -54,24 +54,24 @@ func (k *keeper) drop(l *lease, now instant) {
 	k.release(l, nil)
 }
 
-// patrol has the keepers look at what they hold where there are no renewals, at which they do it:
-// once in a TTL, while there are keepers. One timer for all of them is no burden to a name that is
-// used once.
+// patrol has all keepers look for dropped leases once in a TTL, while there are keepers, on stores
+// where nothing is renewed. Elsewhere keepers look when they renew. One timer serves all keepers, so
+// a name that is used once pays for none.
 //
-// There is none for a bubble of testing/synctest: its timer would keep the bubble from noticing
-// that all its goroutines wait for each other.
+// A bubble of testing/synctest has no patrol: the timer would keep the bubble from noticing that all
+// its goroutines wait for each other.
 type patrol struct {
 	on    atomic.Bool  // a walk is to come
 	timer *actor.Timer // owned by the caretaker
 }
 
 type (
-	walk     struct{ begin bool }
-	lookHeld struct{}
+	walk     struct{ begin bool } // to the caretaker: a round is due; begin: only set its time
+	lookHeld struct{}             // to a keeper: look for dropped leases
 )
 
-// patrolled sees to it that a keeper that was just made is looked after.
-func (m *Manager) patrolled() {
+// startPatrol starts the patrol for a keeper that was just made, unless it is on.
+func (m *Manager) startPatrol() {
 	if m.caps.Expiry || m.bubbled || m.caretaker.patrol.on.Load() || m.away() {
 		return
 	}
@@ -80,13 +80,13 @@ func (m *Manager) patrolled() {
 	}
 }
 
-// walk is one round, and sets the time of the next.
+// walk makes one round and sets the time of the next.
 func (c *caretaker) walk(begin bool) {
 	if c.stage != open {
 		return
 	}
 	if !begin {
-		c.patrol.on.Store(false) // whoever makes a keeper from now on begins anew, if there are none
+		c.patrol.on.Store(false) // a keeper made after the look at the directory starts it again
 		ks, _ := c.m.dir.all(false)
 		c.mail.Go(func() errand {
 			for _, k := range ks {

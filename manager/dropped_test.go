@@ -17,7 +17,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
-// acquireAndDrop acquires and keeps nothing but what keep returns.
+// acquireAndDrop acquires a lease and keeps only what keep returns.
 //
 //go:noinline
 func acquireAndDrop(t testing.TB, c Claim, keep func(*Lease) any, opts ...AcquireOption) any {
@@ -29,8 +29,8 @@ func acquireAndDrop(t testing.TB, c Claim, keep func(*Lease) any, opts ...Acquir
 	return keep(l)
 }
 
-// collect runs the garbage collector, and waits until every keeper has looked at least twice at
-// what it holds, once after it.
+// collect runs the garbage collector, and waits until every keeper has looked for dropped leases at
+// least twice, once of them after the collection.
 func collect(m *Manager) {
 	sleep(m.cfg.ttl)
 	runtime.GC()
@@ -69,7 +69,7 @@ func TestDroppedLeaseIsNotRenewedAnyMoreAndReleased(t *testing.T) {
 					renewals := store.count("renew")
 					sleep(10 * a.cfg.ttl)
 					if n := store.count("renew"); n != renewals {
-						t.Errorf("%d renewals more of what nobody has", n-renewals)
+						t.Errorf("%d more renewals of a dropped lease", n-renewals)
 					}
 					wantBalanced(t, a, 0)
 				})
@@ -92,7 +92,7 @@ func exclusive(m *Manager, c Claim) Claim {
 	return m.All(all...)
 }
 
-// wantBalanced fails unless what came in is what went out and what is held.
+// wantBalanced fails unless acquisitions equal releases, losses and leases held.
 func wantBalanced(t testing.TB, m *Manager, held uint64) {
 	t.Helper()
 	if c := m.Stats().Totals; c.Acquisitions-c.Releases-c.Lost != held {
@@ -100,7 +100,7 @@ func wantBalanced(t testing.TB, m *Manager, held uint64) {
 	}
 }
 
-func TestLeaseIsKeptByWhatMayUseIt(t *testing.T) {
+func TestLeaseIsKeptByEveryReferenceThatCanUseIt(t *testing.T) {
 	forget := func(ctx context.Context, _ context.CancelFunc) any { return ctx }
 	for what, keep := range map[string]func(*Lease) any{
 		"itself":              func(l *Lease) any { return l },
@@ -143,7 +143,7 @@ func TestLeaseIsKeptByWhatMayUseIt(t *testing.T) {
 	}
 }
 
-// What is held by its own caller needs no handle: Do and Lead have it.
+// The function of Do and Lead need not keep its lease: Do and Lead keep it.
 func TestLeaseOfDoAndLeadIsKeptWhileTheirFunctionRuns(t *testing.T) {
 	expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) {
 		idle := func(context.Context) error {
@@ -162,8 +162,7 @@ func TestLeaseOfDoAndLeadIsKeptWhileTheirFunctionRuns(t *testing.T) {
 	})
 }
 
-// The context of a lease is no child of the one that it was acquired with, nor of anything else
-// that lives on.
+// The context of a lease is no child of the context of its Acquire, which would keep it.
 func TestLongLivedParentDoesNotKeepALease(t *testing.T) {
 	expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) {
 		parent, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "v"))
@@ -203,7 +202,7 @@ func TestPartOfAnAllLeaseIsKeptByItself(t *testing.T) {
 	})
 }
 
-// Each lease on a grant counts by itself: the last that somebody has keeps the grant.
+// Each lease on a grant is dropped by itself, and the last one that is kept keeps the grant.
 func TestReentrantLeaseIsDroppedByItself(t *testing.T) {
 	enter := func(t *testing.T, m *Manager, l *Lease) *Lease {
 		t.Helper()
@@ -233,8 +232,8 @@ func TestReentrantLeaseIsDroppedByItself(t *testing.T) {
 	})
 }
 
-// Whoever waits only for the end of a lease's context, over its channel, does not keep the lease.
-// But it is told that the lease is lost, and has the stop margin, as after any loss.
+// A goroutine that waits on the Done channel of a lease's context does not keep the lease. It is told
+// of the loss, and has the stop margin to stop in, as after any loss.
 func TestWaiterForTheEndOfADroppedLeaseIsToldBeforeOthersAreGranted(t *testing.T) {
 	for name, run := range map[string]func(*testing.T, func(*testing.T, *Manager, *Manager)){
 		"expiring": func(t *testing.T, f func(*testing.T, *Manager, *Manager)) {
@@ -305,7 +304,7 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// overEveryStore runs f with two managers on one store, of each kind, in real time.
+// overEveryStore runs f in real time for each kind of store, with two managers on one store.
 func overEveryStore(t *testing.T, f func(t *testing.T, a, b *Manager), opts ...Option) {
 	for name, open := range stores() {
 		t.Run(name, func(t *testing.T) {
@@ -316,8 +315,8 @@ func overEveryStore(t *testing.T, f func(t *testing.T, a, b *Manager), opts ...O
 	}
 }
 
-// On every store: where nothing is renewed, holders are looked at as often. A machine that hardly
-// runs the test may lose the lease for it, which comes to the same.
+// Where nothing is renewed, keepers look for dropped leases as often. On a very slow machine the
+// lease may expire instead of being dropped, and goes to the next as well.
 func TestDroppedLeaseGoesToTheNextOnEveryStore(t *testing.T) {
 	for name, open := range stores() {
 		t.Run(name, func(t *testing.T) {
@@ -336,7 +335,7 @@ func TestDroppedLeaseGoesToTheNextOnEveryStore(t *testing.T) {
 	}
 }
 
-// acquireAndDropAtLast tries again where a grant comes too late to be of use.
+// acquireAndDropAtLast is acquireAndDrop that tries again after a grant that came too late.
 //
 //go:noinline
 func acquireAndDropAtLast(t *testing.T, c Claim) {
@@ -350,7 +349,7 @@ func acquireAndDropAtLast(t *testing.T, c Claim) {
 	}
 }
 
-// acquireWhileCollecting returns nil after a minute.
+// acquireWhileCollecting acquires while the garbage collector runs. It returns nil after a minute.
 func acquireWhileCollecting(t *testing.T, c Claim) *Lease {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
@@ -379,8 +378,7 @@ func acquireWhileCollecting(t *testing.T, c Claim) *Lease {
 	}
 }
 
-// The keeper looks while leases are released, dropped and collected: nothing is released twice,
-// nothing stays.
+// While leases are released, dropped and collected, no lease is released twice, and none is left.
 func TestDroppingRacesReleasing(t *testing.T) {
 	m := newManager(t, memory.New(), WithTTL(backends.MinTTL))
 	sem := m.Semaphore("s", 1000)
@@ -427,8 +425,8 @@ func TestCloseEndsADroppedLease(t *testing.T) {
 	})
 }
 
-// In a bubble a lease that is held does not keep the clock going where nothing is renewed:
-// goroutines that wait for each other for ever are found.
+// Where nothing is renewed, a lease that is held in a bubble sets no timer. The bubble still notices
+// goroutines that wait for each other for ever.
 func TestHeldLeaseDoesNotHideADeadlockInABubble(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		l := mustAcquire(t, m.Lock("db"))

@@ -7,25 +7,25 @@ import (
 	"weak"
 )
 
-// lease is what its keeper and its caller share of a lease. The caller has it through a [Lease],
-// which nothing here refers to for long: so the garbage collector tells when nobody has the lease
-// any more. See dropped.go.
+// lease is the part of a lease that the keeper and the caller share. The caller reaches it through a
+// [Lease], to which nothing here refers for long: so the garbage collector tells when the program
+// has dropped it. See dropped.go.
 type lease struct {
 	req   *request    // the grant behind it; nil for an All lease
 	outer *lease      // what the acquirer held already, as its context said
-	hook  func(error) // told at the end, by whoever ended the lease; must be quick
+	hook  func(error) // called once when the lease ends, by the goroutine that ends it; must be quick
 
 	end        atomic.Pointer[ending] // nil while held
-	inner      atomic.Pointer[inner]  // nil until somebody asks for the context
-	asked      atomic.Bool            // Release was called
-	registered atomic.Bool            // its request is, with waits
+	inner      atomic.Pointer[inner]  // nil until the first call of Context
+	asked      atomic.Bool            // Release was called, or the lease was dropped
+	registered atomic.Bool            // waits knows the request
 	chore      chore                  // of the acquire, then of the release
 	signal     atomic.Pointer[signal] // wakes the goroutine that waits for the keeper's answer
 	result     error                  // that answer; written by the keeper before the signal
 
 	// Owned by the keeper.
-	fresh   *Lease // the caller's, until the keeper first looks whether it still has it
-	watched weak.Pointer[Lease]
+	fresh   *Lease              // the caller's, until the keeper first looks for dropped leases
+	watched weak.Pointer[Lease] // the same from then on
 }
 
 // ending is how a lease ended.
@@ -33,9 +33,9 @@ type ending struct{ err error }
 
 var wasReleased = &ending{ErrReleased}
 
-// inner is the context of a lease without its owner. The lease must be able to end it, and so
-// refers to all contexts made from it that have not ended. They refer to the caller's Lease, which
-// is kept by this as long as anybody waits for the end of one.
+// inner is the context of a lease without the value that names its owner. The lease can cancel it,
+// and so refers to all contexts derived from it that have not ended. These refer to the caller's
+// Lease and keep it reachable.
 type inner struct {
 	context.Context
 	cancel context.CancelCauseFunc
@@ -46,7 +46,7 @@ func (l *lease) finish(e *ending) bool {
 	if !l.end.CompareAndSwap(nil, e) {
 		return false
 	}
-	// Whoever makes the context afterwards sees the end; whoever made it before is seen here.
+	// A context made later finds the end; one made before is found here.
 	if c := l.inner.Load(); c != nil {
 		c.cancel(e.err)
 	}
@@ -56,8 +56,8 @@ func (l *lease) finish(e *ending) bool {
 	return true
 }
 
-// look makes a loss final that the clocks show and no timer has reported yet.
-func (l *lease) look() {
+// checkClock ends a lease that has expired by the clocks, if no timer has reported it yet.
+func (l *lease) checkClock() {
 	r := l.req
 	if r == nil || l.end.Load() != nil || r.valid.Load() == 0 || !r.expired(time.Now()) {
 		return
@@ -67,9 +67,9 @@ func (l *lease) look() {
 	}
 }
 
-// err returns why the lease has ended, nil if it has not, by the clocks.
+// err is endedBy after a look at the clocks.
 func (l *lease) err() error {
-	l.look()
+	l.checkClock()
 	return l.endedBy()
 }
 

@@ -41,15 +41,14 @@ const (
 	MaxHold     = backends.MaxHold
 	ByClose     = backends.ByClose
 
-	// Dropped is the reason when nobody has the lease any more, and nobody has released it: see
-	// [Lease].
+	// Dropped is the reason when the program has dropped the lease without a Release: see [Lease].
 	Dropped LostReason = "dropped"
 
 	// Panicked is the reason when the manager's own code panicked; the cause is an *actor.PanicError.
 	Panicked LostReason = "panic"
 )
 
-// opErr says which call failed, on what, unless the store has said so.
+// opErr names the call and its resource in err, unless the store has done so.
 func opErr(op, name string, err error) error {
 	var said *backends.OpError
 	switch {

@@ -6,18 +6,18 @@ import (
 	"sync/atomic"
 )
 
-// gather is what the parts of an All tell of their ends. It refers to no [Lease], see dropped.go.
+// gather hears of the ends of the parts of an All. It refers to no [Lease], see dropped.go.
 //
-// Until all parts are held, the end of one ends the wait for the next; afterwards it ends the All.
-// The acquirer announces a new wait, or that it is whole, before it looks for parts that have
-// ended; a part ends before it looks for the announcement: so one of them sees the other.
+// Until all parts are held, the end of a part ends the wait for the next one; afterwards it ends the
+// All. No end is missed: the acquirer first announces a new wait, or that the All is whole, and then
+// looks for parts that have ended; a part first ends and then looks for the announcement.
 type gather struct {
 	all   lease
 	whole atomic.Bool
 	stop  atomic.Pointer[context.CancelCauseFunc] // of the wait for the next part
 }
 
-// errPartLost ends the wait for the next part. No caller sees it.
+// errPartLost ends the wait for the next part. It never reaches a caller.
 var errPartLost = errors.New("another part was lost")
 
 var noStop context.CancelCauseFunc = func(error) {}
@@ -30,7 +30,7 @@ func (g *gather) partEnded(err error) {
 	(*g.stop.Load())(errPartLost)
 }
 
-// wait returns a context to wait for parts with, in place of the one before.
+// wait replaces the context for the wait for parts, and returns the new one.
 func (g *gather) wait(ctx context.Context) context.Context {
 	next, stop := context.WithCancelCause(ctx)
 	if old := g.stop.Swap(&stop); old != nil {
@@ -53,7 +53,7 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 	(*g.stop.Swap(&noStop))(nil)
 	if err != nil {
 		name := parts[len(held)].name
-		_ = releaseParts(held) // the reason to fail is the one to report
+		_ = releaseParts(held) // err is the one to report
 		return nil, opErr("acquire", name, err)
 	}
 	if len(held) > 0 {
@@ -61,7 +61,7 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 	}
 	g.whole.Store(true)
 	for _, p := range held {
-		if e := p.end.Load(); e != nil { // it ended a moment ago: as if after the return
+		if e := p.end.Load(); e != nil { // it ended before whole was set: the same as after the return
 			g.all.finish(e)
 		}
 		if o.limit > 0 {
@@ -71,18 +71,19 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 	return &Lease{lease: &g.all, from: o.from, parts: &held}, nil
 }
 
-// take returns the parts that are held, which are all unless there is an error.
+// take acquires the parts in order and returns those that are held: all of them, or an error.
 func (g *gather) take(ctx context.Context, parts []Claim, o order) ([]*Lease, error) {
 	held := make([]*Lease, 0, len(parts))
 	part := order{from: o.from, outer: o.outer, try: o.try, hook: g.partEnded}
 	wait := g.wait(ctx)
 	for {
-		if n := intact(held); n < len(held) || context.Cause(wait) == errPartLost { //nolint:errorlint // the very value
-			_ = releaseParts(held[n:]) // in the order of names again, so that no other All is blocked
+		n := intact(held)
+		if n < len(held) || context.Cause(wait) == errPartLost { //nolint:errorlint // the very value
+			_ = releaseParts(held[n:]) // taken again in order of names, lest two Alls block each other
 			clear(held[n:])
 			held = held[:n]
 			wait = g.wait(ctx) //nolint:fatcontext // from ctx each time
-			continue           // a part may have ended before there was this wait to end
+			continue           // a part may have ended before this wait existed
 		}
 		if len(held) == len(parts) {
 			return held, nil

@@ -47,7 +47,7 @@ func TestPartLostWhileAnAllWaitsIsTakenAgain(t *testing.T) {
 	})
 }
 
-// What comes after the lost part in the order is given up first: nobody is blocked who wants both.
+// The parts after a lost one are released before it is taken again, lest two Alls block each other.
 func TestPartsAreTakenAgainInTheOrderOfNames(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		d := mustAcquire(t, m.Lock("d"))
@@ -56,7 +56,7 @@ func TestPartsAreTakenAgainInTheOrderOfNames(t *testing.T) {
 		other.stillWaiting(t)
 		mustBreak(t, m, "b")
 		l := other.granted(t)
-		wantBusy(t, m.Lock("a")) // which comes before it
+		wantBusy(t, m.Lock("a")) // a comes before the lost part
 		w.stillWaiting(t)
 		mustRelease(t, l, d)
 		mustRelease(t, w.granted(t))
@@ -84,8 +84,8 @@ func TestDoOverAllRunsItsFunctionAlthoughAPartWasLostBefore(t *testing.T) {
 	})
 }
 
-// A part that is taken again may tell of its end when there is a wait already for those that follow.
-func TestEndOfAPartThatComesLateEndsNoMoreThanAWait(t *testing.T) {
+// The end of a part that was taken again may be reported late, during the wait for a later part.
+func TestLateReportOfAnEndedPartOnlyRestartsTheWait(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		b := mustAcquire(t, m.Lock("b"))
 		g := &gather{}
@@ -122,7 +122,7 @@ func TestDoOverAllJoinsTheLossThatEndedIt(t *testing.T) {
 	})
 }
 
-func TestAllThatIsCancelledAfterALossSaysOnlySo(t *testing.T) {
+func TestAllCancelledAfterALossReportsTheCancellationAlone(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		b := mustAcquire(t, m.Lock("b"))
 		w := start(m.All(m.Lock("a"), m.Lock("b")))
@@ -137,7 +137,7 @@ func TestAllThatIsCancelledAfterALossSaysOnlySo(t *testing.T) {
 	})
 }
 
-func TestAllThatCannotTakeAPartAgainForCloseIsClosed(t *testing.T) {
+func TestAllThatLosesAPartToCloseFailsWithErrClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, err := New(memory.New())
 		if err != nil {
@@ -157,7 +157,8 @@ func TestAllThatCannotTakeAPartAgainForCloseIsClosed(t *testing.T) {
 	})
 }
 
-// Parts that expire because renewals fail are taken again; if the store does not answer at all, it is unavailable.
+// Parts that expire because renewals fail are taken again. If the store does not answer at all, the
+// All fails with ErrUnavailable.
 func TestAllWhosePartsExpireWhileItWaits(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -214,11 +215,11 @@ func TestLimitOfAnAllCountsFromItsLastPart(t *testing.T) {
 		}
 		wantLost(t, l.Release(), MaxHold)
 		sleep(time.Second)
-		mustRelease(t, outer) // whose lease is its own
+		mustRelease(t, outer) // it has no part in the All
 	})
 }
 
-func TestAcquireNeverSaysThatSomethingIsLost(t *testing.T) {
+func TestAcquireOfAnAllNeverFailsWithALoss(t *testing.T) {
 	m := newManager(t, memory.New())
 	names := []string{"a", "b", "c", "d"}
 	ctx, cancel := context.WithCancel(context.Background())

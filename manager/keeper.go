@@ -49,7 +49,7 @@ type keeper struct {
 	wakeAt instant // of the timer
 	early  []backends.Event
 
-	site *site // where owners wait for it; nil: none did; owned by waits
+	site *site // of the owners that wait for the name; nil if none ever did; owned by waits
 
 	counters Counters
 	lastUse  int    // tokens used of the last whole grant
@@ -57,7 +57,7 @@ type keeper struct {
 	uses     uint64 // acquires so far
 	usesThen uint64 // when the caretaker was told of an idle keeper
 	listed   bool   // the caretaker will send a sweep
-	away     bool   // made in a bubble of testing/synctest that is not the manager's
+	away     bool   // made in a synctest bubble other than the manager's
 	closing  bool
 	retired  bool // out of the directory; answers every acquire with errRetired
 }
@@ -69,13 +69,13 @@ type (
 	acquire    struct{ *request }
 	cancelWait struct {
 		*request
-		why error // of its context; nil: it will be made again, and counts then
+		why error // the context's error; nil: the request is made again, and counts then
 	}
 	release struct{ *lease }
 	nest    struct { // a re-entrant acquire
 		lease
-		until instant // how long it may hold; held: until when; over: nobody waits for it longer; 0: no limit
-		over  bool    // it was held for that long
+		until instant // before the grant: for how long; held: until when; over: end of its margin; 0: no limit
+		over  bool    // it reached its limit
 	}
 	expired struct{ *request } // somebody has seen by the clock that it is lost
 	deny    struct {           // it would wait for ever
@@ -87,7 +87,7 @@ type (
 		row     ResourceStats
 		retired bool
 	}
-	tally func(*Counters) // of an acquire that ended before it came here
+	tally func(*Counters) // counts an acquire that ended before it reached the keeper
 	tick  struct{}        // a time has come
 	sweep struct{}        // retire, if not used since
 	shut  struct{}        // the manager closes
@@ -179,14 +179,14 @@ func (k *keeper) acquire(r *request) {
 	}
 	if !r.try {
 		k.order()
-		if r.outer != nil && (k.holders.n > 0 || k.queue.n > 1) { // else no owner here is in its way
-			k.watchOwner(r)
+		if r.outer != nil && (k.holders.n > 0 || k.queue.n > 1) { // else it waits for no owner here
+			k.register(r)
 		}
 	}
 }
 
-// contend counts a request that others kept waiting, once. Where those are in other processes, the
-// store has said so.
+// contend counts a request as contended, once. The keeper knows that others kept the request waiting
+// in this process; the store tells it of other processes.
 func (k *keeper) contend(r *request) {
 	if !r.contended && !r.try {
 		r.contended = true
@@ -206,7 +206,7 @@ func (k *keeper) cancelWait(r *request, why error) {
 	if k.retired {
 		return
 	}
-	if r.place == queued && r == k.queue.head && k.asking != nil && k.asking.stands.Load() {
+	if r.place == queued && r == k.queue.head && k.asking != nil && k.asking.sent.Load() {
 		k.contend(r)
 	}
 	if r.place != queued { // it was found abandoned when its turn came
@@ -283,7 +283,7 @@ func (k *keeper) nest(n *nest) {
 			k.watch(n.until)
 		}
 	default:
-		n.result = r.gone() // it counts as the acquire that comes in its place
+		n.result = r.gone() // not counted: the caller makes a plain acquire instead
 	}
 	n.settle()
 }

@@ -15,11 +15,12 @@ import (
 // after that: the stop margin is all the time that it has before another process may lead. Whatever it
 // writes should carry the token, so that what it writes to can refuse a leader that was deposed without knowing.
 //
-// Lead returns what fn returned, if the leadership was not lost until then; the loss of another
-// lease, even of a re-entrant one on the same name, is no loss of the leadership. It returns the error of ctx when that ends, and joined with it
-// what fn returned; and at once why fn could not be called: ErrClosed, ErrUnavailable and so on, as [Claim.Acquire] does. Only
-// after a loss, which a store out of reach may have caused, it goes on asking while the store is unavailable, every sixth
-// of a TTL. When Lead has returned, fn does not run, and nothing is held.
+// Lead returns fn's result if the leadership was not lost before fn returned. The loss of another
+// lease, even of a re-entrant one on the same name, is no loss of the leadership. When ctx ends, Lead
+// returns the error of ctx, joined with fn's result. If fn cannot be called, Lead returns the error of
+// [Claim.Acquire] at once: ErrClosed, ErrUnavailable and so on. After a loss, which a store out of
+// reach may have caused, Lead instead asks an unavailable store again every sixth of a TTL. When Lead
+// has returned, fn does not run, and nothing is held.
 func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Context, term uint64) error) error {
 	if err := m.usable(ctx); err != nil {
 		return err
@@ -35,7 +36,7 @@ func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Con
 			return fn(ctx, term.Token()) // also when it is lost already
 		})
 		led := term != nil
-		switch lost := term.lost(); { // what fn returns may speak of other leases
+		switch lost := term.lost(); { // not by err: fn may return the loss of another lease
 		case ctx.Err() != nil && led:
 			return errors.Join(opErr("lead", name, ended(ctx)), err)
 		case ctx.Err() != nil:

@@ -117,7 +117,7 @@ func TestLeadMisuse(t *testing.T) {
 	wantErr(t, m.Lead(context.Background(), "", func(context.Context, uint64) error { return nil }), ErrInvalidName)
 }
 
-// Lead and Do tell their own loss from that of other leases by the lease, not by the error.
+// Lead and Do find the loss of their own lease in the lease, not in the error of the function.
 func TestLossOfAnotherLeaseIsNoLossOfTheLeadership(t *testing.T) {
 	for name, other := range map[string]func(t *testing.T, ctx context.Context, m *Manager) error{
 		"of another name": func(t *testing.T, _ context.Context, m *Manager) error {

@@ -13,24 +13,24 @@ import (
 // A Lease is a resource held. It is safe for concurrent use and must not be copied. The zero Lease
 // and a nil *Lease are released ones.
 //
-// Keep the Lease, its context or a context derived from it for as long as the resource is needed. A
-// lease that the program has lost all of these of without a Release is dropped: it is not renewed
-// any more, it is released, and a line of the log tells its name, its token and since when it was
-// held. That takes a run of the garbage collector and then the next renewal, or a TTL where nothing
-// is renewed. A channel that its context's Done has returned keeps no lease, but is closed when the
-// lease is dropped, a stop margin before the resource goes on; the cause is a *LostError (reason
-// Dropped). A goroutine that has the lease and waits for ever keeps it.
+// Keep the Lease, its context or a context derived from it for as long as the resource is needed. If
+// the program keeps none of them and has not called Release, the lease is dropped: the manager
+// releases it and logs its name, its token and the start of the hold. This happens at the first
+// renewal after a run of the garbage collector, or within a TTL where nothing is renewed. The Done
+// channel of the context alone does not keep the lease. It is closed when the lease is dropped, a
+// stop margin before the next grant, and the cause is a *LostError (reason Dropped). A goroutine
+// that refers to the lease and waits for ever keeps it.
 //
 // A lease ends once: by Release, or by loss, and then stays what it is. No late answer of a store revives it.
 // What the last holder did before its Release happens before the next holder's Acquire returns.
 type Lease struct {
-	*lease                              // what its keeper knows of it; nil in the zero Lease
+	*lease                              // shared with its keeper; nil in the zero Lease
 	from   context.Context              // of the acquire, for its values
 	parts  *[]*Lease                    // of an All lease; nil for others
-	ctx    atomic.Pointer[leaseContext] // nil until somebody asks
+	ctx    atomic.Pointer[leaseContext] // nil until the first call of Context
 }
 
-// none stands behind the zero Lease, and behind nil.
+// none is the core of the zero Lease and of a nil one: a released lease.
 var none = func() *lease {
 	l := &lease{}
 	l.end.Store(wasReleased)
@@ -38,7 +38,7 @@ var none = func() *lease {
 	return l
 }()
 
-// core returns what the keeper knows of the lease.
+// core returns the part of l that the keeper shares; none for the zero Lease and nil.
 func (l *Lease) core() *lease {
 	if l == nil || l.lease == nil {
 		return none
@@ -112,7 +112,7 @@ func (l *Lease) Err() error {
 	return l.core().err()
 }
 
-// lost returns how the lease was lost, nil if it was not: its own end, whatever other leases met with.
+// lost returns how this lease was lost, nil if it was not. Losses of other leases do not count.
 func (l *Lease) lost() (lost *LostError) {
 	errors.As(l.Err(), &lost)
 	return lost
@@ -125,7 +125,7 @@ func (l *Lease) lost() (lost *LostError) {
 // ErrUnavailable if the store did not answer: then the lease has ended all the same, and the store frees the resource by
 // itself when the lease would have expired. Waiters of this process go on at once.
 func (l *Lease) Release() error {
-	defer runtime.KeepAlive(l) // nobody may take it for dropped before the keeper has heard
+	defer runtime.KeepAlive(l) // the keeper must not take it for dropped before it has the release
 	c := l.core()
 	switch err := l.Err(); {
 	case c == none:

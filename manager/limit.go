@@ -1,10 +1,9 @@
 package manager
 
-// limit says that a lease may be held for so long from now on: it is a part of an All that has
-// become whole.
+// limit starts the limit of a part of an All that has become whole.
 type limit struct {
 	*lease
-	d instant
+	d instant // from when the keeper handles the message
 }
 
 // limit sets the limit of a lease that is held.
@@ -21,7 +20,7 @@ func (k *keeper) limit(l *lease, d instant) {
 	k.watch(until)
 }
 
-// nestOf returns the re-entrant acquire that the lease is of, nil if it is that of the grant.
+// nestOf returns the re-entrant acquire that made the lease, nil if the request itself did.
 func (r *request) nestOf(l *lease) *nest {
 	for _, n := range r.reentered() {
 		if &n.lease == l {
@@ -31,7 +30,7 @@ func (r *request) nestOf(l *lease) *nest {
 	return nil
 }
 
-// reentered returns the re-entrant acquires that are held, or wait for the end of their margin.
+// reentered returns the re-entrant acquires that are held or are in their stop margin.
 func (r *request) reentered() []*nest {
 	if r.nested == nil {
 		return nil
@@ -39,8 +38,8 @@ func (r *request) reentered() []*nest {
 	return *r.nested
 }
 
-// endNested ends re-entrant leases that have been held for as long as they may, and no others of
-// their grant. A stop margin later the grant does not wait for their release any more.
+// endNested ends the re-entrant leases that have reached their limit, and no other leases of their
+// grant. A stop margin later the grant no longer waits for their release.
 func (k *keeper) endNested(now instant) {
 	var due []*nest
 	for r := k.holders.head; r != nil; r = r.next {
@@ -62,7 +61,7 @@ func (k *keeper) endNested(now instant) {
 		n.until = 0
 		lost := &LostError{Name: k.name, Token: n.req.token, Reason: MaxHold}
 		if !n.finish(&ending{lost}) {
-			continue // its release is on its way, or it has seen by the clock that it is lost
+			continue // it has ended: its release is on its way, or its caller found it expired
 		}
 		n.over, n.until = true, now+instant(k.m.cfg.margin)
 		k.counters.Lost++

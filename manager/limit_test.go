@@ -45,7 +45,7 @@ func TestReentrantLeaseEndsAtItsOwnLimitAndNoOther(t *testing.T) {
 	})
 }
 
-// The holder of the re-entrant lease may still be at work: it has the stop margin to stop in.
+// The holder of the re-entrant lease has the stop margin to stop in.
 func TestGrantWaitsForAReentrantLeaseThatIsOverForTheStopMargin(t *testing.T) {
 	for _, released := range []bool{false, true} {
 		bubble(t, func(t *testing.T, m *Manager) {
@@ -66,7 +66,7 @@ func TestGrantWaitsForAReentrantLeaseThatIsOverForTheStopMargin(t *testing.T) {
 			if d := time.Since(begin); d != want {
 				t.Errorf("the next entered %v after the end, want %v", d, want)
 			}
-			wantLost(t, inner.Release(), MaxHold) // of no effect on the next
+			wantLost(t, inner.Release(), MaxHold) // has no effect on the next holder
 			wantBusy(t, db)
 			mustRelease(t, w.granted(t))
 			wantFree(t, db)
@@ -112,7 +112,7 @@ func TestLimitOfTheOuterLeaseEndsThoseWithinUnlessItWasReleased(t *testing.T) {
 				t.Errorf("it ended by the limit of another lease: %v", inner.Err())
 			}
 			sleep(time.Second)
-			if (inner.Err() == nil) != (opts == nil) { // WithMaxHold counts for it as well
+			if (inner.Err() == nil) != (opts == nil) { // WithMaxHold limits the inner lease too
 				t.Errorf("got %v", inner.Err())
 			}
 			_ = inner.Release()

@@ -136,7 +136,7 @@ func (k *keeper) tick() {
 		this := r
 		r = r.next
 		if this.end.Load() == wasReleased {
-			this.until = 0 // the limit was that of the lease, not of those that re-entered it
+			this.until = 0 // the limit was the lease's, not that of leases that re-entered the grant
 		}
 		switch g := this.grant; {
 		case this.expired(wall):

@@ -17,10 +17,9 @@ import (
 // A Manager hands out leases on named resources, from one backend. Make it with New and end it with Close.
 // All methods are safe for concurrent use.
 //
-// In tests, a Manager that was made outside all bubbles of testing/synctest, over the memory
-// backend, may be used in one bubble after another: not in a bubble and outside it within a fifth
-// of a second, nor by a lease that is held when a bubble ends. One that was made in a bubble
-// belongs to that bubble.
+// In tests, a Manager over the memory backend that was made outside all bubbles of testing/synctest
+// may be used in one bubble after another. Do not use it in a bubble and outside within a fifth of a
+// second, and hold no lease when a bubble ends. A Manager made in a bubble belongs to that bubble.
 type Manager struct {
 	cfg    config
 	store  backends.Backend
@@ -30,20 +29,21 @@ type Manager struct {
 	owner  backends.Owner
 	epoch  time.Time // instants count from here
 
-	bubbled bool // it was made in a bubble of testing/synctest, and belongs there
+	bubbled bool // made in a synctest bubble, to which it belongs
 
 	life    context.Context // of requests to the store; ended by Close
 	endLife context.CancelFunc
 
 	dir       directory
-	signals   sync.Pool // of *signal; the manager's own, as its bubble is
+	signals   sync.Pool // of *signal; not shared: they belong to the manager's bubble
 	caretaker *caretaker
 	renewer   *renewer
 	waits     *waits
 }
 
-// New returns a manager over the backend, which it owns from then on: Close closes it. On an error the
-// backend is untouched and still the caller's. The error is an *InvalidError, for a nil backend as well, typed or not.
+// New returns a manager over the backend, which it owns from then on: Close closes it. On an error
+// the backend is untouched and still the caller's. The error is an *InvalidError; a nil backend,
+// typed or not, is such an error too.
 func New(b backends.Backend, opts ...Option) (*Manager, error) {
 	if isNil(b) {
 		return nil, &InvalidError{Field: "backend", Value: nil, Want: "not nil"}
@@ -58,7 +58,7 @@ func New(b backends.Backend, opts ...Option) (*Manager, error) {
 		m.poster, _ = b.(backends.Poster)
 	}
 	m.life, m.endLife = context.WithCancel(context.Background())
-	m.life.Done() // makes its channel, which must not be made in a bubble if the manager was not
+	m.life.Done() // makes the channel here, in the manager's bubble or outside all, and not in a later one
 	m.dir.seed = maphash.MakeSeed()
 	m.signals.New = func() any { return newSignal() }
 	m.caretaker = newCaretaker(m)
@@ -94,7 +94,7 @@ func (m *Manager) Break(ctx context.Context, name string) error {
 	return opErr("break", name, m.store.Break(ctx, name))
 }
 
-// isNil reports whether there is no backend, or a nil pointer in the place of one.
+// isNil reports whether b is nil or holds a nil pointer.
 func isNil(b backends.Backend) bool {
 	v := reflect.ValueOf(b)
 	return b == nil || v.Kind() == reflect.Pointer && v.IsNil()
@@ -103,7 +103,7 @@ func isNil(b backends.Backend) bool {
 // made reports whether m was made by New.
 func (m *Manager) made() bool { return m != nil && m.store != nil }
 
-// usable refuses a manager that New has not made, and a nil context.
+// usable returns an error for a manager that New has not made, and for a nil context.
 func (m *Manager) usable(ctx context.Context) error {
 	switch {
 	case !m.made():
@@ -114,7 +114,7 @@ func (m *Manager) usable(ctx context.Context) error {
 	return nil
 }
 
-// ready refuses what a closed manager cannot do any more, and a bad name, as well.
+// ready is usable that also returns an error for a closed manager and for a bad name.
 func (m *Manager) ready(ctx context.Context, name string) error {
 	if err := m.usable(ctx); err != nil {
 		return err
@@ -129,8 +129,8 @@ func (m *Manager) now() instant             { return instant(time.Since(m.epoch)
 func (m *Manager) at(t time.Time) instant   { return instant(t.Sub(m.epoch)) }
 func (m *Manager) log(msg string, a ...any) { m.caretaker.log(msg, a) }
 
-// away reports whether the caller is in a bubble of testing/synctest that is not the manager's:
-// nothing that was made there may be used when it is over.
+// away reports whether the caller is in a synctest bubble other than the manager's. Channels and
+// timers made there must not be used after the bubble.
 func (m *Manager) away() bool { return !m.bubbled && bubbles.Inside() }
 
 var (

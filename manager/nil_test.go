@@ -15,8 +15,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 )
 
-// Nothing that is nil, zero or absurd is taken, and nothing of it panics or hangs: the error is an *InvalidError that says what was
-// wrong, unless the table says otherwise.
+// Every nil, zero or absurd argument is refused with an *InvalidError. No call panics or hangs.
 func TestNilZeroAndAbsurdArgumentsAreRefused(t *testing.T) {
 	m, other := newManager(t, memory.New()), newManager(t, memory.New())
 	ctx := context.Background()
@@ -123,7 +122,7 @@ func TestNilZeroAndAbsurdArgumentsAreRefused(t *testing.T) {
 	wantErr(t, got(m.Semaphore("s", 2).Permits(math.MaxInt64).Acquire(ctx)), ErrTooLarge)
 }
 
-// What has no error to return gives the answer of nothing.
+// Methods without an error to return give a harmless answer.
 func TestNilAndZeroReceiversAnswerAsNothing(t *testing.T) {
 	var none context.Context
 	if l := LeaseFrom(none); l != nil {

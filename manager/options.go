@@ -44,7 +44,7 @@ type config struct {
 
 // WithTTL sets how long the store keeps a lease that is not renewed any more: after at most this time a
 // crashed process's resources are free. Leases are renewed after a third of it. Default 10 s, range 100 ms to 24 h.
-// Where nothing expires it is only how often the manager looks for leases that nobody has any more.
+// Where leases do not expire, it only sets how often the manager looks for dropped leases ([Lease]).
 func WithTTL(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.ttl = d
@@ -74,10 +74,9 @@ func WithMinHold(d time.Duration) Option {
 // WithMaxHold ends every lease that has been held for d: its holder is told (reason MaxHold), and a stop margin later
 // the resource is given on, whether or not it was released. Default 0: no limit.
 //
-// The time of an All counts from when it has all its parts. A re-entrant lease has a limit of its
-// own, at which it alone ends; the stop margin later, the resource is given on without its release
-// once the others are released. At the limit of the lease that it re-entered first, if that is held
-// still, all leases of the grant end.
+// For an All, d counts from the grant of the last part. A re-entrant lease has a limit of its own and
+// ends alone at it; a stop margin later the grant no longer waits for its release. If the lease that
+// it re-entered is still held at that lease's limit, all leases of the grant end.
 func WithMaxHold(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.maxHold = d
@@ -137,9 +136,8 @@ type acquireConfig struct {
 	maxHold time.Duration
 }
 
-// HoldAtMost ends this lease when it has been held for d, as [WithMaxHold] does for all, whether
-// re-entrant or of All. The smaller limit wins.
-// At least 1 ms.
+// HoldAtMost ends this lease when it has been held for d, by the rules of [WithMaxHold]. The smaller
+// limit wins. At least 1 ms.
 func HoldAtMost(d time.Duration) AcquireOption {
 	return AcquireOption{func(c *acquireConfig) error {
 		c.maxHold = d

@@ -147,8 +147,8 @@ func TestReentrantAllSharesItsParts(t *testing.T) {
 	})
 }
 
-// The lease ends between the look at it and the message to its keeper: then it is not held, and the
-// claim is acquired as any other.
+// The lease ends after the caller looked at it and before its keeper handles the re-entry. The claim
+// is then acquired as if it had not been held.
 func TestReentryIntoAGrantThatEndsMeanwhileIsAnAcquireOfItsOwn(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		c := m.Lock("db").Reentrant()

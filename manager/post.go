@@ -6,7 +6,7 @@ import "github.com/lockkeeper/lockkeeper/backends"
 // request's own caller sends it, if that has not begun to wait yet, however likely the answer is to be a grant.
 func (k *keeper) post(r *request, q backends.Request) {
 	a := &ask{last: k.uses, weight: r.weight}
-	lent, ctx := true, r.ctx // not changed once it has been sent
+	lent, ctx := true, r.ctx // lent does not change once the post is sent
 	p := k.m.poster.Post(backends.Post{Request: q, Answered: func(g backends.Grant, err error) {
 		msg := &answered{ask: a, grant: g, err: err}
 		if lent && err != nil && ctx.Err() != nil {
@@ -16,7 +16,7 @@ func (k *keeper) post(r *request, q backends.Request) {
 	}})
 	a.cancel = p.Cancel
 	k.asking = a
-	if ctx == nil || !k.lend(&r.chore, func() message { p.Send(ctx); a.stands.Store(true); return nil }) {
+	if ctx == nil || !k.lend(&r.chore, func() message { p.Send(ctx); a.sent.Store(true); return nil }) {
 		lent = false
 		k.send(p, a, nil)
 	}
@@ -49,7 +49,7 @@ func (k *keeper) send(p backends.Posted, a *ask, l *lease) {
 		ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
 		defer cancel()
 		p.Send(ctx)
-		a.stands.Store(true)
+		a.sent.Store(true)
 	}
 	if l == nil || !k.lend(&l.chore, func() message { call(); return nil }) {
 		k.mail.Go(func() message { call(); return nothing{} })

@@ -14,12 +14,12 @@ type returned struct {
 	err   error
 }
 
-// release ends one lease. The grant goes on, to the next waiter or to the store, when its last lease
-// is released. The caller, unless nil, is the lease again: somebody waits for the store's answer.
+// release ends one lease. When the last lease of a grant is released, the grant goes to the next
+// waiter or to the store. The caller is l itself if a Release waits for the store's answer, else nil.
 func (k *keeper) release(l, caller *lease) {
 	r := l.req
-	if l != &r.lease && !r.drop(l) {
-		l.settle() // it was over, and is not waited for any longer
+	if l != &r.lease && !r.removeNested(l) {
+		l.settle() // its limit and its margin are over: the grant has gone on without its release
 		return
 	}
 	r.handles--
@@ -52,8 +52,8 @@ func (k *keeper) release(l, caller *lease) {
 	k.serve()
 }
 
-// drop forgets a re-entrant lease, and says whether there was something to forget.
-func (r *request) drop(l *lease) bool {
+// removeNested takes a re-entrant lease off the request, and reports whether it was there.
+func (r *request) removeNested(l *lease) bool {
 	n := r.nestOf(l)
 	if n != nil {
 		*r.nested = slices.DeleteFunc(*r.nested, func(o *nest) bool { return o == n })

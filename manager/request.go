@@ -37,8 +37,8 @@ type request struct {
 	ctx    context.Context // of the caller, if it may be asked to do a chore
 	kind   backends.Kind
 	try    bool
-	denied bool  // it is going to be refused as a deadlock; this and the next are owned by waits
-	keptBy int32 // of a grant: leases on it of owners that wait
+	denied bool  // its deny is on its way; this and the next are owned by waits
+	keptBy int32 // of a grant: leases on it whose owners wait
 	cap    int64
 	weight int64
 	token  uint64 // written by the keeper before the state, as is the result if it is refused
@@ -51,7 +51,7 @@ type request struct {
 	// Owned by the keeper.
 	number     uint64 // of those that came to the keeper
 	place      place
-	contended  bool // others were the reason
+	contended  bool // others kept it waiting
 	waited     bool // it had to queue
 	owes       bool // straying: its grant is still to be given back
 	late       bool // it was granted once, too late to be of use
@@ -88,13 +88,13 @@ func (r *request) validUntil() time.Time {
 // signal wakes one goroutine. Its channel has room for one, so that a keeper never waits for a caller.
 type signal struct {
 	wake chan struct{}
-	once bool // not to be used again
+	once bool // not returned to the pool
 }
 
 func newSignal() *signal { return &signal{wake: make(chan struct{}, 1)} }
 
-// borrow returns a signal for one goroutine that has to wait; giveBack takes it back when nobody
-// will send on it any more.
+// borrow returns a signal for a goroutine that has to wait. The caller returns it with giveBack, once
+// no keeper can send on it any more.
 func (m *Manager) borrow() *signal {
 	if m.away() {
 		s := newSignal()
@@ -120,8 +120,7 @@ func (l *lease) settle() {
 	}
 }
 
-// refuse answers with an error and says whether the caller was still there. If it has gone, nothing
-// is left to do.
+// refuse answers with an error and reports whether the caller was still there.
 func (r *request) refuse(err error) bool {
 	r.result = err
 	if !r.state.CompareAndSwap(pending, refused) {
@@ -131,9 +130,9 @@ func (r *request) refuse(err error) bool {
 	return true
 }
 
-// forget lets go of the caller's context, which nobody needs after the grant: it may say that another
-// lease is held, which this one must not keep.
-func (r *request) forget() { r.ctx = nil }
+// dropContext removes the caller's context, which has no use after the grant. It may come from
+// another lease, which the grant must not keep reachable.
+func (r *request) dropContext() { r.ctx = nil }
 
 // accept answers with the grant that stands in r, and says whether the caller was still there.
 func (r *request) accept() bool {

@@ -55,22 +55,22 @@ func (h Histogram) Quantile(q float64) time.Duration {
 
 // Counters say what happened to one name, or to all.
 //
-// Every acquire ends in exactly one of Acquisitions, TimedOut, Cancelled, Busy and Failed: each
-// call of Acquire, TryAcquire or Do, each term of Lead, and each part of an All that was asked for.
-// An All that fails counts its failure once, with the part that could not be had; the parts before
-// it count as acquired and released, and one that had to be taken again counts each time that it
-// was had. If no part was asked for, it counts without a name. So do acquires of a name that is not
-// in use and that are refused at once: they count in the totals only.
+// Every acquire ends in exactly one of Acquisitions, TimedOut, Cancelled, Busy and Failed. An acquire
+// is a call of Acquire, TryAcquire or Do, a term of Lead, or a part of an All that was asked for.
+// A failed All counts one failure, for the part that it could not have; the parts before it count as
+// acquired and released. A part that the All had to take again counts for each time. An All that
+// failed before it asked for any part counts in the totals alone, as does an acquire that is refused
+// at once while its name is not in use.
 //
-// Acquisitions without Releases and Lost are the leases held now, each re-entrant one too.
+// Acquisitions minus Releases minus Lost is the number of leases held now, re-entrant ones included.
 type Counters struct {
 	Acquisitions uint64 `json:"acquisitions"` // grants, hand-offs and re-entries included
 	Releases     uint64 `json:"releases"`     // of leases held until then
 	Contended    uint64 `json:"contended"`    // acquires, not tries, that others kept waiting
 	TimedOut     uint64 `json:"timed_out"`    // ended by the deadline of their context
-	Cancelled    uint64 `json:"cancelled"`    // ended by the cancel of their context
+	Cancelled    uint64 `json:"cancelled"`    // ended by the cancellation of their context
 	Busy         uint64 `json:"busy"`         // tries that would have had to wait
-	Failed       uint64 `json:"failed"`       // all others: the store, a deadlock, Close, …
+	Failed       uint64 `json:"failed"`       // ended by any other error: the store, a deadlock, Close, …
 	Lost         uint64 `json:"lost"`         // leases that ended before their release
 	Handoffs     uint64 `json:"handoffs"`     // grants passed on inside the process, without asking the store
 	Renewals     uint64 `json:"renewals"`     // confirmed by the store
@@ -86,7 +86,7 @@ func (c *Counters) granted(waited time.Duration) {
 	c.Waits.record(waited)
 }
 
-// gaveUp counts an acquire that its context ended, for the reason that the context gives.
+// gaveUp counts an acquire that its context ended; why is the error of that context.
 func (c *Counters) gaveUp(why error, waited time.Duration) {
 	if errors.Is(why, context.DeadlineExceeded) {
 		c.TimedOut++

@@ -20,8 +20,8 @@ func TestStormOverFiles(t *testing.T) { overAStore(t, stores()["file"](t)) }
 
 func TestStormOverRedis(t *testing.T) { overAStore(t, stores()["redis"](t)) }
 
-// stores returns for each kind of store what makes a new one, and that returns what makes clients
-// of it.
+// stores returns a function for each kind of store, which makes a store and returns a function that
+// makes clients of that store.
 func stores() map[string]func(t *testing.T) func() backends.Backend {
 	return map[string]func(t *testing.T) func() backends.Backend{
 		"memory": func(*testing.T) func() backends.Backend {
@@ -55,8 +55,8 @@ func stores() map[string]func(t *testing.T) func() backends.Backend {
 	}
 }
 
-// patient is for managers on real stores in real time: no lease is lost and no release fails because
-// the machine is busy.
+// patient are options for managers in real time: no lease is lost and no release fails because the
+// machine is busy.
 var patient = []Option{WithTTL(time.Minute), WithReleaseTimeout(time.Minute)}
 
 func overAStore(t *testing.T, client func() backends.Backend) {

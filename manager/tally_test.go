@@ -14,7 +14,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
-// scorer counts what callers were told, and knows nothing of how the manager counts.
+// scorer counts the results that callers got, independently of the manager's counters.
 type scorer struct {
 	acquired, released, lost          atomic.Uint64 // leases
 	timedOut, cancelled, busy, failed atomic.Uint64 // calls
@@ -37,7 +37,7 @@ func (s *scorer) score(l *Lease, err error) {
 	}
 }
 
-// ended counts the leases that l is, and how they ended.
+// ended counts the leases of l, one for each part, by how they ended.
 func (s *scorer) ended(l *Lease) {
 	parts := l.Leases()
 	_ = l.Release()
@@ -50,8 +50,8 @@ func (s *scorer) ended(l *Lease) {
 	}
 }
 
-// agrees fails the test unless the manager has counted the same. The parts that an All had before
-// it failed are leases that no caller has seen: partial says that there may be some.
+// agrees fails the test unless the manager has counted the same. With partial there may be leases
+// that no caller has seen: parts that an All had before it failed.
 func (s *scorer) agrees(t *testing.T, m *Manager, partial bool) {
 	t.Helper()
 	c := m.Stats().Totals
@@ -78,7 +78,7 @@ func (s *scorer) agrees(t *testing.T, m *Manager, partial bool) {
 	}
 }
 
-// player makes random calls, right ones and wrong ones.
+// player makes random calls, valid and invalid ones.
 type player struct {
 	*scorer
 	m    *Manager
@@ -129,7 +129,7 @@ func (p *player) do(ctx context.Context, c Claim) {
 	p.ended(l)
 }
 
-// nest asks for more with what was got, and gives it back.
+// nest ends the lease, if there is one, in some cases after a nested acquire with its context.
 func (p *player) nest(l *Lease, err error) {
 	if err != nil {
 		return
@@ -181,8 +181,8 @@ func (p *player) single() Claim {
 	}
 }
 
-// Whatever is called, on whatever store: each acquire is counted as what its caller was told, once,
-// and what is held is what was acquired and neither released nor lost.
+// Each acquire counts once, as the result that its caller got. The leases held are those acquired and
+// neither released nor lost.
 func TestEveryAcquireEndsInOneCounterOnEveryStore(t *testing.T) {
 	for alls, what := range map[bool]string{false: "singles", true: "alls"} {
 		t.Run(what, func(t *testing.T) {
@@ -197,7 +197,7 @@ func TestEveryAcquireEndsInOneCounterOnEveryStore(t *testing.T) {
 	}
 }
 
-// Neither a network that fails now and then nor leases that are lost by it confuse the counters.
+// The counters stay right when a network fails now and then and leases are lost.
 func TestEveryAcquireEndsInOneCounterWhateverFails(t *testing.T) {
 	for alls, what := range map[bool]string{false: "singles", true: "alls"} {
 		t.Run(what, func(t *testing.T) { playOverABrokenNetwork(t, alls) })
@@ -267,7 +267,7 @@ func playOver(t *testing.T, alls bool, rounds int, ms ...*Manager) {
 	}
 }
 
-// One call of each kind, and where it is counted.
+// One call of each kind, and the counters that it changes.
 func TestWhereACallIsCounted(t *testing.T) {
 	ctx := context.Background()
 	done, cancel := context.WithCancel(ctx)
@@ -333,8 +333,8 @@ func TestWhereACallIsCounted(t *testing.T) {
 	wantErr(t, l.Release(), ErrLost)
 }
 
-// Contended counts acquires that others have kept waiting: not those of a free name, whatever the
-// store must be asked, and however it is asked after there was contention.
+// Contended counts the acquires that others keep waiting. An acquire of a free name never counts,
+// also when the keeper has to ask the store, and whichever way it asks.
 func TestContendedCountsOnlyContentionOnEveryStore(t *testing.T) {
 	overEveryStore(t, func(t *testing.T, a, b *Manager) {
 		contended := func(what string, want uint64, f func()) {
@@ -378,7 +378,7 @@ func TestContendedCountsOnlyContentionOnEveryStore(t *testing.T) {
 					l := mustAcquire(t, exclusive(m, c))
 					ctx, cancel := context.WithCancel(t.Context())
 					done := begin(ctx, c)
-					if a.poster != nil { // it has heard that the request is in the store's queue
+					if a.poster != nil { // the keeper knows that the request is in the store's queue
 						waitFor(t, func() bool { return stands(a, c.name) })
 					}
 					cancel()
@@ -394,7 +394,7 @@ func TestContendedCountsOnlyContentionOnEveryStore(t *testing.T) {
 				contended(kind+" held by "+who+", and granted", 1, func() {
 					l := mustAcquire(t, exclusive(m, c))
 					done := begin(t.Context(), c)
-					if m == b { // else it may come to the store when the name is free again
+					if m == b { // else the request may reach the store when the name is free again
 						waitFor(t, func() bool { return queuedAtStore(t, b, c.name) })
 					}
 					mustRelease(t, l)
@@ -419,15 +419,15 @@ func queuedAtStore(t *testing.T, m *Manager, name string) bool {
 	return len(s.Waiters) > 0
 }
 
-// stands says whether the head of the queue is known to stand in the store's, or has no need to.
+// stands reports whether the head of the queue is known to be in the store's queue, or need not be.
 func stands(m *Manager, name string) bool {
 	yes := make(chan bool)
 	k := m.keeper(name)
-	k.mail.Deliver(tally(func(*Counters) { go func(a *ask) { yes <- a == nil || a.stands.Load() }(k.asking) }))
+	k.mail.Deliver(tally(func(*Counters) { go func(a *ask) { yes <- a == nil || a.sent.Load() }(k.asking) }))
 	return <-yes
 }
 
-// waitFor looks again and again, for what gives no signal of its own.
+// waitFor calls a condition that gives no signal until it is true.
 func waitFor(t *testing.T, cond func() bool) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
@@ -441,8 +441,8 @@ func waitFor(t *testing.T, cond func() bool) {
 	}
 }
 
-// An All that takes a lost part again has made one acquire of each part that it had, and none of
-// the wait that this ended.
+// An All that takes a lost part again counts an acquisition for each time that it had a part, and
+// nothing for the wait that the loss interrupted.
 func TestAllThatTakesAPartAgainCountsNoFailure(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		score := func(ctx context.Context, free bool) Counters {

@@ -7,29 +7,27 @@ import (
 	"github.com/lockkeeper/lockkeeper/actor"
 )
 
-// waits knows which owners of this process hold something and wait for something else, and refuses
-// the wait that would close a deadlock. Only such waits pass through it: an acquire with an ordinary
-// context costs nothing here.
+// waits knows the waits of owners, that is of callers whose context says that they hold a lease, and
+// refuses a wait that closes a deadlock. An acquire with any other context costs nothing here.
 //
 // Owns: the registered waits. Takes: watch from keepers, forget from the goroutines that waited.
 //
 // The model is the resource graph of R. C. Holt, "Some deadlock properties of computer systems",
-// ACM Computing Surveys 4(3), 1972, with the queues added. A wait ends when the requests before it
-// in its queue are granted and enough permits come free. An owner gives back what it holds unless one
-// of its own waits still goes on. Waits that can end so are struck off, with what they keep from
-// being given back, until nothing changes; waits that are left are deadlocked. Holders without a
-// registered wait can always release, and so can other processes.
+// ACM Computing Surveys 4(3), 1972, with the queues added. A wait can end when the requests before it
+// in its queue are granted and enough permits come free. An owner can release what it holds unless
+// one of its own waits goes on. The examination strikes off waits that can end, and with them what
+// they keep held, until nothing changes. The waits that are left are deadlocked. A holder without a
+// registered wait can always release, and so can another process.
 //
-// Only a new wait of an owner closes a deadlock, since every other event takes waits away, or
-// replaces them by grants that nothing keeps.
-// So each wait is examined once, when it is registered, against those registered before it, and what
-// is examined is what depends on it. That is exact although keepers go on meanwhile: all that a
-// deadlock is made of (this request waits, that one stands before it, this lease is held) was so
-// before the examination began, and once it ends never comes back; what the examination still
-// finds was all there at once when it began.
+// Only a new wait closes a deadlock: every other event removes waits, or replaces them by grants
+// whose holders can release. So each wait is examined once, when it is registered, together with the
+// waits that depend on it. The result is exact although keepers go on meanwhile. Each fact of a
+// deadlock (this request waits, that request is before it, this lease is held) began before the
+// examination, and does not come back once it ends. So all facts that the examination still finds
+// were true together when it began.
 //
-// Costs: O(edges) of what depends on the new wait; a look at its own leases where nobody waits for
-// them.
+// Costs: O(edges) of the waits that depend on the new one. If there are none, a look at the leases of
+// its owner.
 type waits struct {
 	mail  *actor.OnDemand[errand]
 	n     int    // registered
@@ -39,24 +37,24 @@ type waits struct {
 // wait is a registered wait.
 type wait struct {
 	*request
-	larger []*request // requests of more weight that were queued before it
+	larger []*request // heavier requests that were queued before it
 
 	// Of an examination.
-	owns []*request // the grants of its owner, each once for each lease on it
-	need int64      // permits that must be free, or come free, for it to end
+	owns []*request // the grants of its owner, once for each lease on them
+	need int64      // permits that must be free for it to end
 }
 
-// site is a name that owners wait for. It belongs to waits, although its keeper leads to it.
+// site is a name that owners wait for. It is owned by waits, although its keeper points to it.
 type site struct {
 	k     *keeper
 	waits map[*request]*wait // registered
 
 	// Of an examination.
-	round   uint64
-	kept    int64   // permits that only the end of a wait gives back
-	left    []*wait // not struck off, the most demanding first
-	keepers []*wait // of those left, whose owners hold a part of kept
-	from    *site   // on the way back
+	round    uint64  // of the last examination that reached it
+	kept     int64   // permits whose owners wait, so that they come free only after a wait ends
+	left     []*wait // not struck off, by falling need
+	blockers []*wait // the waits left, of any name, whose owners hold permits of this one
+	from     *site   // the site before it on the way from the new wait
 }
 
 type (
@@ -70,9 +68,8 @@ func newWaits() *waits {
 	return w
 }
 
-// watchOwner registers a request of an owner that waits behind others of this process. It is the
-// last in its keeper's queue.
-func (k *keeper) watchOwner(r *request) {
+// register has waits examine a request of an owner, which is the last in the keeper's queue.
+func (k *keeper) register(r *request) {
 	w := &wait{request: r}
 	if r.weight < k.cap {
 		for q := k.queue.head; q != r; q = q.next {
@@ -85,9 +82,9 @@ func (k *keeper) watchOwner(r *request) {
 	k.m.waits.mail.Tell(watch{w})
 }
 
-// unwatch is called by the goroutine that waited, when it does no longer. If its request is
-// registered later than that, it is not pending, and so is not kept.
-func (r *request) unwatch() {
+// unregister is called by the goroutine that waited, when its wait is over. A request registered only
+// after that is not pending, so waits does not keep it.
+func (r *request) unregister() {
 	if r.registered.Load() {
 		r.k.m.waits.mail.Tell(forget{r})
 	}
@@ -125,29 +122,29 @@ func (w *waits) remove(r *request) {
 	}
 }
 
-// examine returns the names on a way from the new wait back to itself, nil if it is not deadlocked.
+// examine returns the names of a cycle through the new wait, nil if the wait is in none.
 func (w *waits) examine(last *wait) []string {
 	sites := w.reach(last)
 	if last.k.site.round != w.round {
-		return nil // nothing that is in its way depends on it
+		return nil // no wait for its name depends on it
 	}
 	for _, s := range sites {
-		s.take()
+		s.load()
 	}
 	strike(sites)
 	cycle := last.cycle(sites)
-	for _, s := range sites { // what is struck off has cleared its marks
+	for _, s := range sites { // waits that were struck off have cleared their marks
 		for _, u := range s.left {
 			for _, g := range u.owns {
 				g.keptBy = 0
 			}
 		}
-		s.left, s.keepers = nil, nil
+		s.left, s.blockers = nil, nil
 	}
 	return cycle
 }
 
-// reach returns the names whose waits may depend on the wait.
+// reach returns the sites whose waits may depend on the new wait.
 func (w *waits) reach(last *wait) (sites []*site) {
 	w.round++
 	visit := func(u *wait) {
@@ -162,7 +159,7 @@ func (w *waits) reach(last *wait) (sites []*site) {
 		}
 	}
 	visit(last)
-	for done := 0; done < len(sites); { // which grows meanwhile
+	for done := 0; done < len(sites); { // visit appends to sites
 		for _, u := range sites[done].waits {
 			visit(u)
 		}
@@ -171,8 +168,8 @@ func (w *waits) reach(last *wait) (sites []*site) {
 	return sites
 }
 
-// take takes the waits of a name in, with what they need and what they keep. Each is looked at once.
-func (s *site) take() {
+// load reads the waits of a site that are pending: what each needs, and which grants it keeps held.
+func (s *site) load() {
 	for _, u := range s.waits {
 		if u.state.Load() != pending {
 			continue
@@ -217,20 +214,20 @@ func strike(sites []*site) {
 	}
 }
 
-// cycle returns the shortest way over waits that are left, from the wait to what its owner holds.
-// There is none if the wait is not left, or only stands behind a deadlock, of which another is told.
+// cycle returns the names on the shortest way over waits that are left, from r to what its owner
+// holds. There is none if r is not left, or is only queued behind a deadlock that others close.
 func (r *wait) cycle(sites []*site) (names []string) {
 	for _, s := range sites {
 		s.from = nil
 		for _, u := range s.left {
 			for _, g := range u.owns {
-				g.k.site.keepers = append(g.k.site.keepers, u)
+				g.k.site.blockers = append(g.k.site.blockers, u)
 			}
 		}
 	}
 	start := r.k.site
 	for ways := []*site{start}; len(ways) > 0; ways = ways[1:] {
-		for _, u := range ways[0].keepers {
+		for _, u := range ways[0].blockers {
 			if u == r {
 				for s := ways[0]; s != start; s = s.from {
 					names = append(names, s.k.name)

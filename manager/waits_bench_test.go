@@ -2,7 +2,7 @@ package manager
 
 import "testing"
 
-// 4 000 owners each hold a part of one name and wait for another, and one wait more is examined.
+// 4 000 owners each hold permits of one name and wait for another name. One more wait is examined.
 func BenchmarkOneEdgeMore(b *testing.B) {
 	const owners = 4000
 	m, ws := &Manager{}, newWaits()

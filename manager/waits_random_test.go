@@ -12,9 +12,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
-// Owners acquire, release, give up and lose at random. After each step every wait that is left can
-// still be granted by some order of releases, and each acquire that was refused as a deadlock could
-// not have been. What can be is found by trying all orders.
+// Owners acquire, release, cancel and lose at random. After each step, some order of releases grants
+// every wait that is left, and no order would have granted an acquire that was refused as a deadlock.
+// The test tries all orders.
 func TestDeadlocksAreToldWhereNoOrderOfReleasesHelpsAndNowhereElse(t *testing.T) {
 	told, waited, plays := 0, 0, 150
 	if testing.Short() || raceEnabled {
@@ -84,7 +84,7 @@ func (p *play) step() {
 	g := p.graph()
 	for _, w := range g.waits {
 		if !g.canEnd(w) {
-			p.t.Errorf("a wait for %s can never end, and nobody was told", w.site)
+			p.t.Errorf("a wait for %s can never end, and no acquire failed with ErrDeadlock", w.site)
 		}
 	}
 }
@@ -130,7 +130,7 @@ func (p *play) acquire() {
 		r := &refWait{site: c.name, weight: c.weight, keeps: owned(holder(ctx))}
 		before.add(r, c.cap)
 		if before.canEnd(r) {
-			p.t.Errorf("told %v, which it is not", w.err)
+			p.t.Errorf("refused with %v, but some order of releases grants it", w.err)
 		}
 	}
 }
@@ -143,7 +143,7 @@ func (p *play) release(i int) {
 	p.held = slices.Delete(p.held, i, i+1)
 }
 
-// collect takes in what came of acquires, and releases what was lost, until nothing happens.
+// collect takes the results of acquires and releases lost leases, until nothing changes.
 func (p *play) collect() {
 	for again := true; again; {
 		again = false
@@ -175,7 +175,7 @@ func (p *play) collect() {
 	}
 }
 
-// end gives back everything; every wait must come to its end.
+// end releases everything. Every wait must end.
 func (p *play) end() {
 	for _, l := range p.foreign {
 		_ = l.Release()
@@ -188,7 +188,7 @@ func (p *play) end() {
 	}
 }
 
-// refGraph is who holds and who waits, read from keepers at rest.
+// refGraph is the graph of holders and waits, read from keepers at rest.
 type refGraph struct {
 	capacity map[string]int64
 	holders  map[*request]int64 // what is held of the name
@@ -223,7 +223,7 @@ func (g *refGraph) add(w *refWait, capacity int64) {
 	g.waits = append(g.waits, w)
 }
 
-// owned returns the grants behind the leases that are held on the way outwards.
+// owned returns the grants of the held leases, from the given one outwards.
 func owned(l *lease) (gs []*request) {
 	for ; l != nil; l = l.outer {
 		if l.req != nil && l.err() == nil {
@@ -233,7 +233,7 @@ func owned(l *lease) (gs []*request) {
 	return gs
 }
 
-// canEnd tries all orders in which those who do not wait can release.
+// canEnd tries all orders in which owners that do not wait can release.
 func (g *refGraph) canEnd(w *refWait) bool {
 	g.seen = make(map[string]bool)
 	var held []refHold
@@ -276,7 +276,7 @@ func (g *refGraph) search(target *refWait, held []refHold, waits []*refWait) boo
 	return false
 }
 
-// grant gives the heads of the queues what is free.
+// grant grants the heads of the queues what is free.
 func (g *refGraph) grant(held []refHold, waits []*refWait) ([]refHold, []*refWait) {
 	held = slices.Clone(held)
 	blocked := make(map[string]bool)
@@ -310,7 +310,7 @@ func names[T any](xs []T) (out []string) {
 	return out
 }
 
-// Graphs that no play reaches soon: many waits of one owner, on the way to being refused or gone.
+// Graphs that random play rarely reaches: many waits of one owner, some refused or cancelled.
 func TestExaminationAgreesWithAllOrdersOfReleases(t *testing.T) {
 	told, graphs := 0, 1500
 	if testing.Short() || raceEnabled {

@@ -65,7 +65,7 @@ func TestWaitOutsideAnyCycleIsLeftAlone(t *testing.T) {
 func wantDeadlock(t testing.TB, w *waiter, cycle ...string) {
 	t.Helper()
 	if w.waiting() {
-		t.Fatal("the deadlock was not seen")
+		t.Fatal("the acquire still waits; want ErrDeadlock")
 	}
 	var dead *DeadlockError
 	if !errors.As(w.err, &dead) || !slices.Equal(dead.Cycle, cycle) {
@@ -94,7 +94,7 @@ func TestReaderThatReadsAgainBehindAWriterWaitsForItself(t *testing.T) {
 		rw := m.RWLock("rw")
 		r := mustAcquire(t, rw.Read())
 		writers := []*waiter{start(rw.Write()), start(rw.Write())}
-		writers[0].cancel(nil) // the other still stands between
+		writers[0].cancel(nil) // the other writer is still between the readers
 		writers[0].waiting()
 		wantDeadlock(t, startWith(r.Context(), rw.Read()), "rw")
 		writers[1].cancel(nil)
@@ -118,12 +118,12 @@ func TestReaderBehindAWriterOfItsOwnOwnerIsADeadlock(t *testing.T) {
 	})
 }
 
-func TestLargeRequestOfAStrangerClosesTheWayForSmallOnes(t *testing.T) {
+func TestLargeRequestWithoutAnOwnerBlocksSmallOnesBehindIt(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		s, k := m.Semaphore("s", 3), m.Lock("k")
 		a, b := mustAcquire(t, s.Permits(1)), mustAcquire(t, k)
 		w := startWith(a.Context(), k)
-		large := start(s.Permits(3)) // nobody's, but it waits for a
+		large := start(s.Permits(3)) // has no owner, but waits for a
 		wantDeadlock(t, startWith(b.Context(), s.Permits(1)), "s", "k")
 		large.cancel(nil)
 		large.waiting()
@@ -134,7 +134,7 @@ func TestLargeRequestOfAStrangerClosesTheWayForSmallOnes(t *testing.T) {
 
 func TestPermitsThatOthersHoldAreNoDeadlock(t *testing.T) {
 	twins(t, func(t *testing.T, m, other *Manager) {
-		for _, third := range []*Manager{m, other} { // without an owner that waits, or in another process
+		for _, third := range []*Manager{m, other} { // held by an owner that does not wait, or elsewhere
 			s := m.Semaphore("s", 3)
 			a, b := mustAcquire(t, s.Permits(1)), mustAcquire(t, s.Permits(1))
 			free := mustAcquire(t, third.Semaphore("s", 3).Permits(1))
@@ -168,7 +168,7 @@ func TestCycleOverMutexPermitsAndReaderIsNamed(t *testing.T) {
 	})
 }
 
-// The holder that the cycle needs comes to hold by a hand-off, after the others began to wait.
+// A holder in the cycle gets its grant by a hand-off, after the others began to wait.
 func TestCycleThatAHandoffPreparesIsSeen(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		first, b := mustAcquire(t, m.Lock("a")), mustAcquire(t, m.Lock("b"))
@@ -188,7 +188,7 @@ func TestCycleOverPartsOfAllIsSeen(t *testing.T) {
 		all := start(m.All(m.Lock("a"), m.Lock("c"), m.Lock("d"))) // has a
 		wantDeadlock(t, startWith(c.Context(), m.Lock("a")), "a", "c")
 
-		// The All waits on, for a part that its next step would wait for itself with.
+		// The All waits on, for c. Its next step, to d, closes a cycle.
 		d := mustAcquire(t, m.Lock("d"))
 		w := startWith(d.Context(), m.All(m.Lock("b"), m.Lock("c"))) // has b, behind all
 		mustRelease(t, c)
@@ -199,7 +199,7 @@ func TestCycleOverPartsOfAllIsSeen(t *testing.T) {
 	})
 }
 
-func TestLostLeaseIsInNobodysWay(t *testing.T) {
+func TestLostLeaseIsNoPartOfADeadlock(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		a, b := mustAcquire(t, m.Lock("a")), mustAcquire(t, m.Lock("b"))
 		w := startWith(context.WithoutCancel(a.Context()), m.Lock("b"))
