@@ -51,7 +51,7 @@ const (
 type Activity struct{ state atomic.Uint32 }
 
 // Wake makes sure that t.Turn runs once more, beginning after this call began, on a goroutine
-// of the Activity. It never blocks. Every call must name the same t. It panics if t is nil.
+// of the Activity. It never blocks. Every call must name the same t. Wake panics if t is nil.
 func (a *Activity) Wake(t Turner) {
 	if t == nil {
 		panic("actor: Wake of a nil Turner")

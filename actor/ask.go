@@ -12,7 +12,7 @@ import (
 // is the context's (a deferred ask is then taken back and the actor told; one still in the
 // mailbox will not be handled), [ErrStopped] if the actor takes no more messages or ends
 // first, [ErrNoReply] if it will never answer, the handler's own error, or its [*PanicError].
-// A context already done loses: nothing is sent. A nil context or build is refused.
+// A context already done loses: nothing is sent. A nil context or build is an error.
 //
 // What happened before Ask is visible to the handler, and what happened before the answer
 // to whoever gets it. An ask costs two goroutine switches and allocates nothing in steady state.

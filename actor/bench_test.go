@@ -14,7 +14,7 @@ import (
 
 type benchMsg struct{ a, b int64 }
 
-// outsideBubbles spares the actors a look at the clock, which only tests need.
+// outsideBubbles turns off the look at the clock that only programs under test make.
 func outsideBubbles(b *testing.B) { b.Cleanup(bubbles.Assume(false)) }
 
 func cancellable(b *testing.B) context.Context {

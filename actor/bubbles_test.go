@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// An OnDemand and a System that a program has in variables serve one bubble after another.
+// An OnDemand and a System that a program keeps in variables work in one bubble after another.
 func TestOnDemandAndSystemWorkInOneBubbleAfterAnother(t *testing.T) {
 	sum := 0
 	a := NewOnDemand("adder", func(m addend) {
@@ -43,10 +43,10 @@ func TestOnDemandAndSystemWorkInOneBubbleAfterAnother(t *testing.T) {
 			t.Errorf("added %d, want 8", sum-before)
 		}
 		if last.Err() != ErrStopped || last.TryTell(nothing) != ErrStopped || last.Drain(context.Background()) != nil {
-			t.Errorf("what an actor of an earlier bubble says: %v", last.Err())
+			t.Errorf("Err of an actor of an earlier bubble: %v", last.Err())
 		}
 		if _, err := askWorker(context.Background(), last, nil); !errors.Is(err, ErrStopped) {
-			t.Errorf("an ask of an actor of an earlier bubble: %v", err)
+			t.Errorf("Ask of an actor of an earlier bubble: %v", err)
 		}
 		r := worker(t, system)
 		if got, err := askWorker(context.Background(), r, func(s *Self[order], reply Reply[int]) error {
@@ -56,7 +56,7 @@ func TestOnDemandAndSystemWorkInOneBubbleAfterAnother(t *testing.T) {
 			reply.Defer(nil)
 			return nil
 		}); got != 7 || err != nil {
-			t.Errorf("a watch of an actor of an earlier bubble: %d, %v", got, err)
+			t.Errorf("Watch of an actor of an earlier bubble: %d, %v", got, err)
 		}
 		if err := r.Drain(context.Background()); err != nil {
 			t.Error(err)
@@ -75,7 +75,7 @@ type addend struct {
 	done chan int
 }
 
-func TestNobodyInABubbleWaitsForAnActorOutside(t *testing.T) {
+func TestWaitingInABubbleForAnActorOutsideIsRefused(t *testing.T) {
 	system := quiet(t)
 	r := worker(t, system, WithMailbox(1))
 	ask := func() error {
@@ -123,6 +123,6 @@ func TestATimerOutlivesItsBubble(t *testing.T) {
 	var timer *Timer
 	synctest.Test(t, func(*testing.T) { timer = a.After(time.Hour, 1) })
 	if !timer.Stop() || timer.Stop() {
-		t.Error("it could not be stopped once")
+		t.Error("Stop did not return true once and false afterwards")
 	}
 }

@@ -18,7 +18,7 @@ type BehaviorFunc[M any] func(ctx context.Context, msg M) error
 // Receive calls f.
 func (f BehaviorFunc[M]) Receive(ctx context.Context, msg M) error { return f(ctx, msg) }
 
-// none reports whether b is nil, or a BehaviorFunc that is.
+// none reports whether b is nil or a nil BehaviorFunc.
 func none[M any](b Behavior[M]) bool {
 	f, ok := b.(BehaviorFunc[M])
 	return b == nil || ok && f == nil

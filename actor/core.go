@@ -38,7 +38,7 @@ type core struct {
 	older, younger *core
 	kin            *kin        // nil: no children so far, and nobody who watches
 	barren         bool        // ending, or restarting: no more children
-	left           atomic.Bool // out of the tree, done is closed, and watchers are being told; written under system.mu
+	left           atomic.Bool // out of the tree, with done closed; read without system.mu too
 
 	started     bool // the first start has succeeded; written before the actor's goroutine begins
 	escalates   bool // never changes
@@ -91,16 +91,17 @@ func (c *core) drain() {
 	c.ring()
 }
 
-// away reports whether the caller's bubble of testing/synctest is not the actor's. A channel that is made
-// in a bubble must not be used outside it.
+// away reports whether the caller is outside the actor's synctest bubble, or in one while the actor
+// is in none. A channel that is made in a bubble must not be used outside it.
 func (c *core) away() bool { return bubbles.Inside() != c.bubbled }
 
-// errAway is the error for whoever would have to wait for an actor that is away.
+// errAway is the error for a caller that would have to wait for an actor that is away.
 func (c *core) errAway() error {
 	if c.state.Load() > passivating {
 		return c.refusal()
 	}
-	return fmt.Errorf("actor: %s was spawned in another synctest bubble, or outside: nobody here can wait for it", c.name)
+	return fmt.Errorf(
+		"actor: %s was spawned in another synctest bubble, or outside: a caller in this one cannot wait for it", c.name)
 }
 
 // refusal is the error for whoever sends to an actor that takes no more.

@@ -126,10 +126,11 @@
 //
 // # Tests
 //
-// An actor belongs to the bubble of testing/synctest in which it was spawned, or is outside all. An
-// actor that is outside takes messages from a bubble, but nobody there can wait for it: Ask, and Tell at
-// a full mailbox, are refused with an error, and Watch panics. A bubble ends when its actors have; what
-// is left of them says so anywhere. An [OnDemand], an [Activity] and a [System] belong to no bubble.
+// An actor belongs to the testing/synctest bubble in which it was spawned, or is outside all
+// bubbles. An actor outside takes messages from a bubble, but no caller there can wait for it: Ask,
+// and Tell at a full mailbox, return an error, and Watch panics. A bubble ends when all its actors
+// have ended; a Ref to one of them may be used anywhere afterwards, as for any actor that has
+// ended. An [OnDemand], an [Activity] and a [System] belong to no bubble.
 //
 // # Design notes
 //
@@ -142,7 +143,7 @@
 // atomic load, and is what makes the accounts exact.
 //
 // Reply slots are pooled for each actor, not globally. A slot holds a channel, and a channel made
-// inside a testing/synctest bubble must not be used outside it; an actor belongs to one bubble, see Tests.
+// inside a testing/synctest bubble must not be used outside it; an actor belongs to one bubble.
 // A cancelled slot is given to the garbage collector, since its message may still be queued.
 //
 // What is left of the price: a Tell costs 1.2 times a bare channel send that cannot be cancelled (0.7 times one that can), an Ask 1.1 to 1.2 times a

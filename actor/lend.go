@@ -15,7 +15,7 @@ func (a *Activity) Again() bool { return a.state.CompareAndSwap(woken, running) 
 
 // Leave ends what Enter began. If somebody called Wake since the last turn began, t.Turn
 // runs on the actor's own goroutine: a caller who lent its goroutine is not kept for others' mail.
-// It panics if t is nil, or if nobody has entered.
+// Leave panics if t is nil, or without an Enter before it.
 func (a *Activity) Leave(t Turner) {
 	if t == nil {
 		panic("actor: Leave of a nil Turner")

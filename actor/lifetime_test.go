@@ -36,7 +36,7 @@ func TestContextsDerivedFromALifetimeNeedNoGoroutine(t *testing.T) {
 	before := runtime.NumGoroutine()
 	ctx, cancel := context.WithCancel(c.turnCtx())
 	defer cancel()
-	for runtime.NumGoroutine() > before { // hangs if ctx has one; others of this program come and go
+	for runtime.NumGoroutine() > before { // hangs if ctx has a goroutine; others come and go
 		runtime.Gosched()
 	}
 	c.lifetime.end(&errBroken)

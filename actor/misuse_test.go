@@ -11,7 +11,7 @@ import (
 )
 
 // TestMisuse has a row for every exported function: nil contexts, receivers, functions and options,
-// zero values, answers to nobody, and sizes that make no sense.
+// zero values, replies that no asker waits for, and absurd sizes.
 func TestMisuse(t *testing.T) {
 	rows := misusedRefs(t)
 	rows = append(rows, misusedSelves(t)...)
@@ -21,7 +21,7 @@ func TestMisuse(t *testing.T) {
 	})
 }
 
-// do makes a call without a result one with the result nil.
+// do gives a call without a result the result nil.
 func do(f func()) func() any { return func() any { f(); return nil } }
 
 const nilPointer = apitest.NilPointer
@@ -113,7 +113,8 @@ func misusedRefs(t *testing.T) []apitest.Row {
 	}
 }
 
-// twice asks an actor that sends 1, and gives what then does with the same reply. The answer stays 1.
+// twice asks an actor that replies 1, and returns the result of a second use of the same reply. The
+// answer stays 1.
 func twice(ctx context.Context, system *System, then func(Reply[int]) bool) func() any {
 	return func() any {
 		second := false
@@ -140,7 +141,7 @@ func twice(ctx context.Context, system *System, then func(Reply[int]) bool) func
 
 func misusedSelves(t *testing.T) []apitest.Row {
 	var zero Self[int]
-	// inside makes a call in a handler, and gives the failure of the actor.
+	// inside makes a call in a handler, and returns the failure of the actor.
 	inside := func(f func(*Self[int])) func() any {
 		return func() any {
 			r, err := Spawn(quiet(t), "inside", func(s *Self[int]) (Behavior[int], error) {
@@ -175,7 +176,7 @@ func misusedSelves(t *testing.T) []apitest.Row {
 	}
 }
 
-// next is a behavior that says that it was reached.
+// next is a behavior that fails with its own name, to show that it was reached.
 func next(context.Context, int) error { return errors.New("next") }
 
 func misusedActivities() []apitest.Row {

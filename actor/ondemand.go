@@ -20,8 +20,8 @@ import (
 // for the message that was being handled and for every later one, also one at a time
 // and in order, so that whoever waits for an answer can be told at once.
 //
-// In tests it may be used in one bubble of testing/synctest after another, and outside. Only what After has
-// still to tell ends with its bubble.
+// In tests it may be used in one testing/synctest bubble after another, and outside. A message of
+// After that is still to come ends with its bubble.
 //
 // It costs at most 128 bytes at rest. Tell and Deliver allocate nothing in steady state.
 // An OnDemand must not be copied. Only NewOnDemand makes one: the methods of the zero value panic.

@@ -64,7 +64,7 @@ func (r Ref[M]) Drain(ctx context.Context) error {
 // Done is closed when the actor has ended: its handler has returned, its tasks and children
 // have ended, and no goroutine of it is left.
 func (r Ref[M]) Done() <-chan struct{} {
-	if r.cell == nil || r.cell.left.Load() { // done may belong to a bubble of testing/synctest that is over
+	if r.cell == nil || r.cell.left.Load() { // done may belong to a synctest bubble that is over
 		return closed
 	}
 	return r.cell.done

@@ -124,8 +124,8 @@ func (h *slotHead) tellCancelled() {
 	}})
 }
 
-// A slot is where an asker waits. Its channel belongs to one actor, and is asked for only in that one's bubble of
-// testing/synctest, so that a slot made inside it never serves outside.
+// A slot is where an asker waits. Its channel belongs to one actor and is used only in the synctest
+// bubble of that actor.
 type slot[R any] struct {
 	slotHead
 	value R

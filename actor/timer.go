@@ -18,7 +18,7 @@ const (
 type Timer struct {
 	state   atomic.Uint32
 	clock   *time.Timer
-	bubbled bool // clock is that of a bubble of testing/synctest
+	bubbled bool // clock belongs to a synctest bubble
 }
 
 // newTimer returns a timer whose clock is still to be set.
@@ -31,7 +31,8 @@ func (t *Timer) Stop() bool {
 	if !t.state.CompareAndSwap(armed, stopped) {
 		return false
 	}
-	// The zero Timer has no clock; that of a bubble that is over has stopped, and must not be touched.
+	// The zero Timer has no clock. A clock of a bubble has stopped with it, and must not be touched
+	// outside.
 	if t.clock != nil && (!t.bubbled || bubbles.Inside()) {
 		t.clock.Stop()
 	}

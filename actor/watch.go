@@ -7,11 +7,10 @@ type watch struct {
 	ended   func(err error) // posts the message; on the goroutine of the actor that ended
 }
 
-// Watch makes a message of s when target ends, at once if it has ended already. The
-// message is what ended makes of the target's [Ref.Err], on s's goroutine; it goes ahead of the
-// mailbox. A restart is not an end. A watch ends with the watcher, or when that restarts.
-// Two watches of one target are two messages. Watch is for the watcher's own goroutine. It panics if
-// ended is nil.
+// Watch makes a message of s when target ends, at once if it has ended already. The message is what
+// ended makes of the target's [Ref.Err], on s's goroutine; it goes ahead of the mailbox. A restart
+// is not an end. A watch ends with the watcher, or when that restarts. Two watches of one target
+// are two messages. Watch is for the watcher's own goroutine. It panics if ended is nil.
 func Watch[M, N any](s *Self[M], target Ref[N], ended func(err error) M) {
 	if ended == nil {
 		panic("actor: Watch needs a function that makes the message")

@@ -13,14 +13,14 @@ import (
 // are released before Acquire returns. The deadline of ctx is for all together. Parts may themselves be All claims.
 //
 // A part may be lost while Acquire waits for the others. Acquire then releases that part and those
-// after it and takes them again in order, at the end of their queues, until ctx ends. It never fails
-// with a LostError; it fails with ErrClosed or ErrUnavailable if those prevent it from taking a part
-// again. The limits of [HoldAtMost] and [WithMaxHold] count from the grant of the last part.
+// after it and takes them again in order, at the end of their queues, until ctx ends. It never
+// fails with a LostError; it fails with ErrClosed or ErrUnavailable if those prevent it from taking
+// a part again. The limits of [HoldAtMost] and [WithMaxHold] count from the grant of the last part.
 //
 // The same name twice counts once: a reader and a writer as a writer, permits of one semaphore as
 // their sum. A name that the caller already holds, by ctx, is re-entered if the claim is
-// [Claim.Reentrant]; otherwise Acquire fails with ErrDeadlock, as for a single claim. The lease ends
-// when the lease of any part does. A claim of no parts is always granted.
+// [Claim.Reentrant]; otherwise Acquire fails with ErrDeadlock, as for a single claim. The lease
+// ends when the lease of any part does. A claim of no parts is always granted.
 func (m *Manager) All(claims ...Claim) Claim {
 	c := Claim{m: m, all: make([]Claim, 0, len(claims))}
 	for _, p := range claims {

@@ -20,8 +20,8 @@
 //   - Cancellation. An error means that nothing is held. If grant and cancel meet, one of them wins, and the caller is told which.
 //   - Loss. A holder is told a stop margin before anybody else can be granted the resource, by its own clock, whatever the store
 //     or the network does. Once lost, always lost.
-//   - Nothing left behind. A lease that the program has dropped is released, see [Lease]. A name costs
-//     nothing soon after its last use. No goroutine waits for work.
+//   - Nothing left behind. A lease that the program has dropped is released, see [Lease]. A name
+//     costs nothing soon after its last use. No goroutine waits for work.
 //
 // # The keeper
 //
@@ -95,13 +95,13 @@
 // The context of a lease, and the one that Do passes to its function, name the owner of the lease.
 // An Acquire with such a context is nested: its owner counts as waiting until it returns. A nested
 // Acquire of the same name fails at once with ErrDeadlock, or re-enters if the claim is
-// [Claim.Reentrant]. An owner may take more permits of a semaphore, if that many exist beside its own.
+// [Claim.Reentrant]. An owner may take more permits of a semaphore, up to its capacity.
 //
-// A nested Acquire that would wait for ever fails with a [DeadlockError], which names the cycle: the
-// Acquire waits for owners that wait in turn, in the end for its own. The check covers locks,
-// readers, writers, permits of any weight, the parts of an All, and places in a queue: a reader that
-// reads again behind a writer waits for itself. Only the wait that closes the cycle fails.
-// A holder that may still release is never part of a cycle: it does not wait, or waits without its
+// A nested Acquire that would wait for ever fails with a [DeadlockError], which names the cycle:
+// the Acquire waits for owners that wait in turn, in the end for its own. The check covers locks,
+// readers, writers, permits of any weight, the parts of an All, and places in a queue: a reader
+// that reads again behind a writer waits for itself. Only the wait that closes the cycle fails. A
+// holder that may still release is never part of a cycle: it does not wait, or waits without its
 // context, or is in another process. The deadline of a context and the limit of a lease
 // ([HoldAtMost]) do not count as a release: a cycle that only they would end is a deadlock.
 //
@@ -129,8 +129,9 @@
 // memory backend. The keeper refers to the Lease until it first looks for dropped leases, and makes
 // that a weak pointer then, so a short hold pays for the allocation alone. The keeper looks when it
 // renews; where nothing is renewed, one timer of the manager has all keepers look once in a TTL.
-// Rejected: [runtime.AddCleanup] and its Stop, which cost 120 ns and two allocations more for every
-// lease, and whose cleanup runs outside the bubble of a test; a weak pointer from the start, 300 ns.
+// Rejected: [runtime.AddCleanup] and its Stop, which cost 120 ns and two allocations a lease, and
+// whose cleanup runs outside the bubble of a test; a weak pointer from the start, which costs 300
+// ns.
 //
 // The directory of keepers is an index under sharded mutexes: see directory.go for why it is no actor.
 package manager

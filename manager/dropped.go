@@ -41,7 +41,7 @@ func (l *lease) isDropped() bool {
 }
 
 // drop does what Release would have done. If the lease has a context, a goroutine may still wait on
-// its Done channel alone: then the lease is lost, and that goroutine has the stop margin to stop in.
+// its Done channel alone: then the lease is lost, and that goroutine has the stop margin.
 func (k *keeper) drop(l *lease, now instant) {
 	r := l.req
 	k.m.log("lease dropped without a Release", "name", k.name, "token", r.token, "since", k.m.epoch.Add(time.Duration(r.since)))
@@ -55,11 +55,11 @@ func (k *keeper) drop(l *lease, now instant) {
 }
 
 // patrol has all keepers look for dropped leases once in a TTL, while there are keepers, on stores
-// where nothing is renewed. Elsewhere keepers look when they renew. One timer serves all keepers, so
-// a name that is used once pays for none.
+// where nothing is renewed. Elsewhere keepers look when they renew. One timer serves all keepers,
+// so a name that is used once pays for none.
 //
-// A bubble of testing/synctest has no patrol: the timer would keep the bubble from noticing that all
-// its goroutines wait for each other.
+// A bubble of testing/synctest has no patrol: the timer would keep the bubble from noticing that
+// all its goroutines wait for each other.
 type patrol struct {
 	on    atomic.Bool  // a walk is to come
 	timer *actor.Timer // owned by the caretaker

@@ -232,8 +232,8 @@ func TestReentrantLeaseIsDroppedByItself(t *testing.T) {
 	})
 }
 
-// A goroutine that waits on the Done channel of a lease's context does not keep the lease. It is told
-// of the loss, and has the stop margin to stop in, as after any loss.
+// A goroutine that waits on the Done channel of a lease's context does not keep the lease. It is
+// told of the loss, and has the stop margin to stop in, as after any loss.
 func TestWaiterForTheEndOfADroppedLeaseIsToldBeforeOthersAreGranted(t *testing.T) {
 	for name, run := range map[string]func(*testing.T, func(*testing.T, *Manager, *Manager)){
 		"expiring": func(t *testing.T, f func(*testing.T, *Manager, *Manager)) {
@@ -425,8 +425,8 @@ func TestCloseEndsADroppedLease(t *testing.T) {
 	})
 }
 
-// Where nothing is renewed, a lease that is held in a bubble sets no timer. The bubble still notices
-// goroutines that wait for each other for ever.
+// Where nothing is renewed, a lease that is held in a bubble sets no timer. The bubble still
+// notices goroutines that wait for each other for ever.
 func TestHeldLeaseDoesNotHideADeadlockInABubble(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		l := mustAcquire(t, m.Lock("db"))

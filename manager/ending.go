@@ -7,8 +7,8 @@ import (
 	"weak"
 )
 
-// lease is the part of a lease that the keeper and the caller share. The caller reaches it through a
-// [Lease], to which nothing here refers for long: so the garbage collector tells when the program
+// lease is the part of a lease that the keeper and the caller share. The caller reaches it through
+// a [Lease], to which nothing here refers for long: so the garbage collector tells when the program
 // has dropped it. See dropped.go.
 type lease struct {
 	req   *request    // the grant behind it; nil for an All lease

@@ -8,9 +8,9 @@ import (
 
 // gather hears of the ends of the parts of an All. It refers to no [Lease], see dropped.go.
 //
-// Until all parts are held, the end of a part ends the wait for the next one; afterwards it ends the
-// All. No end is missed: the acquirer first announces a new wait, or that the All is whole, and then
-// looks for parts that have ended; a part first ends and then looks for the announcement.
+// Until all parts are held, the end of a part ends the wait for the next one; afterwards it ends
+// the All. No end is missed: the acquirer first announces a new wait, or that the All is whole, and
+// then looks for parts that have ended; a part first ends and then looks for the announcement.
 type gather struct {
 	all   lease
 	whole atomic.Bool

@@ -185,8 +185,8 @@ func (k *keeper) acquire(r *request) {
 	}
 }
 
-// contend counts a request as contended, once. The keeper knows that others kept the request waiting
-// in this process; the store tells it of other processes.
+// contend counts a request as contended, once. The keeper knows that others kept the request
+// waiting in this process; the store tells it of other processes.
 func (k *keeper) contend(r *request) {
 	if !r.contended && !r.try {
 		r.contended = true

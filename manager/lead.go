@@ -16,11 +16,11 @@ import (
 // writes should carry the token, so that what it writes to can refuse a leader that was deposed without knowing.
 //
 // Lead returns fn's result if the leadership was not lost before fn returned. The loss of another
-// lease, even of a re-entrant one on the same name, is no loss of the leadership. When ctx ends, Lead
-// returns the error of ctx, joined with fn's result. If fn cannot be called, Lead returns the error of
-// [Claim.Acquire] at once: ErrClosed, ErrUnavailable and so on. After a loss, which a store out of
-// reach may have caused, Lead instead asks an unavailable store again every sixth of a TTL. When Lead
-// has returned, fn does not run, and nothing is held.
+// lease, even of a re-entrant one on the same name, is no loss of the leadership. When ctx ends,
+// Lead returns the error of ctx, joined with fn's result. If fn cannot be called, Lead returns the
+// error of [Claim.Acquire] at once: ErrClosed, ErrUnavailable and so on. After a loss, which a
+// store out of reach may have caused, Lead instead asks an unavailable store again every sixth of a
+// TTL. When Lead has returned, fn does not run, and nothing is held.
 func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Context, term uint64) error) error {
 	if err := m.usable(ctx); err != nil {
 		return err

@@ -13,8 +13,8 @@ import (
 // A Lease is a resource held. It is safe for concurrent use and must not be copied. The zero Lease
 // and a nil *Lease are released ones.
 //
-// Keep the Lease, its context or a context derived from it for as long as the resource is needed. If
-// the program keeps none of them and has not called Release, the lease is dropped: the manager
+// Keep the Lease, its context or a context derived from it for as long as the resource is needed.
+// If the program keeps none of them and has not called Release, the lease is dropped: the manager
 // releases it and logs its name, its token and the start of the hold. This happens at the first
 // renewal after a run of the garbage collector, or within a TTL where nothing is renewed. The Done
 // channel of the context alone does not keep the lease. It is closed when the lease is dropped, a

@@ -18,8 +18,9 @@ import (
 // All methods are safe for concurrent use.
 //
 // In tests, a Manager over the memory backend that was made outside all bubbles of testing/synctest
-// may be used in one bubble after another. Do not use it in a bubble and outside within a fifth of a
-// second, and hold no lease when a bubble ends. A Manager made in a bubble belongs to that bubble.
+// may be used in one bubble after another. Do not use it in a bubble and outside within a fifth of
+// a second, and hold no lease when a bubble ends. A Manager made in a bubble belongs to that
+// bubble.
 type Manager struct {
 	cfg    config
 	store  backends.Backend

@@ -42,9 +42,10 @@ type config struct {
 	logger         *slog.Logger
 }
 
-// WithTTL sets how long the store keeps a lease that is not renewed any more: after at most this time a
-// crashed process's resources are free. Leases are renewed after a third of it. Default 10 s, range 100 ms to 24 h.
-// Where leases do not expire, it only sets how often the manager looks for dropped leases ([Lease]).
+// WithTTL sets how long the store keeps a lease that is not renewed any more: after at most this
+// time a crashed process's resources are free. Leases are renewed after a third of it. Default 10
+// s, range 100 ms to 24 h. Where leases do not expire, it only sets how often the manager looks for
+// dropped leases ([Lease]).
 func WithTTL(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.ttl = d
@@ -74,9 +75,9 @@ func WithMinHold(d time.Duration) Option {
 // WithMaxHold ends every lease that has been held for d: its holder is told (reason MaxHold), and a stop margin later
 // the resource is given on, whether or not it was released. Default 0: no limit.
 //
-// For an All, d counts from the grant of the last part. A re-entrant lease has a limit of its own and
-// ends alone at it; a stop margin later the grant no longer waits for its release. If the lease that
-// it re-entered is still held at that lease's limit, all leases of the grant end.
+// For an All, d counts from the grant of the last part. A re-entrant lease has a limit of its own
+// and ends alone at it; a stop margin later the grant no longer waits for its release. If the lease
+// that it re-entered is still held at that lease's limit, all leases of the grant end.
 func WithMaxHold(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.maxHold = d
@@ -136,8 +137,8 @@ type acquireConfig struct {
 	maxHold time.Duration
 }
 
-// HoldAtMost ends this lease when it has been held for d, by the rules of [WithMaxHold]. The smaller
-// limit wins. At least 1 ms.
+// HoldAtMost ends this lease when it has been held for d, by the rules of [WithMaxHold]. The
+// smaller limit wins. At least 1 ms.
 func HoldAtMost(d time.Duration) AcquireOption {
 	return AcquireOption{func(c *acquireConfig) error {
 		c.maxHold = d

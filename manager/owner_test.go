@@ -147,8 +147,8 @@ func TestReentrantAllSharesItsParts(t *testing.T) {
 	})
 }
 
-// The lease ends after the caller looked at it and before its keeper handles the re-entry. The claim
-// is then acquired as if it had not been held.
+// The lease ends after the caller looked at it and before its keeper handles the re-entry. The
+// claim is then acquired as if it had not been held.
 func TestReentryIntoAGrantThatEndsMeanwhileIsAnAcquireOfItsOwn(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		c := m.Lock("db").Reentrant()

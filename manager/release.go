@@ -15,7 +15,8 @@ type returned struct {
 }
 
 // release ends one lease. When the last lease of a grant is released, the grant goes to the next
-// waiter or to the store. The caller is l itself if a Release waits for the store's answer, else nil.
+// waiter or to the store. The caller is l itself if a Release waits for the store's answer, else
+// nil.
 func (k *keeper) release(l, caller *lease) {
 	r := l.req
 	if l != &r.lease && !r.removeNested(l) {

@@ -93,8 +93,8 @@ type signal struct {
 
 func newSignal() *signal { return &signal{wake: make(chan struct{}, 1)} }
 
-// borrow returns a signal for a goroutine that has to wait. The caller returns it with giveBack, once
-// no keeper can send on it any more.
+// borrow returns a signal for a goroutine that has to wait. The caller returns it with giveBack,
+// once no keeper can send on it any more.
 func (m *Manager) borrow() *signal {
 	if m.away() {
 		s := newSignal()

@@ -55,14 +55,15 @@ func (h Histogram) Quantile(q float64) time.Duration {
 
 // Counters say what happened to one name, or to all.
 //
-// Every acquire ends in exactly one of Acquisitions, TimedOut, Cancelled, Busy and Failed. An acquire
-// is a call of Acquire, TryAcquire or Do, a term of Lead, or a part of an All that was asked for.
-// A failed All counts one failure, for the part that it could not have; the parts before it count as
-// acquired and released. A part that the All had to take again counts for each time. An All that
-// failed before it asked for any part counts in the totals alone, as does an acquire that is refused
-// at once while its name is not in use.
+// Every acquire ends in exactly one of Acquisitions, TimedOut, Cancelled, Busy and Failed. An
+// acquire is a call of Acquire, TryAcquire or Do, a term of Lead, or a part of an All that was
+// asked for. A failed All counts one failure, for the part that it could not have; the parts before
+// it count as acquired and released. A part that the All had to take again counts for each time. An
+// All that failed before it asked for any part counts in the totals alone, as does an acquire that
+// is refused at once while its name is not in use.
 //
-// Acquisitions minus Releases minus Lost is the number of leases held now, re-entrant ones included.
+// Acquisitions minus Releases minus Lost is the number of leases held now, re-entrant ones
+// included.
 type Counters struct {
 	Acquisitions uint64 `json:"acquisitions"` // grants, hand-offs and re-entries included
 	Releases     uint64 `json:"releases"`     // of leases held until then

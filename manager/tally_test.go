@@ -181,8 +181,8 @@ func (p *player) single() Claim {
 	}
 }
 
-// Each acquire counts once, as the result that its caller got. The leases held are those acquired and
-// neither released nor lost.
+// Each acquire counts once, as the result that its caller got. The leases held are those acquired
+// and neither released nor lost.
 func TestEveryAcquireEndsInOneCounterOnEveryStore(t *testing.T) {
 	for alls, what := range map[bool]string{false: "singles", true: "alls"} {
 		t.Run(what, func(t *testing.T) {

@@ -7,27 +7,27 @@ import (
 	"github.com/lockkeeper/lockkeeper/actor"
 )
 
-// waits knows the waits of owners, that is of callers whose context says that they hold a lease, and
-// refuses a wait that closes a deadlock. An acquire with any other context costs nothing here.
+// waits knows the waits of owners, that is of callers whose context says that they hold a lease,
+// and refuses a wait that closes a deadlock. An acquire with any other context costs nothing here.
 //
 // Owns: the registered waits. Takes: watch from keepers, forget from the goroutines that waited.
 //
 // The model is the resource graph of R. C. Holt, "Some deadlock properties of computer systems",
-// ACM Computing Surveys 4(3), 1972, with the queues added. A wait can end when the requests before it
-// in its queue are granted and enough permits come free. An owner can release what it holds unless
-// one of its own waits goes on. The examination strikes off waits that can end, and with them what
-// they keep held, until nothing changes. The waits that are left are deadlocked. A holder without a
-// registered wait can always release, and so can another process.
+// ACM Computing Surveys 4(3), 1972, with the queues added. A wait can end when the requests before
+// it in its queue are granted and enough permits come free. An owner can release what it holds
+// unless one of its own waits goes on. The examination strikes off waits that can end, and with
+// them what they keep held, until nothing changes. The waits that are left are deadlocked. A holder
+// without a registered wait can always release, and so can another process.
 //
 // Only a new wait closes a deadlock: every other event removes waits, or replaces them by grants
-// whose holders can release. So each wait is examined once, when it is registered, together with the
-// waits that depend on it. The result is exact although keepers go on meanwhile. Each fact of a
+// whose holders can release. So each wait is examined once, when it is registered, together with
+// the waits that depend on it. The result is exact although keepers go on meanwhile. Each fact of a
 // deadlock (this request waits, that request is before it, this lease is held) began before the
 // examination, and does not come back once it ends. So all facts that the examination still finds
 // were true together when it began.
 //
-// Costs: O(edges) of the waits that depend on the new one. If there are none, a look at the leases of
-// its owner.
+// Costs: O(edges) of the waits that depend on the new one. If there are none, a look at the leases
+// of its owner.
 type waits struct {
 	mail  *actor.OnDemand[errand]
 	n     int    // registered
@@ -82,8 +82,8 @@ func (k *keeper) register(r *request) {
 	k.m.waits.mail.Tell(watch{w})
 }
 
-// unregister is called by the goroutine that waited, when its wait is over. A request registered only
-// after that is not pending, so waits does not keep it.
+// unregister is called by the goroutine that waited, when its wait is over. A request registered
+// only after that is not pending, so waits does not keep it.
 func (r *request) unregister() {
 	if r.registered.Load() {
 		r.k.m.waits.mail.Tell(forget{r})

@@ -12,9 +12,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
-// Owners acquire, release, cancel and lose at random. After each step, some order of releases grants
-// every wait that is left, and no order would have granted an acquire that was refused as a deadlock.
-// The test tries all orders.
+// Owners acquire, release, cancel and lose at random. After each step, some order of releases
+// grants every wait that is left, and no order would have granted an acquire that was refused as a
+// deadlock. The test tries all orders.
 func TestDeadlocksAreToldWhereNoOrderOfReleasesHelpsAndNowhereElse(t *testing.T) {
 	told, waited, plays := 0, 0, 150
 	if testing.Short() || raceEnabled {

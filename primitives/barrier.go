@@ -49,26 +49,26 @@ var errReset = errors.New("it was reset")
 type Barrier struct {
 	_       noCopy
 	parties int64
-	phase   atomic.Pointer[phase] // nil: nobody has come for the next round
+	phase   atomic.Pointer[phase] // nil until the first party of a round comes
 }
 
 // A phase is one round. Its missing says what has become of it.
 //
-//	 the first one               Wait: the last one
+//	 first party                 Wait: last party
 //	──────────────► ┌─────────────┐ ───────────► ┌───────────┐
-//	                │ missing > 0 │              │ 0: passed │ ◄─ it is out of the barrier
-//	                └─────────────┘ ───────────► ├───────────┤    before anybody hears of it
+//	                │ missing > 0 │              │ 0: passed │ ◄─ out of the barrier before
+//	                └─────────────┘ ───────────► ├───────────┤    any party hears of it
 //	                   ▲   │      ctx ends,      │ -1: broken│ ◄─ until Reset
 //	                   └───┘      Reset          └───────────┘
 //	                   Wait
 //
-// Every change is one compare-and-swap, so a round passes or breaks, and never both. Whoever
-// made it the one or the other closes end. The first one to come makes the phase, and its channel: in
-// a bubble of testing/synctest that belongs to the bubble, and only those who wait touch it.
+// Every change is one compare-and-swap, so a round passes or breaks, and never both. The party that
+// makes the change closes end. The first party makes the phase and its channel. A channel made in a
+// testing/synctest bubble belongs to the bubble, and only waiting parties touch it.
 type phase struct {
 	missing atomic.Int64
 	end     chan struct{}
-	cause   atomic.Pointer[error] // of the first one who wanted to break it; counts only if it is broken
+	cause   atomic.Pointer[error] // of the first attempt to break it; counts only if it is broken
 }
 
 const broken = -1
@@ -88,7 +88,7 @@ func (b *Barrier) made() {
 	}
 }
 
-// current returns the phase that is in place. If nobody has come, it makes one.
+// current returns the phase in place, or makes one. It returns nil if another party was faster.
 func (b *Barrier) current() *phase {
 	p := b.phase.Load()
 	if p != nil {
@@ -99,7 +99,7 @@ func (b *Barrier) current() *phase {
 	if b.phase.CompareAndSwap(nil, p) {
 		return p
 	}
-	return nil // somebody else came first, and may have gone
+	return nil // another party made the phase, which may be out again
 }
 
 // Wait waits until all parties have called it, the caller being one.
@@ -125,14 +125,14 @@ func (b *Barrier) Wait(ctx context.Context) error {
 		case left == broken:
 			return p.failure(nil)
 		case left == 0:
-			b.leave(p)
+			b.remove(p)
 		case ctx.Err() != nil:
 			if mine := contextError(ctx); p.breakFor(&mine) {
 				return p.failure(&mine)
 			}
 		case p.missing.CompareAndSwap(left, left-1):
 			if left == 1 {
-				b.leave(p)
+				b.remove(p)
 				close(p.end)
 				return nil
 			}
@@ -141,9 +141,9 @@ func (b *Barrier) Wait(ctx context.Context) error {
 	}
 }
 
-// leave takes p out of the barrier, unless somebody else has. Usually whoever came last to
-// p does; one who comes before it has done so does not wait for that.
-func (b *Barrier) leave(p *phase) { b.phase.CompareAndSwap(p, nil) }
+// remove takes p out of the barrier, unless another party has. Usually the last party of p does; a
+// party that comes for the next round first does it itself.
+func (b *Barrier) remove(p *phase) { b.phase.CompareAndSwap(p, nil) }
 
 // await waits, after the caller has arrived, until p has ended.
 func (p *phase) await(ctx context.Context) error {
@@ -162,8 +162,9 @@ func (p *phase) await(ctx context.Context) error {
 	return nil
 }
 
-// breakFor breaks p unless it has passed, and reports whether it is broken. The cause is in its place
-// before p is broken: of several who want to break it, one gives the cause, and perhaps another breaks it.
+// breakFor breaks p unless it has passed, and reports whether it is broken. The cause is stored
+// before p is broken. If several parties break p at once, the cause of the first counts, whichever
+// of them breaks it.
 func (p *phase) breakFor(cause *error) bool {
 	for {
 		left := p.missing.Load()
@@ -178,7 +179,7 @@ func (p *phase) breakFor(cause *error) bool {
 	}
 }
 
-// failure is what p, which is broken, is to whoever wanted to break it for mine, if anything.
+// failure returns the error of a broken p for a party; mine is the party's own cause, or nil.
 func (p *phase) failure(mine *error) error {
 	cause := p.cause.Load()
 	return &BrokenError{Cause: *cause, own: cause == mine}
@@ -190,7 +191,7 @@ func (b *Barrier) Reset() {
 	b.made()
 	if p := b.phase.Load(); p != nil {
 		p.breakFor(&errReset)
-		b.leave(p)
+		b.remove(p)
 	}
 }
 

@@ -97,7 +97,7 @@ func contend(b *testing.B, s subject, goroutines int) {
 	}
 }
 
-// outsideBubbles spares the waiters a look at the clock, which only tests need.
+// outsideBubbles turns off the look at the clock that only programs under test make.
 func outsideBubbles(b *testing.B) { b.Cleanup(bubbles.Assume(false)) }
 
 func BenchmarkUncontended(b *testing.B) {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What a program has in its variables: locks made when it began, outside every bubble.
+// global holds locks that are made outside every bubble, as those in a program's variables are.
 var global = func() *variables {
 	g := &variables{sem: NewSemaphore(2), barrier: NewBarrier(3), latch: NewLatch(4)}
 	g.cond = NewCond(&g.mutex)
@@ -30,8 +30,8 @@ type variables struct {
 	latch   *Latch
 }
 
-// inTurns runs use outside every bubble, in three bubbles one after the other, and outside again. Inside, a
-// wait that is not durable would keep the clock from going on, and the test from ending.
+// inTurns runs use outside every bubble, in three bubbles one after the other, and outside again.
+// In a bubble, a wait that is not durable stops the clock, and so the test.
 func inTurns(t *testing.T, use func(t *testing.T)) {
 	use(t)
 	synctest.Test(t, use)
@@ -41,10 +41,11 @@ func inTurns(t *testing.T, use func(t *testing.T)) {
 	use(t)
 }
 
-// aWhile is how long something is held: no time at all in a bubble, and long enough outside it for the others to come.
+// aWhile is how long a lock is held: no real time in a bubble, and outside long enough for the
+// others to queue.
 const aWhile = 2 * time.Millisecond
 
-// fight has six goroutines hold a lock for a while each, and one more give up waiting for it.
+// fight has six goroutines hold a lock for a while each, and a seventh cancel its wait.
 func fight(t *testing.T, lock func(context.Context) error, unlock func()) {
 	var wg sync.WaitGroup
 	for range 6 {
@@ -119,7 +120,7 @@ func upgradeAll(t *testing.T) {
 	wg.Wait()
 }
 
-// signalAll has some be woken and some give up.
+// signalAll has some waiters woken, and others cancel.
 func signalAll(t *testing.T) {
 	var wg sync.WaitGroup
 	woken := 0
@@ -180,7 +181,7 @@ func TestABarrierWorksInOneBubbleAfterAnother(t *testing.T) {
 	})
 }
 
-// mend leaves a broken barrier for another bubble to find, and mends it here.
+// mend finds the barrier broken and resets it.
 func mend(t *testing.T, b *Barrier) {
 	t.Helper()
 	if err := b.Wait(context.Background()); !errors.Is(err, ErrBroken) {
@@ -189,7 +190,7 @@ func mend(t *testing.T, b *Barrier) {
 	b.Reset()
 }
 
-// A barrier that was broken in one bubble is found so in the next, and can be mended there.
+// A barrier that was broken in one bubble is still broken in the next, and can be reset there.
 func TestABrokenBarrierLeavesItsBubble(t *testing.T) {
 	b := NewBarrier(2)
 	synctest.Test(t, func(t *testing.T) {
@@ -208,7 +209,7 @@ func TestABrokenBarrierLeavesItsBubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { mend(t, b) })
 }
 
-// Waits that were given up in one bubble, and channels that were asked for there, are none of the next one's business.
+// Waits that ended in one bubble, and channels of C that were left there, do not disturb the next.
 func TestAnEventWorksInOneBubbleAfterAnother(t *testing.T) {
 	use := func(t *testing.T, set bool) {
 		ctx, cancel := context.WithTimeout(context.Background(), aWhile)
@@ -232,14 +233,14 @@ func TestAnEventWorksInOneBubbleAfterAnother(t *testing.T) {
 	inTurns(t, func(t *testing.T) { use(t, false) })
 	inTurns(t, func(t *testing.T) { use(t, true) })
 	synctest.Test(t, func(t *testing.T) { use(t, false) })
-	global.event.Set() // nobody is left to hear of it
+	global.event.Set() // no waiter is left
 	if !global.event.IsSet() {
 		t.Error("not set")
 	}
 	global.event.Reset()
 }
 
-// Who waits outside every bubble is woken, whatever bubbles have done with the event since.
+// A waiter outside every bubble is woken, also if bubbles have used the event since.
 func TestAnEventsWaitersOutsideSurviveBubbles(t *testing.T) {
 	for _, setInside := range []bool{false, true} {
 		var e Event
@@ -284,7 +285,7 @@ func TestALatchOpensInAnotherBubble(t *testing.T) {
 	})
 }
 
-// The tests of a command are a program whose name and build do not say that it is a test.
+// The test binary of a main package need not look like a test by its name or build information.
 const commandsTests = `package main
 
 import (
@@ -321,7 +322,7 @@ func TestLocksWorkInTheBubblesOfACommandsTests(t *testing.T) {
 		t.Skip("builds and runs a test program of its own; not with -short")
 	}
 	list := overlay(t, map[string]string{"zz_command/main_test.go": commandsTests})
-	// The name of the program says what it is, or one of its flags, or neither.
+	// The name of the binary shows that it is a test, or one of its flags does, or neither does.
 	for _, args := range [][]string{{"command.test"}, {"program", "-test.timeout=1m"}, {"program"}} {
 		args[0] = filepath.Join(t.TempDir(), args[0])
 		run(t, "go", "test", "-c", "-vet=off", "-o", args[0], "-overlay", list, "./zz_command")

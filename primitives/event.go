@@ -26,17 +26,17 @@ type Event struct {
 // needs to know neither who they are nor in which order they came, so there is no keeper here:
 // a closed channel is the message, and whoever gives up just stops listening.
 //
-// So a round may outlive the bubble of testing/synctest in which its channel was made. Nobody can wait there
-// any more, so it is replaced by the first who comes from elsewhere. Outside all bubbles somebody may
-// still wait: a round that is made in a bubble keeps the one from outside.
+// So a round may outlive the testing/synctest bubble in which its channel was made. It then has no
+// waiters, and the first caller from elsewhere replaces it. Outside all bubbles there may still be
+// waiters, so a round made in a bubble keeps the one from outside.
 type round struct {
 	end     chan struct{}
-	bubble  uint64 // where end was made, see bubbles.ID
-	outside *round // of a round in a bubble: the one outside, if there is one
+	bubble  uint64 // in which end was made, see bubbles.ID
+	outside *round // of a round in a bubble: the round outside, or nil
 }
 
-// here returns the round in which the caller waits if the present one is r: r itself, unless that
-// is none or another bubble's.
+// here returns the round in which the caller waits while r is the present one: r itself, unless r
+// is nil or belongs to another bubble.
 func (r *round) here() *round {
 	id := bubbles.ID()
 	outside := r
@@ -52,7 +52,7 @@ func (r *round) here() *round {
 	return &round{make(chan struct{}), id, outside}
 }
 
-// wake closes the channels of r on which somebody may wait.
+// wake closes the channels of r that may have waiters.
 func (r *round) wake() {
 	if r.bubble == bubbles.ID() {
 		close(r.end)

@@ -18,7 +18,7 @@ import (
 // returns nil: who passes sees what was done before each of them.
 type Latch struct {
 	_     noCopy
-	count atomic.Int64 // ^n with n left to count down, so that 0 is the zero value
+	count atomic.Int64 // ^n with n left to count down, so that only a zero Latch has 0
 	open  Event
 }
 

@@ -8,11 +8,11 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/apitest"
 )
 
-// do makes a call without a result one with the result nil.
+// do gives a call without a result the result nil.
 func do(f func()) func() any { return func() any { f(); return nil } }
 
 // TestMisuse has a row for every exported function: nil contexts, receivers and arguments, zero
-// values, negative and absurd numbers, and what is given back without being held.
+// values, negative and absurd numbers, and releases without a grant.
 func TestMisuse(t *testing.T) {
 	rows := misusedLocks()
 	rows = append(rows, misusedSemaphores()...)

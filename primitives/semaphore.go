@@ -39,17 +39,17 @@ func NewSemaphore(n int64) *Semaphore {
 	return s
 }
 
-// weight is n >= 0 as the gate of a semaphore counts it. A size is less than limit, so the gate
-// of every semaphore that was made keeps a permit in reserve, and only a zero one does not.
+// weight is n >= 0 as the gate of a semaphore counts it. A size is less than limit, so every
+// semaphore but a zero one keeps a permit of its gate in reserve.
 func weight(n int64) uint64 { return min(uint64(n), limit-1) }
 
-// fits reports whether n permits fit, and nobody is queued, as the word w says. A semaphore that
-// was made withholds a permit at least, so the word 0 is that of a zero one: nothing fits.
+// fits reports whether n permits are free and no request is queued, by the word w. Every semaphore
+// but a zero one withholds at least one permit, so the word 0 is that of a zero one: nothing fits.
 func fits(w uint64, n int64) bool { return uint64(n) <= limit && w-1 < limit-uint64(n) }
 
-// empty reports whether s is the zero value, whose gate would grant all its permits. A Resize
-// gives it a reserve, and has set queued before that: so whoever sees the reserve finds the
-// word closed, or those permits withheld.
+// empty reports whether s is the zero value, whose gate would grant all its permits. The first
+// Resize sets queued before it sets the reserve: so a caller that sees the reserve finds the word
+// closed, or the permits withheld.
 func (s *Semaphore) empty() bool { return s.gate.reserve.Load() == 0 }
 
 // Acquire takes n permits. If they are not free or somebody is queued, it waits behind them.

@@ -353,24 +353,24 @@ func TestResizeAmongAcquiresConservesPermits(t *testing.T) {
 func TestAZeroSemaphoreGrantsNothingUntilItIsResized(t *testing.T) {
 	var s Semaphore
 	if s.TryAcquire(1) {
-		t.Error("a permit of none")
+		t.Error("TryAcquire got a permit of a zero Semaphore")
 	}
 	if err := s.Acquire(t.Context(), 1); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("Acquire: %v", err)
 	}
 	s.Resize(2)
 	if err := s.Acquire(t.Context(), 2); err != nil || s.TryAcquire(1) {
-		t.Errorf("both permits of two: %v; or then a third", err)
+		t.Errorf("Acquire of both permits: %v; or TryAcquire got a third", err)
 	}
 	s.Release(2)
 	s.Resize(0)
 	if s.TryAcquire(1) {
-		t.Error("a permit of none, after a Resize to none")
+		t.Error("TryAcquire got a permit after a Resize to 0")
 	}
 	atRest(t, &s.gate)
 }
 
-// A zero semaphore keeps its gate's permits from everybody at every moment of its first Resize.
+// At no moment of its first Resize does a zero semaphore grant more permits than its new size.
 func TestTheFirstResizeOfAZeroSemaphoreLetsNobodySlipIn(t *testing.T) {
 	for range rounds(20_000) {
 		var s Semaphore

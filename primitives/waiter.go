@@ -42,7 +42,7 @@ type waiter struct {
 	next, prev *waiter
 
 	ready   chan struct{} // of 1: the keeper never waits for the waiter
-	bubbled bool          // ready was made in a bubble of testing/synctest, and must not leave it
+	bubbled bool          // ready was made in a synctest bubble, and must not leave it
 
 	batch atomic.Uint64 // of a batch: who is in it; of any other: 0
 }
@@ -59,8 +59,8 @@ func (w *waiter) answer() uint8 { return uint8(w.word) }
 
 var waiters, batches sync.Pool // of *waiter, each with an empty channel
 
-// get takes a waiter from pool, or makes one. In a bubble of testing/synctest it always makes one: a wait on
-// a channel from outside would not count as one there. See free.
+// get takes a waiter from pool, or makes one. In a testing/synctest bubble it always makes one: a
+// wait on a channel from outside is not durable there. See free.
 func get(pool *sync.Pool) *waiter {
 	if !bubbles.Inside() {
 		if w, ok := pool.Get().(*waiter); ok {

@@ -10,16 +10,16 @@ import (
 	"testing"
 )
 
-// A Row is one call with an argument that makes no sense, and what must come of it.
+// A Row is one call with an argument that makes no sense, and its wanted outcome.
 type Row struct {
 	Name string     // of the function, or "Type.Method"
 	Case string     // which argument
 	Call func() any // returns what the call does: an error, or any other value
-	Want string     // how the outcome begins: see Outcome
+	Want string     // the beginning of the outcome, see Outcome
 }
 
-// Outcome calls f and says what came of it: "panic: " and the value, "error: " and its text, or
-// the value that f returned, as fmt prints it.
+// Outcome calls f and returns its outcome as text: "panic: " and the value, "error: " and the text
+// of the error, or the value that f returned, as fmt prints it.
 func Outcome(f func() any) (text string) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -33,12 +33,12 @@ func Outcome(f func() any) (text string) {
 	return fmt.Sprint(v)
 }
 
-// NilPointer is how the outcome of a method call on a nil pointer begins where the type has no
-// meaning for it, as with the types of package sync.
+// NilPointer is the beginning of the outcome of a method call on a nil pointer, for types that give
+// nil no meaning, like those of package sync.
 const NilPointer = "panic: runtime error: invalid memory address"
 
-// Run checks every row, and that each function and method that the package in the working
-// directory exports has one, or is named in exempt with a reason.
+// Run checks every row. It also checks that each function and method that the package in the
+// working directory exports has a row, or a reason in exempt.
 func Run(t *testing.T, rows []Row, exempt map[string]string) {
 	t.Helper()
 	missing, err := exported(".")
@@ -70,7 +70,7 @@ func Run(t *testing.T, rows []Row, exempt map[string]string) {
 	}
 }
 
-// exported lists the functions and methods that the package in dir exports, none of them seen.
+// exported returns the functions and methods that the package in dir exports, each with false.
 func exported(dir string) (map[string]bool, error) {
 	sources := func(f fs.FileInfo) bool { return !strings.HasSuffix(f.Name(), "_test.go") }
 	packages, err := parser.ParseDir(token.NewFileSet(), dir, sources, 0) //nolint:staticcheck // of any build tag

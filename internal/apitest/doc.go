@@ -7,6 +7,6 @@
 //		apitest.Run(t, rows, nil)
 //	}
 //
-// A function is called by its name, a method "Type.Method". The sources of the package in the
-// working directory say which there are.
+// A row names a function by its name, and a method as "Type.Method". The exported ones are read
+// from the sources of the package in the working directory.
 package apitest

@@ -1,7 +1,6 @@
 // Package bubbles tells whether the caller runs in a testing/synctest bubble, and in which. A
-// channel or a timer made in a bubble must not be used outside it, nor in another: the program
-// ends with a fatal error. So what is kept for later use, in a pool or beside a lock that outlives a
-// test, must not hold any.
+// channel or a timer made in a bubble must not be used outside it, nor in another bubble: the
+// runtime ends the program. So a pool, or a lock that outlives a test, must not keep one.
 package bubbles
 
 import (
@@ -15,14 +14,15 @@ import (
 	"time"
 )
 
-// Inside reports whether the caller runs in a bubble. It costs a look at the clock in tests, and a
-// load in other programs.
+// Inside reports whether the caller runs in a bubble. In a test it costs a look at the clock, in
+// other programs a load.
 func Inside() bool { return inTest.Load() && look() }
 
-// Made is Inside for whoever makes a channel to keep. It looks at the clock in every program. One
-// that finds itself in a bubble, although this program did not seem to be a test, has Inside look
-// as well from then on. A test of a main package needs that, built under another name and run without
-// flags; should it begin outside all bubbles, a wait in its first one may not count as durable.
+// Made is Inside for a caller that makes a channel to keep. It looks at the clock in every program.
+// If it finds a bubble in a program that did not seem to be a test, Inside looks at the clock from
+// then on too. This concerns the test of a main package that was built under another name and runs
+// without flags. If such a test begins outside all bubbles, a wait in its first bubble may not
+// count as durable.
 func Made() bool {
 	inside := look()
 	if inside && !inTest.Load() {
@@ -31,24 +31,24 @@ func Made() bool {
 	return inside
 }
 
-// look reports whether the clock is that of a bubble. Times that are read there have no monotonic
-// clock, and begin with the year 2000, decades from the start of the program.
+// look reports whether the clock is that of a bubble. There a time has no monotonic reading, and
+// the clock begins in the year 2000, decades before the start of the program.
 func look() bool {
 	const decade = 10 * 365 * 24 * time.Hour
 	now := time.Now()
 	return now == now.Round(0) || now.Sub(started).Abs() > decade
 }
 
-// started is some instant outside all bubbles.
+// started is an instant outside all bubbles.
 var started = time.Now()
 
-// ID returns the number of the caller's bubble, 0 outside all. No two bubbles of a program have the
-// same one. The runtime tells it only in the first line of a stack trace,
+// ID returns the number of the caller's bubble, 0 outside all bubbles. No two bubbles of a program
+// have the same number. The runtime tells it only in the first line of a stack trace:
 //
 //	goroutine 7 [running, synctest bubble 3]:
 //
-// which takes about a microsecond, in bubbles alone. Should it be missing there, all bubbles have
-// the largest number.
+// To read it takes about a microsecond, in a bubble; outside, ID costs what Inside does. If the
+// number is missing there, ID returns the largest number for all bubbles.
 func ID() uint64 {
 	if !Inside() {
 		return 0
@@ -68,24 +68,23 @@ func ID() uint64 {
 	return id
 }
 
-// inTest is false if this program seems to be no test, so that there are no bubbles.
+// inTest is false if this program does not seem to be a test, and so has no bubbles.
 var inTest = func() *atomic.Bool {
 	b := &atomic.Bool{}
 	b.Store(isTest(os.Args, debug.ReadBuildInfo))
 	return b
 }()
 
-// Assume makes Inside believe that this program is a test, or that it is not, until restore is
-// called: for benchmarks, which measure what other programs pay.
+// Assume sets whether Inside takes this program for a test, until restore is called. Benchmarks use
+// it to measure what other programs pay.
 func Assume(test bool) (restore func()) {
 	was := inTest.Swap(test)
 	return func() { inTest.Store(was) }
 }
 
-// isTest reports whether this program seems to be a test. Package testing knows for certain, but is
-// nothing to link into every program. The name of a test's main package ends in .test, unless the
-// package under test is a main itself; then "go test" is seen by the name of the binary or by its
-// flags.
+// isTest reports whether this program seems to be a test. Package testing knows for certain, but
+// would be linked into every program. The path of a test's main package ends in .test, unless the
+// package under test is itself a main package; then the name of the binary or its flags tell.
 func isTest(args []string, build func() (*debug.BuildInfo, bool)) bool {
 	if info, ok := build(); !ok || strings.HasSuffix(info.Path, ".test") {
 		return true

@@ -45,14 +45,14 @@ func TestBubblesHaveNumbersOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestABubbleInWhatSeemedToBeNoTestIsNoticedWhereAChannelIsMade(t *testing.T) {
+func TestMadeNoticesABubbleInAProgramThatSeemedToBeNoTest(t *testing.T) {
 	defer Assume(false)()
 	if Made() || Inside() {
 		t.Error("in a bubble, outside all")
 	}
 	synctest.Test(t, func(t *testing.T) {
 		if Inside() {
-			t.Error("it did not seem to be a test, and yet looked at the clock")
+			t.Error("Inside looked at the clock, although the program did not seem to be a test")
 		}
 		if !Made() || !Inside() {
 			t.Error("not in a bubble, although a channel was made in one")

@@ -1,6 +1,6 @@
 // Package leaktest fails a package's tests if they leave goroutines behind. It is
-// goleak.VerifyTestMain for a busy machine: that gives what is about to end half a second, here it
-// has half a minute.
+// goleak.VerifyTestMain for a busy machine: a goroutine that is about to end has half a minute for
+// it instead of half a second.
 package leaktest
 
 import (
@@ -13,7 +13,8 @@ import (
 
 const patience = 30 * time.Second
 
-// Main runs the tests and exits. The status is 1 if they passed and goroutines are left.
+// Main runs the tests and exits with their status, or with 1 if they passed and goroutines are
+// left.
 func Main(m goleak.TestingM, opts ...goleak.Option) {
 	status := m.Run()
 	if status == 0 {
@@ -25,7 +26,7 @@ func Main(m goleak.TestingM, opts ...goleak.Option) {
 	os.Exit(status)
 }
 
-// find returns what is still left after the time.
+// find returns an error if goroutines are still left after d.
 func find(d time.Duration, opts ...goleak.Option) error {
 	end := time.Now().Add(d)
 	for {

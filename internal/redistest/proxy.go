@@ -61,7 +61,8 @@ func (p *Proxy) Judge(f func(request []byte) Verdict) {
 	p.judge = f
 }
 
-// Lead makes the proxy lead to another server, as when a name gets another address, and cuts all connections.
+// Lead makes the proxy lead to another server, like a host name that gets a new address, and cuts
+// all connections.
 func (p *Proxy) Lead(to *Server) {
 	p.mu.Lock()
 	p.target = to.Addr

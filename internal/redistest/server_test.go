@@ -55,7 +55,7 @@ func TestStoppedServerDoesNotAnswerUntilContinued(t *testing.T) {
 	}
 }
 
-// impatient returns a client that waits 50 ms for an answer, and has got one.
+// impatient returns a client that waits 50 ms for an answer and has already received one.
 func impatient(t *testing.T, s *redistest.Server, addr string) *redis.Client {
 	t.Helper()
 	c := s.ClientOf(t, &redis.Options{Addr: addr, ReadTimeout: 50 * time.Millisecond, MaxRetries: -1})
@@ -84,7 +84,7 @@ func TestCallsCountsCommands(t *testing.T) {
 }
 
 func TestLoadingServerRefusesCommands(t *testing.T) {
-	// A key takes 10 ms to load, so all take as many seconds: however late we ask, it loads.
+	// Each key takes 10 ms to load, so the server is still loading when the client asks.
 	s := redistest.Start(t, "--key-load-delay", "10000", "--loading-process-events-interval-bytes", "1024")
 	c := s.ClientOf(t, &redis.Options{MaxRetries: -1})
 	ctx := context.Background()
