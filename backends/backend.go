@@ -8,10 +8,10 @@ import (
 
 // A Backend is one client of a store of locks. All methods are safe for concurrent use.
 //
-// Every method answers within its context: one that has ended ends the call, with an error that [errors.Is]
-// reports as the context's. A nil context is refused with ErrInvalid, and nothing has changed; Release and Close
-// may do without one. Errors wrap the sentinels of this package; [ErrUnavailable] is never mistaken
-// for [ErrBusy].
+// Every method answers within its context: one that has ended ends the call, with an error that
+// [errors.Is] reports as the context's. A nil context is refused with ErrInvalid and changes
+// nothing; Release and Close may accept one. Errors wrap the sentinels of this package;
+// [ErrUnavailable] is never mistaken for [ErrBusy].
 type Backend interface {
 	// Capabilities tells what the store can do. The answer never changes.
 	Capabilities() Capabilities
@@ -31,11 +31,11 @@ type Backend interface {
 	// one result for each renewal, in order. It never brings a lost grant back to life.
 	Renew(ctx context.Context, rs []Renewal) []Renewed
 
-	// Release gives a grant back and wakes the next waiters. It is idempotent: a second release changes nothing, and
-	// returns nil or an error that wraps ErrLost, as the store remembers.
-	// An error that wraps ErrLost says that the grant had ended before; its successor is untouched. ErrUnavailable
-	// says that the outcome is unknown: the client goes on trying where that makes sense, and the store frees the grant
-	// by itself, at the latest when it expires.
+	// Release gives a grant back and wakes the next waiters. It is idempotent: a second release
+	// changes nothing, and returns nil or an error that wraps ErrLost, as the store remembers. An
+	// error that wraps ErrLost says that the grant had ended before; its successor is untouched.
+	// ErrUnavailable says that the outcome is unknown. The client may try again in the background,
+	// and the store frees the grant by itself, at the latest when it expires.
 	Release(ctx context.Context, g Grant) error
 
 	// Inspect returns who holds the resource and who waits for it, of every process. A resource that nobody
@@ -145,7 +145,7 @@ type Grant struct {
 	Tokens     int       // how many were reserved: Token, Token+1, … Token+Tokens-1
 	ValidUntil time.Time // on the monotonic clock; zero where grants do not expire
 	Contended  bool      // another client waits for the resource
-	Waited     bool      // others held or waited: the request stood in the queue first
+	Waited     bool      // the request was queued before the grant, because others held or waited
 }
 
 // Renewal asks to prolong a grant.
@@ -191,7 +191,7 @@ type State struct {
 
 // Holder is a grant as others see it.
 type Holder struct {
-	ID      GrantID // zero: another program, which is no client of the store
+	ID      GrantID // zero for a program that is no client of the store
 	Owner   Owner
 	Weight  int64
 	Token   uint64        // the first token of the grant

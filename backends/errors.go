@@ -82,9 +82,9 @@ func (e *MismatchError) Error() string {
 // Is reports whether target is ErrMismatch.
 func (e *MismatchError) Is(target error) bool { return target == ErrMismatch }
 
-// DeadlockError names the cycle that an acquire would have closed: its caller waits for Cycle[0], of
-// which a holder waits for Cycle[1], and so on; the caller holds a part of the last. A cycle of one
-// name is a caller that waits for what it holds itself.
+// DeadlockError names the cycle that an acquire would have closed. The caller waits for Cycle[0], a
+// holder of Cycle[0] waits for Cycle[1], and so on; the caller holds the last name, or a part of
+// it. In a cycle of one name the caller waits for itself.
 type DeadlockError struct {
 	Cycle []string
 }
@@ -99,8 +99,8 @@ func (e *DeadlockError) Error() string {
 // Is reports whether target is ErrDeadlock.
 func (e *DeadlockError) Is(target error) bool { return target == ErrDeadlock }
 
-// OpError says which call failed, of a store or of a manager, and on what. It is put into words only if somebody reads it, and
-// then a name is said once: not where Err says it.
+// OpError says which call of a store or a manager failed, and on which resource. Its text is built
+// only when Error is called, and leaves out Name if Err contains it.
 type OpError struct {
 	Store string // the kind of store; empty for a manager's call
 	Op    string // "acquire", "renew", "release", …
@@ -122,7 +122,7 @@ func (e *OpError) Error() string {
 // Unwrap returns Err.
 func (e *OpError) Unwrap() error { return e.Err }
 
-// says reports whether an error names a resource in its text.
+// says reports whether the text of err contains the name.
 func says(err error, name string) bool {
 	var lost *LostError
 	var mismatch *MismatchError

@@ -43,10 +43,11 @@ type Finding struct {
 
 // A Checker is a store that can look whether it is fit for locks. Backends implement it where there is something to check.
 type Checker interface {
-	// Check looks at the store as this client sees it, and returns what it found, in a fixed order of topics. It changes
-	// nothing that a user of locks could see. What cannot be found out is itself a finding, and so is a store that answers and refuses. The
-	// error is only for a store that cannot be reached at all (ErrUnavailable), for the end of ctx, or for ErrClosed; the findings made
-	// until then come with it.
+	// Check looks at the store as this client sees it, and returns what it found, in a fixed order
+	// of topics. It changes nothing that a user of locks could see. A fact that cannot be found out
+	// is itself a finding, and so is a store that answers with a refusal. The error is only for a
+	// store that cannot be reached at all (ErrUnavailable), for the end of ctx, or for ErrClosed;
+	// the findings made until then come with it.
 	Check(ctx context.Context) ([]Finding, error)
 }
 

@@ -14,7 +14,7 @@ func TestMisuse(t *testing.T) {
 	var none context.Context
 	now := time.Now()
 	apitest.Run(t, []apitest.Row{
-		bad("CheckContext", "nil", func() any { return CheckContext(none) }, "error: invalid context <nil>: want one"),
+		bad("CheckContext", "nil", func() any { return CheckContext(none) }, "error: invalid context <nil>: want not nil"),
 		bad("CheckName", "empty", func() any { return CheckName("") }, `error: invalid name "": want 1 to 1024 bytes`),
 		bad("CheckTTL", "longest", func() any { return CheckTTL(math.MaxInt64) }, "error: invalid ttl"),
 		bad("CheckTTL", "negative", func() any { return CheckTTL(-1) }, "error: invalid ttl -1ns"),

@@ -19,7 +19,7 @@ func CheckName(name string) error {
 // CheckContext returns an *InvalidError if ctx is nil.
 func CheckContext(ctx context.Context) error {
 	if ctx == nil {
-		return &InvalidError{Field: "context", Value: nil, Want: "one, at least context.Background()"}
+		return &InvalidError{Field: "context", Value: nil, Want: "not nil"}
 	}
 	return nil
 }
@@ -145,7 +145,7 @@ func (t EventType) String() string {
 // String returns the client's number and the request's, in hexadecimal.
 func (id GrantID) String() string { return fmt.Sprintf("%016x-%x", id.Client, id.Seq) }
 
-// String returns label (or nothing), process and host, for people; "unknown" for the zero Owner.
+// String returns label (if any), process and host, for people; "unknown" for the zero Owner.
 func (o Owner) String() string {
 	if o == (Owner{}) {
 		return "unknown"

@@ -59,7 +59,8 @@ func cancelLeavesNothing(s *session) {
 
 func cancelDeadline(s *session) {
 	g, b := s.acquire(s.b, s.mutex()), s.open()
-	// A deadline that comes before the request stands in the queue shows little: then a later one.
+	// A deadline that passes before the request is queued proves little: try again with a later
+	// one.
 	for d, queued := 20*time.Millisecond, false; !queued; d *= 2 {
 		ctx, cancel := context.WithTimeout(s.ctx, d)
 		w := s.startWith(ctx, b, s.mutex())

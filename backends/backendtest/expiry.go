@@ -70,7 +70,8 @@ func renewalProlongs(s *session) {
 	}
 }
 
-// prolongs renews a grant three times. It reports false if that came too late, and so showed nothing.
+// prolongs renews a grant three times. It reports false if a renewal came too late to prove
+// anything.
 func (s *session) prolongs(b backends.Backend, ttl time.Duration) bool {
 	r := s.mutex()
 	r.TTL = ttl
@@ -114,7 +115,8 @@ func lateRenewal(s *session) {
 }
 
 func validFromBefore(s *session) {
-	// Between our look at the clock and the store's a slow machine may stand still, but not every time.
+	// A slow machine may stand still between the clock readings of the test and of the store, but
+	// not every time.
 	const most = 20
 	for late := 0; ; {
 		before := time.Now()
@@ -127,7 +129,7 @@ func validFromBefore(s *session) {
 			break
 		}
 		if late++; late == most {
-			s.Fatalf("%d times ValidUntil was later than the start of the call plus the time to live; the last time by %v",
+			s.Fatalf("ValidUntil was later than the start of the call plus the TTL in all of %d calls; in the last by %v",
 				most, g.ValidUntil.Sub(before)-r.TTL)
 		}
 	}

@@ -23,7 +23,7 @@ var input = []Clause{
 	},
 	{
 		Name:  "Input/NilContexts",
-		Text:  "a nil context is refused with ErrInvalid, and nothing has changed",
+		Text:  "a nil context is refused with ErrInvalid and changes nothing",
 		check: nilContexts,
 	},
 	{

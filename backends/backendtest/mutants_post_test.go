@@ -104,7 +104,7 @@ var mutantsOfPosts = []mutant{
 		name:  "a post that is cancelled is told so but keeps what it got",
 		found: []string{"Post/CancelRacesGrant"},
 		change: func(h *hooks) {
-			grants := 0 // of this client, whose posts come one after the other
+			grants := 0 // of this client, which posts one request after the other
 			h.eachPost(func(p backends.Post, post poster) backends.Posted {
 				answered := p.Answered
 				p.Answered = func(g backends.Grant, err error) {

@@ -67,7 +67,7 @@ var mutantsOfTheRest = []mutant{
 		},
 	},
 	{
-		name:  "a grant does not know that it waited",
+		name:  "no grant has waited",
 		found: []string{"Queue/GrantSaysWhetherItWaited"},
 		change: func(h *hooks) {
 			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
@@ -78,7 +78,7 @@ var mutantsOfTheRest = []mutant{
 		},
 	},
 	{
-		name:  "every grant waited",
+		name:  "every grant has waited",
 		found: []string{"Queue/GrantSaysWhetherItWaited"},
 		change: func(h *hooks) {
 			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
@@ -127,7 +127,7 @@ var mutantsOfTheRest = []mutant{
 		},
 	},
 	{
-		name:  "a nil context is one without end",
+		name:  "a nil context is taken for one without end",
 		found: []string{"Input/NilContexts"},
 		change: func(h *hooks) {
 			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {

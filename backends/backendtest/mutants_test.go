@@ -24,7 +24,7 @@ func TestSeededFaultsAreFound(t *testing.T) {
 		}
 		impatient := func(t testing.TB) backendtest.Env {
 			e := open(t)
-			e.Patience = 250 * time.Millisecond // for what will never happen; a slow machine only finds more
+			e.Patience = 250 * time.Millisecond // the event never comes; a slow machine only finds more faults
 			if m.ttl != 0 {
 				e.TTL, e.Patience = m.ttl, time.Minute
 			}
@@ -75,7 +75,7 @@ type mutant struct {
 	found    []string // by these clauses
 	change   func(h *hooks)
 	expiring func(b *expiring)
-	ttl      time.Duration // of a fault that shows only in time: so long that a slow machine sees it
+	ttl      time.Duration // for a fault of timing: long enough to show on a slow machine
 	cutOff   error
 }
 
@@ -193,7 +193,7 @@ var mutantsOfGrants = []mutant{
 		name:  "a cancelled request fails but keeps what it got",
 		found: []string{"Cancel/RacesGrant"},
 		change: func(h *hooks) {
-			var grants atomic.Uint64 // of this client: the first has one in each round, whatever races
+			var grants atomic.Uint64 // of this client; the first client has one in each round of a race
 			h.acquire = func(ctx context.Context, r backends.Request) (backends.Grant, error) {
 				g, err := h.Backend.Acquire(ctx, r)
 				if err == nil && grants.Add(1)%10 == 0 {

@@ -35,7 +35,7 @@ var queue = []Clause{
 	},
 	{
 		Name:  "Queue/GrantSaysWhetherItWaited",
-		Text:  "a grant says whether its request stood in the queue first",
+		Text:  "Waited of a grant tells whether its request was queued first",
 		check: saysWhetherItWaited,
 	},
 }
@@ -53,11 +53,11 @@ func saysWhetherItWaited(s *session) {
 	w := s.queue(b, s.mutex())
 	s.release(a, g)
 	g = w.granted()
-	want("one that another client held", g, true)
+	want("a name that another client held", g, true)
 	w = s.queue(b, s.mutex())
 	s.release(b, g)
 	g = w.granted()
-	want("one that the same client held", g, true)
+	want("a name that the same client held", g, true)
 	s.release(b, g)
 	g = s.try(a, s.mutex())
 	want("a try", g, false)

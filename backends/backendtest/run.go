@@ -23,7 +23,8 @@ type Env struct {
 	// TTL is what the clauses about expiry ask for. Default: one second.
 	TTL time.Duration
 
-	// Patience is how long the suite waits for what must happen. Default: two minutes, for a busy machine.
+	// Patience bounds how long the suite waits for an event that must come. Default: two minutes,
+	// for a busy machine.
 	Patience time.Duration
 
 	// Rounds is how often clauses about races try. Default: 200, a tenth of it with -short.

@@ -153,7 +153,7 @@ func (s *session) start(b backends.Backend, r backends.Request) *waiting {
 	return s.startWith(s.ctx, b, r)
 }
 
-// startWith is start with a context that may end before.
+// startWith is start with a context that may end earlier.
 func (s *session) startWith(ctx context.Context, b backends.Backend, r backends.Request) *waiting {
 	ctx, cancel := context.WithCancel(ctx)
 	w := &waiting{s: s, cancel: cancel, ended: make(chan struct{})}
@@ -174,8 +174,8 @@ func (s *session) queue(b backends.Backend, r backends.Request) *waiting {
 	return w
 }
 
-// follow calls Acquire in the background for a resource whose holder may lose it at any time, and returns when the
-// request stands in the queue or has been answered: on a slow machine the holder may be gone before it came.
+// follow calls Acquire in the background for a resource whose holder may lose it at any time. It
+// returns when the request is queued or answered: on a slow machine the holder may lose it first.
 func (s *session) follow(b backends.Backend, r backends.Request) *waiting {
 	s.Helper()
 	w := s.start(b, r)
@@ -183,8 +183,8 @@ func (s *session) follow(b backends.Backend, r backends.Request) *waiting {
 	return w
 }
 
-// queued returns when the request, the only one in the queue of the clause's resource, is there or has been answered, and
-// reports whether it was seen there.
+// queued waits until the request, the only one for the clause's resource, is queued or answered,
+// and reports whether it was seen in the queue.
 func (w *waiting) queued() bool {
 	w.s.Helper()
 	for {

@@ -25,7 +25,7 @@ const (
 	tableLocked                 // err; the task that waited for the table's lock
 	tidyUp                      // remove what is left of our last grant
 	tick                        // the resource's timer
-	giveRoom                    // retire, if out of use: no descriptor is left
+	closeIdle                   // retire if out of use, since the process has no descriptor left
 	giveUp                      // call: its cancellation has waited long enough
 )
 
@@ -55,7 +55,7 @@ type call struct {
 	id      backends.GrantID
 	state   callState
 	told    bool   // of contention
-	waited  bool   // it was not granted in the turn in which it came
+	waited  bool   // it was queued before its grant
 	last    uint64 // of the grant's tokens
 
 	grant backends.Grant // acquire: the answer. release: which

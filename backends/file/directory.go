@@ -29,12 +29,12 @@ func clientOf(name string) (client uint64, ok bool) {
 // directory is an open lock directory. Everything is opened relative to its descriptors, so it is always one
 // directory, whatever its path leads to later.
 type directory struct {
-	path    string // absolute
-	fd      int
-	id      fileID
-	inboxes string // the subdirectory of inboxes: clientsName, but for tests
-	tells   teller // of renamed files: see changeTime
-	room    func() // closes what is open only for later use; nil: nothing is
+	path      string // absolute
+	fd        int
+	id        fileID
+	inboxes   string // the subdirectory of inboxes: clientsName, but for tests
+	tells     teller // of renamed files: see changeTime
+	closeIdle func() // closes descriptors kept only for later use; nil in a directory that keeps none
 }
 
 // openStore opens the lock directory, which it creates if it is missing, and refuses one that cannot be trusted.
@@ -61,8 +61,9 @@ func openStore(path string, anyFileSystem bool) (*directory, error) {
 	return d, nil
 }
 
-// makeInboxes makes the subdirectory of inboxes unless it is there, and looks whether it is one. It does not stay open: where it is
-// removed and made again, all clients go on with the new one.
+// makeInboxes makes the subdirectory of inboxes if it is missing, and checks that it is a
+// directory. It does not stay open: if it is removed and made again, all clients go on with the new
+// one.
 func (d *directory) makeInboxes() error {
 	fd, err := openSubdirectory(d.fd, d.inboxes)
 	if err == nil {
@@ -71,21 +72,22 @@ func (d *directory) makeInboxes() error {
 	return err
 }
 
-// open is openRegular, and makes room for a descriptor where none is left.
+// open is openRegular that closes idle files if the process has no descriptor left.
 func (d *directory) open(name string, create bool) (fd int, id fileID, err error) {
 	fd, id, err = openRegular(d.fd, name, create)
-	if err != nil && d.makesRoom(err) {
+	if err != nil && d.freedDescriptors(err) {
 		fd, id, err = openRegular(d.fd, name, create)
 	}
 	return fd, id, err
 }
 
-// makesRoom reports whether err says that no descriptor is left, and it may be different now.
-func (d *directory) makesRoom(err error) bool {
-	if d.room == nil || !exhausted(err) {
+// freedDescriptors closes idle files if err says that no descriptor is left, and reports whether
+// the caller should try again.
+func (d *directory) freedDescriptors(err error) bool {
+	if d.closeIdle == nil || !exhausted(err) {
 		return false
 	}
-	d.room()
+	d.closeIdle()
 	return true
 }
 
@@ -123,7 +125,7 @@ func (d *directory) intact() error {
 var (
 	errReplaced   = errors.New("removed or replaced")
 	errNotRegular = errors.New("not a regular file")
-	errLinked     = errors.New("it has other names (hard links), which would be the same lock")
+	errLinked     = errors.New("a file with other names (hard links), which would be the same lock")
 )
 
 // holds returns an error unless the directory has this very file under that name.
@@ -162,7 +164,7 @@ func (d *directory) changeTime(fd int) time.Time {
 
 func (d *directory) close() { closeFile(d.fd) }
 
-// inboxOf returns where a client's inbox is, from the directory.
+// inboxOf returns the path of a client's inbox, relative to the directory.
 func (d *directory) inboxOf(client uint64) string { return d.inboxes + "/" + inboxName(client) }
 
 // sweepClients removes inboxes that dead clients have left, a few at a time. A young one may be about to be opened.
@@ -182,7 +184,8 @@ func (d *directory) sweepClients() {
 	}
 }
 
-// sweepInbox removes the inbox of a client that was found dead, unless it is young: then one that was removed may just be made anew.
+// sweepInbox removes the inbox of a client that was found dead, unless it is young: a live client
+// whose inbox was removed may have just made it.
 func (d *directory) sweepInbox(client uint64) {
 	info, err := os.Lstat(filepath.Join(d.path, d.inboxOf(client)))
 	if err == nil && time.Since(info.ModTime()) > youngInbox {

@@ -19,19 +19,24 @@
 //	.clients/0badcafe0badcafe     a FIFO for each process (Windows: a locked file): it says who lives, and takes messages
 //	.floor                        above this number the tokens of new names begin; only after a repair
 //
-// The directory and the files belong to one user: modes 0700 and 0600, whatever the umask. A directory that others may write
-// to is refused, sticky or not, for they could put their own files in place of ours; so is one that belongs to another
-// user than this one or root. No link is followed, and only regular files with one name are used: anything else in the place of
-// one, a hard link too, is [backends.ErrPermission]. So users do not share a directory: whoever is not its owner is refused, the superuser as well.
-// Files of names out of use stay; they are small, and the table keeps the tokens increasing. [Repair] removes them, beside any use of
-// the directory; by hand they may be removed while nobody uses it, and tokens then go on from the clock. A table may name a
-// holder for a tenth of a second longer than it holds, see below; Inspect knows better, and so does "flock -n db.lock true".
+// The directory and the files belong to one user: modes 0700 and 0600, whatever the umask. A
+// directory that others may write to is refused, sticky or not, for they could put their own files
+// in place of ours; so is one that belongs to another user than this one or root. No link is
+// followed, and only regular files with one name are used: anything else in their place, a file
+// with hard links too, is [backends.ErrPermission]. So users do not share a directory: every
+// process of another user than its owner is refused, the superuser's too. Files of names out of use
+// stay; they are small, and the table keeps the tokens increasing. [Repair] removes them, beside
+// any use of the directory; by hand they may be removed while nobody uses it, and tokens then go on
+// from the clock. A table may name a holder for a tenth of a second longer than it holds, see
+// below; Inspect knows better, and so does "flock -n db.lock true".
 //
-// The functions [Inspect] and [List] tell who holds and who waits to whoever may read the files, and write nothing.
+// The functions [Inspect] and [List] return holders and waiters to any process that may read the
+// files. They write nothing.
 //
-// Choose a directory that lasts for as long as its users: /run/user/UID goes at the last logout, a unit of systemd may have a /tmp of
-// its own (PrivateTmp=), and cleaners of /tmp and /var/tmp remove what nobody has touched for days. A lock file or table that is removed while it
-// is in use is noticed as below; one that is out of use is not missed.
+// Choose a directory that lasts as long as the processes that use it. /run/user/UID is removed at
+// the last logout, a unit of systemd may have a /tmp of its own (PrivateTmp=), and cleaners remove
+// old files from /tmp and /var/tmp. Clients notice when files in use are removed, as described
+// below; files out of use may be removed.
 //
 // # What is guaranteed, and what it rests on
 //
@@ -52,9 +57,10 @@
 //   - Tokens are written before the grant is given out. They survive the end of all processes; a crash of the machine as
 //     far as its clock is right, or in any case with [WithSync]; and damage to the table: they go on from
 //     the larger of what can be read there and the clock in microseconds.
-//   - A process whose inbox (the FIFO) is removed makes a new one: at once if it has held or waited for longer than a tenth of a
-//     second, else at its next request for permits. Until then others take it for dead. Its mutexes and reader-writer locks stay with it;
-//     a waiter loses its place ([backends.Requeued]); permits that another process has taken meanwhile are lost, of which their
+//   - A process whose inbox (the FIFO) is removed makes a new one: at once if it has held or waited
+//     for longer than a tenth of a second, else at its next request for permits. Until then others
+//     take it for dead. It keeps its mutexes and reader-writer locks; its waiters lose their places
+//     ([backends.Requeued]); it loses permits that another process takes meanwhile, and their
 //     holder is told. Without an inbox no permit is granted.
 //   - A damaged table is replaced. Live processes put their lines back: waiters at the end of the queue
 //     ([backends.Requeued]). For a semaphore there is a moment in which others may be granted first; holders who then do
@@ -63,9 +69,10 @@
 //   - Children do not inherit a lock, as all files are closed on exec. A fork without exec is not supported: the child
 //     would keep the locks.
 //
-// The files of a name stay open for a tenth of a second after its last use, of up to 64 names. Where the process has no descriptor left
-// they are closed at once, and what needs one goes on; names that are held or waited for keep theirs (two each). If that is not
-// enough the request fails with [backends.ErrUnavailable].
+// The files of a name stay open for a tenth of a second after its last use, for up to 64 names.
+// They are closed earlier when the process has no descriptor left. Names that are held or waited
+// for keep two descriptors each. A request that gets no descriptor fails with
+// [backends.ErrUnavailable].
 //
 // The directory must be on a local file system. NFS, SMB, 9p, FUSE and cluster file systems are refused unless
 // [WithAnyFileSystem] is given, for their locks may hold on this machine only.

@@ -21,8 +21,9 @@ import (
 // It takes the lock of one table after the other for the few microseconds of a look, so it may run beside any use of the directory. What
 // it says may be out of date at once.
 //
-// The error is that of ctx, a [*backends.InvalidError] for an empty dir or a negative idle, or [backends.ErrUnsupported] on an
-// operating system that [New] does not support; what was found until then comes with it. All else, a directory that cannot be read as well, is a finding.
+// The error is that of ctx, a [*backends.InvalidError] for an empty dir or a negative idle, or
+// [backends.ErrUnsupported] on an operating system that [New] does not support; the findings made
+// until then come with it. Everything else is a finding, a directory that cannot be read too.
 func Check(ctx context.Context, dir string, idle time.Duration) ([]backends.Finding, error) {
 	e, err := examination(ctx, dir, idle, false)
 	return e.left, err
@@ -58,7 +59,7 @@ type exam struct {
 	repair bool
 	now    time.Time
 
-	inboxes      bool // there is a usable directory of inboxes
+	inboxes      bool // the subdirectory of inboxes can be used
 	mended, left []backends.Finding
 
 	idlers []string // stems out of use
@@ -96,7 +97,7 @@ func examination(ctx context.Context, path string, idle time.Duration, repair bo
 	e.clients()
 	files, err := os.ReadDir(path)
 	if err != nil {
-		e.note(backends.Failure, "directory", fmt.Sprintf("%s cannot be read: %v", path, err), "nobody can lock anything", "mend its mode and owner")
+		e.note(backends.Failure, "directory", fmt.Sprintf("%s cannot be read: %v", path, err), "nothing can be locked", "mend its mode and owner")
 		return e, nil
 	}
 	foreign := 0
@@ -142,18 +143,18 @@ func (e *exam) mendable(f backends.Finding, mend func() error) {
 func (e *exam) open() bool {
 	d := e.dir
 	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) {
-		e.absent()
+		e.noteAbsent()
 		return false
 	}
 	fd, err := openDirectory(d.path)
 	if err != nil {
-		e.note(backends.Failure, "directory", fmt.Sprintf("%s cannot be opened: %v", d.path, err), "nobody can lock anything", "use a directory of this user of mode 0700")
+		e.note(backends.Failure, "directory", fmt.Sprintf("%s cannot be opened: %v", d.path, err), "nothing can be locked", "use a directory of this user of mode 0700")
 		return false
 	}
 	d.fd = fd
 	id, owner, mode, err := examine(fd)
 	if err != nil {
-		e.note(backends.Failure, "directory", err.Error(), "nobody can lock anything", "")
+		e.note(backends.Failure, "directory", err.Error(), "nothing can be locked", "")
 		return false
 	}
 	d.id = id
@@ -170,8 +171,8 @@ func (e *exam) open() bool {
 		}, func() error { return os.Chmod(d.path, 0o700) }) //nolint:gosec // a directory
 	}
 	if err := writable(d.path); err != nil {
-		e.note(backends.Failure, "directory", fmt.Sprintf("no files can be made in %s: %v", d.path, err), "nobody can lock anything",
-			"make its file system and its mode allow it, or use another directory")
+		e.note(backends.Failure, "directory", fmt.Sprintf("no files can be made in %s: %v", d.path, err), "nothing can be locked",
+			"make the directory writable for its owner, on a file system that is not read-only, or use another directory")
 	}
 	if name := remote(fd); name != "" {
 		e.note(backends.Failure, "file system", d.path+" is on "+name,
@@ -180,8 +181,8 @@ func (e *exam) open() bool {
 	return true
 }
 
-// absent says of a directory that does not exist whether it can be made.
-func (e *exam) absent() {
+// noteAbsent reports a directory that does not exist, and whether it can be made.
+func (e *exam) noteAbsent() {
 	above := filepath.Dir(e.dir.path)
 	for { // the root exists
 		if _, err := os.Stat(above); !errors.Is(err, fs.ErrNotExist) {
@@ -191,7 +192,7 @@ func (e *exam) absent() {
 	}
 	if err := writable(above); err != nil {
 		e.note(backends.Failure, "directory", fmt.Sprintf("%s does not exist, and cannot be made in %s: %v", e.dir.path, above, err),
-			"nobody can lock anything", "make it, or use another directory")
+			"nothing can be locked", "make it, or use another directory")
 		return
 	}
 	e.note(backends.Note, "directory", e.dir.path+" does not exist", "nobody has used it yet; the first use makes it", "")
@@ -211,7 +212,7 @@ func (e *exam) clients() {
 		err = e.dir.makeInboxes()
 	}
 	if err != nil {
-		e.note(backends.Failure, "inboxes", fmt.Sprintf("%s is no usable directory: %v", path, err), "nobody can lock anything",
+		e.note(backends.Failure, "inboxes", fmt.Sprintf("%s is no usable directory: %v", path, err), "nothing can be locked",
 			"remove it, if this directory is your own")
 		return
 	}

@@ -43,7 +43,7 @@ func (e *exam) file(f os.DirEntry) bool {
 
 // floor looks whether the floor can be read, and written.
 func (e *exam) floor(f os.DirEntry) {
-	fd, err := openToLook(e.dir.fd, f.Name())
+	fd, err := openReadOnly(e.dir.fd, f.Name())
 	if err == nil {
 		closeFile(fd)
 		return
@@ -66,8 +66,8 @@ func (e *exam) usable(name string, info os.FileInfo) bool {
 		return false
 	case linksOf(info) > 1:
 		e.note(backends.Failure, "links", fmt.Sprintf("%q has %d names (hard links)", name, linksOf(info)),
-			"this name cannot be locked: permission is denied, for two names of one file would be one lock",
-			"remove the other name, or copy the file, and move the copy into its place while nobody uses the name")
+			"this name cannot be locked: permission is denied, since two names of one file would be one lock",
+			"remove the other name; or replace the file by a copy while the name is out of use")
 		return false
 	case !trusted(owner):
 		e.note(backends.Failure, "foreign files", fmt.Sprintf("%q belongs to user %d", name, owner),
@@ -89,7 +89,7 @@ func (e *exam) usable(name string, info os.FileInfo) bool {
 // table looks at one table.
 func (e *exam) table(s string) {
 	file := s + tableEnding
-	fd, err := openToLook(e.dir.fd, file)
+	fd, err := openReadOnly(e.dir.fd, file)
 	if err != nil {
 		if !errors.Is(err, fs.ErrNotExist) && !refused(err) { // refused: the mode was wrong, which was said
 			e.note(backends.Failure, "tables", fmt.Sprintf("%q cannot be opened: %v", file, err), "this name cannot be locked", "")

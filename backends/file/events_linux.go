@@ -50,7 +50,8 @@ func (w *watcher) openEvents() {
 	w.b.tellAll(message{verb: verify}) // for what happened before
 }
 
-// watchInboxes has removals of inboxes reported. The watch ends with the directory, which may have been made anew.
+// watchInboxes has removals of inboxes reported. The watch ends when the directory of inboxes is
+// removed, so it is set again for a new one.
 func (w *watcher) watchInboxes() {
 	if w.events == nil {
 		return

@@ -224,7 +224,7 @@ func TestHardLinksAreRefused(t *testing.T) {
 				name := map[bool]string{false: "db", true: "a"}[outside]
 				for _, kind := range []backends.Request{mutex(name), writer(name), permits(name, 1, 1)} {
 					if ending == lockEnding && (kind.Kind == backends.Semaphore || outside) {
-						continue // the first has no lock file; the second is refused for the kind that is in use
+						continue // a semaphore has no lock file, and the name outside is in use
 					}
 					if _, err := fresh.TryAcquire(patient(t), kind); !errors.Is(err, backends.ErrPermission) {
 						t.Errorf("TryAcquire = %v; want ErrPermission", err)
@@ -233,7 +233,7 @@ func TestHardLinksAreRefused(t *testing.T) {
 						t.Errorf("Acquire = %v; want ErrPermission", err)
 					}
 				}
-				mustRelease(t, b, g) // its files are open, and nobody else uses the other name
+				mustRelease(t, b, g) // its files are open
 				if err := os.Remove(other); err != nil {
 					t.Fatal(err)
 				}
@@ -244,14 +244,15 @@ func TestHardLinksAreRefused(t *testing.T) {
 	}
 }
 
-// frugal is the helper with few descriptors. It uses many names one after the other, while it holds some.
+// frugal is the helper with few descriptors. It holds some names and uses many others, one after
+// the other.
 func frugal(c *proctest.Child) error {
 	ctx := context.Background()
 	b, err := New(c.Args[0])
 	if err != nil {
 		return err
 	}
-	b.timing.linger = time.Hour // nothing but the lack closes files
+	b.timing.linger = time.Hour // only the lack of descriptors closes files
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &syscall.Rlimit{Cur: 64, Max: 64}); err != nil {
 		return err
 	}

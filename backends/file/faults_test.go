@@ -39,7 +39,7 @@ var faults = []struct{ property, tests string }{
 	{"A table is torn, empty, foreign or random bytes: tokens go on", "TestDamagedTable TestDamagedTableOfASemaphore TestSalvage FuzzParse TestDamagedFloor"},
 	{"No name leaves the directory, or meets another's files", "TestStem FuzzStem"},
 	{"Another kind or capacity for the same name is refused", "contract:Mismatch"},
-	{"Whoever looks needs no right to write and disturbs nobody; locks of other programs are seen", "TestLookingTellsWhoHoldsAndWaits TestLookingOnlyReads TestAnotherUserMayLook TestLookingPastWhatCannotBeRead TestLockOfAnotherProgramIsSeen TestLookingBesideUseSeesNoStrangers"},
+	{"Inspect and List need no right to write and disturb nobody; locks of other programs are seen", "TestLookingTellsWhoHoldsAndWaits TestLookingOnlyReads TestAnotherUserMayLook TestAnUnreadableNameHidesNoOthers TestLockOfAnotherProgramIsSeen TestLookingDuringUseSeesNoForeignHolders"},
 	{"Modes do not depend on the umask", "TestModesDoNotDependOnTheUmask"},
 	{"Directories that others may write to are refused", "TestDirectoriesThatAreRefused"},
 	{"Users do not share a directory; files of others are refused at once", "TestTwoUsers TestFileOfAnotherUser TestExistingFilesAreOpenedWithoutCreating"},

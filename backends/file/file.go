@@ -22,7 +22,7 @@ import (
 type Backend struct {
 	id      uint64
 	dir     *directory
-	inbox   atomic.Pointer[fileID] // as last made
+	inbox   atomic.Pointer[fileID] // the last one made
 	sync    bool                   // flush tokens to the disk before a grant
 	slow    bool                   // the file system may make a call wait: nothing is done in the turns of other actors
 	started time.Time              // when this process began, for people
@@ -61,11 +61,11 @@ var capabilities = backends.Capabilities{Name: "file", CrossProcess: true, Durab
 
 // New returns a client of the lock directory dir, which it creates (mode 0700) if it is missing; its parents as well.
 //
-// It fails with an error that wraps [backends.ErrPermission] if the directory may not be used or others could
-// tamper with it (see the package comment), [backends.ErrUnavailable] if the file system refuses, and
-// [backends.ErrUnsupported] on a file system or an operating system that cannot do it. An empty dir and a nil option are
-// [*backends.InvalidError]. Nothing is left
-// behind after an error but perhaps the empty directory.
+// It fails with an error that wraps [backends.ErrPermission] if the directory may not be used or
+// others could tamper with it (see the package comment), [backends.ErrUnavailable] if the file
+// system refuses, and [backends.ErrUnsupported] on a file system or an operating system that cannot
+// do it. An empty dir or a nil option is a [*backends.InvalidError]. After an error, nothing is
+// left but perhaps the empty directory.
 //
 // Close the Backend when it is not needed any more. A process that ends without Close loses
 // nothing: the kernel tells the others.
@@ -100,7 +100,7 @@ func New(dir string, opts ...Option) (*Backend, error) {
 	}
 	b.inbox.Store(&id)
 	d.sweepClients()
-	d.room = b.giveRoom
+	d.closeIdle = b.closeIdle
 	b.watcher = newWatcher(b, inbox)
 	return b, nil
 }
@@ -133,7 +133,7 @@ func (b *Backend) Close(ctx context.Context) error {
 	}
 }
 
-// ended is the error of a context that is done, or of none at all, or nil.
+// ended returns the error of a context that is done or nil, else nil.
 func ended(ctx context.Context) error {
 	if err := backends.CheckContext(ctx); err != nil {
 		return err

@@ -1,10 +1,12 @@
 package file
 
-// newInbox gives the client an inbox again: that has lost its name, for it or the directory of inboxes was removed, moved or replaced.
+// replaceInbox makes a new inbox when the old one has lost its name: it, or the directory of
+// inboxes, was removed, moved or replaced.
 //
-// Several resources may do so at once, each in a turn of its own: they find the same new file, or, if that was removed in between,
-// find out at their next look. A file that is on its way to the watcher is open, so others know that we live.
-func (b *Backend) newInbox() error {
+// Several resources may do so at once, each in its own turn. They find the same new file; if that
+// was removed in between, they notice at their next look. The file is open while it is on its way
+// to the watcher, so other processes find this client alive.
+func (b *Backend) replaceInbox() error {
 	if err := b.dir.intact(); err != nil {
 		return err
 	}

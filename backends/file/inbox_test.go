@@ -12,7 +12,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// lossesOfInbox take the inboxes of clients away.
+// lossesOfInbox are the ways in which clients lose their inboxes.
 var lossesOfInbox = map[string]func(dir string, clients ...*Backend) error{
 	"each removed": func(dir string, clients ...*Backend) (err error) {
 		for _, b := range clients {
@@ -27,7 +27,8 @@ var lossesOfInbox = map[string]func(dir string, clients ...*Backend) error{
 	},
 }
 
-// A client whose inbox is removed makes a new one as soon as it looks, and loses nothing that nobody has taken meanwhile.
+// A client whose inbox is removed makes a new one at its next look, and keeps every grant that no
+// other client has taken meanwhile.
 func TestARemovedInboxIsMended(t *testing.T) {
 	for what, remove := range lossesOfInbox {
 		t.Run(what, func(t *testing.T) {
@@ -74,14 +75,14 @@ func hasInbox(b *Backend) bool {
 	return b.dir.holds(b.dir.inboxOf(b.id), *b.inbox.Load()) == nil && !b.dir.dead(b.id)
 }
 
-// Whoever comes before the inbox is mended takes the permit, and its holder is told. A waiter without an inbox is not granted beside
-// it: it has made an inbox before it is granted, and then nobody takes it for dead.
+// A newcomer that comes before the holder has a new inbox takes the permit, and the holder is told.
+// A waiter is granted only after it has made a new inbox, so no client then takes it for dead.
 func TestWithoutAnInboxNobodyIsGrantedAPermit(t *testing.T) {
 	for what, remove := range lossesOfInbox {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir() + "/locks"
 			a, b := sleepless(t, dir), sleepless(t, dir)
-			for _, c := range []*Backend{a, b} { // they do not look by themselves
+			for _, c := range []*Backend{a, b} { // have them not look by themselves
 				c.timing.linger = time.Hour
 				c.watcher.blind.Store(true)
 			}
@@ -94,7 +95,7 @@ func TestWithoutAnInboxNobodyIsGrantedAPermit(t *testing.T) {
 			newcomer := sleepless(t, dir)
 			h := mustAcquire(t, newcomer, permits("db", 1, 1)) // takes both for dead
 			b.watcher.blind.Store(false)
-			b.tellAll(message{verb: look}) // b finds itself out of the table, and goes to its end
+			b.tellAll(message{verb: look}) // b is not in the table any more, and joins the end of its queue
 			if s, err := b.Inspect(patient(t), "db"); err != nil || len(s.Holders) != 1 || s.Holders[0].ID != h.ID || len(s.Waiters) != 1 {
 				t.Errorf("%+v, %v; want the newcomer to hold, and one waiter", s, err)
 			}
@@ -109,14 +110,15 @@ func TestWithoutAnInboxNobodyIsGrantedAPermit(t *testing.T) {
 			if next.Token <= h.Token {
 				t.Errorf("token %d after %d", next.Token, h.Token)
 			}
-			mustBeBusy(t, newcomer, permits("db", 1, 1)) // takes nobody for dead any more
+			mustBeBusy(t, newcomer, permits("db", 1, 1)) // finds every client alive again
 			mustRelease(t, b, next)
 			mustRelease(t, a, mustAcquire(t, a, permits("db", 1, 1)))
 		})
 	}
 }
 
-// Where no inbox can be made, permits are neither kept nor granted; the kernel's locks hold.
+// A client that cannot make an inbox loses its permits and gets no more. It keeps the kernel's
+// locks.
 func TestAnInboxThatCannotBeMended(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	a, b := sleepless(t, dir), sleepless(t, dir)

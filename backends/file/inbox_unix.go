@@ -38,7 +38,7 @@ func (d *directory) createInbox(client uint64) (io.ReadCloser, fileID, error) {
 		_ = os.Chmod(path, 0o600) // whatever the umask has left; if it fails, opening fails
 		var fd int
 		err = retry(func() error { fd, err = unix.Openat(d.fd, name, unix.O_RDWR|inboxFlags, 0); return err })
-		if errors.Is(err, unix.ENOENT) || d.makesRoom(err) {
+		if errors.Is(err, unix.ENOENT) || d.freedDescriptors(err) {
 			continue
 		}
 		if err != nil {
@@ -82,7 +82,7 @@ func (d *directory) openPeer(client uint64) (fd int, err error) {
 	name := d.inboxOf(client)
 	for range 2 {
 		err = retry(func() error { fd, err = unix.Openat(d.fd, name, unix.O_WRONLY|inboxFlags, 0); return err })
-		if err == nil || !d.makesRoom(err) {
+		if err == nil || !d.freedDescriptors(err) {
 			break
 		}
 	}

@@ -11,8 +11,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Inspect returns who holds the resource and who waits for it, of every process, at one instant. Processes that have
-// ended are left out, and taken out. Another program (flock(1)) that holds the lock file is told as by the function [Inspect].
+// Inspect returns who holds the resource and who waits for it, of every process, at one instant.
+// Processes that have ended are left out and removed from the table. A program that holds the lock
+// file by flock(1) is reported as by the function [Inspect].
 func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, error) {
 	none := backends.State{Resource: backends.Resource{Name: name}}
 	err := b.view(ctx, name)
@@ -116,8 +117,8 @@ func (d *directory) everyone() []uint64 {
 	return ids
 }
 
-// seemsUsed looks whether a name is in use, and errs on the side of being used: for a table that is damaged, or cannot be read in the
-// middle of a change. Files that are none of ours are not in use.
+// seemsUsed reports whether a name may be in use. A table that is damaged, or that cannot be read
+// in the middle of a change, counts as used; a file that is no table of this package does not.
 func (d *directory) seemsUsed(s string, locks flocks) (name string, used bool) {
 	state, err := d.view(s, locks)
 	name = state.Resource.Name

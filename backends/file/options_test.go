@@ -18,7 +18,7 @@ func TestWithSync(t *testing.T) {
 	}
 }
 
-// What is missing is refused with a typed error, and makes nothing.
+// Missing arguments are refused with a typed error, and no file is made.
 func TestNilAndZero(t *testing.T) {
 	t.Chdir(t.TempDir())
 	invalid := func(what string, err error) {

@@ -40,7 +40,7 @@ func (r *resource) reconcile() {
 // have excluded others all the time. Permits of a semaphore may have been given to others; then ours are lost.
 func (r *resource) restore() {
 	t := r.tab
-	r.clean() // a line that means nothing must not be in the way of what the kernel says is ours
+	r.clean() // a line left behind must not keep out a holder that has the kernel's lock
 	for _, seq := range slices.Sorted(maps.Keys(r.calls)) {
 		c := r.calls[seq]
 		if find(t.holders, c.id) >= 0 || find(t.waiters, c.id) >= 0 {
@@ -110,7 +110,7 @@ func (r *resource) clean() bool {
 	switch {
 	case r.tab.sole(r.b.id) < 0:
 		return found
-	case r.kernel.holds > 0: // by us, so that it is not the other's
+	case r.kernel.holds > 0: // this client has the kernel's lock, so the other's line is left behind
 		return r.dropSole() || found
 	}
 	// Any lock will do to see whether it is free. Under the table's lock no other process of ours can be in its way.

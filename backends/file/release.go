@@ -41,8 +41,9 @@ func (b *Backend) finishRelease(c *call) {
 	b.releases.Put(c)
 }
 
-// ask sends a call to its resource, which answers soon, and returns the error of the answer. If heard is false there is no
-// answer yet, and the call belongs to the resource. Where no resource is live no grant is held: nothing is opened to say so.
+// ask sends a call to its resource, which answers soon, and returns the error of the answer. If
+// heard is false there is no answer yet, and the call belongs to the resource. A name without a
+// live resource has no grants: ask says so without opening its files.
 func (b *Backend) ask(ctx context.Context, name string, v verb, c *call) (heard bool, err error) {
 	for !b.closing.Load() {
 		r, _ := b.resources.Load(stem(name))

@@ -86,7 +86,7 @@ func (r *resource) receive(m message) {
 	case m.verb == tick:
 		r.tick()
 		return
-	case m.verb == giveRoom:
+	case m.verb == closeIdle:
 		if r.lingering && !r.locking && !r.retired {
 			r.putAway()
 		}

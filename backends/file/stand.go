@@ -72,7 +72,7 @@ func (r *resource) tick() {
 	}
 }
 
-// putAway retires a resource that is out of use, and leaves no line of it.
+// putAway removes the last line of a resource that is out of use, and retires it.
 func (r *resource) putAway() {
 	if r.leftover {
 		r.pending = append(r.pending, message{verb: tidyUp})
@@ -83,11 +83,12 @@ func (r *resource) putAway() {
 	}
 }
 
-// giveRoom has the names that are out of use give their descriptors back, and those in the middle of something go on. It may be called
-// in the turn of a resource, or of the watcher: what it asks of the others they would do by themselves a tenth of a second later.
-func (b *Backend) giveRoom() {
+// closeIdle has names that are out of use close their files at once, instead of a tenth of a second
+// after their last use. It may be called in the turn of a resource or of the watcher: it does not
+// wait for a resource that is in a turn.
+func (b *Backend) closeIdle() {
 	for _, r := range b.resources.Range {
-		r.(*resource).actor.TryDeliver(message{verb: giveRoom})
+		r.(*resource).actor.TryDeliver(message{verb: closeIdle})
 	}
 }
 

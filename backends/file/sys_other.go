@@ -58,7 +58,7 @@ func openDirectory(string) (int, error)         { return -1, errors.ErrUnsupport
 func openSubdirectory(int, string) (int, error) { return -1, errors.ErrUnsupported }
 func awaitEnd(*os.File)                         {}
 
-func openToLook(int, string) (int, error)     { return -1, errors.ErrUnsupported }
+func openReadOnly(int, string) (int, error)   { return -1, errors.ErrUnsupported }
 func openDirAt(int, string, int) (int, error) { return -1, errors.ErrUnsupported }
 
 func openRegular(int, string, bool) (int, fileID, error) { return -1, fileID{}, errors.ErrUnsupported }

@@ -115,9 +115,9 @@ func flush(fd int) error {
 // flushEntries flushes the names in an open directory: POSIX does not promise it of a file that is flushed.
 func flushEntries(dir int) error { return flush(dir) }
 
-// openRegular opens a file of the directory, which it creates if create is set. What is there must be a regular
-// file: no link is followed, and a FIFO or device never makes it hang. It must have no other name: two names of one file would
-// be one lock.
+// openRegular opens a file of the directory, which it creates if create is set. What is there must
+// be a regular file: no link is followed, and a FIFO or device never makes it hang. The file must
+// have no other name, since two names of one file would be one lock.
 func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	fd, err := openOrCreate(dir, name, create)
 	if err != nil {
@@ -140,8 +140,8 @@ func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	return -1, fileID{}, &os.PathError{Op: "open", Path: name, Err: err}
 }
 
-// openToLook opens a file of the directory for reading only. It must be a regular one.
-func openToLook(dir int, name string) (fd int, err error) {
+// openReadOnly opens a regular file of the directory for reading.
+func openReadOnly(dir int, name string) (fd int, err error) {
 	const flags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
 	err = retry(func() error { fd, err = unix.Openat(dir, name, flags, 0); return err })
 	var st unix.Stat_t
@@ -216,7 +216,7 @@ func ownerOf(info os.FileInfo) uint32 {
 	return st.Uid
 }
 
-// linksOf tells how many names a file has.
+// linksOf returns how many names a file has.
 func linksOf(info os.FileInfo) uint64 {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {

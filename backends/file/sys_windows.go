@@ -55,7 +55,7 @@ func (m lockMode) flags() uint32 {
 }
 
 // The lock is on the first byte, whether there is one or not. While it is exclusive, other handles cannot read that byte: see
-// directory.look.
+// directory.readUnlocked.
 const lockLength = 1
 
 // tryLock locks the file without waiting, and reports whether it did.
@@ -184,8 +184,8 @@ func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	return int(h), identity(&info), nil
 }
 
-// openToLook opens a file of the directory for reading only.
-func openToLook(dir int, name string) (int, error) {
+// openReadOnly opens a regular file of the directory for reading.
+func openReadOnly(dir int, name string) (int, error) {
 	h, err := openAs(dir, name, windows.GENERIC_READ, shareAll, windows.OPEN_EXISTING, windows.FILE_FLAG_OPEN_REPARSE_POINT)
 	if err != nil {
 		return -1, err
@@ -293,7 +293,7 @@ func trusted(uint32) bool { return true }
 
 func ownerOf(os.FileInfo) uint32 { return 0 }
 
-// linksOf is not known from a listing.
+// linksOf returns 1: a listing does not tell the number of names.
 func linksOf(os.FileInfo) uint64 { return 1 }
 
 // remote names the file system of an open directory if it is on another machine. A mapped drive counts as what it stands for.

@@ -102,9 +102,10 @@ func alone(fd int) bool {
 	return err == nil
 }
 
-// flocks reads which files of the directory's file system are locked. The kernel lists all locks in /proc/locks, of those
-// processes that the reader may see. There is no quieter way to ask for one file: F_OFD_GETLK knows nothing of flock(2), and whoever
-// tries the lock himself, even shared and for a microsecond, makes "flock -n" of another fail in that microsecond.
+// flocks returns the locks on files of the directory's file system. The kernel lists all locks in
+// /proc/locks, for the processes that the reader may see. There is no way to ask for one file
+// without disturbing others: F_OFD_GETLK does not see flock(2), and to try the lock, even shared
+// and for a microsecond, makes the "flock -n" of another process fail.
 func (d *directory) flocks() flocks {
 	text, err := os.ReadFile("/proc/locks")
 	if err != nil {
@@ -116,12 +117,12 @@ func (d *directory) flocks() flocks {
 	}
 	device := fmt.Sprintf("%02x:%02x", unix.Major(st.Dev), unix.Minor(st.Dev))
 	switch fileSystem(d.fd) {
-	case unix.BTRFS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC: // stat tells another device than the kernel has
+	case unix.BTRFS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC: // stat returns another device than /proc/locks
 		device = ""
 	}
 	locks := make(flocks)
 	for line := range strings.Lines(string(text)) {
-		// "1: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF"; one that waits has "->" in place of FLOCK
+		// "1: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF"; a waiter has "->" in place of FLOCK
 		f := strings.Fields(line)
 		if len(f) < 6 || f[1] != "FLOCK" {
 			continue

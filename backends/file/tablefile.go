@@ -97,35 +97,37 @@ func (r *resource) checkFiles() error {
 			return err
 		}
 	}
-	if r.mustLive() {
-		return r.live()
+	if r.needsInbox() {
+		return r.ensureInbox()
 	}
 	return nil
 }
 
-// mustLive reports whether others must not take us for dead from now on: permits may be granted in this turn, and the exclusion of
-// a semaphore has nothing to rest on but the inboxes of its holders; or it is the turn of a look at the files.
-func (r *resource) mustLive() bool {
+// needsInbox reports whether the client must have an inbox in this turn. It must if permits may be
+// granted, since others take a client without an inbox for dead and take its permits; and if the
+// turn checks the files.
+func (r *resource) needsInbox() bool {
 	if r.wantsPermits() || slices.ContainsFunc(r.pending, func(m message) bool { return m.verb == verify }) {
 		return true
 	}
 	if r.waiters > 0 {
 		for _, c := range r.calls {
-			return !onKernel(c.request.Kind) // those of one name are of one kind
+			return !onKernel(c.request.Kind) // all calls of a name are of one kind
 		}
 	}
 	return false
 }
 
-// live sees to it that we have an inbox. The table is locked: nobody who takes us for dead changes it now, and what was done to it
-// before is put right in this turn, see restore. Where we can have none, others take our permits.
-func (r *resource) live() error {
+// ensureInbox makes a new inbox if the client's has lost its name. The table is locked, so no
+// process that takes this client for dead changes it now; this turn puts earlier changes right, see
+// restore. If no inbox can be made, the client loses its permits.
+func (r *resource) ensureInbox() error {
 	b := r.b
 	err := b.dir.holds(b.dir.inboxOf(b.id), *b.inbox.Load())
 	if !gone(err) {
 		return err
 	}
-	if err = b.newInbox(); err != nil {
+	if err = b.replaceInbox(); err != nil {
 		r.loseSemaphores(err)
 	}
 	return err

@@ -17,7 +17,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// The files that a use of the name db rests on.
+// The files of the name db and of its users.
 const (
 	theLock   = "lock"
 	theTable  = "table"
@@ -27,7 +27,7 @@ const (
 
 var tampered = []string{theLock, theTable, theInbox, theFolder}
 
-// tamper is what is done to each of some files: it leaves another file of the same type or none.
+// tampers are the changes to a file: each leaves another file of the same type, or none.
 var tampers = map[string]func(path string, info os.FileInfo) error{
 	"removed":  func(path string, _ os.FileInfo) error { return os.RemoveAll(path) },
 	"moved":    func(path string, _ os.FileInfo) error { return os.Rename(path, path+".moved") },
@@ -36,7 +36,7 @@ var tampers = map[string]func(path string, info os.FileInfo) error{
 		if info.Mode().IsRegular() {
 			return os.Truncate(path, 0)
 		}
-		return nil // there is nothing in it
+		return nil // a FIFO is always empty
 	},
 }
 
@@ -53,7 +53,7 @@ func replaceFile(path string, info os.FileInfo) error {
 	return os.WriteFile(path, nil, 0o600)
 }
 
-// tampering is one case: what is done to which files, at which moment of which kind of lock.
+// tampering is a case: a change to some files, at a moment in the use of a kind of lock.
 type tampering struct {
 	what, moment, kind string
 	files              []string
@@ -66,7 +66,7 @@ func (c tampering) String() string {
 
 func (c tampering) has(file string) bool { return strings.Contains(strings.Join(c.files, " "), file) }
 
-// do tampers with the files of the case, the folder last: the others may be in it.
+// do tampers with the files of the case; with the folder last, since the others may be in it.
 func (c tampering) do(dir string, holder *Backend) error {
 	paths := map[string]string{
 		theLock: dir + "/db" + lockEnding, theTable: dir + "/db" + tableEnding,
@@ -87,7 +87,7 @@ func (c tampering) do(dir string, holder *Backend) error {
 	return nil
 }
 
-// tamperings returns every subset of the files with everything that may be done to them, at every moment of every kind.
+// tamperings returns every change to every subset of the files, at every moment, for every kind.
 func tamperings() (all []tampering) {
 	for subset := 1; subset < 1<<len(tampered); subset++ {
 		var files []string
@@ -110,8 +110,9 @@ func tamperings() (all []tampering) {
 	return all
 }
 
-// Whatever is done to the files of a name, whoever waits and whoever comes is granted in the end, tokens increase, nothing stays taken,
-// and a holder whose lock another one may have is told. A mutex or reader-writer lock whose lock file is left alone is never lost.
+// Whatever happens to the files of a name, every waiter and every newcomer is granted in the end,
+// tokens increase, nothing stays held, and a holder is told if another client may hold its lock. A
+// mutex or reader-writer lock whose lock file is untouched is never lost.
 func TestFilesTamperedWith(t *testing.T) {
 	cases := tamperings()
 	if testing.Short() {
@@ -172,7 +173,7 @@ func (c tampering) check(t *testing.T) {
 		}
 		last = h.Token
 		if err := b.Release(patient(t), h); err != nil && (!errors.Is(err, backends.ErrLost) || onKernel(h.Resource.Kind)) {
-			t.Errorf("Release by the next: %v", err) // a permit may have been granted in the middle of the tampering, and be lost at its end
+			t.Errorf("Release by the next: %v", err) // a permit may be granted during the tampering, and lost at its end
 		}
 	}
 	for _, client := range []*Backend{newcomer, a, b} {
@@ -190,12 +191,12 @@ func (c tampering) safe() bool {
 	return onKernel(c.hold.Kind) && (c.what == "truncated" || !c.has(theLock))
 }
 
-// holds looks, while the grant has not been released, whether a newcomer is granted beside it.
+// holds checks that no newcomer is granted beside the grant, which has not been released.
 func (c tampering) holds(t *testing.T, newcomer *Backend, g backends.Grant, lost lostBox) {
 	h, err := newcomer.TryAcquire(patient(t), c.next)
 	switch {
 	case errors.Is(err, backends.ErrBusy):
-		if onKernel(c.hold.Kind) && !c.safe() { // nobody has it yet, or the one who waited
+		if onKernel(c.hold.Kind) && !c.safe() { // the lock is free, or the waiter has it
 			lost.expect(t, g, backends.BackendLost)
 		}
 	case err != nil:
@@ -211,7 +212,7 @@ func (c tampering) holds(t *testing.T, newcomer *Backend, g backends.Grant, lost
 	}
 }
 
-// A copy of a directory is another directory. Nobody holds or waits there; tokens go on.
+// A copy of a directory is another directory: it has no holders and no waiters, and tokens go on.
 func TestCopiedDirectory(t *testing.T) {
 	if _, err := exec.LookPath("cp"); err != nil {
 		t.Skip("NOT CHECKED: a copy; there is no cp")
@@ -247,14 +248,15 @@ func TestCopiedDirectory(t *testing.T) {
 	}
 }
 
-// Whoever goes on in a table that was moved away, and then finds the new one, keeps what the kernel says is its own: a line that a
-// holder has left there when it let go is not in the way.
-func TestALeftoverLineIsNotInTheWayOfAHolder(t *testing.T) {
+// A holder that went on in a table that was moved away, and then finds the new table, keeps its
+// lock, since it has the kernel's. A line that an earlier holder left in the new table changes
+// nothing.
+func TestAHolderKeepsItsLockDespiteALeftoverLine(t *testing.T) {
 	for what, r := range map[string]backends.Request{"mutex": mutex("db"), "reader": reader("db"), "writer": writer("db")} {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir() + "/locks"
 			a, b := sleepless(t, dir), sleepless(t, dir)
-			a.timing.linger, b.timing.linger = time.Hour, time.Hour // only we make them look
+			a.timing.linger, b.timing.linger = time.Hour, time.Hour // only the test makes them look
 			mustRelease(t, a, mustAcquire(t, a, r))
 			if err := os.Rename(dir+"/db"+tableEnding, dir+"/moved"); err != nil {
 				t.Fatal(err)

@@ -16,18 +16,21 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Inspect returns who holds a name of a lock directory and who waits for it, of every process. It only reads: it needs no right to
-// write and takes no lock, so that it disturbs nobody, and works on a read-only file system and with the directory of another user,
-// where that user has given the right to read. In a directory that does not exist nobody holds or waits.
+// Inspect returns the holders of a name of a lock directory and its waiters, of every process. It
+// only reads: it takes no lock and disturbs no process. It works on a read-only file system, and in
+// the directory of another user who has given the right to read. A directory that does not exist
+// has no holders and no waiters.
 //
-// [Backend.Inspect] knows more. Here a holder may be told for a tenth of a second longer than it holds; and where inboxes may not be
-// written to, a process that has ended until another one has noticed.
+// [Backend.Inspect] is more exact. Inspect may report a holder for a tenth of a second after its
+// release, and a process that has ended until another one notices, if the caller may not write to
+// the inboxes.
 //
-// Another program (flock(1)) that holds the lock file of a name that nobody else holds is a holder without an ID, as far as Linux tells:
-// not to a process in a container of what is outside.
+// A program that holds the lock file by flock(1) is a holder without an ID, if the name has no
+// other holder. Only Linux tells of such programs, and in a container not of those outside.
 //
-// The error wraps [backends.ErrPermission] where something may not be read, [backends.ErrUnavailable] where it cannot be or is damaged,
-// and [backends.ErrInvalid] for a bad name or a path that is no directory.
+// The error wraps [backends.ErrPermission] if a file may not be read, [backends.ErrUnavailable] if
+// it cannot be read or is damaged, and [backends.ErrInvalid] for a bad name or a path that is no
+// directory.
 func Inspect(ctx context.Context, dir, name string) (backends.State, error) {
 	none := backends.State{Resource: backends.Resource{Name: name}}
 	err := backends.CheckName(name)
@@ -50,8 +53,9 @@ func Inspect(ctx context.Context, dir, name string) (backends.State, error) {
 	return state, nil
 }
 
-// List yields the state of every name in use of a lock directory, each as it is when it is reached, under the conditions of [Inspect].
-// A name that cannot be read does not end the sequence: its error is yielded with a state of its name alone.
+// List yields the state of every name in use of a lock directory, each read when it is reached,
+// under the conditions of [Inspect]. A name that cannot be read does not end the sequence: List
+// yields its error with a state that has only the name.
 func List(ctx context.Context, dir string) iter.Seq2[backends.State, error] {
 	return func(yield func(backends.State, error) bool) {
 		d, err := openToRead(dir)
@@ -84,7 +88,7 @@ func List(ctx context.Context, dir string) iter.Seq2[backends.State, error] {
 	}
 }
 
-// openToRead opens a lock directory to look at it. It returns nil if there is none.
+// openToRead opens a lock directory for Inspect and List. It returns nil if there is none.
 func openToRead(dir string) (*directory, error) {
 	if !supported {
 		return nil, fmt.Errorf("file: %w: no file locks on this operating system", backends.ErrUnsupported)
@@ -97,19 +101,19 @@ func openToRead(dir string) (*directory, error) {
 		return nil, storeError("locate", dir, err)
 	}
 	if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // there is none, and nobody uses it
+		return nil, nil //nolint:nilnil // a directory that does not exist is no error
 	}
 	fd, err := openDirAt(byPath, path, 0)
 	switch {
 	case errors.Is(err, syscall.ENOTDIR):
-		return nil, fmt.Errorf("file: %w", &backends.InvalidError{Field: "directory", Value: path, Want: "a directory; something else is there or above it"})
+		return nil, fmt.Errorf("file: %w", &backends.InvalidError{Field: "directory", Value: path, Want: "a directory; it or a parent is something else"})
 	case err != nil:
 		return nil, storeError("open", path, err)
 	}
 	return &directory{path: path, fd: fd, inboxes: clientsName}, nil
 }
 
-// stems returns the stems of all names that have a file, sorted.
+// stems returns the stems of all names that have a table or a lock file, sorted.
 func (d *directory) stems() ([]string, error) {
 	files, err := names(d.path)
 	var stems []string
@@ -126,18 +130,20 @@ func (d *directory) stems() ([]string, error) {
 	return slices.Compact(stems), err
 }
 
-// view returns the state of the name with that stem, by reading alone. Its Kind is zero if nobody holds or waits.
+// view reads the state of the name with the stem s, without a lock. Its Kind is zero if the name
+// has no holder and no waiter.
 //
-// A client that has the kernel's lock and no line in the table is about to write one, or has just removed it: meanwhile it has the
-// table locked. So a holder that is none of ours is told only if two looks at all locks in a row find the lock file locked and the table
-// not, and the table stays as it is. One look is not enough, for the kernel does not list all locks at one instant. For the same
-// reason nothing follows from a lock that is not listed.
+// A client that has the kernel's lock and no line in the table is about to write its line, or has
+// just removed it, and keeps the table locked meanwhile. So view reports a foreign holder only if
+// two looks at all locks in a row find the lock file locked and the table free, and the table does
+// not change. One look is not enough, since the kernel does not list all locks at one instant. For
+// the same reason a lock that is missing from the list proves nothing.
 func (d *directory) view(s string, locks flocks) (state backends.State, err error) {
 	const looks, enough = 20, 2
 	var before []byte
 	agreed := 0
 	for range looks {
-		t, raw, err := d.look(s)
+		t, raw, err := d.readUnlocked(s)
 		if err != nil {
 			name, _ := nameOf(s)
 			return backends.State{Resource: backends.Resource{Name: name}}, unusable("read", s+tableEnding+" in "+d.path, err)
@@ -170,10 +176,10 @@ func (d *directory) locked(name string, locks flocks) bool {
 	return err == nil && ok
 }
 
-// look reads the table of a name without locking it, and returns its first page as well. What is read in the middle of a change has
-// a wrong checksum, and is read again.
-func (d *directory) look(s string) (t *table, raw []byte, err error) {
-	fd, err := openToLook(d.fd, s+tableEnding)
+// readUnlocked reads the table of a name without locking it, and returns its first page too. A
+// table read in the middle of a change has a wrong checksum and is read again.
+func (d *directory) readUnlocked(s string) (t *table, raw []byte, err error) {
+	fd, err := openReadOnly(d.fd, s+tableEnding)
 	if errors.Is(err, fs.ErrNotExist) {
 		name, _ := nameOf(s)
 		return &table{name: name}, nil, nil
@@ -198,7 +204,8 @@ func (d *directory) look(s string) (t *table, raw []byte, err error) {
 	return t, raw, err
 }
 
-// withForeign adds a holder that is none of ours: somebody else who has locked the lock file of a name that nobody of ours holds.
+// withForeign adds the foreign holder: a program that is no client and has locked the lock file of
+// a name that no client holds.
 func (d *directory) withForeign(state backends.State, s string, locks flocks) backends.State {
 	if len(state.Holders) > 0 || len(locks) == 0 {
 		return state
@@ -212,7 +219,7 @@ func (d *directory) withForeign(state backends.State, s string, locks flocks) ba
 		return state
 	}
 	r := &state.Resource
-	if r.Kind == 0 { // as those would have asked for who use it by these means
+	if r.Kind == 0 { // no client uses the name: the mode of the lock tells
 		r.Kind, r.Capacity = backends.Mutex, 1
 		if !l.exclusive {
 			r.Kind, r.Capacity = backends.ReadWrite, backends.ReadWriteCapacity
@@ -223,7 +230,7 @@ func (d *directory) withForeign(state backends.State, s string, locks flocks) ba
 		h.Weight = 1
 	}
 	if l.pid > 0 {
-		host, _ := os.Hostname() // without it, only the number is told
+		host, _ := os.Hostname() // without it, the owner is only a number
 		h.Owner = backends.Owner{Host: host, PID: l.pid}
 	}
 	state.Holders = append(state.Holders, h)
@@ -233,8 +240,8 @@ func (d *directory) withForeign(state backends.State, s string, locks flocks) ba
 // flocks are the kernel's locks on the files of one file system, by the number of the file.
 type flocks map[uint64]flockHolder
 
-// flockHolder has a lock of flock(2). The process that took it may have ended, and another one have inherited the open file. Then
-// pid is 0.
+// flockHolder is the holder of a lock of flock(2). Its pid is 0 if the process that took the lock
+// has ended, and another one has inherited the open file.
 type flockHolder struct {
 	pid       int
 	exclusive bool

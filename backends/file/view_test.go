@@ -31,7 +31,7 @@ func listed(t *testing.T, dir string) map[string]backends.State {
 	return states
 }
 
-// Looking tells what a client of the directory would tell.
+// Inspect and List return what a client of the directory returns.
 func TestLookingTellsWhoHoldsAndWaits(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	a, b := sleepless(t, dir), sleepless(t, dir)
@@ -64,7 +64,7 @@ func TestLookingTellsWhoHoldsAndWaits(t *testing.T) {
 	}
 }
 
-// Looking changes nothing, needs no right to write, and makes nothing.
+// Inspect and List change nothing, make nothing, and need no right to write.
 func TestLookingOnlyReads(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	if n := len(listed(t, dir)); n > 0 {
@@ -106,7 +106,7 @@ func contentOf(t *testing.T, dir string) string {
 	return b.String()
 }
 
-// onlooker is the helper that becomes another user and looks.
+// onlooker is the helper that becomes another user and calls Inspect and List.
 func onlooker(c *proctest.Child) error {
 	if err := errors.Join(syscall.Setgid(otherUser), syscall.Setuid(otherUser)); err != nil {
 		return err
@@ -122,7 +122,7 @@ func onlooker(c *proctest.Child) error {
 	return nil
 }
 
-// Another user sees what the owner lets the group read, and is refused the rest.
+// Another user sees the files that the owner lets the group read, and is refused the rest.
 func TestAnotherUserMayLook(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("NOT CHECKED: another user who looks; that takes root")
@@ -162,8 +162,8 @@ func TestAnotherUserMayLook(t *testing.T) {
 	mustRelease(t, a, g)
 }
 
-// A name whose files are not to be read does not hide the others.
-func TestLookingPastWhatCannotBeRead(t *testing.T) {
+// A name whose files cannot be read does not hide the others.
+func TestAnUnreadableNameHidesNoOthers(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	a := open(t, dir)
 	mustAcquire(t, a, mutex("a"))
@@ -196,8 +196,8 @@ func TestLookingPastWhatCannotBeRead(t *testing.T) {
 	}
 }
 
-// A lock that flock(1) holds is seen, by whoever looks and by a client, whether the name was ever used or not; and looking does not
-// disturb whoever wants the lock.
+// A lock that flock(1) holds is seen by Inspect and List and by a client, whether the name was ever
+// used or not. To look does not disturb a process that wants the lock.
 func TestLockOfAnotherProgramIsSeen(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("NOT CHECKED: locks of other programs are seen on Linux only")
@@ -205,7 +205,7 @@ func TestLockOfAnotherProgramIsSeen(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	a := open(t, dir)
 	mustRelease(t, a, mustAcquire(t, a, mutex("used")))
-	for c := patient(t); live(a) > 0; runtime.Gosched() { // then no line is left
+	for c := patient(t); live(a) > 0; runtime.Gosched() { // until no line is left
 		if c.Err() != nil {
 			t.Fatal("the client keeps the name")
 		}
@@ -246,8 +246,8 @@ func TestLockOfAnotherProgramIsSeen(t *testing.T) {
 	}
 }
 
-// While a client and others use a name, whoever looks sees no holders that are none of theirs.
-func TestLookingBesideUseSeesNoStrangers(t *testing.T) {
+// While clients use a name, Inspect reports no foreign holders.
+func TestLookingDuringUseSeesNoForeignHolders(t *testing.T) {
 	rounds := 3000
 	if testing.Short() {
 		rounds = 300
@@ -284,7 +284,7 @@ func TestLookingBesideUseSeesNoStrangers(t *testing.T) {
 		}
 		for _, h := range s.Holders {
 			if h.ID.Client != a.id && h.ID.Client != b.id {
-				t.Errorf("a stranger: %+v", h)
+				t.Errorf("a foreign holder: %+v", h)
 			}
 		}
 	}

@@ -51,7 +51,7 @@ const (
 	clientEnded                        // client; its task has ended
 	watchLock                          // resource
 	forgetLock                         // resource
-	newInbox                           // inbox, in place of the one that was removed
+	newInbox                           // inbox, in place of the removed one
 	report                             // have removals of files reported
 	fileEvent                          // watch, mask, name
 	taskEnded                          // the reader of inbox or events
@@ -139,7 +139,8 @@ func (w *watcher) readInbox(inbox io.Reader) {
 	}
 }
 
-// changeInbox reads another inbox from now on. What was in the old one is not read: everything is looked at instead.
+// changeInbox reads from a new inbox from now on. Messages left in the old one are not read; all
+// resources check their state instead.
 func (w *watcher) changeInbox(inbox io.ReadCloser) {
 	_ = w.inbox.Close() // ends its task
 	w.inbox = inbox

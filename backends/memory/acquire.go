@@ -68,7 +68,7 @@ func (b *Backend) cancel(c *call) {
 	b.do(k)
 }
 
-// ended is the error of a context that is done, or nil and so none at all.
+// ended returns the error of a context that is done or nil, else nil.
 func ended(ctx context.Context) error {
 	if err := backends.CheckContext(ctx); err != nil {
 		return err

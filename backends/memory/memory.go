@@ -12,8 +12,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
-// Backend is one client of a store in memory. Make it with [New] or [Backend.Peer]; the methods of the zero value panic.
-// It is safe for concurrent use. It holds no goroutine while nothing is going on.
+// Backend is one client of a store in memory. Make it with [New] or [Backend.Peer]; the methods of
+// the zero value panic. It is safe for concurrent use. It holds no goroutine while nothing is going
+// on.
 //
 // A grant happens after the release that made room for it.
 type Backend struct {
@@ -65,8 +66,8 @@ type call struct {
 	err     error
 	told    func(error) // of a post: nobody waits on done
 	state   atomic.Uint32
-	done    chan struct{} // capacity 1: the actor never waits for a caller; made when somebody first waits
-	bubbled bool          // done was made in a bubble
+	done    chan struct{} // capacity 1: the actor never waits for a caller; made for the first wait
+	bubbled bool          // done was made in a synctest bubble
 }
 
 // The states of a call. Most calls are answered before their caller looks, and need no channel.
@@ -91,7 +92,7 @@ func (c *call) free() {
 	s := c.client.store
 	c.turn, c.client, c.request, c.grant, c.target = nil, nil, backends.Request{}, backends.Grant{}, nil
 	c.other, c.place, c.since, c.err = nil, nil, time.Time{}, nil
-	if c.bubbled { // a channel that was made in a bubble of testing/synctest must not leave it
+	if c.bubbled { // a channel must not leave the bubble in which it was made
 		c.bubbled, c.done = false, nil
 	}
 	c.state.Store(open)
@@ -111,7 +112,7 @@ func (c *call) answer(err error) {
 	}
 }
 
-// pending reports whether the answer is still to come, and then it comes over done.
+// pending reports whether the answer is still to come. It then comes over done.
 func (c *call) pending() bool {
 	if c.state.Load() == answered {
 		return false

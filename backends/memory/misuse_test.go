@@ -11,7 +11,7 @@ import (
 )
 
 // TestMisuse has a row for every exported function: nil contexts, a zero Backend, a nil one, and
-// requests whose answers nobody would hear. Requests that make no sense are the contract's matter.
+// posts whose answer nobody would hear. The conformance suite covers requests that make no sense.
 func TestMisuse(t *testing.T) {
 	var none context.Context
 	var nobody *Backend

@@ -9,13 +9,13 @@ import (
 
 var _ backends.Poster = (*Backend)(nil)
 
-// Post prepares an acquire for which no goroutine waits, and which can release a grant in the same step. See
-// [backends.Poster]. A store in memory gains nothing by it: it is here as the specification. It panics if there is
-// nobody to tell: without Answered, or with After and without Released.
+// Post prepares an acquire for which no goroutine waits, and which can release a grant in the same
+// step. See [backends.Poster]. A store in memory gains nothing by it: it is here as the
+// specification. Post panics without Answered, and with After but without Released.
 func (b *Backend) Post(p backends.Post) backends.Posted {
 	b.made()
 	if p.Answered == nil || p.After != nil && p.Released == nil {
-		panic("memory: Post needs Answered, and Released if there is an After")
+		panic("memory: Post needs Answered, and Released with After")
 	}
 	c := &call{turn: (*store).post, client: b, request: p.Request}
 	c.told = func(err error) {
