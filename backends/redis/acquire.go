@@ -308,7 +308,8 @@ func (d *desk) unanswered(q *request, err error) {
 	d.finish(q, outcome{err: err})
 }
 
-// finish answers the caller. If the request has failed, what it has, or a copy of its command may yet get, is given back.
+// finish answers the caller. If the request has failed, its place in the queue, or a grant that a
+// copy of its command may still get, is given back.
 func (d *desk) finish(q *request, o outcome) {
 	if o.err != nil && (q.copied || q.spot != nil) {
 		d.giveBack(d.b.giveBackOf(q, "forbid"))

@@ -26,9 +26,10 @@ const maxNodes = 1000
 // clockApart is how far apart clocks may be before it is worth a word.
 const clockApart = time.Second
 
-// Check looks at the server, or at each master of a cluster: connection, rights, clock, version, role, eviction, persistence and
-// replicas. It writes nothing. What the user may not see (INFO and CONFIG GET are not among the least rights) is a note; a server that
-// answers and refuses, whatever it is, is a finding. The error is only that of a server that does not answer. See [backends.Checker].
+// Check looks at the server, or at each master of a cluster: connection, rights, clock, version,
+// role, eviction, persistence and replicas. It writes nothing. A fact that the user may not see is
+// a note (the least rights do not include INFO and CONFIG GET). A server that answers with a
+// refusal is a finding. Only a server that does not answer is an error. See [backends.Checker].
 func (b *Backend) Check(ctx context.Context) ([]backends.Finding, error) {
 	var found []backends.Finding
 	var err error
@@ -105,7 +106,7 @@ type exam struct {
 	info  map[string]string
 	found []backends.Finding
 
-	hidden bool // CONFIG GET is refused, which was said
+	hidden bool // CONFIG GET is refused, and a finding says so
 }
 
 func (x *exam) add(f backends.Finding) {
@@ -117,23 +118,23 @@ func (x *exam) add(f backends.Finding) {
 
 // run looks at one server. The error is that of a server that does not answer, or of the context.
 func (x *exam) run() error {
-	refused := x.rightsAndClock()
-	text, untold := x.node.client.Info(x.ctx, "everything").Result()
+	evalErr := x.rightsAndClock()
+	text, infoErr := x.node.client.Info(x.ctx, "everything").Result()
 	x.info = parseInfo(text)
 	switch {
 	case x.ctx.Err() != nil:
 		return ended(x.ctx)
-	case refused != nil && untold != nil && !replied(refused) && !replied(untold):
-		return x.unanswered(refused)
+	case evalErr != nil && infoErr != nil && !replied(evalErr) && !replied(infoErr):
+		return x.unanswered(evalErr)
 	case x.info["redis_mode"] == "sentinel":
 		x.sentinel()
 		return nil
-	case refused != nil:
-		x.refusal(refused)
+	case evalErr != nil:
+		x.refusal(evalErr)
 	}
-	if untold != nil {
-		if refused == nil || refused.Error() != untold.Error() {
-			x.withoutInfo(untold)
+	if infoErr != nil {
+		if evalErr == nil || evalErr.Error() != infoErr.Error() {
+			x.withoutInfo(infoErr)
 		}
 		return nil
 	}
@@ -164,7 +165,7 @@ func (x *exam) config(name string) string {
 		x.hidden = true
 		x.add(backends.Finding{Level: backends.Note, Topic: "server",
 			What:  "the server does not tell its configuration: " + err.Error(),
-			Means: "appendfsync and min-replicas-to-write could not be looked at", Mend: "check as a user with the right +config|get"})
+			Means: "appendfsync and min-replicas-to-write are not checked", Mend: "check as a user with the right +config|get"})
 	}
 	return values[name]
 }

@@ -121,7 +121,7 @@ func TestCheckOfAServerThatIsNotThere(t *testing.T) {
 	}
 }
 
-// rename are the arguments of a server that does not have a command.
+// rename returns the arguments of a server that lacks the commands.
 func rename(commands ...string) (args []string) {
 	for _, c := range commands {
 		args = append(args, "--rename-command", c, "")
@@ -129,8 +129,9 @@ func rename(commands ...string) (args []string) {
 	return args
 }
 
-// A server that answers and cannot be used is a finding, with what to do; so is what cannot be found out.
-func TestCheckFindsWhatAServerDoesNotHave(t *testing.T) {
+// A server that answers and cannot be used is a finding, which says what to do. So is a fact that
+// cannot be found out.
+func TestCheckFindsMissingCommands(t *testing.T) {
 	for name, c := range map[string]struct {
 		missing []string
 		topic   string
@@ -161,8 +162,8 @@ func TestCheckFindsWhatAServerDoesNotHave(t *testing.T) {
 	}
 }
 
-// The same of who is asked, and how.
-func TestCheckFindsWhatKeepsAClientOut(t *testing.T) {
+// The same holds for a wrong kind of server and for a wrong way to connect.
+func TestCheckFindsWhyAServerCannotBeUsed(t *testing.T) {
 	closed := redistest.Start(t, "--requirepass", "open-sesame")
 	cert, key, _ := certify(t, time.Now().Add(time.Hour))
 	primary := redistest.Start(t)
@@ -217,13 +218,13 @@ func TestCheckFindsWhatKeepsAClientOut(t *testing.T) {
 				t.Fatalf("%+v; want a failure of %s, %q, and how to mend it: %q", all, c.topic, c.what, c.mend)
 			}
 			if text := fmt.Sprint(all); strings.Contains(text, "open-barley") {
-				t.Errorf("the password is told: %s", text)
+				t.Errorf("a finding shows the password: %s", text)
 			}
 		})
 	}
 }
 
-// A client of a cluster finds that the server is none, and which nodes do not answer.
+// A client of a cluster finds that a server is in no cluster, and which nodes do not answer.
 func TestCheckOfAClusterFindsNodesThatAreDown(t *testing.T) {
 	alone := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: []string{redistest.Start(t).Addr}})
 	defer alone.Close()

@@ -10,7 +10,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// rightsAndClock returns the error of a server that cannot say.
+// rightsAndClock runs a script that tells the missing rights and commands, and the server's clock.
+// It returns an error if the script does not run.
 func (x *exam) rightsAndClock() error {
 	sent := time.Now()
 	args := append(x.b.address("check").keys[:3:3], x.b.channel)
@@ -28,7 +29,7 @@ func (x *exam) rightsAndClock() error {
 	x.missing(r.list(2))
 	if r.int(1) == 0 {
 		x.add(backends.Finding{Level: backends.Note, Topic: "clock", What: "the server does not tell its clock",
-			Means: "whether it agrees with this machine's could not be looked at"})
+			Means: "its difference from this machine's is not checked"})
 		return nil
 	}
 	server, here := time.UnixMicro(r.int(1)), sent.Add(trip/2)
@@ -44,8 +45,8 @@ func (x *exam) rightsAndClock() error {
 	return nil
 }
 
-// without calls say for each sort of commands among some that cannot be run: how bad that is, which they are, and what it means.
-func without(commands map[string]bool, say func(l backends.Level, commands []string, means string)) {
+// byLevel sorts commands that cannot be run by how bad that is, and calls say for each sort.
+func byLevel(commands map[string]bool, say func(l backends.Level, commands []string, means string)) {
 	take := func(of ...string) (some []string) {
 		for _, n := range of {
 			if commands[n] {
@@ -67,12 +68,12 @@ func without(commands map[string]bool, say func(l backends.Level, commands []str
 	}
 }
 
-// rights says which commands the user may not run.
+// rights reports which commands the user may not run.
 func (x *exam) rights(refused map[string]bool) {
 	if len(refused) == 0 {
 		x.add(backends.Finding{Topic: "rights", What: "the user may do all that is needed"})
 	}
-	without(refused, x.lacks)
+	byLevel(refused, x.lacks)
 }
 
 func (x *exam) lacks(l backends.Level, commands []string, means string) {
@@ -81,12 +82,12 @@ func (x *exam) lacks(l backends.Level, commands []string, means string) {
 		Mend: fmt.Sprintf("ACL SETUSER <user> ~%s* &%s* %s", x.b.opt.prefix, x.b.opt.prefix, rights)})
 }
 
-// missing says which commands the server does not have.
+// missing reports which commands the server does not have.
 func (x *exam) missing(commands map[string]bool) {
 	if x.b.opt.replicas == 0 {
 		delete(commands, "wait")
 	}
-	without(commands, func(l backends.Level, commands []string, means string) {
+	byLevel(commands, func(l backends.Level, commands []string, means string) {
 		names := strings.ToUpper(strings.Join(commands, " "))
 		x.add(backends.Finding{Level: l, Topic: "commands", What: "the server does not know " + names + ": renamed, or disabled",
 			Means: means, Mend: "remove rename-command " + names + " from its configuration, or use a server that has them"})

@@ -13,7 +13,7 @@ import (
 
 // Bounds of the connections of our own, where the user's options leave more or none.
 const (
-	readTimeout = 1500 * time.Millisecond // what was sent to a server that is gone must not outlast its return by much
+	readTimeout = 1500 * time.Millisecond // a command lost with a dead server must not delay its caller long after the server is back
 	dialTimeout = 1500 * time.Millisecond
 	poolTimeout = time.Minute // a crowd of callers has to queue for connections, and that is no failure of the server
 )
@@ -26,7 +26,7 @@ type clients struct {
 	own    bool                  // made by us, and closed by us
 	batch  bool                  // one script call may name several names: all keys lie on one node
 
-	repeats repeats // of what got no answer
+	repeats repeats // of commands that got no answer
 }
 
 // connect derives clients from the user's: same server and credentials, connections of their own, so that an
@@ -59,8 +59,9 @@ func connect(c redis.UniversalClient, o options) clients {
 	return clients{calls: c, urgent: c, repeats: repeats{3, 10 * time.Millisecond, time.Second}}
 }
 
-// checkClient refuses a client that cannot work. What a backend will need first besides commands, a subscription whose channel is
-// named later, has to be there: a Ring panics, and so does a nil pointer of any type, however it is wrapped.
+// checkClient refuses a client that cannot work. The backend needs a subscription whose channel is
+// named later. A Ring panics when asked for one, and so does a nil pointer of any type, however it
+// is wrapped.
 func checkClient(c redis.UniversalClient) (err error) {
 	invalid := &backends.InvalidError{
 		Field: "client", Value: fmt.Sprintf("%T", c), Want: "a client of one server, a Sentinel group or a cluster, not nil",
@@ -81,7 +82,7 @@ func checkClient(c redis.UniversalClient) (err error) {
 	return nil
 }
 
-// dialerOf returns what a client with these options dials with.
+// dialerOf returns the dial function of a client with these options.
 func dialerOf(opt *redis.Options) dialFunc {
 	if opt.Dialer != nil {
 		return opt.Dialer

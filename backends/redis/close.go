@@ -9,9 +9,9 @@ import (
 // Close ends the client: waiting requests fail with [backends.ErrClosed], grants are given back, the connections that the
 // backend opened are closed, and nothing of it runs when Close returns. The client given to New stays open.
 //
-// What the server does not confirm is given back again and again, until ctx ends or it has expired. When ctx ends first, Close
-// returns its error; closing goes on for two seconds at most, and what was not given back ends by itself, when its time to
-// live or its heartbeat does.
+// Close repeats a release that the server does not confirm until ctx ends or the grant has expired.
+// When ctx ends first, Close returns its error; closing goes on for two seconds at most, and grants
+// and waiters that are left end by themselves, with their time to live or their heartbeat.
 func (b *Backend) Close(ctx context.Context) error {
 	if err := backends.CheckContext(ctx); err != nil {
 		return wrap("close", "", err)
@@ -26,7 +26,7 @@ func (b *Backend) Close(ctx context.Context) error {
 	case <-b.desk.closed:
 		return nil
 	case <-ctx.Done():
-		b.desk.actor.Deliver(hasten{})
+		b.desk.actor.Deliver(stopRetries{})
 		return wrap("close", "", ended(ctx))
 	}
 }
@@ -49,7 +49,7 @@ func (closeAll) on(d *desk) {
 		q.conclude(outcome{err: backends.ErrClosed})
 	}
 	for seq, h := range d.held {
-		if h.back == nil { // a release that is on its way is the same again, and no loss
+		if h.back == nil { // else a release is on its way already
 			how := "release"
 			if h.copied {
 				how = "forbid"

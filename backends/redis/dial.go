@@ -11,32 +11,36 @@ import (
 	"time"
 )
 
-// silence is how long a server may take for an answer before the connections to it are taken for dead.
+// silence is how long a server may take to answer before its connections count as dead.
 const silence = time.Second
 
 type dialFunc = func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// dialing makes the connections of a client. It judges servers by what connections meet, never by who asked for one: a
-// connection whose caller has gone is the next caller's.
+// dialing makes the connections of a client. A failure on a connection counts against the server, a
+// caller that gives up does not: its connection goes to the next caller.
 //
-// The pool of the client library remembers failures to dial: after as many as it has places it refuses all calls until a
-// dial of its own, once a second, succeeds. So it is told of none: instead of an error it gets a connection on which
-// nothing can be sent, and the call that is to use it fails with the error. And it keeps connections that have fallen
-// silent, to fail one call each. So one that has makes those to the same address outdated that are as old: the pool asks each
-// for its state before it uses it. It sees by itself which were closed, and those alone: a server that is full may
-// close new ones and serve the old.
+// The pool of the client library remembers failed dials: after as many as it has places, it refuses
+// all calls until a dial of its own, once a second, succeeds. So the pool is told of no failure.
+// Instead it gets a connection on which nothing can be sent, and the call that uses it fails with
+// the error.
+//
+// The pool also keeps connections that have fallen silent, and each of them fails one call. So the
+// first one found silent makes the connections to the same address outdated that are as old, and
+// the pool, which asks each connection for its state before it uses it, drops them. The pool
+// notices by itself that a connection was closed. A close says nothing of other connections: a full
+// server may close new ones and serve the old.
 type dialing struct {
 	dial   dialFunc
 	eras   *eras
-	opened func(*link) // nil, or told of every connection
-	closed func(*link)
+	opened func(*link) // nil, or called with every connection made
+	closed func(*link) // nil, or called with every connection closed
 }
 
-// eras keeps the era of each address. All pools of a backend share it.
+// eras holds the era of each address. All pools of a backend share it.
 type eras struct{ byAddress sync.Map } // of *era
 
-// era counts how often connections to an address have fallen silent: those that had worked, and those on which nothing
-// had come yet, which say nothing of the former.
+// era counts the times that connections to an address have fallen silent. A silent connection on
+// which nothing had arrived yet says nothing of those that had worked, so it counts apart.
 type era struct{ worked, fresh atomic.Uint64 }
 
 func (e *eras) of(addr string) *era {
@@ -49,10 +53,10 @@ func (e *eras) of(addr string) *era {
 
 func (d *dialing) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	era := d.eras.of(addr)
-	worked, fresh := era.worked.Load(), era.fresh.Load() // before it is dialled: a failure meanwhile may concern it
+	worked, fresh := era.worked.Load(), era.fresh.Load() // before the dial: a failure during it may concern it
 	c, err := d.dial(ctx, network, addr)
 	if err != nil {
-		return stillborn{&dialError{err}}, nil //nolint:nilerr // the connection has it
+		return failedConn{&dialError{err}}, nil //nolint:nilerr // the connection returns it
 	}
 	l := &link{Conn: c, dialing: d, era: era, worked: worked, fresh: fresh}
 	if d.opened != nil {
@@ -67,10 +71,11 @@ type link struct {
 	dialing       *dialing
 	era           *era
 	worked, fresh uint64      // the era when it was dialled
-	works         atomic.Bool // something has come
+	works         atomic.Bool // something has arrived
 }
 
-// Read notes when the server has been silent for long. A caller that has less time says nothing of the server.
+// Read notes when the server has been silent for too long. A shorter deadline of a caller proves
+// nothing.
 func (l *link) Read(p []byte) (int, error) {
 	begin := time.Now()
 	n, err := l.Conn.Read(p)
@@ -79,17 +84,17 @@ func (l *link) Read(p []byte) (int, error) {
 		if !l.works.Load() {
 			l.works.Store(true)
 		}
-	case err != nil && l.telling(err, begin) && l.works.Load():
+	case err != nil && l.tellsOfOthers(err, begin) && l.works.Load():
 		l.era.worked.CompareAndSwap(l.worked, l.worked+1)
-	case err != nil && l.telling(err, begin):
+	case err != nil && l.tellsOfOthers(err, begin):
 		l.era.fresh.CompareAndSwap(l.fresh, l.fresh+1)
 	}
 	return n, err
 }
 
-// telling reports whether a failure of this connection tells of others: of those that the pool cannot look into also that
-// it was closed.
-func (l *link) telling(err error, begin time.Time) bool {
+// tellsOfOthers reports whether a failure of this connection makes others outdated. Silence does. A
+// close does only for connections that the pool cannot look into, such as TLS.
+func (l *link) tellsOfOthers(err error, begin time.Time) bool {
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return time.Since(begin) >= silence
 	}
@@ -109,9 +114,9 @@ func (l *link) Close() error {
 	return l.Conn.Close()
 }
 
-var errOutdated = errors.New("another connection of its time has fallen silent")
+var errOutdated = errors.New("another connection of the same age has fallen silent")
 
-// SyscallConn is called by the pool, which looks whether the connection is still good before it uses it.
+// SyscallConn is called by the pool to check the connection before it uses it.
 func (l *link) SyscallConn() (syscall.RawConn, error) {
 	if l.outdated() {
 		return nil, errOutdated
@@ -122,32 +127,32 @@ func (l *link) SyscallConn() (syscall.RawConn, error) {
 	return opaque{}, nil
 }
 
-// opaque is a connection into which the pool cannot look, as one with TLS: it counts as good.
+// opaque stands for a connection that the pool cannot look into, such as TLS. It counts as good.
 type opaque struct{}
 
 func (opaque) Control(func(uintptr)) error    { return nil }
 func (opaque) Read(func(uintptr) bool) error  { return nil }
 func (opaque) Write(func(uintptr) bool) error { return nil }
 
-// dialError says why there is no connection: nothing was sent. It unwraps to a list, for the client library takes off what
-// unwraps to a single error.
+// dialError says why there is no connection; nothing was sent. It unwraps to a list because the
+// client library strips a wrapper around a single error.
 type dialError struct{ err error }
 
 func (e *dialError) Error() string   { return e.err.Error() }
 func (e *dialError) Unwrap() []error { return []error{e.err} }
 
-// stillborn stands for a connection that could not be made.
-type stillborn struct{ err error }
+// failedConn stands for a connection that could not be made.
+type failedConn struct{ err error }
 
-func (s stillborn) Read([]byte) (int, error)              { return 0, s.err }
-func (s stillborn) Write([]byte) (int, error)             { return 0, s.err }
-func (s stillborn) SyscallConn() (syscall.RawConn, error) { return nil, s.err }
-func (stillborn) Close() error                            { return nil }
-func (stillborn) LocalAddr() net.Addr                     { return nowhere{} }
-func (stillborn) RemoteAddr() net.Addr                    { return nowhere{} }
-func (stillborn) SetDeadline(time.Time) error             { return nil }
-func (stillborn) SetReadDeadline(time.Time) error         { return nil }
-func (stillborn) SetWriteDeadline(time.Time) error        { return nil }
+func (s failedConn) Read([]byte) (int, error)              { return 0, s.err }
+func (s failedConn) Write([]byte) (int, error)             { return 0, s.err }
+func (s failedConn) SyscallConn() (syscall.RawConn, error) { return nil, s.err }
+func (failedConn) Close() error                            { return nil }
+func (failedConn) LocalAddr() net.Addr                     { return nowhere{} }
+func (failedConn) RemoteAddr() net.Addr                    { return nowhere{} }
+func (failedConn) SetDeadline(time.Time) error             { return nil }
+func (failedConn) SetReadDeadline(time.Time) error         { return nil }
+func (failedConn) SetWriteDeadline(time.Time) error        { return nil }
 
 type nowhere struct{}
 

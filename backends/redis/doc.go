@@ -73,7 +73,7 @@
 //	    +pexpireat +del +exists +scan
 //
 // and +wait with [WithWaitReplicas]. Without the channels everything works, but waiters hear of a grant from their
-// heartbeat only. To look (Inspect, List) the right to read is enough: %R~lk:* +@read.
+// heartbeat only. Inspect and List need only the right to read: %R~lk:* +@read.
 //
 // # Design notes
 //
@@ -111,30 +111,35 @@
 // A request that is posted keeps no goroutine: its command is sent by whoever sends it, and its grant comes on the goroutine that reads the
 // inbox. Each goroutine that a grant passes through costs a few microseconds, and more on a busy machine.
 //
-// A caller sends its own command, if a connection of its own kind is free (lane.go); otherwise a task does. A task costs
-// two goroutine switches each way, as much as the server takes for the script. The client library does not look
-// at a context while it reads, so the end of the context closes that connection: one caller has the lane at a time. A cluster has
-// no such connection, and neither has a client whose pool is shared.
+// A caller sends its own command, if a connection of its own kind is free (lane.go); otherwise a
+// task does. A task costs two goroutine switches each way, as much as the server takes for the
+// script. The client library does not look at a context while it reads, so the end of the context
+// closes that connection: one caller has the lane at a time. A cluster has no such connection, and
+// neither has a client whose pool is shared.
 //
-// A command that got no answer is repeated, as often as the user's client would, by the backend alone (send.go): the client
-// library is asked not to. So it is known whether a copy of a command may have run, or may still run. A grant is known by
-// its client's random number and a count; asking again for what was granted brings the same token. A name remembers its
-// last release only, so a release that finds nothing is no loss if a copy of it may have run before. After the release of a
-// grant whose acquire may have a copy on its way, that acquire is forbidden, as is a request that fails or is given up
-// while its command may be on its way: for a minute the command has no effect if it still comes, and what it got before
-// that is given back. Breaking a name is not repeated: it would end grants made since.
+// The backend repeats a command that got no answer as often as the user's client would (send.go);
+// the client library does not. So the backend knows whether a copy of a command may have run, or
+// may still run. A grant is identified by its client's random number and a count, so an acquire
+// that is repeated brings the same token. A name remembers its last release only, so a release that
+// finds nothing is no loss if a copy of it may have run before. An acquire of which a copy may be
+// on its way is forbidden after the release of its grant, or when it fails or is cancelled: for a
+// minute a late copy has no effect, and a grant that it got before is released. Break is not
+// repeated, since it would end grants made in between.
 //
-// What is given back stays given back (giveback.go). A release that the server has not confirmed is the desk's: it is sent
-// again, at least once a second, until the server has confirmed it or has freed the grant by itself. So are cancellations.
-// Close waits for that, within its context. A release that carries the next request is not cancelled with that request.
+// A release that the server has not confirmed goes on in the background (giveback.go): it is sent
+// again, at least once a second, until the server has confirmed it or has freed the grant by
+// itself. So are cancellations. Close waits for them within its context. A release that carries the
+// next request is not cancelled with that request.
 //
-// Every script is declared as one that writes, also those that only look: a replica, which may be out of date, refuses
-// them before they have begun. So every answer is a primary's. Rejected: to look at the role inside the scripts, which takes
-// rights and time. Such a script is also refused by a primary that cannot save (MISCONF) or has too few replicas (NOREPLICAS): then
-// names cannot be inspected either. A replica that accepts writes (replica-read-only no) cannot be told from a primary.
+// Every script is declared as one that writes, even if it only reads. A replica, which may be out
+// of date, refuses such a script before it begins, so every answer is a primary's. A primary that
+// cannot save (MISCONF) or has too few replicas (NOREPLICAS) refuses it too: then names cannot be
+// inspected either. A replica that accepts writes (replica-read-only no) looks like a primary.
+// Rejected: to check the role inside the scripts, which takes rights and time.
 //
-// The pools of the client library remember failures to dial, and keep connections that have fallen silent. Neither may keep a client
-// from a server that is back: see dial.go. (With [WithSharedPool], and a kind of client that is not known, the library's rules are in force.)
+// The pools of the client library remember failed dials and keep silent connections. Neither may
+// keep a client from a server that is back: see dial.go. With [WithSharedPool], and with an unknown
+// kind of client, the library's rules apply.
 //
 // A waiter whose message was lost finds its grant by its next heartbeat, which comes every 950 ms by default: within a second of the release, for
 // about one command a second.
@@ -160,9 +165,10 @@
 // release, and nothing that can be derived from them. It is twice the code to get wrong, so a test gives random calls to both and
 // compares answers, messages and state.
 //
-// All answers but a script's own "not held" leave a grant as it was: LOADING, READONLY, CLUSTERDOWN, TRYAGAIN, BUSY, OOM,
-// MISCONF, time-outs and resets are [backends.ErrUnavailable]. All scripts but those of acquires are allowed when memory is
-// exhausted (allow-oom). NOAUTH, NOPERM and WRONGPASS are [backends.ErrPermission].
+// All answers but a script's own "not held" leave a grant as it was: LOADING, READONLY,
+// CLUSTERDOWN, TRYAGAIN, BUSY, OOM, MISCONF, time-outs and resets are [backends.ErrUnavailable].
+// All scripts but those of acquires are allowed when memory is exhausted (allow-oom). NOAUTH,
+// NOPERM and WRONGPASS are [backends.ErrPermission].
 //
 // While a slot of a cluster moves, a name in it is out of reach from the move of the first of its keys until the slot has its
 // new owner: the server refuses a script of whose keys some are elsewhere, or not there at all (TRYAGAIN). Nothing is lost

@@ -25,7 +25,7 @@ func wrap(verb, name string, err error) error {
 	return &backends.OpError{Store: capabilities.Name, Op: verb, Name: name, Err: err}
 }
 
-// ended is the error of a context that is done, or of none at all, or nil.
+// ended returns the error of a context that is done or nil, else nil.
 func ended(ctx context.Context) error {
 	if err := backends.CheckContext(ctx); err != nil {
 		return err
@@ -52,9 +52,10 @@ func blame(ctx context.Context, err error) error {
 	return err
 }
 
-// classify gives an error of the client or the server its sentinel. Whatever is not known to be final is
-// ErrUnavailable: it says nothing about who holds what. What Close interrupts is ErrClosed, and so is what a client would do
-// that its application has closed; a cluster's client says the same of nodes that it has just left.
+// classify gives an error of the client or the server its sentinel. Whatever is not known to be
+// final is ErrUnavailable: it says nothing about who holds what. A call that Close interrupts is
+// ErrClosed, and so is a call through a client that its application has closed. A cluster's client
+// also reports nodes that it has just left as closed.
 func (b *Backend) classify(err error) error {
 	if err == nil {
 		return nil
@@ -71,8 +72,8 @@ func (b *Backend) classify(err error) error {
 		case "NOAUTH", "NOPERM", "WRONGPASS":
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
 		}
-		// What a script is not allowed to do is told without a code, and so is that a command is too long for somebody who has
-		// not logged in.
+		// Two refusals come without a code: of a command inside a script, and of a command too long
+		// for a connection without a login.
 		if strings.HasPrefix(text, "The user executing the script") || strings.Contains(text, "has no permissions") ||
 			strings.Contains(text, "unauthenticated") {
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)

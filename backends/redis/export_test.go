@@ -2,7 +2,7 @@ package redis
 
 import "github.com/lockkeeper/lockkeeper/backends"
 
-// ReadTimeout is how long a read may last.
+// ReadTimeout bounds a read.
 const ReadTimeout = readTimeout
 
 // Channel is the channel of the client's inbox.
@@ -20,7 +20,7 @@ func (b *Backend) Crash() {
 type crash struct{}
 
 func (crash) on(d *desk) {
-	d.closing, d.returns = true, returns{hasty: true}
+	d.closing, d.returns = true, returns{noRetry: true}
 	stopAll(d.unsure)
 	for _, p := range d.names {
 		if p.timer != nil {
@@ -47,7 +47,8 @@ func (b *Backend) Overtake(overtaken func()) {
 	b.look() // mail is handled in order: the answer has been
 }
 
-// Missing handles an answer to a heartbeat which says of all that is held that it is not, while the release of g is on its way, if it is.
+// Missing handles an answer to a heartbeat that finds none of the grants held. With releasing, the
+// release of g is on its way meanwhile.
 func (b *Backend) Missing(g backends.Grant, releasing bool) {
 	l := b.look()
 	r := []any{"-1", int64(0), "1"}

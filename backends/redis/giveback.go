@@ -15,33 +15,33 @@ const (
 	giveBackPause = 100 * time.Millisecond // before the second attempt; then twice, …
 	giveBackRest  = time.Second            // … up to this
 	giveBackBatch = 256                    // in one round trip
-	giveBackMost  = 1 << 14                // so many places that cannot be given back are remembered
+	giveBackMost  = 1 << 14                // bounds the places in queues that are to be given back again
 )
 
-// giveBack is something to be given back to the server: a grant or a place in the queue that nobody wants any more. Its
-// caller does not wait for it, so it is sent in batches, again and again until the server confirms it or has freed it
-// by itself.
+// giveBack is a grant or a place in the queue on its way back to the server. No caller waits for
+// it, so it is sent in batches, and repeated until the server confirms it or has freed it by
+// itself.
 type giveBack struct {
 	call   call
-	until  time.Time     // then the server has freed it
-	held   bool          // a grant that somebody had
+	until  time.Time     // when the server has freed it by itself
+	held   bool          // it was a grant that a caller had
 	gone   chan struct{} // nil, or closed when it was given back or attempts have ended
-	then   func()        // nil, or called then, in the desk's turn
+	then   func()        // nil, or called at that moment, in the desk's turn
 	failed bool          // attempts have ended
 	moot   bool          // there was nothing to give back
 }
 
-// returns is what the desk has to give back. What is tried again goes its own way, so that a node that is away keeps
-// nothing from the others.
+// returns is all that the desk has to give back. Repetitions have an outbox of their own, so that a
+// node that is out of reach does not delay first attempts at other nodes.
 type returns struct {
 	fresh, again outbox
-	failed       []*giveBack   // to be tried again
-	pause        time.Duration // before that
+	failed       []*giveBack // to be sent again after the pause
+	pause        time.Duration
 	timer        *actor.Timer
-	hasty        bool // nothing is tried again
+	noRetry      bool // the context of Close has ended
 }
 
-// outbox is what is sent batch by batch, one at a time.
+// outbox is a list that is sent in batches, one batch at a time.
 type outbox struct {
 	list    []*giveBack
 	sending bool
@@ -117,18 +117,18 @@ func (m returned) on(d *desk) {
 		case err == nil:
 			r.pause = 0
 			g.end(false)
-		case final(err) && !errors.Is(err, backends.ErrPermission), g.moot, r.hasty, !time.Now().Before(g.until), !g.held && len(r.failed) >= giveBackMost:
+		case final(err) && !errors.Is(err, backends.ErrPermission), g.moot, r.noRetry, !time.Now().Before(g.until), !g.held && len(r.failed) >= giveBackMost:
 			g.end(true)
 		default:
 			r.failed = append(r.failed, g)
 		}
 	}
 	d.sendReturns(m.from)
-	d.rest()
+	d.scheduleResend()
 }
 
-// rest has what has failed tried again after a while.
-func (d *desk) rest() {
+// scheduleResend sets the time at which failed attempts are made again.
+func (d *desk) scheduleResend() {
 	r := &d.returns
 	if len(r.failed) == 0 || r.timer != nil || !r.again.empty() {
 		return
@@ -147,12 +147,12 @@ func (resend) on(d *desk) {
 	d.sendReturns(&r.again)
 }
 
-// hasten says that nobody waits any more for what has failed.
-type hasten struct{}
+// stopRetries says that Close has returned: attempts that fail are not made again.
+type stopRetries struct{}
 
-func (hasten) on(d *desk) {
+func (stopRetries) on(d *desk) {
 	r := &d.returns
-	r.hasty = true
+	r.noRetry = true
 	if r.timer != nil {
 		r.timer.Stop()
 	}

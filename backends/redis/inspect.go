@@ -17,8 +17,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Inspect returns who holds the resource and who waits for it; waiters whose process is dead are left out. It changes nothing on the server. The
-// rights to HGETALL and ZRANGE are enough, and for List that to SCAN.
+// Inspect returns who holds the resource and who waits for it; waiters whose process is dead are
+// left out. It changes nothing on the server. The rights to HGETALL and ZRANGE are enough; List
+// also needs SCAN.
 func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, error) {
 	if err := backends.CheckName(name); err != nil {
 		return backends.State{}, wrap("inspect", "", err)
@@ -222,7 +223,7 @@ func (b *Backend) scan(ctx context.Context, c redis.UniversalClient, names map[s
 	}
 }
 
-// scanned is how many keys one command looks at, about.
+// scanned is about how many keys a SCAN looks at.
 const scanned = 1000
 
 // onNode does something with one node of many.

@@ -8,9 +8,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// readState reads what inspect.lua tells, for a user who may read but run no scripts. Unlike a script it reads one key after the other, so
-// that a change in between may be half seen; it does not find out whether the server is a primary; and without the right to TIME it
-// counts by this machine's clock.
+// readState reads the state that inspect.lua returns, for a user who may read but not run scripts.
+// It reads one key after the other, so it may see half of a change. It does not check that the
+// server is a primary. Without the right to TIME it uses this machine's clock.
 func (b *Backend) readState(ctx context.Context, name string) (row, error) {
 	keys := b.address(name).keys
 	var all []*redis.Cmd
@@ -18,7 +18,7 @@ func (b *Backend) readState(ctx context.Context, name string) (row, error) {
 	for _, args := range [][]any{{"hgetall", keys[0]}, {"zrange", keys[2], 0, -1, "withscores"}, {"zrange", keys[1], 0, -1}} {
 		all = append(all, p.Do(ctx, args...))
 	}
-	if _, err := p.Exec(ctx); err != nil { // the commands know nothing of a connection that was refused
+	if _, err := p.Exec(ctx); err != nil { // a refused connection is an error of Exec alone
 		return nil, err
 	}
 	now, err := b.clients.calls.Time(ctx).Result()
@@ -36,7 +36,8 @@ func (b *Backend) readState(ctx context.Context, name string) (row, error) {
 	return r, nil
 }
 
-// flat makes of an answer in the third version of the protocol, a map or a list of pairs, the list that it was in the second.
+// flat turns an answer of protocol version 3, a map or a list of pairs, into the flat list of
+// version 2.
 func flat(v any) []any {
 	var list []any
 	switch v := v.(type) {

@@ -8,23 +8,25 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// laneDials is how many connections of a lane may be on their way at a time: those that calls before have given up.
+// laneDials bounds how many dials of a lane may go on at a time: that of the present call, and
+// those that earlier calls have given up.
 const laneDials = 8
 
 // lane is one connection for a caller that has nothing else to do than to wait for its own command: it does the I/O itself,
 // which saves two goroutine switches each way. The client library does not notice that a context is cancelled while it
 // reads; here there is one call at a time, so it is known whose connections to close then.
 //
-// Owns: its client. One call at a time has it, from take to the end of do. It has no connection until its first call, and
-// mostly one; a dial that was given up may bring another, which serves a later call.
+// Owns: its client. One call at a time has it, from take to the end of do. It has no connection
+// until its first call, and usually one from then on. A dial that was given up may bring another,
+// which serves a later call.
 type lane struct {
 	client *redis.Client
 	busy   atomic.Bool
 	ends   atomic.Int32 // of do and cut, where both have begun to end a call
 
 	mu      sync.Mutex         // guards what follows; no actor is near
-	links   map[*link]struct{} // that are open
-	cutting bool               // the call that has the lane has been ended, and has not left yet
+	links   map[*link]struct{} // open connections
+	cutting bool               // the present call has been ended, and has not left yet
 }
 
 // newLane returns a lane for the options of a client, which it changes.
@@ -53,7 +55,7 @@ func (l *lane) do(ctx context.Context, x exchange) message {
 	return m
 }
 
-// opened notes a connection. One that comes while its call is being ended would keep that call.
+// opened notes a connection, and closes it if its call is being ended, which it would block.
 func (l *lane) opened(c *link) {
 	l.mu.Lock()
 	cutting := l.cutting
@@ -70,8 +72,9 @@ func (l *lane) closed(c *link) {
 	delete(l.links, c)
 }
 
-// cut ends the I/O of a call whose context has ended: whichever connection it uses is closed, and the client library finds
-// out, and dials anew. An idle one that is closed with it costs a dial.
+// cut ends the I/O of a call whose context has ended. It closes all connections of the lane, since
+// it does not know which one the call uses. The client library notices and dials anew; an idle
+// connection that is closed costs one more dial.
 func (l *lane) cut() {
 	l.mu.Lock()
 	l.cutting = true

@@ -70,7 +70,7 @@ func TestCallerReturnsAtItsDeadlineFromABlackHole(t *testing.T) {
 	if _, err := c.Acquire(ctx, mutex("n", time.Minute)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Acquire: %v, want context.DeadlineExceeded", err)
 	}
-	p.Judge(nil) // what was asked for is given back
+	p.Judge(nil) // so that requests on the server are given back
 	p.CutAll()
 }
 

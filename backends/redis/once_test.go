@@ -15,7 +15,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
-// Whatever fails, its error says once what was being done and to what.
+// Every error names the call and its resource once.
 func TestErrorsOfAManagerSayEachThingOnce(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, redistest.Start(t))

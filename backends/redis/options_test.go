@@ -31,7 +31,7 @@ func TestNewRefusesBadOptions(t *testing.T) {
 	}
 }
 
-// wrapped is a client as applications make them, to trace it, say.
+// wrapped is a wrapper of a client, as applications make them for tracing.
 type wrapped struct{ goredis.UniversalClient }
 
 // A client that cannot work is refused at once, not when it is used.
@@ -79,7 +79,8 @@ func TestNewRefusesClientsThatCannotWork(t *testing.T) {
 	}
 }
 
-// A client that its application has closed says so, at once and for good, where its own connections are used.
+// A client that its application has closed is ErrClosed at once and for good, if the backend uses
+// its connections.
 func TestClosedClientIsErrClosed(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	app := b.server.ClientOf(t, &goredis.Options{})

@@ -13,8 +13,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
-// What a server says to somebody whom it does not let in is ErrPermission, in every call, through every kind of client.
-func TestWhoIsNotLetInIsToldSo(t *testing.T) {
+// A client that the server refuses to log in gets ErrPermission in every call, whatever its kind.
+func TestRefusedLoginIsErrPermission(t *testing.T) {
 	t.Parallel()
 	secret := func() []string { return []string{"--requirepass", "secret-word", "--masterauth", "secret-word"} }
 	for what, connect := range map[string]func(t *testing.T, password string) goredis.UniversalClient{
@@ -78,7 +78,7 @@ func refusedEverywhere(t *testing.T, c *redis.Backend) {
 			t.Errorf("%s: %v, want ErrPermission", call, err)
 		}
 	}
-	all, err := c.Check(ctx) // which finds what the others fail with
+	all, err := c.Check(ctx) // reports the refusal as a finding
 	if err != nil || !slices.ContainsFunc(all, func(f backends.Finding) bool {
 		return f.Topic == "rights" && f.Level == backends.Failure
 	}) {

@@ -11,8 +11,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
-// strayed is a client that is led from its primary to a replica which has been cut off before anything happened: it knows of
-// nothing, and says that nothing is held, if it is believed.
+// strayed is a client that is led from its primary to a replica that was cut off before the first
+// grant. The replica knows of no grants, and would say that nothing is held.
 type strayed struct {
 	*bed
 	proxy   *redistest.Proxy
@@ -24,7 +24,7 @@ type strayed struct {
 func stray(t *testing.T) *strayed {
 	b := newBed(t, redistest.Start(t))
 	replica := b.replicate(func(args ...string) *redistest.Server { return redistest.Start(t, args...) })
-	// Its link ends in nothing: it stays a replica, with what it has.
+	// Its primary does not exist: it stays a replica, with the data that it has.
 	if err := replica.Client(t).Do(b.ctx, "REPLICAOF", "127.0.0.1", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func stray(t *testing.T) *strayed {
 	return s
 }
 
-// request tells what it hears of losses.
+// request is a request whose losses go to the test.
 func (s *strayed) request(kind backends.Kind, capacity int64) backends.Request {
 	r := mutex("n", time.Minute)
 	r.Kind, r.Capacity = kind, capacity
@@ -46,8 +46,8 @@ func (s *strayed) request(kind backends.Kind, capacity int64) backends.Request {
 	return r
 }
 
-// Only a primary's word counts. Whatever a client asks a server that is none, the answer is that it is unavailable,
-// and nothing has changed when the client comes back.
+// Only a primary is believed. At any other server every call fails with ErrUnavailable, and nothing
+// has changed when the client is back at the primary.
 func TestOnlyAPrimaryIsBelieved(t *testing.T) {
 	t.Parallel()
 	calls := map[string]func(s *strayed, ctx context.Context, g backends.Grant) error{
@@ -92,7 +92,7 @@ func TestOnlyAPrimaryIsBelieved(t *testing.T) {
 	}
 }
 
-// kept checks that the grants stand, and nobody was told otherwise.
+// kept checks that the grants are held, and no holder was told of a loss.
 func (s *strayed) kept(gs ...backends.Grant) {
 	s.Helper()
 	for _, g := range gs {
@@ -112,7 +112,7 @@ func (s *strayed) kept(gs ...backends.Grant) {
 	}
 }
 
-// A release that a replica refuses has not happened, and is no loss; it happens when the client is back.
+// A release that a replica refuses is no loss. It happens when the client is back at the primary.
 func TestReleaseRefusedByAReplicaIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for what, release := range map[string]func(s *strayed, g backends.Grant) error{
@@ -140,9 +140,9 @@ func TestReleaseRefusedByAReplicaIsTriedAgain(t *testing.T) {
 	}
 }
 
-// Heartbeats and cancellations that reach a replica end nothing either: holders are told of no loss, waiters keep their
-// place.
-func TestHeartbeatsOfAReplicaEndNothing(t *testing.T) {
+// Heartbeats and cancellations that reach a replica end nothing: holders are told of no loss, and
+// waiters keep their places.
+func TestHeartbeatsToAReplicaEndNothing(t *testing.T) {
 	t.Parallel()
 	s := stray(t)
 	other := s.open()
@@ -167,7 +167,7 @@ func TestHeartbeatsOfAReplicaEndNothing(t *testing.T) {
 		return redistest.Pass
 	})
 	s.proxy.Lead(s.replica)
-	for range 10 { // heartbeats, and what repeats them
+	for range 10 { // heartbeats and their repetitions
 		<-heard
 	}
 	cancel()

@@ -18,8 +18,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
-// enough is how many tries a caller may need when the server is back: the first may meet a connection that is dead without
-// anybody's knowing, and the second another that was dialled at the same time.
+// enough is how many tries a caller may need when the server is back. The first may meet a dead
+// connection that nothing has noticed yet, and the second another one that was dialled at the same
+// time.
 const enough = 3
 
 // outage makes a server unusable until end is called.
@@ -65,7 +66,7 @@ var outages = []outage{
 
 const hasty = "with short times"
 
-// clientOptions are those on which recovery could depend.
+// clientOptions are the options on which recovery could depend.
 var clientOptions = map[string]goredis.Options{
 	"as they come":              {},
 	"without repetition":        {MaxRetries: -1},
@@ -75,8 +76,8 @@ var clientOptions = map[string]goredis.Options{
 	"that heed contexts":        {ContextTimeoutEnabled: true, MaxRetries: 1},
 }
 
-// A client works again as soon as its server does, whatever was wrong with that, whatever the client's options are, and however
-// many acquires were given up meanwhile, also while they dialled.
+// A client works again as soon as its server does, for every kind of outage and all options of the
+// client, however many acquires were cancelled meanwhile, in a dial too.
 func TestClientRecoversWithItsServer(t *testing.T) {
 	t.Parallel()
 	for _, o := range outages {
@@ -147,7 +148,7 @@ func (b *bed) recovers(o outage, fresh func() goredis.UniversalClient, clients .
 	each(patients, func(x *patient) { x.recover() })
 }
 
-// Connections that have fallen silent are found out by one of them, not by one call each.
+// One silent connection makes the other ones outdated. They do not fail one call each.
 func TestOneSilentConnectionTellsOfTheOthers(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, redistest.Start(t))
@@ -168,7 +169,7 @@ func TestOneSilentConnectionTellsOfTheOthers(t *testing.T) {
 	for i := range connections {
 		callers.Go(func() {
 			g, err := c.Acquire(b.ctx, mutex(fmt.Sprint("n", i), time.Minute))
-			if err == nil { // what is held would soon want to hear of waiters, over a connection more
+			if err == nil { // a grant that is held would soon open the inbox, one more connection
 				err = c.Release(b.ctx, g)
 			}
 			if err != nil {
@@ -206,7 +207,7 @@ func TestOneSilentConnectionTellsOfTheOthers(t *testing.T) {
 	p.CutAll()
 }
 
-// back returns when a client that knows nothing of the outage can write.
+// back returns when a fresh client can write.
 func (b *bed) back(fresh func() goredis.UniversalClient) {
 	b.Helper()
 	c := fresh()
@@ -222,7 +223,7 @@ type patient struct {
 	grant  backends.Grant
 }
 
-const crowd = 8 // callers of each client, so that it has connections of all its kinds
+const crowd = 8 // callers of each client, so that it opens connections of every kind
 
 func (b *bed) patient(what string, c *redis.Backend) *patient {
 	x := &patient{bed: b, what: what, client: c}
@@ -240,7 +241,7 @@ func (b *bed) patient(what string, c *redis.Backend) *patient {
 	return x
 }
 
-// crowd has some callers do something at the same time, each with a name of its own.
+// crowd runs f in several callers at the same time, each with a name of its own.
 func (x *patient) crowd(f func(name string)) {
 	var callers sync.WaitGroup
 	for i := range crowd {
@@ -249,7 +250,8 @@ func (x *patient) crowd(f func(name string)) {
 	callers.Wait()
 }
 
-// suffer asks in vain, with little time or until it is told to stop, more often than a client has connections.
+// suffer makes more acquires than the client has connections. A short deadline or a cancellation
+// ends each that the server does not answer.
 func (x *patient) suffer() {
 	x.crowd(func(name string) {
 		for i := range 16 {
@@ -266,7 +268,7 @@ func (x *patient) suffer() {
 	})
 }
 
-// recover checks that few tries do.
+// recover checks that every call succeeds within enough tries.
 func (x *patient) recover() {
 	begin := time.Now()
 	x.crowd(func(name string) {
@@ -281,14 +283,15 @@ func (x *patient) recover() {
 	x.Logf("a client %s has recovered after %v", x.what, time.Since(begin).Round(time.Millisecond))
 	x.soon("renew", func() error {
 		err := x.renew(x.client, x.grant, time.Minute).Err
-		if errors.Is(err, backends.ErrLost) { // by a server that has forgotten it
+		if errors.Is(err, backends.ErrLost) { // the server has lost its data
 			return nil
 		}
 		return err
 	})
 }
 
-// soon checks that few tries do. That a server does not answer in time says something only if the time is not short.
+// soon checks that try succeeds within enough tries. The read timeout of a hasty client does not
+// count as a try: a late answer of a busy server proves nothing.
 func (x *patient) soon(what string, try func() error) {
 	var err error
 	for n := 0; n < enough && x.ctx.Err() == nil; n++ {

@@ -42,10 +42,12 @@ var capabilities = backends.Capabilities{
 
 // New returns a backend for the locks that client can reach. It does not connect: the first acquire does.
 //
-// A *redis.Client (a Sentinel client is one) and a *redis.ClusterClient lend only their options: the backend opens
-// connections of its own, so that an exhausted pool cannot end leases, and never changes or closes the client. Any other
-// client is used as it is. One that cannot work is refused: nil of any type or a *redis.Ring, which has no place for the messages of a client, also
-// if it is wrapped, and a *redis.AutoPipeliner, which ties commands to each other. Errors are *backends.InvalidError.
+// A *redis.Client (a Sentinel client is one) and a *redis.ClusterClient lend only their options:
+// the backend opens connections of its own, so that an exhausted pool cannot end leases, and never
+// changes or closes the client. Any other client is used as it is. New refuses clients that cannot
+// work: nil of any type; a *redis.Ring, also if it is wrapped, since it has no node for the
+// messages to a client; and a *redis.AutoPipeliner, which ties commands to each other. Errors are
+// *backends.InvalidError.
 func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
 	if err := checkClient(client); err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
@@ -124,7 +126,8 @@ func (b *Backend) perform(ctx context.Context, l *lane, x exchange) bool {
 	return true
 }
 
-// delegate has a task do work that the desk has handed out, and returns what is closed when that is done.
+// delegate has a task do work that the desk has handed out, and returns a channel that is closed
+// when it is done.
 func (b *Backend) delegate(ctx context.Context, x exchange) <-chan struct{} {
 	done := make(chan struct{})
 	b.desk.actor.Go(func() message {

@@ -167,7 +167,7 @@ func TestDeletedUserHoldsUntilTheirTimeIsOver(t *testing.T) {
 	if !errors.As(l.Err(), &lost) || lost.Reason != backends.Expired {
 		t.Errorf("the lease ended with %v, want expired", l.Err())
 	}
-	b.login("leaver", "~*", "&*", "+@all") // what may have been asked for is given back
+	b.login("leaver", "~*", "&*", "+@all") // so that its requests on the server are given back
 }
 
 // The server cuts a subscriber whose messages pile up. What was sent meanwhile is found when it has subscribed again.

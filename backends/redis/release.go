@@ -10,10 +10,10 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Release gives a grant back, in one command, and lets the queue move up: the processes that come next are told. A
-// grant that has ended before is an error that wraps [backends.ErrLost]. Any other error, also that of a context that ended
-// first, says that the server has not confirmed it: then it is tried again in the background, until it is confirmed or the grant
-// has expired.
+// Release gives a grant back, in one command, and lets the queue move up: the processes that come
+// next are told. A grant that has ended before is an error that wraps [backends.ErrLost]. Any other
+// error, that of an ended context too, says that the server has not confirmed the release. The
+// backend then repeats it in the background until it is confirmed or the grant has expired.
 func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
 	if err := backends.CheckName(g.Resource.Name); err != nil {
 		return wrap("release", "", err)
@@ -52,7 +52,7 @@ func (p *parting) exchange(ctx context.Context, c redis.UniversalClient) message
 	return outcomeOf(p.grant, p.err)
 }
 
-// outcomeOf is what the desk is to be told of a release.
+// outcomeOf returns the message to the desk about a release that ended with err.
 func outcomeOf(g backends.Grant, err error) message {
 	if err == nil || isLost(err) {
 		return released{g.ID}
@@ -60,8 +60,8 @@ func outcomeOf(g backends.Grant, err error) message {
 	return unreleased{g}
 }
 
-// leaving says that a grant's release is on its way. A heartbeat may find the grant released before the release's answer
-// is handled.
+// leaving says that a grant's release is on its way. A heartbeat may find the grant released before
+// the release's answer is handled.
 type leaving struct{ id backends.GrantID }
 
 func (m leaving) on(d *desk) {
@@ -70,7 +70,7 @@ func (m leaving) on(d *desk) {
 	}
 }
 
-// release gives a grant back; again says that it is not the first to do so.
+// release gives a grant back; again says that an earlier release of it may have run.
 func (b *Backend) release(ctx context.Context, c redis.UniversalClient, g backends.Grant, again bool) error {
 	res := b.eval(ctx, c, giveBackScript, b.giveBackCall(g.Resource.Name, g.ID, "release"))
 	var unconfirmed *notReplicatedError
@@ -87,9 +87,9 @@ func (b *Backend) release(ctx context.Context, c redis.UniversalClient, g backen
 	return verdict(g, r.int(0) != 0, res.unsure || again)
 }
 
-// verdict is what it means for a release whether the server has found the grant. A name remembers its last release only. So when one
-// finds nothing of which there may have been a copy before, most likely that has had its effect, and another
-// grant has come and gone since: no loss.
+// verdict returns the result of a release by whether the server has found the grant. A name
+// remembers its last release only. A repeated release that finds nothing is no loss: most likely
+// its first copy had its effect, and another grant has come and gone since.
 func verdict(g backends.Grant, found, repeated bool) error {
 	if found || repeated {
 		return nil
@@ -109,8 +109,8 @@ func (m released) on(d *desk) {
 	}
 }
 
-// unreleased says that a grant's release was not confirmed. It is the desk's from now on; the grant stays in its books for as long
-// as the server may keep it.
+// unreleased says that a grant's release was not confirmed. From now on the desk repeats it, and
+// keeps the grant in its books for as long as the server may keep it.
 type unreleased struct{ grant backends.Grant }
 
 func (m unreleased) on(d *desk) {
@@ -125,28 +125,29 @@ func (m unreleased) on(d *desk) {
 			back.call = d.b.giveBackCall(h.place.name, h.id, "forbid")
 		}
 		back.until, back.then = h.till, func() { d.drop(h.id.Seq) }
-		d.doubt(h)
-	} else if g.ID.Client == d.b.id { // released, or known to be lost
+		d.markUnsure(h)
+	} else if g.ID.Client == d.b.id { // already released, or known to be lost
 		return
 	}
-	if !d.closing { // else it has been taken care of
+	if !d.closing { // else closeAll gives it back
 		d.giveBack(back)
 	}
 }
 
-// doubt remembers, for as long as it matters, that a grant may have been released already.
-func (d *desk) doubt(h *grip) {
+// markUnsure remembers until the grant has expired that it may have been released already.
+func (d *desk) markUnsure(h *grip) {
 	if d.unsure[h.id.Seq] == nil && !d.closing {
-		d.unsure[h.id.Seq] = d.actor.After(time.Until(h.till), undoubted{h.id.Seq})
+		d.unsure[h.id.Seq] = d.actor.After(time.Until(h.till), forgetUnsure{h.id.Seq})
 	}
 }
 
-// undoubted says that the grant has expired.
-type undoubted struct{ seq uint64 }
+// forgetUnsure says that the grant has expired.
+type forgetUnsure struct{ seq uint64 }
 
-func (m undoubted) on(d *desk) { delete(d.unsure, m.seq) }
+func (m forgetUnsure) on(d *desk) { delete(d.unsure, m.seq) }
 
-// Break ends every grant of the resource. ErrUnavailable says that it may have done so. Holders hear of it at once if their inbox is open, which it is when they have
+// Break ends every grant of the resource. ErrUnavailable says that it may have done so.
+// Holders hear of it at once if their inbox is open, which it is when they have
 // held for a moment, and otherwise at their next renewal. The reason that they are given is Broken if the message reached
 // them before anything else did, and else NotOwner.
 func (b *Backend) Break(ctx context.Context, name string) error {

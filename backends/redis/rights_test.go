@@ -90,7 +90,7 @@ func TestRightsTakenAwayEndNoLease(t *testing.T) {
 	b.release(c, g)
 }
 
-// A release that was not allowed happens when it is: the rights may have been taken away by mistake.
+// A release that was refused for lack of rights happens when the user has them again.
 func TestReleaseWithoutRightsHappensWhenTheyAreBack(t *testing.T) {
 	b := newBed(t, redistest.Start(t))
 	c := open(t, b.login("user", "~*", "&*", "+@all"))
@@ -104,7 +104,7 @@ func TestReleaseWithoutRightsHappensWhenTheyAreBack(t *testing.T) {
 	b.release(other, b.acquire(other, mutex("n", time.Minute)))
 }
 
-// Whoever may only read sees who holds and who waits, and cannot acquire.
+// A user who may only read can inspect and list, and cannot acquire.
 func TestTheRightToReadIsEnoughToLook(t *testing.T) {
 	b := newBed(t, redistest.Start(t))
 	writer := b.open()

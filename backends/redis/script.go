@@ -72,18 +72,18 @@ type script struct {
 	reads         bool
 }
 
-// reading says that the script writes nothing of which replicas should hear.
+// reading marks a script that writes nothing, so that no replica need confirm it.
 func (s *script) reading() *script {
 	s.reads = true
 	return s
 }
 
-// The first line of a script says what the server has to be for it. Both mean: a primary. A replica, which may be out of
-// date, refuses the script (READONLY) before it has looked at anything, so every answer is a primary's. Without the line a
-// script that happens to write nothing would run anywhere.
+// The first line of a script. Both lines demand a primary. A replica, which may be out of date,
+// refuses the script (READONLY) before it begins, so every answer is a primary's. Without such a
+// line, a script that writes nothing would run on a replica.
 const (
-	primary = "#!lua\n"                 // that has memory left, or the script is refused (OOM) before it has begun
-	always  = "#!lua flags=allow-oom\n" // what is given back, prolonged or looked at needs no memory
+	primary = "#!lua\n"                 // refused (OOM) by a server without memory
+	always  = "#!lua flags=allow-oom\n" // for releases, renewals and looks, which need no memory
 )
 
 // newScript makes a script of its own part, and of a part before everything and one before the general rules, each of which may make

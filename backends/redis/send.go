@@ -11,14 +11,15 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// errReply is the error of replies that are not what the scripts send.
+// errReply is the error for a reply that no script sends.
 var errReply = errors.New("unexpected reply")
 
-// command is a command that the client library sends at most once: repeating it is for eval alone, which knows afterwards
-// whether a copy may be on its way. Redirections of a cluster are followed all the same: who redirects has run nothing.
+// command is a command that the client library sends at most once. Only eval repeats it, so that
+// eval knows whether a copy may be on its way. The library still follows redirections of a cluster:
+// a node that redirects has run nothing.
 type command struct {
 	*redis.Cmd
-	written bool // to a connection, perhaps; in a cluster its arguments are looked at before
+	written bool // perhaps written to a connection; a cluster's client reads the arguments before that too
 }
 
 // NoRetry is asked by the client library.
@@ -30,8 +31,8 @@ func (c *command) Args() []any {
 	return c.Cmd.Args()
 }
 
-// repeats says how often a command is repeated that got no answer, or one that may soon be another. It is what the user's
-// client would do.
+// repeats says how often a command is repeated that got no answer, or an answer that may soon
+// change. The numbers are those of the user's client.
 type repeats struct {
 	most     int
 	min, max time.Duration // pause before a repetition, doubled each time
@@ -60,10 +61,10 @@ func (r repeats) pause(ctx context.Context, n int) bool {
 type result struct {
 	val    any
 	err    error
-	unsure bool // a copy of the command got no answer: it may have had its effect, or have it yet
+	unsure bool // a copy of the command got no answer: it may have run, or may still run
 }
 
-// eval calls a script, and repeats it while it is worth it.
+// eval calls a script, and repeats it by the rules of script.repeat.
 func (b *Backend) eval(ctx context.Context, c redis.UniversalClient, s *script, k call) result {
 	unsure := false
 	for n := 1; ; n++ {
@@ -91,8 +92,8 @@ func (b *Backend) once(ctx context.Context, c redis.UniversalClient, s *script, 
 	return cmd.result()
 }
 
-// failed gives the command the error of its pipeline, if it has neither an error nor an answer of its own: so it is when a server has
-// refused the connection. A script always answers something.
+// failed gives the command the error of its pipeline if it has neither an error nor an answer of
+// its own, as when the server has refused the connection. A script always answers.
 func (c *command) failed(err error) {
 	if c.Err() == nil && c.Val() == nil {
 		if err == nil {
@@ -117,7 +118,7 @@ func (s *script) repeat(r result) bool {
 	switch {
 	case errors.Is(r.err, context.Canceled), errors.Is(r.err, redis.ErrClosed), errors.As(r.err, &written):
 		return false
-	case s == breakScript && r.unsure: // it would break grants that were made since
+	case s == breakScript && r.unsure: // it would break grants made since
 		return false
 	case !errors.As(r.err, &reply):
 		return true
@@ -130,8 +131,9 @@ func (s *script) repeat(r result) bool {
 	}
 }
 
-// mayHaveRun reports whether the command, if it failed, may have had its effect, or have it yet. It has none if it was never
-// sent, or was refused before the script began: what comes from inside a script names it.
+// mayHaveRun reports whether a command that failed may have run, or may still run. It has not if it
+// was never sent, or was refused before the script began: an error from inside a script names the
+// script.
 func (c *command) mayHaveRun() bool {
 	err := c.Err()
 	if err == nil || !c.written {
@@ -145,8 +147,9 @@ func (c *command) mayHaveRun() bool {
 	return !errors.As(err, &unsent)
 }
 
-// relook makes the client of a cluster ask who has which slots, when err says that it may not know: by itself it does so once
-// a minute, and when a node that is still there sends it elsewhere, but not when a node is gone and has been replaced.
+// relook makes the client of a cluster ask who has which slots, when err says that it may not know:
+// by itself it does so once a minute, and when a node that is still there sends it elsewhere, but
+// not when a node is gone and has been replaced.
 func relook(ctx context.Context, c redis.UniversalClient, err error) {
 	cluster, ok := c.(*redis.ClusterClient)
 	if !ok || err == nil || errors.Is(err, context.Canceled) {
@@ -158,8 +161,8 @@ func relook(ctx context.Context, c redis.UniversalClient, err error) {
 	}
 }
 
-// evalAndWait has the replicas confirm what the script wrote. WAIT speaks of the writes of its own connection, so both go
-// through one pipeline to one node.
+// evalAndWait has the replicas confirm what the script wrote. WAIT speaks of the writes of its own
+// connection, so both go through one pipeline to one node.
 func (b *Backend) evalAndWait(ctx context.Context, c redis.UniversalClient, s *script, k call) result {
 	if cluster, ok := c.(*redis.ClusterClient); ok {
 		node, err := cluster.MasterForKey(ctx, k.keys[0].(string))
@@ -197,7 +200,8 @@ type notReplicatedError struct{ err error }
 
 func (e *notReplicatedError) Error() string { return "not replicated: " + e.err.Error() }
 
-// evalAll calls a script many times in one round trip, and repeats those calls of which that is worth it.
+// evalAll calls a script many times in one round trip, and repeats calls by the rules of
+// script.repeat.
 func (b *Backend) evalAll(ctx context.Context, c redis.UniversalClient, s *script, calls []call) []result {
 	results := make([]result, len(calls))
 	todo := make([]int, len(calls))
@@ -224,8 +228,8 @@ func (b *Backend) evalAll(ctx context.Context, c redis.UniversalClient, s *scrip
 	}
 }
 
-// pipe sends those calls once whose numbers are in todo, and returns the numbers of those of which the server does not know
-// the script.
+// pipe sends the calls with the indexes in todo once, and returns the indexes of those that failed
+// because the server does not know the script.
 func (b *Backend) pipe(
 	ctx context.Context, c redis.UniversalClient, s *script, calls []call, todo []int, results []result, text bool,
 ) (unknown []int) {

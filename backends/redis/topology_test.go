@@ -59,7 +59,8 @@ func two(name string, ttl time.Duration) backends.Request {
 	return r
 }
 
-// A client that sends what only reads to replicas, nearest or at random, still locks at primaries: replicas may be out of date.
+// A client that sends reads to replicas still locks at primaries, since replicas may be out of
+// date.
 func readsFromReplicas(g *group) {
 	for _, opt := range []goredis.ClusterOptions{{ReadOnly: true}, {RouteByLatency: true}, {RouteRandomly: true}} {
 		opt.Addrs = g.Addrs()

@@ -18,7 +18,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
-// commands judges the commands of scripts and passes everything else.
+// commands applies a verdict to the commands of scripts, and passes everything else.
 func commands(judge func(n int, request []byte) redistest.Verdict) func([]byte) redistest.Verdict {
 	var n atomic.Int64
 	return func(request []byte) redistest.Verdict {
@@ -29,8 +29,8 @@ func commands(judge func(n int, request []byte) redistest.Verdict) func([]byte) 
 	}
 }
 
-// A release that carries the request of a waiter waits for a connection, on a goroutine of its own, when that waiter gives up.
-func TestWaiterThatGivesUpSpoilsNoRelease(t *testing.T) {
+// A release that carries the request of a waiter waits for a connection while the waiter cancels.
+func TestCancelledWaiterDoesNotCancelTheReleaseThatCarriesIt(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	p := b.server.NewProxy(t)
 	var slow atomic.Bool
@@ -61,7 +61,7 @@ func TestWaiterThatGivesUpSpoilsNoRelease(t *testing.T) {
 	b.until("it waits", func() bool { return m.Stats().Waiting == 1 })
 	w := b.queue(b.open(), mutex("x", time.Minute)) // of another process
 
-	// The caller's own connection is taken, by an acquire of something else that is held up.
+	// An acquire of another name holds up the caller's own connection.
 	arrived, late := make(chan struct{}), make(chan struct{})
 	p.Judge(once("{y}", func() redistest.Verdict {
 		close(arrived)
@@ -83,14 +83,14 @@ func TestWaiterThatGivesUpSpoilsNoRelease(t *testing.T) {
 	<-dialling
 	giveUp()
 	if err := <-waiter; !errors.Is(err, context.Canceled) {
-		t.Errorf("the waiter that gave up: %v", err)
+		t.Errorf("the cancelled waiter: %v", err)
 	}
 	select {
 	case err := <-released:
 		close(dial)
 		close(late)
 		t.Fatalf("Release: %v, before there was a connection", err)
-	case <-time.After(300 * time.Millisecond): // long after the waiter's cancellation has been dealt with
+	case <-time.After(300 * time.Millisecond): // long after the waiter's cancellation was handled
 	}
 	close(dial)
 	if err := <-released; err != nil {
@@ -103,7 +103,8 @@ func TestWaiterThatGivesUpSpoilsNoRelease(t *testing.T) {
 	}
 }
 
-// The store hears nothing of a release, and is back later: then it hears of it, although nobody asks again.
+// A release that does not reach the server is sent again when the server is back, without its
+// caller.
 func TestReleaseThatWasNotHeardIsTriedAgain(t *testing.T) {
 	for what, verdict := range map[string]redistest.Verdict{
 		"the request is lost": redistest.Swallow, "the connection is cut": redistest.Cut, "the reply is lost": redistest.DropReply,
@@ -137,8 +138,8 @@ func TestReleaseThatWasNotHeardIsTriedAgain(t *testing.T) {
 	}
 }
 
-// A caller whose time is over before anything could be sent has asked for the release all the same.
-func TestReleaseOfACallerWithoutTimeHappens(t *testing.T) {
+// A release whose context ends before anything is sent happens all the same.
+func TestReleaseWithADoneContextHappens(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	c, other := b.open(), b.open()
 	g := b.acquire(c, mutex("n", time.Minute))
@@ -150,7 +151,7 @@ func TestReleaseOfACallerWithoutTimeHappens(t *testing.T) {
 	b.release(other, b.acquire(other, mutex("n", time.Minute)))
 }
 
-// A holder is not told that it has lost what it asked to be released.
+// A holder is told of no loss after it has called Release.
 func TestReleaseThatWasNotConfirmedIsNoLoss(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	p := b.server.NewProxy(t)
@@ -177,8 +178,8 @@ func TestReleaseThatWasNotConfirmedIsNoLoss(t *testing.T) {
 	p.CutAll()
 }
 
-// Close waits until the server has heard of all that is given back, for as long as its caller does.
-func TestCloseGivesBackWhenTheServerIsThereAgain(t *testing.T) {
+// Close waits within its context until the server has confirmed every release.
+func TestCloseReleasesWhenTheServerIsBack(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, redistest.Start(t))
 	p := b.server.NewProxy(t)
@@ -201,14 +202,14 @@ func TestCloseGivesBackWhenTheServerIsThereAgain(t *testing.T) {
 	if err := <-impatient; !errors.Is(err, context.Canceled) {
 		t.Errorf("Close whose ctx has ended: %v", err)
 	}
-	if err := d.Close(b.ctx); err != nil { // which has soon nothing left that runs
+	if err := d.Close(b.ctx); err != nil { // nothing of it runs soon after the first Close
 		t.Errorf("Close again: %v", err)
 	}
 	for len(tried) > 0 {
 		<-tried
 	}
 	go func() { patient <- c.Close(b.ctx) }()
-	for range 10 { // tries, and repetitions of them
+	for range 10 { // attempts and their repetitions
 		select {
 		case <-tried:
 		case err := <-patient:
@@ -225,12 +226,12 @@ func TestCloseGivesBackWhenTheServerIsThereAgain(t *testing.T) {
 		t.Errorf("Close: %v", err)
 	}
 	if _, err := other.TryAcquire(b.ctx, mutex("c", time.Minute)); err != nil {
-		t.Errorf("what was given back by Close: %v", err)
+		t.Errorf("TryAcquire of a name that Close released: %v", err)
 	}
 }
 
-// What a repeated command means is known however it is sent: a release whose first copy had its effect is no loss, although
-// another grant has come and gone since.
+// However a release is sent, one that is repeated after its first copy had its effect is no loss,
+// although another grant has come and gone since.
 func TestRepeatedReleaseIsNoLossHoweverItIsSent(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, redistest.Start(t))
@@ -255,7 +256,7 @@ func TestRepeatedReleaseIsNoLossHoweverItIsSent(t *testing.T) {
 				if n == 1 {
 					return redistest.DropReply
 				}
-				if n == 2 { // the first has released, and asked for more, which ends
+				if n == 2 { // the first copy has released, and its request is over
 					b.until("it is free again", func() bool { return other.Break(b.ctx, what) == nil })
 					h := b.acquire(other, mutex(what, time.Minute))
 					b.release(other, h)
@@ -269,7 +270,7 @@ func TestRepeatedReleaseIsNoLossHoweverItIsSent(t *testing.T) {
 	}
 }
 
-// released posts a request after a grant, and gives back what it gets.
+// released posts a request after the release of a grant, and releases the new grant.
 func (b *bed) released(c *redis.Backend, g backends.Grant) error {
 	r := mutex(g.Resource.Name, time.Minute)
 	l := b.send(c, r, &g)
@@ -280,7 +281,7 @@ func (b *bed) released(c *redis.Backend, g backends.Grant) error {
 	return <-l.released
 }
 
-// To break a name twice would end a grant that was made since the first time.
+// A repeated Break would end a grant made since the first.
 func TestBreakWhoseReplyIsLostIsNotRepeated(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	p := b.server.NewProxy(t)
