@@ -54,5 +54,5 @@ func Bare(ctx context.Context, b backends.Backend, name string, n int) error {
 	return nil
 }
 
-// Shut closes a manager within ten seconds.
+// Shut closes a manager within a minute.
 func Shut(m *manager.Manager) error { return harness.Within(time.Minute, m.Close) }

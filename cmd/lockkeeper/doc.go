@@ -31,19 +31,23 @@
 //
 // The flag --store, or LOCKKEEPER_STORE in the environment, says where locks are kept:
 //
-//	file:DIR                                the processes of one machine
-//	redis://[user:password@]host:port[/db]  those of many; rediss:// with TLS
-//	(nothing)                               the default store: file:DIR, and DIR is
+//	file:DIR                                for the processes of one machine
+//	redis://[user:password@]host:port[/db]  for those of many machines; rediss:// with TLS
+//	(nothing)                               the default store: file:DIR, where DIR is
 //	                                          /var/lib/lockkeeper        for root
 //	                                          ~/.local/state/lockkeeper  for everyone else
 //
-// The default store is one place for each user, the same for a terminal, cron, a unit of systemd and sudo: ~ is the home directory
-// that the user database (passwd) names for the effective user, and no variable of the environment moves it. Different users
-// have different default stores. A default store that cannot be used is refused, and never replaced by another: name a
-// store where a unit hides the home directory (ProtectHome=) or makes it read-only (ProtectSystem=strict), where it is on a
-// network, and for a user without a home directory of their own. On Windows DIR is lockkeeper in %LocalAppData%.
+// The default store is one directory for each user, the same for a terminal, cron, a unit of
+// systemd and sudo. ~ is the home directory that the user database (passwd) names for the effective
+// user; no environment variable changes it. Different users have different default stores.
 //
-// A password belongs in LOCKKEEPER_STORE, since everyone can read the arguments of a process; it is never printed.
+// A default store that cannot be used is refused, and never replaced by another. Name a store if a
+// unit hides the home directory (ProtectHome=) or makes it read-only (ProtectSystem=strict), if it
+// is on a network, and for a user without a home directory. On Windows, DIR is lockkeeper in
+// %LocalAppData%.
+//
+// A password belongs in LOCKKEEPER_STORE, since everyone can read the arguments of a process; it is
+// never printed.
 //
 // # Exit status
 //
@@ -61,13 +65,16 @@
 //
 // # ls [flags] [NAME …]
 //
-// It lists the names in use, or those given: who holds them since when and under which token, and who waits, in the order of
-// the queue. The answer may be out of date at once. To look needs no right to write, takes no lock and makes no store: where there is none, nobody
-// holds or waits. A lock that another program holds by flock(1) is listed as busy, on Linux. What cannot be read is said after the rest.
+// It lists the names in use, or those given: who holds them since when and under which token, and
+// who waits, in the order of the queue. The answer may be out of date at once. It needs no right to
+// write, takes no lock, and makes no store: a store that does not exist has no holders and no
+// waiters. On Linux, a lock that another program holds by flock(1) is listed as busy. Names that
+// cannot be read are reported after the others.
 //
 // # top [flags] [NAME …]
 //
-// It lists the same every second (--every), with the time and totals above, in place on a terminal, until it is interrupted.
+// It lists the same every second (--every), with the time and totals above, in place on a terminal,
+// until it is interrupted.
 //
 // # break [flags] NAME …
 //
@@ -78,12 +85,14 @@
 //
 // # doctor [flags]
 //
-// It looks at the store and tells what it finds: what that means for locks, and how to mend it. With --repair it mends what it
-// can in a directory, beside any use of it: modes, damaged tables, lines and inboxes of processes that have ended; and it removes the
-// files of names that nobody has used for an hour (--idle), after which tokens go on increasing all the same. Of a server it
-// looks at connection, rights, commands, clock, version, role, eviction, persistence and replicas, and changes nothing. A server that answers
-// and cannot be used (a password is missing, TLS where there is none, a Sentinel) is a finding; one that does not answer is status 69. The exit
-// status is 1 if something is left that is more than a note.
+// It looks at the store and tells what it finds: what that means for locks, and how to mend it.
+// With --repair it mends what it can in a directory, beside any use of it: modes, damaged tables,
+// lines and inboxes of processes that have ended; and it removes the files of names that nobody has
+// used for an hour (--idle), after which tokens go on increasing all the same. Of a server it looks
+// at connection, rights, commands, clock, version, role, eviction, persistence and replicas, and
+// changes nothing. A server that answers and cannot be used (a missing password, TLS on one side
+// only, a Sentinel) is a finding. A server that does not answer is status 69. The exit status is 1
+// if something is left that is more than a note.
 //
 // # demo [flags]
 //

@@ -61,8 +61,9 @@ func TestDoctorOfAServer(t *testing.T) {
 	start(t, "redis://127.0.0.1:1", "doctor").ends(69)
 }
 
-// A server that answers, and cannot be used as it was named, is a finding that says how to name or mend it.
-func TestDoctorFindsWhatKeepsItOut(t *testing.T) {
+// A server that answers, and cannot be used as the store is written, is a finding that says what to
+// do.
+func TestDoctorFindsWhyAServerCannotBeUsed(t *testing.T) {
 	primary := redistest.Start(t)
 	for in, want := range map[string]string{
 		"rediss://" + primary.Addr:                                      "write redis:// in place of rediss://",

@@ -37,7 +37,7 @@ func (l *lsCmd) Run(s streams) exitCode {
 	err := l.read(func(r store.Reader, where store.Store, timeout time.Duration) error {
 		states, err := l.states(context.Background(), r, timeout)
 		if len(states) == 0 && err == nil {
-			s.warn("nobody holds or waits in %v", where)
+			s.warn("no holders and no waiters in %v", where)
 		}
 		return errors.Join(err, list(s.out, states, time.Now()))
 	})
@@ -48,7 +48,7 @@ func (l *lsCmd) Run(s streams) exitCode {
 	return exitOK
 }
 
-// read opens the store to look at it alone, for as long as do runs.
+// read opens the store for reading while do runs.
 func (v *view) read(do func(r store.Reader, where store.Store, timeout time.Duration) error) error {
 	where, err := store.Parse(v.Store)
 	if err != nil {
@@ -96,7 +96,7 @@ func (v *view) look(do func(b backends.Backend, timeout time.Duration) error) er
 	return do(b, timeout)
 }
 
-// states returns what could be seen, with the errors of the rest.
+// states returns the states that could be read, and the joined errors of the others.
 func (v *view) states(ctx context.Context, r store.Reader, timeout time.Duration) ([]backends.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -166,7 +166,7 @@ func who(o backends.Owner) string {
 	return fmt.Sprintf("%s (pid %d on %s)", printable(o.Label), o.PID, printable(o.Host))
 }
 
-// stranger says who holds a lock by other means than lockkeeper, such as flock(1).
+// stranger describes a holder that is no client of the store, such as flock(1).
 func stranger(o backends.Owner) string {
 	if o.PID == 0 {
 		return "another program"

@@ -12,7 +12,7 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// A lock that flock(1) holds is listed as busy, whether anybody has used the name before or not.
+// A lock that flock(1) holds is listed as busy, whether the name was used before or not.
 func TestLsShowsLocksOfOtherPrograms(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("NOT CHECKED: locks of other programs are seen on Linux only")
@@ -41,20 +41,20 @@ func TestLsShowsLocksOfOtherPrograms(t *testing.T) {
 	}
 }
 
-// To look leaves no trace in a store, and needs no directory of inboxes.
+// ls leaves no trace in a store, and needs no directory of inboxes.
 func TestLsOnlyReads(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	if err := os.Mkdir(dir, 0o500); err != nil {
 		t.Fatal(err)
 	}
 	p := start(t, "file:"+dir, "ls")
-	contains(t, p.ends(0), "nobody holds or waits in file:"+dir)
+	contains(t, p.ends(0), "no holders and no waiters in file:"+dir)
 	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
 		t.Errorf("ls has made %v, %v", files, err)
 	}
 }
 
-// What cannot be read is said below the rest, with a status of its own.
+// Names that cannot be read are reported after the others, with a status of their own.
 func TestLsTellsTheRestOfADamagedStore(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	in := "file:" + dir

@@ -39,15 +39,15 @@ func Repair(ctx context.Context, s Store, idle time.Duration) (mended, left []ba
 	return mended, append(former(s), left...), err
 }
 
-// former finds processes that still use what was the default store in earlier versions.
+// former finds processes that still use the default store of earlier versions.
 func former(s Store) []backends.Finding {
 	dir, inUse := formerInUse()
 	if !s.own || !inUse {
 		return nil
 	}
 	return []backends.Finding{{
-		Level: backends.Failure, Topic: "default store", What: fmt.Sprintf("processes still use %s, where it was in earlier versions", dir),
-		Means: "they and the users of the default store do not exclude each other, so it is refused",
-		Mend:  "wait until they have ended; LOCKKEEPER_STORE=file:" + dir + " lockkeeper ls tells who they are",
+		Level: backends.Failure, Topic: "default store", What: fmt.Sprintf("processes still use %s, the default store of earlier versions", dir),
+		Means: "they and the users of the new default store do not exclude each other, so the new one is refused",
+		Mend:  "wait until they have ended; LOCKKEEPER_STORE=file:" + dir + " lockkeeper ls lists them",
 	}}
 }

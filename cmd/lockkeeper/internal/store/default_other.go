@@ -8,10 +8,11 @@ import (
 	"path/filepath"
 )
 
-// DefaultText says in the help of the command where the default store is.
+// DefaultText is the place of the default store, for the help of the command.
 const DefaultText = "lockkeeper in the user's cache directory (%LocalAppData% on Windows)."
 
-// Default returns the directory of the user's default store: lockkeeper in the user's cache. It makes nothing.
+// Default returns the directory of the user's default store: lockkeeper in the user's cache. It
+// makes nothing.
 func Default() (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -20,5 +21,5 @@ func Default() (string, error) {
 	return filepath.Join(cache, "lockkeeper"), nil
 }
 
-// formerInUse returns nothing: the default store has not moved here.
+// formerInUse reports false: the default store has not moved on these systems.
 func formerInUse() (string, bool) { return "", false }

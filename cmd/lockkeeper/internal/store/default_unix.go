@@ -14,34 +14,39 @@ import (
 	"syscall"
 )
 
-// DefaultText says in the help of the command where the default store is.
-const DefaultText = rootDir + " for root, for others .local/state/lockkeeper in their home directory of the user database."
+// DefaultText is the place of the default store, for the help of the command.
+const DefaultText = rootDir + " for root, for others ~/.local/state/lockkeeper in the home directory of the user database."
 
 // rootDir is the default store of the superuser.
 const rootDir = "/var/lib/lockkeeper"
 
-// Default returns the directory of the user's default store: /var/lib/lockkeeper for root, and .local/state/lockkeeper in the
-// home directory that the user database (passwd) names for everyone else. It is one place for each user: no variable of the
-// environment moves it. It makes nothing. A user without a home directory of their own has no default store; then the error
-// wraps [ErrRefused].
+// Default returns the directory of the user's default store: /var/lib/lockkeeper for root, and
+// .local/state/lockkeeper in the home directory that the user database (passwd) names for everyone
+// else. It does not depend on the environment, and makes nothing. A user without a home directory
+// of their own has no default store: the error wraps [ErrRefused].
 //
 // # Design notes
 //
-// The place must be the same for a terminal, cron, a unit of systemd and sudo, or two runs of one job both run. It must last
-// for as long as any of them. It must not be another user's to make. Rejected:
+// The place must be the same for a terminal, cron, a unit of systemd and sudo, or two runs of one
+// job both run. It must last as long as any of them. No other user must be able to make it first.
+// Rejected:
 //
-//   - XDG_RUNTIME_DIR: logind removes it at the last logout, under the holders; cron and units do not have it; sudo -E and su
-//     keep that of another user.
-//   - The directories for temporary files: PrivateTmp= gives a unit its own /tmp and /var/tmp, cleaners remove what looks old,
-//     TMPDIR moves them, and everyone may make a directory there first. /dev/shm: RemoveIPC= empties it at logout.
-//   - HOME and XDG_STATE_HOME: sudo -E, su -m and cron set HOME as they like. The user database is the same for all.
-//   - The home directory for root: ProtectHome= hides it, mostly for units of root. /var/lib outlives a reboot, unlike /run, so
-//     tokens go on increasing on a machine that boots with a wrong clock.
-//   - A second place for those whose home is missing, hidden, read-only, remote or of another owner: all of these may change
-//     from one run to the next (a home that is not mounted yet, ProtectHome=), so the second place would be a second store. The
-//     refusal says how to name a store. So it is for a user number that only a container knows.
+//   - XDG_RUNTIME_DIR: logind removes it at the last logout, while locks are held; cron and units
+//     do not have it; sudo -E and su keep that of another user.
+//   - The directories for temporary files: PrivateTmp= gives a unit its own /tmp and /var/tmp,
+//     cleaners remove old files, TMPDIR moves them, and any user may make a directory there first.
+//     /dev/shm: RemoveIPC= empties it at logout.
+//   - HOME and XDG_STATE_HOME: sudo -E, su -m and cron set HOME differently. The user database is
+//     the same for all.
+//   - The home directory for root: ProtectHome= hides it, and most units with it run as root.
+//     /var/lib outlives a reboot, unlike /run, so tokens go on increasing on a machine that boots
+//     with a wrong clock.
+//   - A second place for users whose home is missing, hidden, read-only, remote or of another
+//     owner. This may change from one run to the next (a home that is not mounted yet,
+//     ProtectHome=), so the second place would be a second store. The same holds for a user number
+//     that only a container knows. The refusal says how to name a store.
 //
-// The user is the effective one, in whose name the files are made: then no user makes files that another one trips over.
+// The user is the effective one, who owns the files that are made.
 func Default() (string, error) { return defaultOf(os.Geteuid(), user.LookupId) }
 
 func defaultOf(uid int, lookup func(uid string) (*user.User, error)) (string, error) {
@@ -68,8 +73,8 @@ func defaultOf(uid int, lookup func(uid string) (*user.User, error)) (string, er
 	return filepath.Join(u.HomeDir, ".local", "state", "lockkeeper"), nil
 }
 
-// formerInUse returns a directory that was the default store before version 0.1, if processes use it now: they and those that
-// use the default store of today do not exclude each other.
+// formerInUse returns a directory that was the default store before version 0.1, if processes use
+// it now. They and the users of the present default store do not exclude each other.
 func formerInUse() (string, bool) {
 	uid := os.Getuid()
 	mine := "lockkeeper-" + strconv.Itoa(uid)
@@ -86,7 +91,8 @@ func formerInUse() (string, bool) {
 	return places[i], true
 }
 
-// owned reports whether it is a directory of that user: another one may have put it there.
+// owned reports whether dir is a directory of the user, and not one that another user has put
+// there.
 func owned(dir string, uid int) bool {
 	info, err := os.Lstat(dir)
 	if err != nil || !info.IsDir() {
@@ -98,7 +104,7 @@ func owned(dir string, uid int) bool {
 
 // alive reports whether a process reads one of the FIFOs in a directory.
 func alive(dir string) bool {
-	files, _ := os.ReadDir(dir) // one that is not there has none
+	files, _ := os.ReadDir(dir) // a missing directory has no files
 	return slices.ContainsFunc(files, func(f os.DirEntry) bool {
 		if f.Type() != fs.ModeNamedPipe {
 			return false

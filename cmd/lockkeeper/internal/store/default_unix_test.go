@@ -15,14 +15,15 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// someone is a user of the database whose home directory is home.
+// someone returns a user database in which every user has this home directory.
 func someone(home string) func(string) (*user.User, error) {
 	return func(uid string) (*user.User, error) {
 		return &user.User{Uid: uid, Username: "someone", HomeDir: home}, nil
 	}
 }
 
-// owner returns the user whose files this process makes, or another one's number if that is root's, and gives dir to it.
+// owner returns the user of this process, or another user if that is root, and gives dir to that
+// user.
 func owner(t *testing.T, dir string) int {
 	t.Helper()
 	uid := os.Geteuid()
@@ -54,8 +55,8 @@ func TestDefaultDoesNotDependOnTheEnvironment(t *testing.T) {
 	}
 }
 
-// What may change from one run to the next is no reason to use a second place.
-func TestWithoutAHomeOfOnesOwnThereIsNoDefault(t *testing.T) {
+// A home directory that cannot be used leads to no second place.
+func TestAUserWithoutAHomeHasNoDefaultStore(t *testing.T) {
 	home := t.TempDir()
 	uid := owner(t, home)
 	for what, c := range map[string]struct {
@@ -94,7 +95,8 @@ func loop(t *testing.T) string {
 // own is a default store in a directory of the test.
 func own(dir string) Store { return Store{kind: File, dir: dir, own: true, public: "file:" + dir} }
 
-// A default store that cannot be used is refused. The error says so, has a status of its own, and says how to name another.
+// A default store that cannot be used is refused. The error wraps a sentinel and says how to name a
+// store.
 func TestADefaultStoreThatCannotBeUsedIsRefused(t *testing.T) {
 	for what, c := range map[string]struct {
 		prepare func(dir string) error
@@ -153,7 +155,7 @@ func TestParseMakesNoDirectory(t *testing.T) {
 	}
 }
 
-// Processes of an earlier version in the store that was the default then are noticed, until they have ended.
+// The default store is refused while processes of an earlier version use the former one.
 func TestTheFormerDefaultStoreInUseIsRefused(t *testing.T) {
 	runtime := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", runtime)
@@ -171,7 +173,7 @@ func TestTheFormerDefaultStoreInUseIsRefused(t *testing.T) {
 	if err := b.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if err := syscall.Mkfifo(filepath.Join(former, ".clients", "0badcafe0badcafe"), 0o600); err != nil { // of one that was killed
+	if err := syscall.Mkfifo(filepath.Join(former, ".clients", "0badcafe0badcafe"), 0o600); err != nil { // of a process that was killed
 		t.Fatal(err)
 	}
 	b, _, err = Open(now)
@@ -183,7 +185,7 @@ func TestTheFormerDefaultStoreInUseIsRefused(t *testing.T) {
 	}
 }
 
-// A directory that another user has put there says nothing.
+// A directory that another user has put there does not count.
 func TestTheFormerDefaultStoreOfAnotherUserIsLeftAlone(t *testing.T) {
 	runtime := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", runtime)
@@ -193,7 +195,7 @@ func TestTheFormerDefaultStoreOfAnotherUserIsLeftAlone(t *testing.T) {
 	}
 	defer b.Close(t.Context()) //nolint:errcheck // it ends here
 	if owned(filepath.Join(runtime, "lockkeeper"), os.Getuid()+1) {
-		t.Error("it is taken for another user's own")
+		t.Error("owned reports true for another user")
 	}
 	if os.Getuid() != 0 {
 		t.Log("NOT CHECKED: formerInUse with a directory of another user; that takes root")

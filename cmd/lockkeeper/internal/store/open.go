@@ -29,7 +29,7 @@ func Open(s Store) (backends.Backend, func(), error) {
 	}
 }
 
-// openFile returns an error that names the directory.
+// openFile opens a directory. Its errors name the directory.
 func openFile(s Store) (*file.Backend, error) {
 	if err := s.moved(); err != nil {
 		return nil, err
@@ -41,13 +41,13 @@ func openFile(s Store) (*file.Backend, error) {
 	return b, err
 }
 
-// moved returns an error if it is the default store and processes use the directory that was so before.
+// moved returns an error if s is the default store and processes still use its former directory.
 func (s Store) moved() error {
 	dir, inUse := formerInUse()
 	if !s.own || !inUse {
 		return nil
 	}
-	return noDefault(fmt.Errorf("%w: processes still use %s, where it was in earlier versions; wait until they have ended",
+	return noDefault(fmt.Errorf("%w: processes still use %s, the default store of earlier versions; wait until they have ended",
 		backends.ErrUnavailable, dir))
 }
 

@@ -8,14 +8,15 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/file"
 )
 
-// A Reader tells who holds and who waits. Every backend is one.
+// A Reader returns holders and waiters. Every backend is one.
 type Reader interface {
 	Inspect(ctx context.Context, name string) (backends.State, error)
 	List(ctx context.Context) iter.Seq2[backends.State, error]
 }
 
-// Read returns a reader of the store, and what frees it within that time. It needs no right to change the store. In a directory that does
-// not exist nobody holds or waits; none is made.
+// Read returns a reader of the store, and a function that closes the reader. The reader needs no
+// right to write to a directory. A directory that does not exist is not made; it has no holders and
+// no waiters.
 func Read(s Store) (Reader, func(context.Context), error) {
 	if s.kind == File {
 		if err := s.moved(); err != nil {

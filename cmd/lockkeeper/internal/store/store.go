@@ -32,7 +32,7 @@ const (
 type Store struct {
 	kind   Kind
 	dir    string // of File
-	own    bool   // the directory is Default's; nobody named it
+	own    bool   // the directory is Default's: the user has named none
 	url    string // of Redis, with its password
 	public string // for people, without it
 }
@@ -52,9 +52,9 @@ func (s Store) Exists() bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// Parse understands a store as users write it. An empty text means the default store, see [Default]. The error wraps
-// ErrUnknown or ErrRefused, or [backends.ErrPermission] or [backends.ErrUnavailable] for a home directory that cannot be
-// looked at. Nothing is opened or made.
+// Parse parses a store as users write it. An empty text means the default store, see [Default]. The
+// error wraps ErrUnknown or ErrRefused, or [backends.ErrPermission] or [backends.ErrUnavailable] if
+// the home directory cannot be looked at. Nothing is opened or made.
 func Parse(text string) (Store, error) {
 	scheme, rest, found := strings.Cut(text, ":")
 	switch {
@@ -79,7 +79,7 @@ func Parse(text string) (Store, error) {
 	}
 }
 
-// noDefault says of an error of the default store what to do about it.
+// noDefault adds to an error of the default store what the user can do.
 func noDefault(err error) error {
 	return fmt.Errorf("default store: %w; name another with --store or LOCKKEEPER_STORE, such as file:DIR", err)
 }
