@@ -18,8 +18,8 @@ type BehaviorFunc[M any] func(ctx context.Context, msg M) error
 // Receive calls f.
 func (f BehaviorFunc[M]) Receive(ctx context.Context, msg M) error { return f(ctx, msg) }
 
-// none reports whether b is nil or a nil BehaviorFunc.
-func none[M any](b Behavior[M]) bool {
+// isNil reports whether b is nil or a nil BehaviorFunc.
+func isNil[M any](b Behavior[M]) bool {
 	f, ok := b.(BehaviorFunc[M])
 	return b == nil || ok && f == nil
 }

@@ -128,7 +128,7 @@ func (c *core) settle(err error) {
 // begin makes the first behavior of a life.
 func (c *cell[M]) begin() (err error) {
 	c.behavior, err = c.start(&c.self)
-	if err == nil && none(c.behavior) {
+	if err == nil && isNil(c.behavior) {
 		err = errors.New("actor: start returned no behavior")
 	}
 	return err

@@ -28,7 +28,7 @@ func (s *Self[M]) Context() context.Context { return &s.cell.lifetime }
 
 // Next makes b the behavior for the next message on. It panics on nil.
 func (s *Self[M]) Next(b Behavior[M]) {
-	if none(b) {
+	if isNil(b) {
 		panic("actor: Next(nil)")
 	}
 	s.cell.behavior = b

@@ -151,7 +151,7 @@ func (c Claim) begin(ctx context.Context, try bool, hook func(error), opts []Acq
 		return nil, c.refused(err)
 	}
 	if ctx.Err() != nil {
-		return nil, opErr("acquire", c.name, c.gaveUp(ctx))
+		return nil, opErr("acquire", c.name, c.contextEnded(ctx))
 	}
 	l, err := c.acquire(ctx, &o)
 	if err != nil {
@@ -171,9 +171,10 @@ func (c *Claim) usable(ctx context.Context) error {
 	return nil
 }
 
-// gaveUp counts an acquire whose context was done before it began, and returns the context's error.
-func (c *Claim) gaveUp(ctx context.Context) error {
-	c.m.count(c.name, func(n *Counters) { n.gaveUp(ctx.Err(), 0) })
+// contextEnded counts an acquire whose context was done before it began, and returns the context's
+// error.
+func (c *Claim) contextEnded(ctx context.Context) error {
+	c.m.count(c.name, func(n *Counters) { n.contextEnded(ctx.Err(), 0) })
 	return ended(ctx)
 }
 

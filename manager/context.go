@@ -36,7 +36,7 @@ func (c *leaseContext) String() string { return "lease.Context(" + quote(c.lease
 // nested. The context is made at the first call; a lease that nobody asks for it costs less.
 func (l *Lease) Context() context.Context {
 	core := l.core()
-	if core == none {
+	if core == releasedLease {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		cancel(ErrReleased)
 		return &leaseContext{ctx, l}
@@ -73,7 +73,7 @@ func LeaseFrom(ctx context.Context) *Lease {
 // that a chain of contexts made one from another does not keep them all.
 func holder(ctx context.Context) *lease {
 	l := LeaseFrom(ctx).core()
-	if l == none {
+	if l == releasedLease {
 		return nil
 	}
 	for l != nil && l.end.Load() != nil {

@@ -13,7 +13,7 @@ import (
 type lease struct {
 	req   *request    // the grant behind it; nil for an All lease
 	outer *lease      // what the acquirer held already, as its context said
-	hook  func(error) // called once when the lease ends, by the goroutine that ends it; must be quick
+	hook  func(error) // called when the lease ends, by the goroutine that ends it; must be quick
 
 	end        atomic.Pointer[ending] // nil while held
 	inner      atomic.Pointer[inner]  // nil until the first call of Context

@@ -46,7 +46,7 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 		return nil, c.refused(err)
 	}
 	if ctx.Err() != nil {
-		return nil, opErr("acquire", "all", c.gaveUp(ctx))
+		return nil, opErr("acquire", "all", c.contextEnded(ctx))
 	}
 	g := &gather{all: lease{outer: o.outer, hook: o.hook}}
 	held, err := g.take(ctx, parts, o)
@@ -61,7 +61,7 @@ func (c *Claim) acquireAll(ctx context.Context, o order) (*Lease, error) {
 	}
 	g.whole.Store(true)
 	for _, p := range held {
-		if e := p.end.Load(); e != nil { // it ended before whole was set: the same as after the return
+		if e := p.end.Load(); e != nil { // it ended before whole was set
 			g.all.finish(e)
 		}
 		if o.limit > 0 {
@@ -79,7 +79,7 @@ func (g *gather) take(ctx context.Context, parts []Claim, o order) ([]*Lease, er
 	for {
 		n := intact(held)
 		if n < len(held) || context.Cause(wait) == errPartLost { //nolint:errorlint // the very value
-			_ = releaseParts(held[n:]) // taken again in order of names, lest two Alls block each other
+			_ = releaseParts(held[n:]) // to take them in order, lest two Alls block each other
 			clear(held[n:])
 			held = held[:n]
 			wait = g.wait(ctx) //nolint:fatcontext // from ctx each time
@@ -90,7 +90,7 @@ func (g *gather) take(ctx context.Context, parts []Claim, o order) ([]*Lease, er
 		}
 		next := &parts[len(held)]
 		if ctx.Err() != nil {
-			return held, next.gaveUp(ctx)
+			return held, next.contextEnded(ctx)
 		}
 		if part.outer = o.outer; len(held) > 0 {
 			part.outer = held[len(held)-1].lease
@@ -102,7 +102,7 @@ func (g *gather) take(ctx context.Context, parts []Claim, o order) ([]*Lease, er
 		case !errors.Is(err, errPartLost):
 			return held, err
 		case ctx.Err() != nil:
-			return held, next.gaveUp(ctx)
+			return held, next.contextEnded(ctx)
 		}
 	}
 }

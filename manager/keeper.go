@@ -74,7 +74,7 @@ type (
 	release struct{ *lease }
 	nest    struct { // a re-entrant acquire
 		lease
-		until instant // before the grant: for how long; held: until when; over: end of its margin; 0: no limit
+		until instant // first for how long, then until when; if over, the end of its margin; 0: no limit
 		over  bool    // it reached its limit
 	}
 	expired struct{ *request } // somebody has seen by the clock that it is lost
@@ -201,7 +201,7 @@ func (k *keeper) cancelWait(r *request, why error) {
 		waited = time.Duration(k.m.now() - r.since)
 	}
 	if why != nil {
-		k.count(func(c *Counters) { c.gaveUp(why, waited) })
+		k.count(func(c *Counters) { c.contextEnded(why, waited) })
 	}
 	if k.retired {
 		return

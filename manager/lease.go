@@ -30,18 +30,18 @@ type Lease struct {
 	ctx    atomic.Pointer[leaseContext] // nil until the first call of Context
 }
 
-// none is the core of the zero Lease and of a nil one: a released lease.
-var none = func() *lease {
+// releasedLease is the core of the zero Lease and of a nil one: a released lease.
+var releasedLease = func() *lease {
 	l := &lease{}
 	l.end.Store(wasReleased)
 	l.asked.Store(true)
 	return l
 }()
 
-// core returns the part of l that the keeper shares; none for the zero Lease and nil.
+// core returns the part of l that the keeper shares; releasedLease for the zero Lease and nil.
 func (l *Lease) core() *lease {
 	if l == nil || l.lease == nil {
-		return none
+		return releasedLease
 	}
 	return l.lease
 }
@@ -128,7 +128,7 @@ func (l *Lease) Release() error {
 	defer runtime.KeepAlive(l) // the keeper must not take it for dropped before it has the release
 	c := l.core()
 	switch err := l.Err(); {
-	case c == none:
+	case c == releasedLease:
 		return err
 	case c.asked.Swap(true):
 		return c.outcome()

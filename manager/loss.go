@@ -136,7 +136,7 @@ func (k *keeper) tick() {
 		this := r
 		r = r.next
 		if this.end.Load() == wasReleased {
-			this.until = 0 // the limit was the lease's, not that of leases that re-entered the grant
+			this.until = 0 // the limit of a lease is not that of leases that re-entered its grant
 		}
 		switch g := this.grant; {
 		case this.expired(wall):

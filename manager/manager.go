@@ -59,7 +59,7 @@ func New(b backends.Backend, opts ...Option) (*Manager, error) {
 		m.poster, _ = b.(backends.Poster)
 	}
 	m.life, m.endLife = context.WithCancel(context.Background())
-	m.life.Done() // makes the channel here, in the manager's bubble or outside all, and not in a later one
+	m.life.Done() // makes the channel here, not in a bubble that uses the manager later
 	m.dir.seed = maphash.MakeSeed()
 	m.signals.New = func() any { return newSignal() }
 	m.caretaker = newCaretaker(m)

@@ -87,8 +87,8 @@ func (c *Counters) granted(waited time.Duration) {
 	c.Waits.record(waited)
 }
 
-// gaveUp counts an acquire that its context ended; why is the error of that context.
-func (c *Counters) gaveUp(why error, waited time.Duration) {
+// contextEnded counts an acquire that its context ended; why is the error of that context.
+func (c *Counters) contextEnded(why error, waited time.Duration) {
 	if errors.Is(why, context.DeadlineExceeded) {
 		c.TimedOut++
 	} else {

@@ -134,7 +134,7 @@ func TestLargeRequestWithoutAnOwnerBlocksSmallOnesBehindIt(t *testing.T) {
 
 func TestPermitsThatOthersHoldAreNoDeadlock(t *testing.T) {
 	twins(t, func(t *testing.T, m, other *Manager) {
-		for _, third := range []*Manager{m, other} { // held by an owner that does not wait, or elsewhere
+		for _, third := range []*Manager{m, other} { // in this process and in another
 			s := m.Semaphore("s", 3)
 			a, b := mustAcquire(t, s.Permits(1)), mustAcquire(t, s.Permits(1))
 			free := mustAcquire(t, third.Semaphore("s", 3).Permits(1))

@@ -47,10 +47,10 @@ func weight(n int64) uint64 { return min(uint64(n), limit-1) }
 // but a zero one withholds at least one permit, so the word 0 is that of a zero one: nothing fits.
 func fits(w uint64, n int64) bool { return uint64(n) <= limit && w-1 < limit-uint64(n) }
 
-// empty reports whether s is the zero value, whose gate would grant all its permits. The first
+// isZero reports whether s is the zero value, whose gate would grant all its permits. The first
 // Resize sets queued before it sets the reserve: so a caller that sees the reserve finds the word
 // closed, or the permits withheld.
-func (s *Semaphore) empty() bool { return s.gate.reserve.Load() == 0 }
+func (s *Semaphore) isZero() bool { return s.gate.reserve.Load() == 0 }
 
 // Acquire takes n permits. If they are not free or somebody is queued, it waits behind them.
 // An acquire of 0 takes nothing, but waits for its turn.
@@ -66,7 +66,7 @@ func (s *Semaphore) Acquire(ctx context.Context, n int64) error {
 		s.gate.word.CompareAndSwap(w, w+uint64(n)) { // model: enter
 		return nil
 	}
-	if n < 0 || s.empty() {
+	if n < 0 || s.isZero() {
 		return s.acquireNone(ctx, n)
 	}
 	return s.gate.acquire(ctx, acquiring, weight(n))
@@ -100,7 +100,7 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 	if n < 0 {
 		panic("primitives: TryAcquire of a negative number of permits")
 	}
-	return (n == 0 || !s.empty()) && s.gate.tryAcquire(weight(n))
+	return (n == 0 || !s.isZero()) && s.gate.tryAcquire(weight(n))
 }
 
 // Release gives n permits back; whoever is first in the queue has them next. It never waits. It

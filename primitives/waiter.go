@@ -67,7 +67,7 @@ func get(pool *sync.Pool) *waiter {
 			return w
 		}
 	}
-	return &waiter{ready: make(chan struct{}, 1), bubbled: bubbles.Made()}
+	return &waiter{ready: make(chan struct{}, 1), bubbled: bubbles.MadeInside()}
 }
 
 func newWaiter(k kind, n uint64) *waiter {

@@ -34,7 +34,7 @@ type directory struct {
 	id        fileID
 	inboxes   string // the subdirectory of inboxes: clientsName, but for tests
 	tells     teller // of renamed files: see changeTime
-	closeIdle func() // closes descriptors kept only for later use; nil in a directory that keeps none
+	closeIdle func() // closes files that are open only for later use; nil if there are none
 }
 
 // openStore opens the lock directory, which it creates if it is missing, and refuses one that cannot be trusted.

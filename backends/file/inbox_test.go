@@ -95,7 +95,7 @@ func TestWithoutAnInboxNobodyIsGrantedAPermit(t *testing.T) {
 			newcomer := sleepless(t, dir)
 			h := mustAcquire(t, newcomer, permits("db", 1, 1)) // takes both for dead
 			b.watcher.blind.Store(false)
-			b.tellAll(message{verb: look}) // b is not in the table any more, and joins the end of its queue
+			b.tellAll(message{verb: look}) // b finds its line gone, and queues again
 			if s, err := b.Inspect(patient(t), "db"); err != nil || len(s.Holders) != 1 || s.Holders[0].ID != h.ID || len(s.Waiters) != 1 {
 				t.Errorf("%+v, %v; want the newcomer to hold, and one waiter", s, err)
 			}

@@ -110,7 +110,7 @@ func (r *resource) clean() bool {
 	switch {
 	case r.tab.sole(r.b.id) < 0:
 		return found
-	case r.kernel.holds > 0: // this client has the kernel's lock, so the other's line is left behind
+	case r.kernel.holds > 0: // this client has the kernel's lock: the other's line is stale
 		return r.dropSole() || found
 	}
 	// Any lock will do to see whether it is free. Under the table's lock no other process of ours can be in its way.

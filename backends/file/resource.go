@@ -88,7 +88,7 @@ func (r *resource) receive(m message) {
 		return
 	case m.verb == closeIdle:
 		if r.lingering && !r.locking && !r.retired {
-			r.putAway()
+			r.retireIdle()
 		}
 		return
 	case m.verb == tryNow, m.verb == releaseNow:

@@ -63,7 +63,7 @@ func (r *resource) tick() {
 	case r.lingering && r.locking:
 		r.setTimer()
 	case r.lingering:
-		r.putAway()
+		r.retireIdle()
 	default:
 		r.settled = true
 		r.b.watcher.actor.Tell(notice{verb: report})
@@ -72,8 +72,8 @@ func (r *resource) tick() {
 	}
 }
 
-// putAway removes the last line of a resource that is out of use, and retires it.
-func (r *resource) putAway() {
+// retireIdle removes the last line of a resource that is out of use, and retires it.
+func (r *resource) retireIdle() {
 	if r.leftover {
 		r.pending = append(r.pending, message{verb: tidyUp})
 		r.work()

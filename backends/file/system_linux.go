@@ -117,7 +117,7 @@ func (d *directory) flocks() flocks {
 	}
 	device := fmt.Sprintf("%02x:%02x", unix.Major(st.Dev), unix.Minor(st.Dev))
 	switch fileSystem(d.fd) {
-	case unix.BTRFS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC: // stat returns another device than /proc/locks
+	case unix.BTRFS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC: // stat and /proc/locks differ in the device
 		device = ""
 	}
 	locks := make(flocks)

@@ -173,7 +173,7 @@ func (c tampering) check(t *testing.T) {
 		}
 		last = h.Token
 		if err := b.Release(patient(t), h); err != nil && (!errors.Is(err, backends.ErrLost) || onKernel(h.Resource.Kind)) {
-			t.Errorf("Release by the next: %v", err) // a permit may be granted during the tampering, and lost at its end
+			t.Errorf("Release by the next: %v", err) // the tampering may end a permit that was granted during it
 		}
 	}
 	for _, client := range []*Backend{newcomer, a, b} {

@@ -13,7 +13,8 @@ import (
 
 // Bounds of the connections of our own, where the user's options leave more or none.
 const (
-	readTimeout = 1500 * time.Millisecond // a command lost with a dead server must not delay its caller long after the server is back
+	// A command lost with a dead server must not delay its caller long after the server is back.
+	readTimeout = 1500 * time.Millisecond
 	dialTimeout = 1500 * time.Millisecond
 	poolTimeout = time.Minute // a crowd of callers has to queue for connections, and that is no failure of the server
 )

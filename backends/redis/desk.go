@@ -72,7 +72,7 @@ type grip struct {
 	life      time.Duration // bounds how long the server keeps it after it was granted or prolonged
 	till      time.Time     // bounds until when the server keeps it
 	leaving   bool          // its release is on its way: that it is not held any more is no loss
-	back      *giveBack     // nil, or its release in the background after one that was not confirmed
+	back      *giveBack     // nil, or the repetition of its unconfirmed release
 	copied    bool          // a copy of its acquire may be on its way
 	notify    func(backends.Event)
 }

@@ -53,7 +53,7 @@ func (e *eras) of(addr string) *era {
 
 func (d *dialing) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	era := d.eras.of(addr)
-	worked, fresh := era.worked.Load(), era.fresh.Load() // before the dial: a failure during it may concern it
+	worked, fresh := era.worked.Load(), era.fresh.Load() // before the dial, which a failure may concern
 	c, err := d.dial(ctx, network, addr)
 	if err != nil {
 		return failedConn{&dialError{err}}, nil //nolint:nilerr // the connection returns it

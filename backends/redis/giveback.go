@@ -15,7 +15,7 @@ const (
 	giveBackPause = 100 * time.Millisecond // before the second attempt; then twice, …
 	giveBackRest  = time.Second            // … up to this
 	giveBackBatch = 256                    // in one round trip
-	giveBackMost  = 1 << 14                // bounds the places in queues that are to be given back again
+	giveBackMost  = 1 << 14                // bounds the places in queues among the repetitions
 )
 
 // giveBack is a grant or a place in the queue on its way back to the server. No caller waits for

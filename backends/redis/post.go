@@ -80,7 +80,7 @@ func (p posted) Send(ctx context.Context) {
 		}
 		done, ended := b.delegate(ctx, first{q}), q.post.ended
 		if q.post.After != nil {
-			ended = nil // the release goes on after the request has ended, and a return may end its ctx
+			ended = nil // the release outlives the request, and a return may end its ctx
 		}
 		select { // a tie does not matter: the request has been given up, or what gave it up finds its answer
 		case <-done:

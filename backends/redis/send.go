@@ -19,7 +19,7 @@ var errReply = errors.New("unexpected reply")
 // a node that redirects has run nothing.
 type command struct {
 	*redis.Cmd
-	written bool // perhaps written to a connection; a cluster's client reads the arguments before that too
+	written bool // may have been written: a cluster's client reads the arguments before that too
 }
 
 // NoRetry is asked by the client library.

@@ -139,7 +139,7 @@ func list(out io.Writer, states []backends.State, now time.Time) error {
 		}
 		for _, h := range s.Holders {
 			if h.ID == (backends.GrantID{}) {
-				fmt.Fprintf(t, "%s\t%v\tbusy\t%s\t-\t-\t%s\n", name, r.Kind, permits(r, h.Weight), stranger(h.Owner))
+				fmt.Fprintf(t, "%s\t%v\tbusy\t%s\t-\t-\t%s\n", name, r.Kind, permits(r, h.Weight), foreign(h.Owner))
 				continue
 			}
 			fmt.Fprintf(t, "%s\t%v\theld\t%s\t%d\t%s\t%v\n", name, r.Kind, permits(r, h.Weight), h.Token, ago(now, h.Since), who(h.Owner))
@@ -166,8 +166,8 @@ func who(o backends.Owner) string {
 	return fmt.Sprintf("%s (pid %d on %s)", printable(o.Label), o.PID, printable(o.Host))
 }
 
-// stranger describes a holder that is no client of the store, such as flock(1).
-func stranger(o backends.Owner) string {
+// foreign describes a holder that is no client of the store, such as flock(1).
+func foreign(o backends.Owner) string {
 	if o.PID == 0 {
 		return "another program"
 	}

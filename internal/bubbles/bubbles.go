@@ -18,12 +18,12 @@ import (
 // other programs a load.
 func Inside() bool { return inTest.Load() && look() }
 
-// Made is Inside for a caller that makes a channel to keep. It looks at the clock in every program.
-// If it finds a bubble in a program that did not seem to be a test, Inside looks at the clock from
-// then on too. This concerns the test of a main package that was built under another name and runs
-// without flags. If such a test begins outside all bubbles, a wait in its first bubble may not
-// count as durable.
-func Made() bool {
+// MadeInside is Inside for a caller that makes a channel to keep. It looks at the clock in every
+// program. If it finds a bubble in a program that did not seem to be a test, Inside looks at the
+// clock from then on too. This concerns the test of a main package that was built under another
+// name and runs without flags. If such a test begins outside all bubbles, a wait in its first
+// bubble may not count as durable.
+func MadeInside() bool {
 	inside := look()
 	if inside && !inTest.Load() {
 		inTest.Store(true)

@@ -45,16 +45,16 @@ func TestBubblesHaveNumbersOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestMadeNoticesABubbleInAProgramThatSeemedToBeNoTest(t *testing.T) {
+func TestMadeInsideNoticesABubbleInAProgramThatSeemedToBeNoTest(t *testing.T) {
 	defer Assume(false)()
-	if Made() || Inside() {
+	if MadeInside() || Inside() {
 		t.Error("in a bubble, outside all")
 	}
 	synctest.Test(t, func(t *testing.T) {
 		if Inside() {
 			t.Error("Inside looked at the clock, although the program did not seem to be a test")
 		}
-		if !Made() || !Inside() {
+		if !MadeInside() || !Inside() {
 			t.Error("not in a bubble, although a channel was made in one")
 		}
 	})

@@ -15,8 +15,8 @@ import (
 
 // Errors of Parse and Default.
 var (
-	ErrUnknown = errors.New("unknown store")    // a scheme that nobody knows, or a URL that makes no sense
-	ErrRefused = errors.New("store not usable") // understood, but it would not do what the user wants
+	ErrUnknown = errors.New("unknown store")    // an unknown scheme, or a URL that makes no sense
+	ErrRefused = errors.New("store not usable") // valid, but it would not do what the user wants
 )
 
 // Kind of a store.
