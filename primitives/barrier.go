@@ -21,7 +21,12 @@ type BrokenError struct {
 	own   bool // it is the receiver's own context that ended
 }
 
-func (e *BrokenError) Error() string { return ErrBroken.Error() + ": " + e.Cause.Error() }
+func (e *BrokenError) Error() string {
+	if e.Cause == nil {
+		return ErrBroken.Error()
+	}
+	return ErrBroken.Error() + ": " + e.Cause.Error()
+}
 
 // Unwrap returns what [errors.Is] looks into.
 func (e *BrokenError) Unwrap() []error {

@@ -76,6 +76,7 @@ type query struct {
 // newCall returns a call with a channel that may have served another. The channels are the Backend's own because one made
 // in a testing/synctest bubble must not leave it.
 func (b *Backend) newCall() *call {
+	b.made()
 	done, _ := b.channels.Get().(chan struct{})
 	if done == nil {
 		done = make(chan struct{}, 1)

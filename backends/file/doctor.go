@@ -44,6 +44,7 @@ func Repair(ctx context.Context, dir string, idle time.Duration) (mended, left [
 
 // Check looks at the backend's directory, see the function [Check]. It implements [backends.Checker]. A name is out of use after an hour.
 func (b *Backend) Check(ctx context.Context) ([]backends.Finding, error) {
+	b.made()
 	if b.closing.Load() {
 		return nil, wrap("check", "", backends.ErrClosed)
 	}
@@ -73,6 +74,9 @@ func examination(ctx context.Context, path string, idle time.Duration, repair bo
 	e := &exam{idle: idle, repair: repair, now: time.Now()}
 	if !supported || repair && !repairs {
 		return e, fmt.Errorf("file: check %s: %w", path, backends.ErrUnsupported)
+	}
+	if err := backends.CheckContext(ctx); err != nil {
+		return e, wrap("check", "", err)
 	}
 	switch {
 	case path == "":

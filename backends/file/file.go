@@ -14,7 +14,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Backend is one client of a lock directory. Make it with [New]; the zero value is not usable. It is safe for
+// Backend is one client of a lock directory. Make it with [New]; the methods of the zero value panic. It is safe for
 // concurrent use. Two Backends of one process over one directory are two clients, as if they were two processes.
 //
 // A grant happens after the release that made room for it. Where the two are of different Backends of one process, the
@@ -108,6 +108,13 @@ func New(dir string, opts ...Option) (*Backend, error) {
 // Capabilities tells what the store can do.
 func (b *Backend) Capabilities() backends.Capabilities { return capabilities }
 
+// made panics if b is the zero value.
+func (b *Backend) made() {
+	if b.dir == nil {
+		panic("file: use of a zero Backend: make it with New")
+	}
+}
+
 // resource returns the live resource of that name.
 func (b *Backend) resource(name string) *resource {
 	s := stem(name)
@@ -122,6 +129,10 @@ func (b *Backend) resource(name string) *resource {
 // closed. When ctx ends first, Close returns its error and closing goes on; that can happen only when
 // another process was stopped in the middle of changing a table. Files of names stay in the directory.
 func (b *Backend) Close(ctx context.Context) error {
+	b.made()
+	if err := backends.CheckContext(ctx); err != nil {
+		return wrap("close", "", err)
+	}
 	if b.closing.CompareAndSwap(false, true) {
 		b.watcher.actor.Tell(notice{verb: closeAll})
 	}

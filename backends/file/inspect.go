@@ -46,6 +46,7 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 
 // view checks what Inspect, Break and List have in common.
 func (b *Backend) view(ctx context.Context, name string) error {
+	b.made()
 	if b.closing.Load() {
 		return backends.ErrClosed
 	}

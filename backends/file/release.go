@@ -27,6 +27,7 @@ func notHeld(g backends.Grant) error {
 
 // newRelease returns a call that gives g back. It may have served before.
 func (b *Backend) newRelease(g backends.Grant) *call {
+	b.made()
 	c, _ := b.releases.Get().(*call)
 	if c == nil {
 		c = &call{done: make(chan struct{}, 1)}

@@ -58,6 +58,10 @@ func Inspect(ctx context.Context, dir, name string) (backends.State, error) {
 // yields its error with a state that has only the name.
 func List(ctx context.Context, dir string) iter.Seq2[backends.State, error] {
 	return func(yield func(backends.State, error) bool) {
+		if err := backends.CheckContext(ctx); err != nil {
+			yield(backends.State{}, wrap("list", "", err))
+			return
+		}
 		d, err := openToRead(dir)
 		if d == nil {
 			if err != nil {

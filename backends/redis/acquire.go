@@ -133,6 +133,7 @@ type outcome struct {
 }
 
 func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode any) *request {
+	b.made()
 	q := &request{
 		Request: r,
 		ctx:     ctx,

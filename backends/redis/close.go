@@ -13,6 +13,7 @@ import (
 // When ctx ends first, Close returns its error; closing goes on for two seconds at most, and grants
 // and waiters that are left end by themselves, with their time to live or their heartbeat.
 func (b *Backend) Close(ctx context.Context) error {
+	b.made()
 	if err := backends.CheckContext(ctx); err != nil {
 		return wrap("close", "", err)
 	}

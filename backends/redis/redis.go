@@ -12,8 +12,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Backend is one client of the locks on a Redis server, Sentinel group or cluster. Make it with [New]; the zero value is
-// not usable. It is safe for concurrent use.
+// Backend is one client of the locks on a Redis server, Sentinel group or cluster. Make it with [New]; the methods of
+// the zero value panic. It is safe for concurrent use.
 //
 // Between acquires, while nothing is held, it has no goroutine, no subscription and no timer, only idle connections.
 // A grant happens after the release that made room for it, as far as the server orders them; there is no
@@ -67,6 +67,13 @@ func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
 // Capabilities tells what the store can do.
 func (b *Backend) Capabilities() backends.Capabilities { return capabilities }
 
+// made panics if b is the zero value.
+func (b *Backend) made() {
+	if b.desk == nil {
+		panic("redis: use of a zero Backend: make it with New")
+	}
+}
+
 // header returns the arguments that every script takes first, with room for more.
 func (b *Backend) header(more int) []any {
 	return append(make([]any, 0, len(b.head)+more), b.head[:]...)
@@ -76,6 +83,7 @@ func (b *Backend) header(more int) []any {
 // end of ctx wins a tie: whoever calls undoes what f may still bring about. What f returns is handled by the desk, unless
 // it is nil.
 func (b *Backend) call(ctx context.Context, f job) error {
+	b.made()
 	if err := backends.CheckContext(ctx); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 // error, that of an ended context too, says that the server has not confirmed the release. The
 // backend then repeats it in the background until it is confirmed or the grant has expired.
 func (b *Backend) Release(ctx context.Context, g backends.Grant) error {
+	b.made()
 	if err := backends.CheckName(g.Resource.Name); err != nil {
 		return wrap("release", "", err)
 	}
