@@ -17,13 +17,17 @@ func TestManyLeasesAreRenewedInFewCommands(t *testing.T) {
 		rs[i] = backends.Renewal{Grant: b.acquire(c, mutex(fmt.Sprint("n", i), time.Minute)), TTL: time.Minute}
 	}
 	c.Renew(b.ctx, rs[:1]) // the server knows the script
-	b.server.ResetCalls(t)
-	for i, r := range c.Renew(b.ctx, rs) {
-		if r.Err != nil || r.ValidUntil.Before(rs[i].Grant.ValidUntil) {
-			t.Fatalf("renewal %d: %+v", i, r)
+	calls := int64(n)
+	for range 5 { // other commands count as well, as when the inbox opens: they only add
+		b.server.ResetCalls(t)
+		for i, r := range c.Renew(b.ctx, rs) {
+			if r.Err != nil || r.ValidUntil.Before(rs[i].Grant.ValidUntil) {
+				t.Fatalf("renewal %d: %+v", i, r)
+			}
 		}
+		calls = min(calls, b.server.Calls(t)["evalsha"])
 	}
-	if calls := b.server.Calls(t)["evalsha"]; calls > n/100 {
+	if calls > n/100 {
 		t.Errorf("%d leases were renewed in %d commands, want at most %d", n, calls, n/100)
 	}
 }
