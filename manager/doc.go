@@ -124,14 +124,5 @@
 // Release waits for the store's answer, because a caller may rely on the resource being free in all processes after it; a hand-off waits for
 // nothing.
 //
-// A [Lease] is apart from the state that its keeper has of it, so that the garbage collector tells
-// when the program has dropped it. This costs one allocation of 48 bytes, about 30 of 580 ns on the
-// memory backend. The keeper refers to the Lease until it first looks for dropped leases, and makes
-// that a weak pointer then, so a short hold pays for the allocation alone. The keeper looks when it
-// renews; where nothing is renewed, one timer of the manager has all keepers look once in a TTL.
-// Rejected: [runtime.AddCleanup] and its Stop, which cost 120 ns and two allocations a lease, and
-// whose cleanup runs outside the bubble of a test; a weak pointer from the start, which costs 300
-// ns.
-//
 // The directory of keepers is an index under sharded mutexes: see directory.go for why it is no actor.
 package manager

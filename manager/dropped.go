@@ -8,6 +8,15 @@ import (
 	"github.com/lockkeeper/lockkeeper/actor"
 )
 
+// A Lease is apart from the state that its keeper has of it, so that the garbage collector tells
+// when the program has dropped it. This costs one allocation of 48 bytes, about 30 of 580 ns on the
+// memory backend. The keeper refers to the Lease until it first looks for dropped leases, and makes
+// that a weak pointer then, so a short hold pays for the allocation alone. The keeper looks when it
+// renews; where nothing is renewed, one timer of the manager has all keepers look once in a TTL.
+//
+// Rejected: runtime.AddCleanup and its Stop, which cost 120 ns and two allocations a lease, and
+// whose cleanup runs outside the bubble of a test; a weak pointer from the start (300 ns a lease).
+
 // sweepDropped releases the leases that the program has dropped. Their Lease is garbage, so every
 // context that comes from it is too. No Release can follow, since its caller would keep the Lease.
 func (k *keeper) sweepDropped(now instant) {

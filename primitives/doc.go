@@ -102,18 +102,12 @@
 //     posted since it looked. With queued alone a newcomer could slip in between
 //     a waiter's post and the keeper's second look. It costs one bit, the
 //     phantoms of readers another, and beside its permits a request says its kind: hence 2^60-1 permits.
-//     A semaphore has one permit less, which it withholds: so only a zero Semaphore has the word 0,
-//     and its fast path needs no further look.
+//     A semaphore has one permit less, see fits.
 //   - Where each has a waiter of its own, cancel by compare-and-swap on it, racing the grant, was given up for
 //     cancel by message: it saves an atomic operation per grant, and dead waiters in the queue.
-//   - Waiters are pooled, with their channels, but not in a synctest bubble: a channel made there
-//     must not be used elsewhere, and a wait on a channel from outside would not be durable. Nor is
-//     a waiter pooled that was granted while its cancellation was on its way: its next user, at
-//     another gate, would be taken for it. The clock tells whether a waiter is in a bubble. In a
-//     program that does not seem to be a test, only a new waiter looks at the clock: a channel is
-//     pooled only if it was made outside all bubbles. For a contended semaphore the look at the
-//     clock takes 5 to 25 % of the time, and new waiters instead of pooled ones would take 40 to 60
-//     %; a contended mutex, whose batch lasts, is no slower with either.
+//   - Waiters are pooled, with their channels, but not in a synctest bubble, see get. Nor is a
+//     waiter pooled that was granted while its cancellation was on its way: its next user, at
+//     another gate, would be taken for it.
 //   - Acquires spin for about the length of a goroutine switch before they queue, and only
 //     while nobody is queued, so that spinning is never overtaking.
 //   - What is left of the cost. Uncontended: two compare-and-swaps, and a look at the context through

@@ -44,7 +44,8 @@ func NewSemaphore(n int64) *Semaphore {
 func weight(n int64) uint64 { return min(uint64(n), limit-1) }
 
 // fits reports whether n permits are free and no request is queued, by the word w. Every semaphore
-// but a zero one withholds at least one permit, so the word 0 is that of a zero one: nothing fits.
+// but a zero one withholds at least one permit of its gate. So the word 0 is that of a zero
+// semaphore, where nothing fits, and the fast path needs no further look.
 func fits(w uint64, n int64) bool { return uint64(n) <= limit && w-1 < limit-uint64(n) }
 
 // isZero reports whether s is the zero value, whose gate would grant all its permits. The first

@@ -117,29 +117,15 @@
 // closes that connection: one caller has the lane at a time. A cluster has no such connection, and
 // neither has a client whose pool is shared.
 //
-// The backend repeats a command that got no answer as often as the user's client would (send.go);
-// the client library does not. So the backend knows whether a copy of a command may have run, or
-// may still run. A grant is identified by its client's random number and a count, so an acquire
-// that is repeated brings the same token. A name remembers its last release only, so a release that
-// finds nothing is no loss if a copy of it may have run before. An acquire of which a copy may be
-// on its way is forbidden after the release of its grant, or when it fails or is cancelled: for a
-// minute a late copy has no effect, and a grant that it got before is released. Break is not
-// repeated, since it would end grants made in between.
+// The backend repeats a command that got no answer as often as the user's client would (send.go). A
+// release that the server has not confirmed goes on in the background (giveback.go).
 //
-// A release that the server has not confirmed goes on in the background (giveback.go): it is sent
-// again, at least once a second, until the server has confirmed it or has freed the grant by
-// itself. So are cancellations. Close waits for them within its context. A release that carries the
-// next request is not cancelled with that request.
+// Only a primary is believed (script.go). A primary that cannot save (MISCONF) or has too few
+// replicas (NOREPLICAS) refuses every call, Inspect too. A replica that accepts writes
+// (replica-read-only no) looks like a primary.
 //
-// Every script is declared as one that writes, even if it only reads. A replica, which may be out
-// of date, refuses such a script before it begins, so every answer is a primary's. A primary that
-// cannot save (MISCONF) or has too few replicas (NOREPLICAS) refuses it too: then names cannot be
-// inspected either. A replica that accepts writes (replica-read-only no) looks like a primary.
-// Rejected: to check the role inside the scripts, which takes rights and time.
-//
-// The pools of the client library remember failed dials and keep silent connections. Neither may
-// keep a client from a server that is back: see dial.go. With [WithSharedPool], and with an unknown
-// kind of client, the library's rules apply.
+// A client works again as soon as its server is back (dial.go). With [WithSharedPool], and with an
+// unknown kind of client, the rules of the client library apply instead.
 //
 // A waiter whose message was lost finds its grant by its next heartbeat, which comes every 950 ms by default: within a second of the release, for
 // about one command a second.

@@ -19,8 +19,9 @@ const (
 )
 
 // giveBack is a grant or a place in the queue on its way back to the server. No caller waits for
-// it, so it is sent in batches, and repeated until the server confirms it or has freed it by
-// itself.
+// it, so it is sent in batches, and repeated at least once a second until the server confirms it or
+// has freed it by itself. Only Close waits for it, within its context. A release that carries the
+// next request is not cancelled with that request.
 type giveBack struct {
 	call   call
 	until  time.Time     // when the server has freed it by itself

@@ -78,9 +78,10 @@ func (s *script) reading() *script {
 	return s
 }
 
-// The first line of a script. Both lines demand a primary. A replica, which may be out of date,
-// refuses the script (READONLY) before it begins, so every answer is a primary's. Without such a
-// line, a script that writes nothing would run on a replica.
+// The first line of a script. Both lines declare a script that writes, even if it only reads. A
+// replica, which may be out of date, refuses such a script (READONLY) before it begins, so every
+// answer is a primary's. Without such a line, a script that writes nothing would run on a replica.
+// Rejected: to check the role inside the scripts, which takes rights and time.
 const (
 	primary = "#!lua\n"                 // refused (OOM) by a server without memory
 	always  = "#!lua flags=allow-oom\n" // for releases, renewals and looks, which need no memory

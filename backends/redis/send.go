@@ -14,9 +14,16 @@ import (
 // errReply is the error for a reply that no script sends.
 var errReply = errors.New("unexpected reply")
 
-// command is a command that the client library sends at most once. Only eval repeats it, so that
-// eval knows whether a copy may be on its way. The library still follows redirections of a cluster:
-// a node that redirects has run nothing.
+// command is a command that the client library sends at most once. Only eval and evalAll repeat it,
+// so that they know whether a copy may have run, or may still run. The library still follows
+// redirections of a cluster: a node that redirects has run nothing.
+//
+// Repetitions do no harm. A grant is identified by its client's random number and a count, so an
+// acquire that is repeated brings the same token. A name remembers its last release only, so a
+// release that finds nothing is no loss if a copy of it may have run before. An acquire of which a
+// copy may be on its way is forbidden after the release of its grant, or when it fails or is
+// cancelled: for a minute a late copy has no effect, and a grant that it got before is released.
+// Break is not repeated, since it would end grants made in between.
 type command struct {
 	*redis.Cmd
 	written bool // may have been written: a cluster's client reads the arguments before that too

@@ -24,8 +24,9 @@ const rootDir = "/var/lib/lockkeeper"
 // .local/state/lockkeeper in the home directory that the user database (passwd) names for everyone
 // else. It does not depend on the environment, and makes nothing. A user without a home directory
 // of their own has no default store: the error wraps [ErrRefused].
-//
-// # Design notes
+func Default() (string, error) { return defaultOf(os.Geteuid(), user.LookupId) }
+
+// defaultOf is Default for a user and a user database.
 //
 // The place must be the same for a terminal, cron, a unit of systemd and sudo, or two runs of one
 // job both run. It must last as long as any of them. No other user must be able to make it first.
@@ -47,8 +48,6 @@ const rootDir = "/var/lib/lockkeeper"
 //     that only a container knows. The refusal says how to name a store.
 //
 // The user is the effective one, who owns the files that are made.
-func Default() (string, error) { return defaultOf(os.Geteuid(), user.LookupId) }
-
 func defaultOf(uid int, lookup func(uid string) (*user.User, error)) (string, error) {
 	if uid == 0 {
 		return rootDir, nil
