@@ -11,8 +11,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/apitest"
 )
 
-// TestMisuse has a row for every exported function: nil contexts, a zero Backend, and a nil one. What else is refused is
-// in TestNilAndZero, and in the contract.
+// TestMisuse has a row for every exported function: nil contexts, a zero Backend, and a nil one.
+// TestNilAndZero and the conformance suite cover other arguments.
 func TestMisuse(t *testing.T) {
 	var none context.Context
 	var nobody *Backend

@@ -11,7 +11,8 @@ import (
 )
 
 // TestMisuse has a row for every exported function: nil contexts, a zero Backend, a nil one, and
-// posts whose answer nobody would hear. The conformance suite covers requests that make no sense.
+// posts without a function for their answer. The conformance suite covers requests that make no
+// sense.
 func TestMisuse(t *testing.T) {
 	var none context.Context
 	var nobody *Backend

@@ -14,8 +14,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/apitest"
 )
 
-// TestMisuse has a row for every exported function: nil contexts, a zero Backend, a nil one, and requests whose answers
-// nobody would hear. What New refuses is in tests of its own; requests that make no sense are the contract's matter.
+// TestMisuse has a row for every exported function: nil contexts, a zero Backend, a nil one, and
+// posts without a function for their answer. Tests of their own cover the clients that New refuses,
+// and the conformance suite covers requests that make no sense.
 func TestMisuse(t *testing.T) {
 	var none context.Context
 	var nobody *redis.Backend
@@ -55,10 +56,10 @@ func TestMisuse(t *testing.T) {
 		bad("Backend.Post", "nil receiver", func() any {
 			return nobody.Post(backends.Post{Request: r, Answered: answered})
 		}, apitest.NilPointer),
-		bad("Backend.Post", "nobody to answer", func() any {
+		bad("Backend.Post", "no Answered", func() any {
 			return b.Post(backends.Post{Request: r})
 		}, "panic: redis: Post needs Answered"),
-		bad("Backend.Post", "nobody to hear of the release", func() any {
+		bad("Backend.Post", "After without Released", func() any {
 			return b.Post(backends.Post{Request: r, After: &g, Answered: answered})
 		}, "panic: redis: Post needs Answered, and Released"),
 		bad("Backend.Post", "nil context", func() any {

@@ -20,10 +20,10 @@ const againTime = time.Second
 const afterArg = 11
 
 // Post prepares an acquire for which no goroutine waits, and which can release a grant in the same command. See
-// [backends.Poster]. It panics if there is nobody to tell: without Answered, or with After and without Released.
+// [backends.Poster]. Post panics without Answered, and with After but without Released.
 func (b *Backend) Post(p backends.Post) backends.Posted {
 	if p.Answered == nil || p.After != nil && p.Released == nil {
-		panic("redis: Post needs Answered, and Released if there is an After")
+		panic("redis: Post needs Answered, and Released with After")
 	}
 	q := b.newRequest(context.Background(), p.Request, "wait")
 	q.post = &post{Post: p, ended: make(chan struct{})}

@@ -18,7 +18,7 @@ func TestManyLeasesAreRenewedInFewCommands(t *testing.T) {
 	}
 	c.Renew(b.ctx, rs[:1]) // the server knows the script
 	calls := int64(n)
-	for range 5 { // other commands count as well, as when the inbox opens: they only add
+	for range 5 { // other commands, as when the inbox opens, only add to the count: take the least
 		b.server.ResetCalls(t)
 		for i, r := range c.Renew(b.ctx, rs) {
 			if r.Err != nil || r.ValidUntil.Before(rs[i].Grant.ValidUntil) {
