@@ -24,7 +24,7 @@ const rootDir = "/var/lib/lockkeeper"
 // .local/state/lockkeeper in the home directory that the user database (passwd) names for everyone
 // else. It does not depend on the environment, and makes nothing. A user without a home directory
 // of their own has no default store: the error wraps [ErrRefused].
-func Default() (string, error) { return defaultOf(os.Geteuid(), user.LookupId) }
+func Default() (string, error) { return defaultOf(os.Geteuid(), lookupUser) }
 
 // defaultOf is Default for a user and a user database.
 //
