@@ -54,7 +54,7 @@ func opErr(op, name string, err error) error {
 	switch {
 	case err == nil:
 		return nil
-	case errors.As(err, &said) && said.Op == op && said.Name == name:
+	case errors.As(err, &said) && said.Name == name:
 		return err
 	}
 	return &backends.OpError{Op: op, Name: name, Err: err}

@@ -60,7 +60,7 @@ type exam struct {
 	repair bool
 	now    time.Time
 
-	inboxes      bool // the subdirectory of inboxes can be used
+	inboxes      bool // there is a subdirectory of inboxes
 	mended, left []backends.Finding
 
 	idlers []string // stems out of use
@@ -187,10 +187,15 @@ func (e *exam) open() bool {
 
 // noteAbsent reports a directory that does not exist, and whether it can be made.
 func (e *exam) noteAbsent() {
-	above := filepath.Dir(e.dir.path)
+	above := e.dir.path
 	for { // the root exists
 		if _, err := os.Stat(above); !errors.Is(err, fs.ErrNotExist) {
 			break
+		}
+		if to, err := os.Readlink(above); err == nil {
+			e.note(backends.Failure, "directory", fmt.Sprintf("%s is a link to %s, which does not exist", above, to),
+				"nothing can be locked", "make that directory, or remove the link")
+			return
 		}
 		above = filepath.Dir(above)
 	}
@@ -209,18 +214,21 @@ func (e *exam) clients() {
 	if errors.Is(err, fs.ErrNotExist) {
 		return // nobody has used it yet; or its removal has been noticed
 	}
+	e.inboxes = true // where they cannot be opened, nobody is known to have ended
 	if err == nil && !info.IsDir() {
-		err = errNotRegular
+		err = errors.New("not a directory")
 	}
 	if err == nil {
 		err = e.dir.makeInboxes()
 	}
+	if err == nil && writable(e.dir.path) == nil { // else it has been said of the directory
+		err = writable(path)
+	}
 	if err != nil {
 		e.note(backends.Failure, "inboxes", fmt.Sprintf("%s is no usable directory: %v", path, err), "nothing can be locked",
-			"remove it, if this directory is your own")
+			"chmod 0700, or remove it, if this directory is your own")
 		return
 	}
-	e.inboxes = true
 	inboxes, _ := os.ReadDir(path)
 	var dead []uint64
 	foreign := 0

@@ -210,6 +210,15 @@ func TestDirectoriesThatCannotBeUsedAreFindings(t *testing.T) {
 	if fs := mustCheck(t, file); backends.Worst(fs) != backends.Failure {
 		t.Errorf("a file: %+v", fs)
 	}
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(link+"-not", link); err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{link, link + "/locks"} {
+		if fs := mustCheck(t, dir); backends.Worst(fs) != backends.Failure {
+			t.Errorf("%s, a link to nothing: %+v", dir, fs)
+		}
+	}
 	if os.Geteuid() == 0 {
 		dir := t.TempDir()
 		if err := os.Chown(dir, 4711, 4711); err != nil {

@@ -82,6 +82,16 @@ func (e *exam) usable(name string, info os.FileInfo) bool {
 		e.mendable(backends.Finding{
 			Level: level, Topic: "modes", What: fmt.Sprintf("%q has mode %04o", name, mode), Means: means, Mend: "chmod 0600",
 		}, func() error { return os.Chmod(e.dir.path+"/"+name, 0o600) }) // regular, and nobody else can write to the directory
+		return true
+	}
+	fd, _, err := openRegular(e.dir.fd, name, false)
+	switch {
+	case err == nil:
+		closeFile(fd)
+	case refused(err):
+		e.note(backends.Failure, "foreign files",
+			fmt.Sprintf("this user may not write to %q, which belongs to user %d", name, ownerOf(info)),
+			"this name cannot be locked: permission is denied", "give the file to the owner of the directory (chown)")
 	}
 	return true
 }

@@ -12,5 +12,6 @@ func registerMore() {
 	proctest.Register("stormed", stormed)
 	proctest.Register("parent", parent)
 	proctest.Register("visitor", visitor)
+	proctest.Register("examiner", examiner)
 	proctest.Register("onlooker", onlooker)
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
@@ -81,6 +82,78 @@ func TestTwoUsers(t *testing.T) {
 			case test.others == "" && said != "works <nil>",
 				test.others != "" && (!strings.HasPrefix(said, "true false") || !strings.Contains(said, test.others)):
 				t.Errorf("the other user: %s; want %q", said, test.others)
+			}
+			if err := p.Wait(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// examiner is the helper that becomes another user, and says what Check finds wrong with a directory
+// and whether a name can be locked there.
+func examiner(c *proctest.Child) error {
+	if err := errors.Join(syscall.Setgid(otherUser), syscall.Setuid(otherUser)); err != nil {
+		return err
+	}
+	found, err := Check(context.Background(), c.Args[0], time.Hour)
+	if err != nil {
+		return err
+	}
+	b, err := New(c.Args[0])
+	if err == nil {
+		_, err = b.TryAcquire(context.Background(), mutex("db"))
+		_ = b.Close(context.Background())
+	}
+	c.Say("locked: %t, found: %v, %v", err == nil, backends.Worst(found), found)
+	return nil
+}
+
+// Check finds what keeps the user from locking a name, whichever mode or owner of which file it is.
+func TestWhatTheUserMayNotUseIsFound(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("NOT CHECKED: modes as another user meets them; that takes root")
+	}
+	names := []string{"", clientsName, "db" + lockEnding, "db" + tableEnding}
+	tests := map[string]func(dir string) error{"nothing": func(string) error { return nil }}
+	for _, name := range names {
+		for mode := os.FileMode(0); mode <= 0o700; mode += 0o100 {
+			tests[fmt.Sprintf("%q of mode %04o", name, mode)] = func(dir string) error { return os.Chmod(dir+"/"+name, mode) }
+		}
+		tests[fmt.Sprintf("%q of root", name)] = func(dir string) error { return os.Chown(dir+"/"+name, 0, 0) }
+	}
+	for what, spoil := range tests {
+		t.Run(what, func(t *testing.T) {
+			dir, err := os.MkdirTemp("", "lockkeeper") //nolint:usetesting // each directory above is open to all users
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = os.RemoveAll(dir) })
+			b, err := New(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = b.Close(patient(t)) })
+			mustRelease(t, b, mustAcquire(t, b, mutex("db")))
+			mustAcquire(t, b, mutex("held"))
+			for _, name := range append(names, "held"+lockEnding, "held"+tableEnding) {
+				if err := os.Chown(dir+"/"+name, otherUser, otherUser); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := spoil(dir); err != nil {
+				t.Fatal(err)
+			}
+			p := proctest.Start(t, "examiner", dir)
+			said := p.Expect("")
+			if strings.HasPrefix(said, "locked: false") && !strings.Contains(said, "found: failure") {
+				t.Errorf("not found: %s", said)
+			}
+			if strings.Contains(said, "have ended") {
+				t.Errorf("the holder of another name lives: %s", said)
+			}
+			if what == "nothing" && !strings.HasPrefix(said, "locked: true, found: ok") {
+				t.Errorf("found where nothing is wrong: %s", said)
 			}
 			if err := p.Wait(); err != nil {
 				t.Error(err)
