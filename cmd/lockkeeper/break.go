@@ -26,7 +26,7 @@ func (c *breakCmd) Run(s streams) exitCode {
 		var failed []error
 		for i := range was {
 			was[i].Waiters = nil // they go on waiting
-			failed = append(failed, b.Break(ctx, was[i].Resource.Name))
+			failed = append(failed, unanswered(b.Break(ctx, was[i].Resource.Name), timeout))
 		}
 		return errors.Join(append(failed, list(s.out, was, time.Now()))...)
 	})

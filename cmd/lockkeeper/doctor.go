@@ -45,7 +45,7 @@ func (d *doctorCmd) Run(s streams) exitCode {
 	tell(s.out, mended, left)
 	switch {
 	case err != nil:
-		return fail(err)
+		return fail(unanswered(err, d.Timeout))
 	case backends.Worst(left) > backends.Note:
 		return exitFound
 	case backends.Worst(left) == backends.OK && len(mended) == 0:

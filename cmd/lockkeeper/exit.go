@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
@@ -41,6 +43,15 @@ var codes = []struct {
 	{backends.ErrLost, exitLost},
 	{backends.ErrBusy, exitBusy},
 	{context.DeadlineExceeded, exitBusy},
+}
+
+// unanswered is err, or says that the store gave no answer within the time for a look if that is
+// why it failed: then the store is unavailable, and no lock is busy.
+func unanswered(err error, within time.Duration) error {
+	if !errors.Is(err, context.DeadlineExceeded) || errors.Is(err, backends.ErrUnavailable) {
+		return err
+	}
+	return fmt.Errorf("%w: no answer within %v: %w", backends.ErrUnavailable, within, err)
 }
 
 // codeOf returns the exit status for an error.

@@ -111,7 +111,7 @@ func (v *view) states(ctx context.Context, r store.Reader, timeout time.Duration
 			states = append(states, state)
 		}
 		slices.SortFunc(states, func(a, b backends.State) int { return cmp.Compare(a.Resource.Name, b.Resource.Name) })
-		return states, errors.Join(failed...)
+		return states, unanswered(errors.Join(failed...), timeout)
 	}
 	for _, name := range v.Names {
 		state, err := r.Inspect(ctx, name)
@@ -122,7 +122,7 @@ func (v *view) states(ctx context.Context, r store.Reader, timeout time.Duration
 		state.Resource.Name = name // a name that is not in use may come without
 		states = append(states, state)
 	}
-	return states, errors.Join(failed...)
+	return states, unanswered(errors.Join(failed...), timeout)
 }
 
 // list writes a line for each holder and each waiter, in their order.

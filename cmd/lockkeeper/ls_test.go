@@ -1,6 +1,9 @@
 package main
 
 import (
+	"context"
+	"iter"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,4 +90,33 @@ func TestListKeepsStrangeNamesHarmless(t *testing.T) {
 	}
 	contains(t, out.String(), "2 of 3")
 	contains(t, out.String(), "1s")
+}
+
+// mute is a store that does not answer.
+type mute struct{}
+
+func (mute) Inspect(ctx context.Context, _ string) (backends.State, error) {
+	<-ctx.Done()
+	return backends.State{}, ctx.Err()
+}
+
+func (m mute) List(ctx context.Context) iter.Seq2[backends.State, error] {
+	return func(yield func(backends.State, error) bool) { yield(m.Inspect(ctx, "")) }
+}
+
+// A store that does not answer a look is unavailable. Busy is a lock, and ls waits for none.
+func TestAStoreThatDoesNotAnswerALookIsUnavailable(t *testing.T) {
+	for _, names := range [][]string{nil, {"a", "b"}} {
+		v := view{Names: names}
+		_, err := v.states(t.Context(), mute{}, time.Millisecond)
+		if codeOf(err) != exitUnavailable || !strings.Contains(err.Error(), "no answer within 1ms") {
+			t.Errorf("ls %q: status %d: %v; want %d", names, codeOf(err), err, exitUnavailable)
+		}
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed below
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() // the kernel accepts connections, and nobody reads them
+	start(t, "redis://"+l.Addr().String(), "doctor", "--timeout", "100ms").ends(int(exitUnavailable))
 }
