@@ -22,7 +22,7 @@ type Timer struct {
 }
 
 // newTimer returns a timer whose clock is still to be set.
-func newTimer() *Timer { return &Timer{bubbled: bubbles.Inside()} }
+func newTimer() *Timer { return &Timer{bubbled: bubbles.MadeInside()} }
 
 // Stop takes the message back. True: it will never be handled, not even if its time
 // has come and it already waits in the mailbox. False: it has been handled or is being

@@ -5,6 +5,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // A keeper stands between the store and this process's callers for one name.
@@ -96,7 +97,7 @@ type (
 const keeperName = "lockkeeper/manager.keeper"
 
 func newKeeper(m *Manager, name string) *keeper {
-	k := &keeper{m: m, name: name, away: m.away()}
+	k := &keeper{m: m, name: name, away: !m.bubbled && bubbles.MadeInside()}
 	k.mail = actor.NewOnDemand(keeperName, k.receive, k.failed)
 	k.notify = func(e backends.Event) { k.mail.Tell(&event{e}) }
 	return k

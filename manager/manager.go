@@ -53,7 +53,7 @@ func New(b backends.Backend, opts ...Option) (*Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &Manager{cfg: cfg, store: b, caps: b.Capabilities(), owner: cfg.owner(), epoch: time.Now(), bubbled: bubbles.Inside()}
+	m := &Manager{cfg: cfg, store: b, caps: b.Capabilities(), owner: cfg.owner(), epoch: time.Now(), bubbled: bubbles.MadeInside()}
 	m.prompt, _ = b.(backends.Prompt)
 	if !m.caps.Immediate { // else a try is as good
 		m.poster, _ = b.(backends.Poster)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // The states of a request. It leaves pending once, by a compare-and-swap: either its keeper has answered it, or its
@@ -91,15 +92,15 @@ type signal struct {
 	once bool // not returned to the pool
 }
 
-func newSignal() *signal { return &signal{wake: make(chan struct{}, 1)} }
+func newSignal() *signal {
+	return &signal{wake: make(chan struct{}, 1), once: bubbles.MadeInside()}
+}
 
 // borrow returns a signal for a goroutine that has to wait. The caller returns it with giveBack,
 // once no keeper can send on it any more.
 func (m *Manager) borrow() *signal {
 	if m.away() {
-		s := newSignal()
-		s.once = true
-		return s
+		return newSignal()
 	}
 	return m.signals.Get().(*signal)
 }

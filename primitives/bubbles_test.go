@@ -317,17 +317,59 @@ func TestThree(t *testing.T) { fight(t) }
 func TestFour(t *testing.T)  { synctest.Test(t, fight) }
 `
 
+// Such tests of a main package that uses no primitives.
+const managersTests = `package main
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+func main() {}
+
+var m, _ = manager.New(memory.New())
+
+func fight(t *testing.T) {
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() {
+			if err := m.Lock("a").Do(context.Background(), func(context.Context) error {
+				time.Sleep(time.Millisecond)
+				return nil
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	time.Sleep(time.Second)
+}
+
+func TestOne(t *testing.T)   { synctest.Test(t, fight) }
+func TestTwo(t *testing.T)   { synctest.Test(t, fight) }
+func TestThree(t *testing.T) { fight(t) }
+func TestFour(t *testing.T)  { synctest.Test(t, fight) }
+`
+
 func TestLocksWorkInTheBubblesOfACommandsTests(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and runs a test program of its own; not with -short")
 	}
-	list := overlay(t, map[string]string{"zz_command/main_test.go": commandsTests})
-	// The name of the binary shows that it is a test, or one of its flags does, or neither does.
-	for _, args := range [][]string{{"command.test"}, {"program", "-test.timeout=1m"}, {"program"}} {
-		args[0] = filepath.Join(t.TempDir(), args[0])
-		run(t, "go", "test", "-c", "-vet=off", "-o", args[0], "-overlay", list, "./zz_command")
-		if out := run(t, args[0], args[1:]...); !strings.Contains(out, "PASS") {
-			t.Errorf("%s: %s", args, out)
+	for _, tests := range []string{commandsTests, managersTests} {
+		list := overlay(t, map[string]string{"zz_command/main_test.go": tests})
+		// The name of the binary shows that it is a test, or one of its flags does, or neither does.
+		for _, args := range [][]string{{"command.test"}, {"program", "-test.timeout=1m"}, {"program"}} {
+			args[0] = filepath.Join(t.TempDir(), args[0])
+			run(t, "go", "test", "-c", "-vet=off", "-o", args[0], "-overlay", list, "./zz_command")
+			if out := run(t, args[0], args[1:]...); !strings.Contains(out, "PASS") {
+				t.Errorf("%s: %s", args, out)
+			}
 		}
 	}
 }

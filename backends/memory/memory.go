@@ -117,8 +117,8 @@ func (c *call) pending() bool {
 	if c.state.Load() == answered {
 		return false
 	}
-	if c.bubbled = bubbles.Inside(); c.bubbled || c.done == nil {
-		c.done = make(chan struct{}, 1)
+	if bubbles.Inside() || c.done == nil {
+		c.done, c.bubbled = make(chan struct{}, 1), bubbles.MadeInside()
 	}
 	return c.state.CompareAndSwap(open, awaited)
 }
