@@ -5,7 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -290,15 +290,16 @@ func (x *patient) recover() {
 	})
 }
 
-// soon checks that try succeeds within enough tries. The read timeout of a hasty client does not
-// count as a try: a late answer of a busy server proves nothing.
+// soon checks that try succeeds within enough tries. A timeout of a hasty client, in a read or a dial,
+// does not count as a try: a late answer of a busy machine proves nothing.
 func (x *patient) soon(what string, try func() error) {
 	var err error
 	for n := 0; n < enough && x.ctx.Err() == nil; n++ {
 		if err = try(); err == nil {
 			return
 		}
-		if x.what == hasty && errors.Is(err, os.ErrDeadlineExceeded) {
+		var timeout net.Error
+		if x.what == hasty && errors.As(err, &timeout) && timeout.Timeout() {
 			n--
 		}
 	}
