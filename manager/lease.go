@@ -19,7 +19,8 @@ import (
 // renewal after a run of the garbage collector, or within a TTL where nothing is renewed. The Done
 // channel of the context alone does not keep the lease. It is closed when the lease is dropped, a
 // stop margin before the next grant, and the cause is a *LostError (reason Dropped). A goroutine
-// that refers to the lease and waits for ever keeps it.
+// that refers to the lease and waits for ever keeps it. So does a derived context that is never
+// cancelled, and a [context.AfterFunc] that is never stopped.
 //
 // A lease ends once: by Release, or by loss, and then stays what it is. No late answer of a store revives it.
 // What the last holder did before its Release happens before the next holder's Acquire returns.

@@ -96,9 +96,12 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 	}
 }
 
-// names lists a directory.
-func names(path string) ([]string, error) {
+// names lists d or a directory below it. It closes idle files if the process has no descriptor left.
+func (d *directory) names(path string) ([]string, error) {
 	dir, err := os.Open(path)
+	if err != nil && d.freedDescriptors(err) {
+		dir, err = os.Open(path)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +111,7 @@ func names(path string) ([]string, error) {
 
 // everyone lists all clients, also dead ones.
 func (d *directory) everyone() []uint64 {
-	inboxes, _ := names(filepath.Join(d.path, clientsName)) // who is not told finds out by and by
+	inboxes, _ := d.names(filepath.Join(d.path, clientsName)) // who is not told finds out by and by
 	var ids []uint64
 	for _, name := range inboxes {
 		if id, err := strconv.ParseUint(name, 16, 64); err == nil {

@@ -13,5 +13,6 @@ func registerMore() {
 	proctest.Register("parent", parent)
 	proctest.Register("visitor", visitor)
 	proctest.Register("examiner", examiner)
+	proctest.Register("exhaustedLister", exhaustedLister)
 	proctest.Register("onlooker", onlooker)
 }

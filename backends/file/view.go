@@ -119,7 +119,7 @@ func openToRead(dir string) (*directory, error) {
 
 // stems returns the stems of all names that have a table or a lock file, sorted.
 func (d *directory) stems() ([]string, error) {
-	files, err := names(d.path)
+	files, err := d.names(d.path)
 	var stems []string
 	for _, file := range files {
 		s, ok := strings.CutSuffix(file, tableEnding)
