@@ -102,7 +102,7 @@
 // readers, writers, permits of any weight, the parts of an All, and places in a queue: a reader
 // that reads again behind a writer waits for itself. Only the wait that closes the cycle fails. A
 // holder that may still release is never part of a cycle: it does not wait, or waits without its
-// context, or is in another process. The deadline of a context and the limit of a lease
+// context, or belongs to another Manager or process. The deadline of a context and the limit of a lease
 // ([HoldAtMost]) do not count as a release: a cycle that only they would end is a deadlock.
 //
 // # Design notes
