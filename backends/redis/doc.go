@@ -154,7 +154,8 @@
 // All answers but a script's own "not held" leave a grant as it was: LOADING, READONLY,
 // CLUSTERDOWN, TRYAGAIN, BUSY, OOM, MISCONF, time-outs and resets are [backends.ErrUnavailable].
 // All scripts but those of acquires are allowed when memory is exhausted (allow-oom). NOAUTH,
-// NOPERM and WRONGPASS are [backends.ErrPermission].
+// NOPERM and WRONGPASS are [backends.ErrPermission]. A database that the server does not have is
+// [backends.ErrInvalid].
 //
 // While a slot of a cluster moves, a name in it is out of reach from the move of the first of its keys until the slot has its
 // new owner: the server refuses a script of whose keys some are elsewhere, or not there at all (TRYAGAIN). Nothing is lost

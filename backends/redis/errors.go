@@ -72,14 +72,23 @@ func (b *Backend) classify(err error) error {
 		case "NOAUTH", "NOPERM", "WRONGPASS":
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
 		}
-		// Two refusals come without a code: of a command inside a script, and of a command too long
-		// for a connection without a login.
+		if noDatabase(text) {
+			return fmt.Errorf("%w: %w", backends.ErrInvalid, err)
+		}
+		// Three refusals come without a code: of a command inside a script, of a command too long
+		// for a connection without a login, and of a password where none is set.
 		if strings.HasPrefix(text, "The user executing the script") || strings.Contains(text, "has no permissions") ||
-			strings.Contains(text, "unauthenticated") {
+			strings.Contains(text, "unauthenticated") || strings.Contains(text, "without any password configured") {
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
 		}
 	}
 	return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
+}
+
+// noDatabase reports whether the server has refused the number of the database.
+func noDatabase(text string) bool {
+	return strings.HasPrefix(text, "DB index is out of range") || strings.HasPrefix(text, "invalid DB index") ||
+		strings.HasPrefix(text, "SELECT is not allowed in cluster mode")
 }
 
 // final reports whether waiting on makes no sense.

@@ -26,12 +26,16 @@ func TestErrorsAreClassified(t *testing.T) {
 		"WRONGPASS invalid username-password pair or user is disabled.":                     backends.ErrPermission,
 		"NOPERM this user has no permissions to run the 'evalsha' command":                  backends.ErrPermission,
 		"ERR The user executing the script can't run this command or subcommand script: x":  backends.ErrPermission,
+		"ERR AUTH <password> called without any password configured for the default user.":  backends.ErrPermission,
+		"ERR DB index is out of range":                                                      backends.ErrInvalid,
+		"ERR invalid DB index":                                                              backends.ErrInvalid,
+		"ERR SELECT is not allowed in cluster mode":                                         backends.ErrInvalid,
 		"WRONGTYPE Operation against a key holding the wrong kind of value script: x, on y": backends.ErrMismatch,
 		"ERR Error running script: something that nobody has thought of":                    backends.ErrUnavailable,
 	} {
 		err := b.classify(scriptError(text))
 		for _, sentinel := range []error{backends.ErrUnavailable, backends.ErrPermission, backends.ErrMismatch,
-			backends.ErrBusy, backends.ErrLost} {
+			backends.ErrInvalid, backends.ErrBusy, backends.ErrLost} {
 			if errors.Is(err, sentinel) != (sentinel == want) {
 				t.Errorf("%q is classified as %v, want %v", text, err, want)
 			}

@@ -31,8 +31,7 @@ func (c *breakCmd) Run(s streams) exitCode {
 		return errors.Join(append(failed, list(s.out, was, time.Now()))...)
 	})
 	if err != nil {
-		s.warn("%v", err)
-		return codeOf(err)
+		return s.fail(err)
 	}
 	return exitOK
 }

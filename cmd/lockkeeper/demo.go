@@ -34,8 +34,7 @@ type demoCmd struct {
 // Run shows the demo and returns exitViolated if its history shows a fault.
 func (d *demoCmd) Run(s streams) exitCode {
 	if err := d.check(); err != nil {
-		s.warn("%v", err)
-		return codeOf(err)
+		return s.fail(err)
 	}
 	dir, locks, err := demo.TempDir()
 	if err != nil {
@@ -55,8 +54,7 @@ func (d *demoCmd) Run(s streams) exitCode {
 		s.warn("interrupted")
 		return exitCode(command.SignalCode(os.Interrupt))
 	case err != nil:
-		s.warn("%v", err)
-		return codeOf(err)
+		return s.fail(err)
 	case !v.OK():
 		return exitViolated
 	default:
@@ -147,13 +145,11 @@ func (d *demoWorkerCmd) Run(s streams) exitCode {
 	signal.Ignore(os.Interrupt, syscall.SIGTERM)
 	where, err := store.Parse(d.Store)
 	if err != nil {
-		s.warn("%v", err)
-		return codeOf(err)
+		return s.fail(err)
 	}
 	m, done, err := openManager(where, manager.WithTTL(demoTTL), manager.WithLabel("demo process "+d.Process))
 	if err != nil {
-		s.warn("%v", err)
-		return codeOf(err)
+		return s.fail(err)
 	}
 	defer done(closeTimeout)
 	err = demo.Work(demo.Worker{
@@ -161,8 +157,7 @@ func (d *demoWorkerCmd) Run(s streams) exitCode {
 		Locks: locker{m}, In: s.in, Out: s.out,
 	})
 	if err != nil {
-		s.warn("%v", err)
-		return codeOf(err)
+		return s.fail(err)
 	}
 	return exitOK
 }

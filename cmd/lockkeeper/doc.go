@@ -57,6 +57,7 @@
 //	64     bad usage: flags, name, store; or the name is in use as another kind of lock
 //	69     the store cannot be reached or does not work, or has not answered --no-wait for ten seconds
 //	70     lockkeeper itself failed: a bug
+//	74     standard output takes no more (ls, top, break, doctor)
 //	75     the lock was busy (--no-wait) or the wait was over (--wait). The command was not started.
 //	76     the lease was lost before the command had ended
 //	77     the store refused: permission denied

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -19,17 +21,13 @@ type doctorCmd struct {
 
 // Run looks at the store and says what it found.
 func (d *doctorCmd) Run(s streams) exitCode {
-	fail := func(err error) exitCode {
-		s.warn("%v", err)
-		return codeOf(err)
-	}
 	if d.Idle < 0 || d.Timeout <= 0 {
 		s.warn("--idle must not be negative, and --timeout must be positive")
 		return exitUsage
 	}
 	where, err := store.Parse(d.Store)
 	if err != nil {
-		return fail(err)
+		return s.fail(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), d.Timeout)
 	defer cancel()
@@ -39,23 +37,24 @@ func (d *doctorCmd) Run(s streams) exitCode {
 	} else {
 		left, err = store.Check(ctx, where, d.Idle)
 	}
-	if len(mended)+len(left) > 0 {
-		fmt.Fprintf(s.out, "%v\n", where)
-	}
-	tell(s.out, mended, left)
+	said := tell(s.out, where, mended, left, err == nil)
 	switch {
+	case said != nil:
+		return s.fail(errors.Join(said, err))
 	case err != nil:
-		return fail(unanswered(err, d.Timeout))
+		return s.fail(unanswered(err, d.Timeout))
 	case backends.Worst(left) > backends.Note:
 		return exitFound
-	case backends.Worst(left) == backends.OK && len(mended) == 0:
-		fmt.Fprintf(s.out, "%v: nothing to mend\n", where)
 	}
 	return exitOK
 }
 
-// tell writes findings for people.
-func tell(out io.Writer, mended, left []backends.Finding) {
+// tell writes findings for people, or that there is nothing to mend if all was looked at.
+func tell(w io.Writer, where store.Store, mended, left []backends.Finding, all bool) error {
+	out := bufio.NewWriter(w)
+	if len(mended)+len(left) > 0 {
+		fmt.Fprintf(out, "%v\n", where)
+	}
 	for _, f := range mended {
 		fmt.Fprintf(out, "mended   %s: %s\n", f.Topic, f.What)
 	}
@@ -68,4 +67,8 @@ func tell(out io.Writer, mended, left []backends.Finding) {
 			fmt.Fprintf(out, "         to mend it: %s\n", f.Mend)
 		}
 	}
+	if all && backends.Worst(left) == backends.OK && len(mended) == 0 {
+		fmt.Fprintf(out, "%v: nothing to mend\n", where)
+	}
+	return printed(out.Flush())
 }

@@ -21,10 +21,14 @@ const (
 	exitUsage       exitCode = 64 // EX_USAGE
 	exitUnavailable exitCode = 69 // EX_UNAVAILABLE
 	exitBug         exitCode = 70 // EX_SOFTWARE
+	exitOutput      exitCode = 74 // EX_IOERR
 	exitBusy        exitCode = 75 // EX_TEMPFAIL: try again later
 	exitLost        exitCode = 76 // EX_PROTOCOL
 	exitPermission  exitCode = 77 // EX_NOPERM
 )
+
+// errOutput: standard output takes no more.
+var errOutput = errors.New("standard output")
 
 // codes are tried in this order: an error that wraps several counts as the first. A store that did not answer before
 // the deadline is unavailable, not busy.
@@ -32,6 +36,7 @@ var codes = []struct {
 	err  error
 	code exitCode
 }{
+	{errOutput, exitOutput},
 	{store.ErrUnknown, exitUsage},
 	{store.ErrRefused, exitUsage},
 	{backends.ErrInvalid, exitUsage},
@@ -52,6 +57,14 @@ func unanswered(err error, within time.Duration) error {
 		return err
 	}
 	return fmt.Errorf("%w: no answer within %v: %w", backends.ErrUnavailable, within, err)
+}
+
+// printed returns the error of a write to standard output.
+func printed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w: %w", errOutput, err)
 }
 
 // codeOf returns the exit status for an error.

@@ -42,8 +42,7 @@ func (l *lsCmd) Run(s streams) exitCode {
 		return errors.Join(err, list(s.out, states, time.Now()))
 	})
 	if err != nil {
-		s.warn("%v", err)
-		return codeOf(err)
+		return s.fail(err)
 	}
 	return exitOK
 }
@@ -148,7 +147,7 @@ func list(out io.Writer, states []backends.State, now time.Time) error {
 			fmt.Fprintf(t, "%s\t%v\twaits, %d.\t%s\t-\t%s\t%v\n", name, r.Kind, i+1, permits(r, w.Weight), ago(now, w.Since), who(w.Owner))
 		}
 	}
-	return t.Flush()
+	return printed(t.Flush())
 }
 
 // printable quotes what would disturb a terminal or the table.
@@ -164,6 +163,14 @@ func who(o backends.Owner) string {
 		return fmt.Sprintf("pid %d on %s", o.PID, printable(o.Host))
 	}
 	return fmt.Sprintf("%s (pid %d on %s)", printable(o.Label), o.PID, printable(o.Host))
+}
+
+// holder describes a holder, which may be no client of the store.
+func holder(h backends.Holder) string {
+	if h.ID == (backends.GrantID{}) {
+		return foreign(h.Owner)
+	}
+	return who(h.Owner)
 }
 
 // foreign describes a holder that is no client of the store, such as flock(1).

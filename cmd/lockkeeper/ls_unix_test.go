@@ -34,7 +34,7 @@ func TestLsShowsLocksOfOtherPrograms(t *testing.T) {
 				contains(t, lines[1], part)
 			}
 		}
-		contains(t, start(t, in, "run", "--no-wait", name, "--", "true").ends(75), "held by pid")
+		contains(t, start(t, in, "run", "--no-wait", name, "--", "true").ends(75), "held by another program (pid")
 		if err := f.Unlock(); err != nil {
 			t.Error(err)
 		}

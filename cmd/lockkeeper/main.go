@@ -5,6 +5,7 @@ import (
 	"os"
 	"reflect"
 	"runtime/debug"
+	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -32,8 +33,16 @@ type streams struct {
 	in, out, err *os.File
 }
 
+// warn writes a message, each line of it marked as lockkeeper's.
 func (s streams) warn(format string, args ...any) {
-	fmt.Fprintf(s.err, "lockkeeper: "+format+"\n", args...)
+	text := fmt.Sprintf(format, args...)
+	fmt.Fprintf(s.err, "lockkeeper: %s\n", strings.ReplaceAll(text, "\n", "\nlockkeeper: "))
+}
+
+// fail writes why a subcommand ends, and returns its exit status.
+func (s streams) fail(err error) exitCode {
+	s.warn("%v", err)
+	return codeOf(err)
 }
 
 func main() {

@@ -5,11 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
-	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
@@ -17,21 +15,14 @@ import (
 )
 
 // What a server gets to finish with, so that one that has gone does not hold up the exit status.
-const (
-	releaseTimeout = 2 * time.Second
-	closeTimeout   = time.Second
-)
+const releaseTimeout = 2 * time.Second
+
+var closeTimeout = time.Second // longer in a test
 
 // fileTimeout is the same for a directory. It goes away only with a process that was stopped in the few microseconds in which it
 // changes a table; but where hundreds of commands start at once, each waits for seconds until it may run. It is given to
 // commands that held the lock.
 const fileTimeout = 10 * time.Second
-
-// tryTimeout is how long a store may take to say whether the lock is busy (--no-wait).
-const tryTimeout = 10 * time.Second
-
-// explainTimeout is how long a store may take to tell who holds a busy lock.
-const explainTimeout = time.Second
 
 // gracePart: by default a command has a sixth of the TTL to end in.
 const gracePart = 6
@@ -55,38 +46,41 @@ type runCmd struct {
 
 // Run holds the lock while the command runs.
 func (r *runCmd) Run(s streams) exitCode {
-	fail := func(err error) exitCode {
-		s.warn("%v", err)
-		return codeOf(err)
-	}
 	argv, err := r.argv()
 	if err != nil {
-		return fail(err)
+		return s.fail(err)
 	}
 	// A command that cannot be run is refused before anybody has to wait for it.
 	if _, err := command.Find(argv[0]); err != nil {
-		return fail(err)
+		return s.fail(err)
 	}
-	m, done, err := r.open()
+	where, err := store.Parse(r.Store)
 	if err != nil {
-		return fail(err)
+		return s.fail(err)
 	}
-	held := false
-	defer func() { done(held) }()
+	m, done, err := r.open(where)
+	if err != nil {
+		return s.fail(err)
+	}
+	closing := closeTimeout
+	defer func() { done(closing) }()
 	claim, err := r.claim(m)
 	if err != nil {
-		return fail(err)
+		return s.fail(err)
 	}
 	sigs, stop := command.Notify()
 	defer stop()
-	lease, sig, err := r.acquire(claim, sigs)
+	lease, sig, err := r.acquire(m, claim, sigs)
 	switch {
 	case sig != nil:
 		return exitCode(command.SignalCode(sig))
 	case err != nil:
-		return fail(r.explain(m, err))
+		if errors.Is(err, backends.ErrUnavailable) {
+			closing = 0 // a store that gives no answer would hold up the status
+		}
+		return s.fail(err)
 	}
-	held = true
+	closing = finishing(where, closeTimeout)
 	return r.hold(s, lease, argv, sigs)
 }
 
@@ -104,8 +98,7 @@ func (r *runCmd) hold(s streams, lease *manager.Lease, argv []string, sigs <-cha
 	released := lease.Release()
 	switch {
 	case err != nil:
-		s.warn("%v", err)
-		return codeOf(err)
+		return s.fail(err)
 	case errors.Is(released, manager.ErrLost):
 		if !res.Lost { // else it was said before
 			s.warn("%v: the command may have run beside another holder", released)
@@ -137,30 +130,24 @@ func usageError(format string, args ...any) error {
 	return fmt.Errorf("%w: "+format, append([]any{backends.ErrInvalid}, args...)...)
 }
 
-// open returns a manager over the store, and what closes both, patiently if the lock was held.
-func (r *runCmd) open() (*manager.Manager, func(held bool), error) {
-	where, err := store.Parse(r.Store)
-	if err != nil {
-		return nil, nil, err
-	}
-	release, closing := releaseTimeout, closeTimeout
+// finishing returns how long a store that granted the lock may take to finish with.
+func finishing(where store.Store, server time.Duration) time.Duration {
 	if where.Kind() == store.File {
-		release, closing = fileTimeout, fileTimeout
+		return fileTimeout
 	}
+	return server
+}
+
+// open returns a manager over the store, and what closes both.
+func (r *runCmd) open(where store.Store) (*manager.Manager, func(within time.Duration), error) {
+	release := finishing(where, releaseTimeout)
 	opts := []manager.Option{
 		manager.WithTTL(time.Duration(r.TTL)), manager.WithReleaseTimeout(release), manager.WithLabel(r.Label),
 	}
 	if where.Kind() == store.Redis {
 		opts = append(opts, manager.WithStopMargin(r.grace())) // the command is dead before the lock is another's
 	}
-	m, done, err := openManager(where, opts...)
-	return m, func(held bool) {
-		if held {
-			done(closing)
-		} else {
-			done(closeTimeout)
-		}
-	}, err
+	return openManager(where, opts...)
 }
 
 // openManager returns a manager over a store, and what closes both in that time.
@@ -208,84 +195,4 @@ func (r *runCmd) claim(m *manager.Manager) (manager.Claim, error) {
 	default:
 		return m.Lock(r.Name), nil
 	}
-}
-
-// acquired is the outcome of an acquire.
-type acquired struct {
-	lease *manager.Lease
-	err   error
-}
-
-// acquire waits for the claim. A signal ends the wait and is returned; then nothing is held.
-func (r *runCmd) acquire(claim manager.Claim, sigs <-chan os.Signal) (*manager.Lease, os.Signal, error) {
-	ctx, cancel := r.deadline()
-	defer cancel()
-	done := make(chan acquired, 1)
-	waiter := actor.NewOnDemand("acquire",
-		func(a acquired) { done <- a },
-		func(_ acquired, p *actor.PanicError) { done <- acquired{err: p} })
-	waiter.Go(func() acquired {
-		if r.tries() {
-			lease, err := claim.TryAcquire(ctx)
-			return acquired{lease, err}
-		}
-		lease, err := claim.Acquire(ctx)
-		return acquired{lease, err}
-	})
-	for {
-		select { // both ready: a signal found later is passed on to the command; one found first ends the wait
-		case a := <-done:
-			return a.lease, nil, a.err
-		case sig := <-sigs:
-			if command.Stops(sig) {
-				command.Pause()
-				continue
-			}
-			cancel()
-			if a := <-done; a.lease != nil {
-				_ = a.lease.Release() // the grant had come first; the process ends now in any case
-			}
-			return nil, sig, nil
-		}
-	}
-}
-
-// tries reports whether the lock is to be had at once or not at all.
-func (r *runCmd) tries() bool { return r.NoWait || r.Wait != nil && *r.Wait == 0 }
-
-// deadline returns the context of the wait.
-func (r *runCmd) deadline() (context.Context, context.CancelFunc) {
-	switch {
-	case r.tries():
-		return context.WithTimeout(context.Background(), tryTimeout)
-	case r.Wait == nil:
-		return context.WithCancel(context.Background())
-	default:
-		return context.WithTimeout(context.Background(), time.Duration(*r.Wait))
-	}
-}
-
-// explain adds to the error of a busy lock who holds it. A store that does not answer is unavailable, not busy: that is the
-// answer when the wait was over before the store had said anything, and still it says nothing.
-func (r *runCmd) explain(m *manager.Manager, err error) error {
-	if codeOf(err) != exitBusy {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), explainTimeout)
-	defer cancel()
-	state, failed := m.Inspect(ctx, r.Name)
-	switch {
-	case failed != nil && codeOf(failed) == exitUnavailable:
-		return fmt.Errorf("%w; the store does not answer: %w", err, failed)
-	case failed != nil && ctx.Err() != nil:
-		return fmt.Errorf("%w; %w: no answer for %v", err, backends.ErrUnavailable, explainTimeout)
-	case failed != nil || len(state.Holders) == 0:
-		return err
-	}
-	host, _ := os.Hostname() // without it, it is only counted among those who wait
-	ours := func(w backends.Waiter) bool {
-		return w.Owner == backends.Owner{Host: host, PID: os.Getpid(), Label: r.Label}
-	}
-	others := slices.DeleteFunc(state.Waiters, ours) // the request of this process may be on its way out of the queue
-	return fmt.Errorf("%w (held by %v, %d waiting)", err, state.Holders[0].Owner, len(others))
 }

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -249,7 +250,116 @@ func TestASilentStoreIsNotBusy(t *testing.T) {
 	defer l.Close()
 	p := start(t, "redis://"+l.Addr().String(), "run", "-w", "50ms", "a", "--", "echo", "started")
 	p.saysNothing()
-	contains(t, p.ends(69), "unavailable", "deadline")
+	contains(t, p.ends(69), "unavailable", "no answer")
+}
+
+// A wait that is over is over: nothing that comes after it waits for a server that gives no answer.
+func TestTheDeadlineHoldsThoughTheStoreIsSilent(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // the kernel takes the connections
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	old := closeTimeout
+	closeTimeout = time.Hour // whoever takes it fails the test
+	defer func() { closeTimeout = old }()
+	for _, scheme := range []string{"redis://", "rediss://"} {
+		wait := span(lookTimeoutBusy)
+		r := runCmd{Store: scheme + l.Addr().String(), Wait: &wait, TTL: span(10 * time.Second), Name: "a",
+			Command: []string{"--", "true"}}
+		var code exitCode
+		stderr := written(t, func(f *os.File) { code = r.Run(streams{err: f}) })
+		if code != exitUnavailable {
+			t.Errorf("%s: status %d, %s; want %d", scheme, code, stderr, exitUnavailable)
+		}
+		contains(t, stderr, "no answer")
+	}
+}
+
+// The look for the holder of a busy lock is over when the wait is.
+func TestTheLookIsOverWithTheWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, wait := range []time.Duration{lookTimeoutBusy, 5 * time.Second, time.Hour} {
+			begin, w := time.Now(), span(wait)
+			r := runCmd{Wait: &w}
+			<-r.lookTime()
+			if end := time.Since(begin) + lookTimeoutBusy; end != wait {
+				t.Errorf("a wait of %v: the look may last until %v", wait, end)
+			}
+		}
+	})
+}
+
+// written returns what do writes to a file.
+func written(t *testing.T, do func(*os.File)) string {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "written"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	do(f)
+	text, err := os.ReadFile(f.Name())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// What the server says of the way in is told by the exit status.
+func TestStatusTellsRightsFromMisuse(t *testing.T) {
+	locked, open := redistest.Start(t, "--requirepass", "secret").Addr, redistest.Start(t).Addr
+	for in, want := range map[string]int{
+		"redis://" + locked:              77,
+		"redis://:wrong@" + locked:       77,
+		"redis://other:wrong@" + locked:  77,
+		"redis://other:wrong@" + open:    77,
+		"redis://" + open + "/99":        64,
+		"redis://" + open + "/-1":        64,
+		"redis://" + open + "/x":         64,
+		"redis://" + open + "/0/1":       64,
+		"redis://" + open + "?nonsense=": 64,
+		"redis://127.0.0.1:99999":        64,
+		"redis://127.0.0.1:port":         64,
+		"redis://":                       64,
+	} {
+		for _, args := range [][]string{{"run", "a", "--", "true"}, {"run", "-n", "a", "--", "true"},
+			{"run", "-w", "90", "a", "--", "true"}, {"ls"}, {"ls", "a"}, {"top"}, {"break", "a"}, {"demo"}} {
+			p := start(t, in, args...)
+			code, stderr := p.code()
+			if code != want || strings.Count(stderr, "\n") != 1 || strings.Contains(stderr, "secret") {
+				t.Errorf("%q with %s: status %d, want %d and one line: %s", args, in, code, want, stderr)
+			}
+		}
+	}
+}
+
+// No message says the same twice.
+func TestMessagesNameThingsOnce(t *testing.T) {
+	in := "file:" + t.TempDir() + "/locks"
+	h := hold(t, in, "thing")
+	for _, c := range []struct {
+		in   string
+		args []string
+	}{
+		{in, []string{"run", "-n", "thing", "--", "true"}},
+		{in, []string{"run", "-w", "30ms", "thing", "--", "true"}},
+		{in, []string{"run", "--capacity", "2", "thing", "--", "true"}},
+		{in, []string{"run", "--read", "thing", "--", "true"}},
+		{in, []string{"run", "x", "--", "/no/such/thing"}},
+		{in, []string{"run", "x", "--", "thing"}},
+		{in, []string{"ls", "thing" + strings.Repeat("x", 1100)}},
+		{"redis://" + nobody(t), []string{"run", "thing", "--", "true"}},
+		{"redis://" + nobody(t), []string{"ls", "thing"}},
+		{"redis://" + nobody(t), []string{"break", "thing"}},
+	} {
+		p := start(t, c.in, c.args...)
+		_, stderr := p.code()
+		if strings.Count(stderr, "thing") > 1 || strings.Contains(stderr, "context deadline") || strings.Count(stderr, "\n") > 1 {
+			t.Errorf("%q: %s", c.args, stderr)
+		}
+	}
+	h.let()
 }
 
 func TestAStoreThatDiesAtTheEndKeepsTheStatus(t *testing.T) {

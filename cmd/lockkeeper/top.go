@@ -47,8 +47,7 @@ func (c *topCmd) Run(s streams) exitCode {
 		}
 	})
 	if err != nil {
-		s.warn("%v", err)
-		return codeOf(err)
+		return s.fail(err)
 	}
 	return exitOK
 }
@@ -66,7 +65,7 @@ func (c *topCmd) show(s streams, states []backends.State) error {
 		waiting += len(state.Waiters)
 	}
 	if _, err := fmt.Fprintf(s.out, "%s  %d names, %d held, %d waiting\n", now.Format(time.TimeOnly), len(states), held, waiting); err != nil {
-		return err
+		return printed(err)
 	}
 	return list(s.out, states, now)
 }

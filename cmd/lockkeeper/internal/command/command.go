@@ -1,10 +1,7 @@
 package command
 
 import (
-	"errors"
-	"io/fs"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"time"
@@ -32,37 +29,6 @@ type Command struct {
 type Result struct {
 	Code int  // its exit status; 128 plus the number of the signal that ended it
 	Lost bool // the lease was lost before the command had ended
-}
-
-// StartError says that the command was not started.
-type StartError struct {
-	Code int // NotFound or NotExecutable
-	Err  error
-}
-
-func (e *StartError) Error() string { return e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *StartError) Unwrap() error { return e.Err }
-
-// Find returns the path of the program that a command names, as a shell would find it, or a *StartError.
-// It lets a caller refuse a misspelt command before it takes a lock.
-func Find(program string) (string, error) {
-	path, err := exec.LookPath(program)
-	switch {
-	case errors.Is(err, exec.ErrDot):
-		return path, nil // an entry "." in PATH is the user's own choice
-	case err != nil:
-		return "", startError(err)
-	}
-	return path, nil
-}
-
-func startError(err error) *StartError {
-	if errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist) {
-		return &StartError{Code: NotFound, Err: err}
-	}
-	return &StartError{Code: NotExecutable, Err: err}
 }
 
 // Env returns the environment base with the name and fencing token of a lease, in LOCK_NAME and LOCK_TOKEN.

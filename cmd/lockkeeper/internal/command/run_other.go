@@ -28,6 +28,6 @@ func Stops(os.Signal) bool { return false }
 func Pause() {}
 
 // Run returns a *StartError with ErrUnsupported.
-func Run(Command) (Result, error) {
-	return Result{}, &StartError{Code: NotExecutable, Err: ErrUnsupported}
+func Run(c Command) (Result, error) {
+	return Result{}, startError(c.Argv[0], ErrUnsupported)
 }

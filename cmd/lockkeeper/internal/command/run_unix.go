@@ -83,7 +83,7 @@ func (p *process) start(c Command) error {
 	files := []*os.File{c.Files[0], c.Files[1], c.Files[2]}
 	started, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Env: c.Env, Files: files, Sys: attributes(p.apart, p.guard.leads())})
 	if err != nil {
-		return startError(err)
+		return startError(c.Argv[0], number(err))
 	}
 	p.pid = started.Pid
 	_ = started.Release() // its status is collected below, by number: os.Process cannot tell a stop from an end

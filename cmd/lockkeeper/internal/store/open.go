@@ -53,7 +53,7 @@ func (s Store) moved() error {
 
 func openRedis(s Store) (backends.Backend, func(), error) {
 	opts, err := goredis.ParseURL(s.url)
-	if err != nil {
+	if err != nil || opts.DB < 0 {
 		// The error may repeat a part of the URL, and so the password.
 		return nil, nil, fmt.Errorf("%w: %v: the path must be the number of a database, and the query the client's options", ErrUnknown, s)
 	}

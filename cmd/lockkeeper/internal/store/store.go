@@ -124,6 +124,9 @@ func parseRedis(text, scheme string) (Store, error) {
 	if u.Host == "" {
 		return Store{}, fmt.Errorf("%w: %s:// names no host", ErrUnknown, scheme)
 	}
+	if n, err := strconv.ParseUint(u.Port(), 10, 16); u.Port() != "" && (err != nil || n == 0) {
+		return Store{}, fmt.Errorf("%w: %s: the port must be a number from 1 to 65535", ErrUnknown, public(u))
+	}
 	return Store{kind: Redis, url: text, public: public(u)}, nil
 }
 

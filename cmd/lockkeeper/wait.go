@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+// tryTimeout is how long a store may take to say whether the lock is busy (--no-wait).
+const tryTimeout = 10 * time.Second
+
+// lookTimeoutBusy is how long a store may take to tell who holds a busy lock.
+const lookTimeoutBusy = time.Second
+
+// errSilent: the store has not answered in time, so whether the lock is busy is not known.
+var errSilent = fmt.Errorf("%w: it gives no answer", backends.ErrUnavailable)
+
+// acquired is the outcome of an acquire.
+type acquired struct {
+	lease *manager.Lease
+	err   error
+}
+
+// looked is the outcome of a look at the name.
+type looked struct {
+	state backends.State
+	err   error
+}
+
+// acquire waits for the claim. A signal ends the wait and is returned; then nothing is held.
+func (r *runCmd) acquire(m *manager.Manager, claim manager.Claim, sigs <-chan os.Signal) (*manager.Lease, os.Signal, error) {
+	ctx, cancel := r.deadline()
+	defer cancel()
+	done := command.Background("acquire", func() acquired {
+		if r.tries() {
+			lease, err := claim.TryAcquire(ctx)
+			return acquired{lease, err}
+		}
+		lease, err := claim.Acquire(ctx)
+		return acquired{lease, err}
+	}, func(err error) acquired { return acquired{err: err} })
+	lookCtx, stopLook := context.WithCancel(context.Background())
+	defer stopLook()
+	begin := r.lookTime()
+	var look <-chan looked
+	for {
+		select { // both ready: a signal found later is passed on to the command; one found first ends the wait
+		case a := <-done:
+			if r.tries() {
+				a.err = unanswered(a.err, tryTimeout)
+			}
+			if codeOf(a.err) != exitBusy {
+				return a.lease, nil, a.err
+			}
+			if look == nil {
+				look = r.look(lookCtx, m)
+			}
+			return nil, nil, r.explain(a.err, <-look)
+		case <-begin:
+			look = r.look(lookCtx, m)
+		case sig := <-sigs:
+			if command.Stops(sig) {
+				command.Pause()
+				continue
+			}
+			cancel()
+			if a := <-done; a.lease != nil {
+				_ = a.lease.Release() // the grant had come first; the process ends now in any case
+			}
+			return nil, sig, nil
+		}
+	}
+}
+
+// tries reports whether the lock is to be had at once or not at all.
+func (r *runCmd) tries() bool { return r.NoWait || r.Wait != nil && *r.Wait == 0 }
+
+// deadline returns the context of the wait.
+func (r *runCmd) deadline() (context.Context, context.CancelFunc) {
+	switch {
+	case r.tries():
+		return context.WithTimeout(context.Background(), tryTimeout)
+	case r.Wait == nil:
+		return context.WithCancel(context.Background())
+	default:
+		return context.WithTimeout(context.Background(), time.Duration(*r.Wait))
+	}
+}
+
+// lookTime returns when to look who holds the lock: so early that the store has time to answer
+// before the wait is over. A try that finds the lock busy looks then, and a wait without an end
+// never does.
+func (r *runCmd) lookTime() <-chan time.Time {
+	if r.Wait == nil || r.tries() {
+		return nil
+	}
+	return time.After(time.Duration(*r.Wait) - lookTimeoutBusy)
+}
+
+// look asks who holds the lock.
+func (r *runCmd) look(ctx context.Context, m *manager.Manager) <-chan looked {
+	return command.Background("look", func() looked {
+		ctx, cancel := context.WithTimeout(ctx, lookTimeoutBusy)
+		defer cancel()
+		state, err := m.Inspect(ctx, r.Name)
+		if err != nil && ctx.Err() != nil {
+			err = errSilent
+		}
+		return looked{state, err}
+	}, func(err error) looked { return looked{err: err} })
+}
+
+// explain returns the error of a wait that is over, or of a try of a busy lock: who holds it. A
+// store that does not answer is unavailable, not busy.
+func (r *runCmd) explain(err error, l looked) error {
+	busy := fmt.Errorf("acquire %q: %w", r.Name, backends.ErrBusy)
+	if errors.Is(err, context.DeadlineExceeded) && r.Wait != nil {
+		busy = fmt.Errorf("%w after %v", busy, time.Duration(*r.Wait))
+	}
+	switch {
+	case codeOf(l.err) == exitUnavailable:
+		return fmt.Errorf("acquire %q: %w", r.Name, l.err)
+	case l.err != nil:
+		return busy
+	case len(l.state.Holders) == 0:
+		return fmt.Errorf("%w: others wait for it", busy)
+	}
+	host, _ := os.Hostname() // without it, it is only counted among those who wait
+	ours := func(w backends.Waiter) bool {
+		return w.Owner == backends.Owner{Host: host, PID: os.Getpid(), Label: r.Label}
+	}
+	others := slices.DeleteFunc(l.state.Waiters, ours) // the request of this process may be on its way out of the queue
+	return fmt.Errorf("%w: held by %s, %d waiting", busy, holder(l.state.Holders[0]), len(others))
+}
