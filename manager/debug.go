@@ -58,7 +58,7 @@ var page = template.Must(template.New("page").Funcs(template.FuncMap{
 body{font:14px system-ui,sans-serif;margin:2em}
 table{border-collapse:collapse}
 th,td{padding:.25em .75em;text-align:right;border-bottom:1px solid #8884}
-th:first-child,td:first-child{text-align:left;max-width:40em;overflow-wrap:anywhere}
+th:first-child,td:first-child{text-align:left;min-width:16em;max-width:40em;overflow-wrap:anywhere}
 </style></head><body>
 <h1>lockkeeper</h1>
 <p>Store {{.Store}}: {{.Holding}} held, {{.Waiting}} waiting. <a href="?format=json">JSON</a></p>

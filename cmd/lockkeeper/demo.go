@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/term"
-
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/demo"
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
@@ -124,10 +122,12 @@ func reach(ctx context.Context, where store.Store) error {
 
 // screen draws on a terminal and writes lines to anything else.
 func screen(out *os.File) demo.Screen {
-	if !term.IsTerminal(int(out.Fd())) || os.Getenv("TERM") == "dumb" {
-		return &demo.Plain{Out: out}
+	p := pageOf(out)
+	fit := demo.Fit(out, p.width)
+	if !p.escapes {
+		return &demo.Plain{Out: fit}
 	}
-	return &demo.Live{Out: out, Colour: os.Getenv("NO_COLOR") == ""}
+	return &demo.Live{Out: fit, Width: p.width, Colour: os.Getenv("NO_COLOR") == ""}
 }
 
 // demoWorkerCmd is a worker process of the demo.

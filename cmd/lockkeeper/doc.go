@@ -74,8 +74,9 @@
 //
 // # top [flags] [NAME …]
 //
-// It lists the same every second (--every), with the time and totals above, in place on a terminal,
-// until it is interrupted.
+// It lists the same every second (--every), with the time and totals above, until it is
+// interrupted. On a terminal it shows as many lines as there is room for, in place of the last ones
+// unless TERM is dumb. In a pipe it writes all of them, one list below the other.
 //
 // # break [flags] NAME …
 //

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,20 +54,46 @@ func (c *topCmd) Run(s streams) exitCode {
 	return exitOK
 }
 
-// show writes a list with the time above it: in place of the last one on a terminal, else below it.
+// show writes a list with the time above it.
 func (c *topCmd) show(s streams, states []backends.State) error {
-	const home, wipe = "\x1b[H", "\x1b[2J"
 	now := time.Now()
-	if info, err := s.out.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-		fmt.Fprint(s.out, home+wipe)
-	}
 	held, waiting := 0, 0
 	for _, state := range states {
 		held += len(state.Holders)
 		waiting += len(state.Waiters)
 	}
-	if _, err := fmt.Fprintf(s.out, "%s  %d names, %d held, %d waiting\n", now.Format(time.TimeOnly), len(states), held, waiting); err != nil {
-		return printed(err)
+	var text strings.Builder
+	fmt.Fprintf(&text, "%s  %d names, %d held, %d waiting\n", now.Format(time.TimeOnly), len(states), held, waiting)
+	if err := list(&text, states, now); err != nil {
+		return err
 	}
-	return list(s.out, states, now)
+	_, err := io.WriteString(s.out, pageOf(s.out).draw(text.String()))
+	return printed(err)
+}
+
+// draw returns what shows the lines of a text: all of them where there is no terminal; on a terminal
+// as many as it has lines, each cut to its width, and in place of the last ones if it can.
+func (p page) draw(text string) string {
+	const home, eraseLine, eraseBelow = "\x1b[H", "\x1b[K", "\x1b[J"
+	if p.height == 0 {
+		return text
+	}
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if room := max(p.height-1, 1); len(lines) > room { // the cursor takes the last line
+		more := len(lines) - max(room-1, 1)
+		lines = append(lines[:len(lines)-more], fmt.Sprintf("… and %d lines more", more))[:room]
+	}
+	for i, line := range lines {
+		if letters := []rune(line); len(letters) > p.width {
+			lines[i] = string(letters[:p.width])
+		}
+		if p.escapes {
+			lines[i] += eraseLine
+		}
+	}
+	drawn := strings.Join(lines, "\n") + "\n"
+	if p.escapes {
+		return home + drawn + eraseBelow
+	}
+	return drawn
 }

@@ -31,3 +31,29 @@ func next(t *testing.T, p process) string {
 	}
 	return line
 }
+
+func TestTopIsCutToTheTerminal(t *testing.T) {
+	text := "12:00:00  20 names\nNAME\n" + strings.Repeat("a name that is long, and its holder\n", 20)
+	for _, p := range []page{{20, 12, true}, {20, 12, false}, {80, 24, true}, {20, 2, true}, {1, 1, false}} {
+		drawn := p.draw(text)
+		if strings.Contains(drawn, "\x1b") != p.escapes {
+			t.Errorf("%+v: %q", p, drawn)
+		}
+		if n := strings.Count(drawn, "\n"); n > max(p.height-1, 1) {
+			t.Errorf("%+v: %d lines scroll", p, n)
+		}
+		for line := range strings.Lines(drawn) {
+			line, _, _ = strings.Cut(strings.TrimPrefix(line, "\x1b[H"), "\x1b")
+			if n := len([]rune(strings.TrimSuffix(line, "\n"))); n > p.width {
+				t.Errorf("%+v: %q has %d letters", p, line, n)
+			}
+		}
+		if !strings.HasPrefix(strings.TrimPrefix(drawn, "\x1b[H"), "1") {
+			t.Errorf("%+v: the time is missing: %q", p, drawn)
+		}
+	}
+	contains(t, page{20, 12, false}.draw(text), "and 12 lines more")
+	if got := (page{width: 20}).draw(text); got != text {
+		t.Errorf("what is no terminal gets %q", got)
+	}
+}

@@ -3,12 +3,15 @@ package demo
 import (
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/lockkeeper/lockkeeper/internal/history"
 )
 
 // writeVerdict tells people what was checked, and what came out.
-func writeVerdict(out io.Writer, v *Verdict, s Scene, p palette) {
+func writeVerdict(w io.Writer, v *Verdict, s Scene, p palette) {
+	out := new(strings.Builder) // a writer that fits lines takes whole ones
+	defer func() { _, _ = io.WriteString(w, out.String()) }()
 	h := v.History
 	say := func(good bool, format string, args ...any) {
 		mark := p.good + "ok  " + p.off

@@ -54,14 +54,16 @@ func happened(s Scene) []string {
 // Live shows a demo on a terminal that understands ANSI escapes: a bar for each process, drawn anew in place.
 type Live struct {
 	Out    io.Writer
+	Width  int // of the terminal
 	Colour bool
 	drawn  int // lines on the screen
 	before Scene
 }
 
 const (
-	barWidth = 20
-	erase    = "\x1b[2K"
+	longestBar = 20
+	besideBar  = 66 // columns that the rest of a line takes
+	erase      = "\x1b[2K"
 )
 
 // Say writes a line below what was drawn.
@@ -82,19 +84,23 @@ func (l *Live) Show(s Scene) {
 	for _, n := range recent {
 		total += n
 	}
+	barWidth := min(max(l.Width-besideBar, 1), longestBar)
+	row := func(format string, args ...any) {
+		b.WriteString(erase + clip(fmt.Sprintf(format, args...), l.Width) + "\n")
+	}
 	for i, w := range s.Workers {
-		filled := int(recent[i] * barWidth / total)
+		filled := int(float64(recent[i]) / float64(total) * float64(barWidth))
 		bar := colours.good + strings.Repeat("█", filled) + colours.off + strings.Repeat("░", barWidth-filled)
 		note := ""
 		switch {
 		case w.Killed != 0:
-			bar = colours.bad + pad(fmt.Sprintf("✗ SIGKILL at %.1f s", w.Killed.Seconds()), barWidth) + colours.off
+			bar = colours.bad + pad(fmt.Sprintf("✗ at %.1f s", w.Killed.Seconds()), barWidth) + colours.off
 		case w.Replaces != "":
 			note = "  in place of " + w.Replaces
 		}
-		fmt.Fprintf(&b, erase+"  process %s  pid %-8d %s %12s grants%s\n", w.Process, w.PID, bar, thousands(w.Grants), note)
+		row("  process %s  pid %-8d %s %12s grants%s", w.Process, w.PID, bar, thousands(w.Grants), note)
 	}
-	fmt.Fprintf(&b, erase+"  %.1f s of %.0f s %43s grants\n", s.Elapsed.Seconds(), s.Duration.Seconds(), thousands(s.grants()))
+	row("  %.1f s of %.0f s  %s grants", s.Elapsed.Seconds(), s.Duration.Seconds(), thousands(s.grants()))
 	l.drawn, l.before = len(s.Workers)+1, s
 	_, _ = io.WriteString(l.Out, b.String())
 }

@@ -34,7 +34,7 @@ func TestPlainTellsAKillOnce(t *testing.T) {
 
 func TestLiveDrawsInPlace(t *testing.T) {
 	var out strings.Builder
-	l := &Live{Out: &out}
+	l := &Live{Out: &out, Width: 80}
 	l.Show(scene)
 	first := strings.Count(out.String(), "\n")
 	out.Reset()
@@ -42,7 +42,7 @@ func TestLiveDrawsInPlace(t *testing.T) {
 	if first != 4 || !strings.HasPrefix(out.String(), "\x1b[4A"+erase) {
 		t.Errorf("%d lines, then %q", first, out.String())
 	}
-	for _, part := range []string{"SIGKILL at 3.0 s", "in place of 2", "5 000 grants"} {
+	for _, part := range []string{"✗ at 3.0 s", "in place of 2", "5 000 grants"} {
 		if !strings.Contains(out.String(), part) {
 			t.Errorf("%q is missing in\n%s", part, out.String())
 		}

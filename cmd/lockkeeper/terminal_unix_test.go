@@ -1,0 +1,60 @@
+//go:build unix
+
+package main
+
+import (
+	"bufio"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
+)
+
+// onTerminal runs a command on a terminal of its own, as a session's leader.
+func onTerminal(t *testing.T, cmd *exec.Cmd, size pty.Winsize) (terminal *os.File, said *bufio.Reader) {
+	t.Helper()
+	terminal, err := pty.StartWithSize(cmd, &size)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		terminal.Close()
+	})
+	return terminal, bufio.NewReader(terminal)
+}
+
+// TERM says whether escape sequences go to a terminal; top and demo share the question.
+func TestATerminalGetsWhatItUnderstands(t *testing.T) {
+	in := "file:" + t.TempDir() + "/locks"
+	h := hold(t, in, "a")
+	for term, want := range map[string]bool{"xterm": true, "dumb": false, "": false} {
+		for _, args := range [][]string{{"top", "--every", "10ms"}, {"demo", "--for", "1s"}} {
+			cmd := proctest.Command(t, "lockkeeper", args...)
+			cmd.Env = append(cmd.Env, "TERM="+term)
+			if args[0] == "top" {
+				cmd.Env = append(cmd.Env, "LOCKKEEPER_STORE="+in)
+			}
+			_, out := onTerminal(t, cmd, pty.Winsize{Rows: 12, Cols: 70})
+			var said strings.Builder
+			for range 8 {
+				line, err := out.ReadString('\n')
+				if err != nil {
+					t.Fatalf("%q: %v after %q", args, err, said.String())
+				}
+				said.WriteString(line)
+			}
+			if strings.Contains(said.String(), "\x1b") != want {
+				t.Errorf("%q with TERM=%s: %q", args, term, said.String())
+			}
+			_ = syscall.Kill(cmd.Process.Pid, syscall.SIGINT)
+		}
+	}
+	h.let()
+}
