@@ -151,7 +151,7 @@ func (b *Backend) newRequest(ctx context.Context, r backends.Request, mode any) 
 	q.call = call{
 		keys: at.keys,
 		args: append(b.header(12), at.text, idText(q.id), mode, int(r.Kind), r.Capacity, r.Weight, r.Tokens,
-			micros(r.TTL+b.opt.grace), b.ownerText(r.Owner), "", mark, q.slip.text(b.opt, r.TTL)),
+			micros(r.TTL+b.opt.grace), b.ownerText(r.Owner), "", mark, q.slip.text(b.opt, b.pace.Load().period, r.TTL)),
 	}
 	return q
 }
@@ -241,8 +241,6 @@ func (a answer) on(d *desk) {
 	case code == codeMismatch:
 		have := backends.Resource{Name: q.Name, Kind: backends.Kind(a.row.int(1)), Capacity: a.row.int(2)}
 		d.finish(q, outcome{err: &backends.MismatchError{Have: have, Want: q.Resource}})
-	case refusal(code) != nil:
-		d.finish(q, outcome{err: refusal(code)})
 	default:
 		d.finish(q, outcome{err: fmt.Errorf("%w: %w: code %d", backends.ErrUnavailable, errReply, code)})
 	}

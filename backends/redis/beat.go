@@ -12,14 +12,52 @@ import (
 
 const (
 	beatNames  = 256                    // names in one script call, where one call may name several
+	beatMost   = 16 * beatNames         // names in one round trip
 	beatIDs    = 128                    // requests of one name: those queued first
+	lookBeats  = 8                      // every so many heartbeats a place is looked at in full
 	missedTime = 500 * time.Millisecond // after which a message that should have come is taken for lost
 )
+
+// nameTime bounds the heartbeat's share of the server: in each such span a client looks at one name
+// at most. Where nothing has changed that costs the server less than a tenth of it, see look.lua.
+const nameTime = 200 * time.Microsecond
+
+// aliveBeats is for how many heartbeats a client counts as alive. It says that it is alive when three
+// eighths of that have passed, so every second heartbeat writes, and one that fails does no harm.
+const aliveBeats = 4
+
+// slowest bounds the period of a client whose server is slow.
+const slowest = 30 * time.Second
+
+// pace is how often the heart beats.
+type pace struct {
+	period time.Duration
+	least  time.Duration // between two looks at a name
+	alive  any           // for how long the client counts as alive after a look, as scripts take it
+}
+
+func newPace(period, least time.Duration) *pace {
+	return &pace{period, least, micros(aliveBeats * period)}
+}
+
+// setPace fits the pace to the number of names, and to a server that is too slow to answer for all of
+// them in a period. The period at most doubles from one heartbeat to the next, so a client that queues
+// at the old pace, after this heartbeat, still counts as alive at the next one.
+func (d *desk) setPace(names int, late bool) {
+	old, least := d.b.pace.Load(), time.Duration(names)*nameTime
+	period := min(max(d.b.opt.heartbeat, least, old.period/2), 2*old.period)
+	if late {
+		period = min(2*old.period, max(slowest, least, old.period))
+	}
+	if period != old.period || least != old.least {
+		d.b.pace.Store(newPace(period, least))
+	}
+}
 
 // keepPulse starts the heartbeat.
 func (d *desk) keepPulse() {
 	if d.pulse == nil && !d.closing {
-		d.pulse = d.actor.After(d.b.opt.heartbeat, tick{})
+		d.pulse = d.actor.After(d.b.pace.Load().period, tick{})
 	}
 }
 
@@ -31,24 +69,30 @@ func (tick) on(d *desk) {
 	if d.closing || len(d.waiting) == 0 {
 		return
 	}
-	d.keepPulse()
+	waits, late := 0, len(d.due) > 0
 	for _, p := range d.names {
 		if p.waiting.Len() > 0 {
 			d.due[p] = true
+			waits++
 		}
 	}
+	d.setPace(waits, late)
+	d.keepPulse()
 	d.beat()
 }
 
 // expect has the place looked at when the next deadline has passed, if the heartbeat would be late: so the first waiter
-// notices that a holder has died, of which no message tells.
+// notices that a holder has died, of which no message tells. It keeps to the pace, too.
 func (d *desk) expect(p *place, us int64) {
+	pace := d.b.pace.Load()
 	wait := time.Duration(us)*time.Microsecond + time.Millisecond
+	p.expires = time.Now().Add(wait)
+	wait = max(wait, pace.least)
 	if p.timer != nil {
 		p.timer.Stop()
 		p.timer = nil
 	}
-	if us >= 0 && wait < d.b.opt.heartbeat && p.waiting.Len() > 0 {
+	if us >= 0 && wait < pace.period && p.waiting.Len() > 0 {
 		p.timer = d.actor.After(wait, expire{p})
 	}
 }
@@ -67,25 +111,30 @@ func (m expire) on(d *desk) {
 // look is one place in a beat: the ids whose state is asked for.
 type look struct {
 	place  *place
-	waits  bool
+	waits  string // see beat.lua
 	ids    []uint64
 	queued int // so many of the ids, the first, waited when the beat was sent; the others were held
 }
 
-// beat asks the server about the places that are due, one beat at a time.
+// beat asks the server about the places that are due, a part at a time.
 func (d *desk) beat() {
 	if d.asking || len(d.due) == 0 || d.closing {
 		return
 	}
 	d.asking = true
-	looks := make([]look, 0, len(d.due))
+	looks := make([]look, 0, min(len(d.due), beatMost))
 	for p := range d.due {
+		if len(looks) == beatMost {
+			break
+		}
 		looks = append(looks, p.look())
+		delete(d.due, p)
 	}
-	clear(d.due)
 	// The first beat after a subscription finds what was granted before it: no message of that can come.
 	heard := d.inbox.subscribed && !d.inbox.fresh
-	d.inbox.fresh = false
+	if len(d.due) == 0 {
+		d.inbox.fresh = false
+	}
 	d.task(func() message {
 		sent := time.Now()
 		return beaten{looks, d.b.beat(looks), sent, heard}
@@ -93,7 +142,14 @@ func (d *desk) beat() {
 }
 
 func (p *place) look() look {
-	l := look{place: p, waits: p.waiting.Len() > 0}
+	l := look{place: p, waits: "0"}
+	switch p.looks++; {
+	case p.waiting.Len() == 0:
+	case len(p.held) > 0 || p.looks%lookBeats == 0 || !time.Now().Before(p.expires):
+		l.waits = "1"
+	default:
+		l.waits = "2"
+	}
 	for e := p.waiting.Front(); e != nil && len(l.ids) < beatIDs; e = e.Next() {
 		l.ids = append(l.ids, e.Value.(*request).id.Seq)
 	}
@@ -115,11 +171,7 @@ func (b *Backend) beat(looks []look) []result {
 		c := call{keys: make([]any, 0, 3*len(part)), args: append(b.header(64), hexID(b.id))}
 		for _, l := range part {
 			c.keys = append(c.keys, b.address(l.place.name).keys...)
-			waits := "0"
-			if l.waits {
-				waits = "1"
-			}
-			c.args = append(c.args, l.place.name, waits, strconv.Itoa(len(l.ids)))
+			c.args = append(c.args, l.place.name, l.waits, strconv.Itoa(len(l.ids)))
 			for _, seq := range l.ids {
 				c.args = append(c.args, strconv.FormatUint(seq, 16))
 			}
@@ -164,16 +216,15 @@ func (m beaten) on(d *desk) {
 	}
 	for i, l := range m.looks {
 		r, err := asReply(m.results[i].val, m.results[i].err)
-		if err == nil {
-			err = refusal(r.int(0))
-		} else {
-			err = d.b.classify(err)
-		}
 		if err != nil {
-			d.missed(l.place, err)
+			d.missed(l.place, d.b.classify(err))
 			continue
 		}
-		d.looked(l, r, newSample(m.sent, r.int(2)), m.heard)
+		if len(r) == 1 {
+			d.unchanged(l, newSample(m.sent, r.int(0)))
+		} else {
+			d.looked(l, r, newSample(m.sent, r.int(2)), m.heard)
+		}
 	}
 	d.beat()
 }
@@ -187,6 +238,16 @@ func (d *desk) missed(p *place, err error) {
 			d.ask(q)
 		}
 	}
+}
+
+// unchanged notes that the requests of a place are still in the queue.
+func (d *desk) unchanged(l look, clock sample) {
+	for _, seq := range l.ids {
+		if q := d.waiting[seq]; q != nil && q.spot != nil && !q.asking {
+			q.cause, q.sample = nil, clock
+		}
+	}
+	d.expect(l.place, max(0, time.Until(l.place.expires).Microseconds()-1000))
 }
 
 // looked takes in how the requests and grants of a place stand.

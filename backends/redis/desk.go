@@ -59,6 +59,8 @@ type place struct {
 	asked   int       // requests that are not in waiting yet
 	held    map[uint64]*grip
 	timer   *actor.Timer // until the next deadline, if that is sooner than the heartbeat
+	expires time.Time    // when the next deadline passes, as far as is known
+	looks   int          // heartbeats that looked at it
 	broken  bool         // a message said that its grants were broken
 	news    bool         // a message said that others wait, while a grant was on its way
 }

@@ -12,10 +12,19 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
+// What the scripts find where a name's data cannot be used: see state.lua. They have changed nothing.
 var (
-	errForeign = fmt.Errorf("%w: its key holds data of somebody else", backends.ErrMismatch)
-	errVersion = fmt.Errorf("%w: its key has the format of another version", backends.ErrMismatch)
+	errForeign = fmt.Errorf("%w: one of its keys holds data of somebody else: "+
+		"remove that key, or give the locks another prefix", backends.ErrMismatch)
+	errVersion = fmt.Errorf("%w: its key has the format of another version: let all clients have the "+
+		"same version; what an earlier one has left expires in ten minutes", backends.ErrMismatch)
 )
+
+// errDamaged is the error for a field of a name's hash that cannot be read.
+func errDamaged(field string) error {
+	return fmt.Errorf("%w: its hash is damaged in field %q: stop all that holds or waits for the name, "+
+		"then delete its keys", backends.ErrMismatch, field)
+}
 
 // wrap says which call failed.
 func wrap(verb, name string, err error) error {
@@ -66,9 +75,14 @@ func (b *Backend) classify(err error) error {
 	var reply redis.Error
 	if errors.As(err, &reply) {
 		text := strings.TrimPrefix(reply.Error(), "ERR ")
-		switch word, _, _ := strings.Cut(text, " "); word {
-		case "WRONGTYPE":
-			return fmt.Errorf("%w: %w", errForeign, err)
+		switch word, rest, _ := strings.Cut(text, " "); word {
+		case "WRONGTYPE", "FOREIGN":
+			return errForeign
+		case "VERSION":
+			return errVersion
+		case "DAMAGED":
+			field, _, _ := strings.Cut(rest, " script: ")
+			return errDamaged(field)
 		case "NOAUTH", "NOPERM", "WRONGPASS":
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
 		}
@@ -93,17 +107,6 @@ func noDatabase(text string) bool {
 
 // final reports whether waiting on makes no sense.
 func final(err error) bool { return !errors.Is(err, backends.ErrUnavailable) }
-
-// refusal is the error of a code with which a script refuses a name; nil for other codes.
-func refusal(code int64) error {
-	switch code {
-	case codeForeign:
-		return errForeign
-	case codeVersion:
-		return errVersion
-	}
-	return nil
-}
 
 func lost(g backends.Grant, reason backends.LostReason) error {
 	return &backends.LostError{Name: g.Resource.Name, Token: g.Token, Reason: reason}

@@ -62,6 +62,18 @@ func (b *Backend) Missing(g backends.Grant, releasing bool) {
 	b.look() // mail is handled in order: the answer has been
 }
 
+// LookAgain looks at everything as a heartbeat does.
+func (b *Backend) LookAgain() { b.desk.actor.Deliver(lookAgain{}) }
+
+type lookAgain struct{}
+
+func (lookAgain) on(d *desk) {
+	for _, p := range d.names {
+		d.due[p] = true
+	}
+	d.beat()
+}
+
 // Listens reports whether the inbox is open, and the look that follows its opening is over.
 func (b *Backend) Listens() bool {
 	is := make(chan bool, 1)
@@ -71,7 +83,9 @@ func (b *Backend) Listens() bool {
 
 type listens struct{ is chan bool } // capacity 1
 
-func (m listens) on(d *desk) { m.is <- d.inbox.subscribed && !d.inbox.fresh && !d.asking }
+func (m listens) on(d *desk) {
+	m.is <- d.inbox.subscribed && !d.inbox.fresh && !d.asking && len(d.due) == 0
+}
 
 // Hear handles a message as if it had come.
 func (b *Backend) Hear(payload string) {

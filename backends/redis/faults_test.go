@@ -23,7 +23,7 @@ var faults = []struct{ property, tests string }{
 		"TestServerFrozenForLongerThanTheTimeToLive TestRenewalThatWaitedOutAPauseRevivesNothing"},
 	{"BUSY, MISCONF, LOADING, max clients: no lease ends, nothing is called busy",
 		"TestBusyScriptOfSomebodyElseEndsNoLease TestServerThatCannotSaveEndsNoLease TestServerThatLoadsEndsNoLease TestFullServerRefusesOnlyNewConnections TestErrorsAreClassified"},
-	{"FLUSHALL, DEL, RENAME, SWAPDB: the holder is told, tokens increase", "TestDataLossIsNoticedAndTokensGoOn TestDeadlinesLostAloneFreeTheName"},
+	{"FLUSHALL, DEL, RENAME, SWAPDB: the holder is told, tokens increase", "TestDataLossIsNoticedAndTokensGoOn TestStateThatIsPartlyThereIsMended"},
 	{"SCRIPT FLUSH: nobody notices", "TestScriptFlushIsNotNoticed"},
 	{"Eviction: the holder is told, tokens increase", "TestEvictionIsToldToTheHolder"},
 	{"No memory left: acquires leave nothing, renewals and releases work", "TestExhaustedMemory TestReleaseDoesNotSufferFromTheRequestBehindIt"},

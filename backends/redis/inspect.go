@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,53 +47,73 @@ func (b *Backend) inspect(ctx context.Context, name string) (backends.State, err
 	if err != nil {
 		return backends.State{}, b.classify(err)
 	}
-	if err := refusal(r.int(0)); err != nil {
-		return backends.State{}, err
-	}
-	return parseState(name, r), nil
+	return parseState(name, r)
 }
 
-// parseState reads inspect.lua's answer. What does not make sense in it is left out: it is for people to look at.
-func parseState(name string, r row) backends.State {
+// format is the version of the keys' format, as in base.lua.
+const format = "4"
+
+// parseState reads inspect.lua's answer. It returns an error that wraps [backends.ErrMismatch] if
+// that is not a hash of ours, or a field of it cannot be read.
+func parseState(name string, r row) (backends.State, error) {
 	now := r.int(0)
 	fields := pairs(r, 1)
-	state := backends.State{Token: number[uint64](fields["t"])}
-	deadlines := pairs(r, 2)
-	if f := strings.SplitN(fields["m"], " ", 3); len(f) == 3 { // the only grant, kept in one field
-		member := "g:" + f[0]
-		deadlines[member], fields[member] = f[1], f[2]
+	switch v, ok := fields["v"]; {
+	case len(fields) == 0:
+		return backends.State{}, nil
+	case !ok:
+		return backends.State{}, errForeign
+	case v != format:
+		return backends.State{}, errVersion
 	}
-	for member, deadline := range deadlines {
-		id, ok := strings.CutPrefix(member, "g:")
-		till, _ := strconv.ParseFloat(deadline, 64)
-		if !ok || int64(till) <= now {
+	state := backends.State{Token: number[uint64](fields["t"])}
+	if id, record, ok := strings.Cut(fields["m"], " "); ok { // the only grant, kept in one field
+		fields["g:"+id] = record
+	}
+	capacity := number[int64](fields["c"])
+	tickets := make(map[backends.GrantID]uint64)
+	for field, v := range fields {
+		kind, id, ok := strings.Cut(field, ":")
+		if !ok {
 			continue
 		}
-		if h, ok := parseHolder(id, fields[member]); ok {
-			h.Expires = time.Duration(int64(till)-now) * time.Microsecond
-			state.Holders = append(state.Holders, h)
+		switch kind {
+		case "c":
+			ok = clientRecord.MatchString(v)
+		case "g":
+			var h backends.Holder
+			h, ok = parseHolder(id, v, now)
+			if ok = ok && h.Weight <= capacity; ok && h.Expires > 0 {
+				state.Holders = append(state.Holders, h)
+			}
+		case "w":
+			var w backends.Waiter
+			var ticket uint64
+			w, ticket, ok = parseWaiter(id, v)
+			if ok = ok && w.Weight <= capacity; ok && alive(fields, id, now) {
+				tickets[w.ID] = ticket
+				state.Waiters = append(state.Waiters, w)
+			}
+		}
+		if !ok {
+			return backends.State{}, errDamaged(field)
 		}
 	}
 	slices.SortFunc(state.Holders, func(a, b backends.Holder) int { return cmp.Compare(a.Token, b.Token) })
-	queue, _ := at(r, 3).([]any)
-	for _, v := range queue {
-		id, _ := v.(string)
-		if len(id) < 16 {
-			continue
-		}
-		if _, till, _ := strings.Cut(fields["c:"+id[:16]], " "); number[int64](till) <= now {
-			continue
-		}
-		if w, ok := parseWaiter(id, fields["w:"+id]); ok {
-			state.Waiters = append(state.Waiters, w)
-		}
-	}
+	slices.SortFunc(state.Waiters, func(a, b backends.Waiter) int { return cmp.Compare(tickets[a.ID], tickets[b.ID]) })
 	if len(state.Holders) > 0 || len(state.Waiters) > 0 {
 		state.Resource = backends.Resource{
-			Name: name, Kind: backends.Kind(number[uint8](fields["k"])), Capacity: number[int64](fields["c"]),
+			Name: name, Kind: backends.Kind(number[uint8](fields["k"])), Capacity: capacity,
 		}
 	}
-	return state
+	return state, nil
+}
+
+// alive reports whether the client of a waiter counts as alive.
+func alive(fields map[string]string, id string, now int64) bool {
+	client, _, _ := strings.Cut(id, "-")
+	_, till, _ := strings.Cut(fields["c:"+client], " ")
+	return number[int64](till) > now
 }
 
 func at(r row, i int) any {
@@ -117,35 +138,33 @@ func number[T uint8 | int64 | uint64](s string) T {
 	return T(n)
 }
 
-// parseHolder reads "hWEIGHT TOKEN TOKENS SINCE OWNER".
-func parseHolder(id, s string) (backends.Holder, bool) {
-	f := strings.SplitN(s, " ", 5)
-	if len(f) != 5 || len(f[0]) < 2 {
-		return backends.Holder{}, false
-	}
-	var h backends.Holder
+// The records of grants and waiters, as in state.lua.
+var (
+	grantRecord  = regexp.MustCompile(`(?s)^(\d+) [hs](\d+) (\d+) \d+ (\d+) (.*)$`)
+	clientRecord = regexp.MustCompile(`^\d+ \d+$`)
+	waiterRecord = regexp.MustCompile(`(?s)^(\d+) (\d+) \d+ [hs]\d+ [[:xdigit:]]+ (\d+) (.*)$`)
+)
+
+func parseHolder(id, s string, now int64) (h backends.Holder, ok bool) {
+	f := grantRecord.FindStringSubmatch(s)
 	var err error
-	if h.ID, err = parseID(id); err != nil {
+	if h.ID, err = parseID(id); err != nil || f == nil {
 		return h, false
 	}
-	h.Weight, h.Token = number[int64](f[0][1:]), number[uint64](f[1])
-	h.Since, h.Owner = time.UnixMicro(number[int64](f[3])), parseOwner(f[4])
-	return h, true
+	h.Expires = time.Duration(number[int64](f[1])-now) * time.Microsecond
+	h.Weight, h.Token = number[int64](f[2]), number[uint64](f[3])
+	h.Since, h.Owner = time.UnixMicro(number[int64](f[4])), parseOwner(f[5])
+	return h, h.Weight > 0 && h.Token > 0
 }
 
-// parseWaiter reads "WEIGHT TOKENS hLIFE SECRET SINCE OWNER".
-func parseWaiter(id, s string) (backends.Waiter, bool) {
-	f := strings.SplitN(s, " ", 6)
-	if len(f) != 6 {
-		return backends.Waiter{}, false
-	}
-	var w backends.Waiter
+func parseWaiter(id, s string) (w backends.Waiter, ticket uint64, ok bool) {
+	f := waiterRecord.FindStringSubmatch(s)
 	var err error
-	if w.ID, err = parseID(id); err != nil {
-		return w, false
+	if w.ID, err = parseID(id); err != nil || f == nil {
+		return w, 0, false
 	}
-	w.Weight, w.Since, w.Owner = number[int64](f[0]), time.UnixMicro(number[int64](f[4])), parseOwner(f[5])
-	return w, true
+	w.Weight, w.Since, w.Owner = number[int64](f[2]), time.UnixMicro(number[int64](f[3])), parseOwner(f[4])
+	return w, number[uint64](f[1]), w.Weight > 0
 }
 
 func parseOwner(s string) backends.Owner {

@@ -32,9 +32,10 @@ func (b *Backend) newSlip(r backends.Request) slip {
 	return s
 }
 
-// text is how scripts take the slip: for how long the grant is kept, and the secret.
-func (s slip) text(o options, ttl time.Duration) string {
-	keep := max(s.brief, min(hintBeats*o.heartbeat, ttl))
+// text is how scripts take the slip: for how long the grant is kept, and the secret. The next
+// heartbeat comes after beat.
+func (s slip) text(o options, beat, ttl time.Duration) string {
+	keep := max(s.brief, min(hintBeats*beat, ttl))
 	text := make([]byte, 0, 32)
 	text = strconv.AppendInt(text, (keep + o.grace).Microseconds(), 10)
 	text = append(text, ' ')
@@ -136,6 +137,6 @@ func (d *desk) told(q *request, n notice) {
 // decline gives back what nobody asked for: the grant of a request that was given up, but whose giving up did not reach the server.
 func (d *desk) decline(name string, seq uint64) {
 	id := backends.GrantID{Client: d.b.id, Seq: seq}
-	brief := d.b.life(briefBeats * d.b.opt.heartbeat)
+	brief := d.b.life(max(briefBeats*d.b.opt.heartbeat, hintBeats*d.b.pace.Load().period))
 	d.giveBack(&giveBack{call: d.b.giveBackCall(name, id, "cancel"), until: time.Now().Add(brief)})
 }

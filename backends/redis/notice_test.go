@@ -171,7 +171,7 @@ func TestSlipsOfRequestsThatNeedTheirTime(t *testing.T) {
 			t.Errorf("TTL %v, at least %v: brief is %v, want %v", test.ttl, test.minValid, s.brief, test.want)
 		}
 		// Two heartbeats bring a grant whose message was lost, however little of it is needed.
-		keep, _, _ := strings.Cut(s.text(o, test.ttl), " ")
+		keep, _, _ := strings.Cut(s.text(o, o.heartbeat, test.ttl), " ")
 		if kept, least := keep+"µs", max(test.want, min(2*beat, test.ttl))+o.grace; kept != micros(least)+"µs" {
 			t.Errorf("TTL %v, at least %v: kept for %s, want %v", test.ttl, test.minValid, kept, least)
 		}

@@ -154,14 +154,10 @@ func (p *post) released(d *desk, a answer) {
 	}
 	a.call.args[afterArg] = "" // from now on it is an acquire like others
 	var unconfirmed *notReplicatedError
-	switch err := a.err; {
-	case errors.As(err, &unconfirmed): // a release that a failover forgets ends with the grant's time
-		p.free(d, nil)
-	case err != nil:
-		p.free(d, err)
-	default:
-		p.free(d, refusal(a.row.int(0)))
+	if errors.As(a.err, &unconfirmed) { // a release that a failover forgets ends with the grant's time
+		a.err = nil
 	}
+	p.free(d, a.err)
 }
 
 // free takes a grant out of the books that was released, or not, and tells which.

@@ -24,8 +24,8 @@ type Backend struct {
 	clients  clients
 	desk     *desk
 	patience time.Duration // cancelPatience, but for tests
-	head     [2]any        // the arguments that every script takes first
-	inboxes  string        // what the channels of all clients begin with; a client's own number follows
+	inboxes  any           // what the channels of all clients begin with; a client's own number follows
+	pace     atomic.Pointer[pace]
 	channel  string        // of this client
 	seq      atomic.Uint64 // of the last request
 	owner    atomic.Pointer[ownerText]
@@ -58,8 +58,8 @@ func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
 	}
 	b := &Backend{id: rand.Uint64(), opt: o, clients: connect(client, o), patience: cancelPatience}
 	b.inboxes = o.prefix + "inbox:"
-	b.channel = b.inboxes + hexID(b.id)
-	b.head = [2]any{b.inboxes, micros(o.alive())}
+	b.channel = o.prefix + "inbox:" + hexID(b.id)
+	b.pace.Store(newPace(o.heartbeat, 0))
 	b.desk = newDesk(b)
 	return b, nil
 }
@@ -76,7 +76,7 @@ func (b *Backend) made() {
 
 // header returns the arguments that every script takes first, with room for more.
 func (b *Backend) header(more int) []any {
-	return append(make([]any, 0, len(b.head)+more), b.head[:]...)
+	return append(make([]any, 0, 2+more), b.inboxes, b.pace.Load().alive)
 }
 
 // call runs f, which does I/O, on a goroutine of its own, and returns when f has returned or ctx has ended. The

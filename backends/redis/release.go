@@ -82,9 +82,6 @@ func (b *Backend) release(ctx context.Context, c redis.UniversalClient, g backen
 	if err != nil {
 		return b.classify(err)
 	}
-	if err := refusal(r.int(0)); err != nil {
-		return err
-	}
 	return verdict(g, r.int(0) != 0, res.unsure || again)
 }
 
@@ -157,15 +154,11 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 	}
 	var err error
 	e := b.call(ctx, func(ctx context.Context) message {
-		var r row
 		at := b.address(name)
 		k := call{keys: at.keys, args: append(b.header(1), at.text)}
 		res := b.eval(ctx, b.clients.calls, breakScript, k)
-		if r, err = asReply(res.val, res.err); err != nil {
-			err = b.classify(err)
-		} else {
-			err = refusal(r.int(0))
-		}
+		_, err = asReply(res.val, res.err)
+		err = b.classify(err)
 		return nil
 	})
 	if e != nil { // and err is the task's alone

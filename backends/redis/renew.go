@@ -87,9 +87,6 @@ func (b *Backend) renewed(rn backends.Renewal, sent time.Time, res result) backe
 	switch code := r.int(0); {
 	case code == codeBusy:
 		return backends.Renewed{Err: lost(rn.Grant, backends.NotOwner)}
-	case refusal(code) != nil:
-		// The key is not ours any more, and neither is what it said: the next answer may be another.
-		return backends.Renewed{Err: refusal(code)}
 	case code != codeGranted:
 		return backends.Renewed{Err: fmt.Errorf("%w: %w: code %d", backends.ErrUnavailable, errReply, code)}
 	}

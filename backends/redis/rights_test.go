@@ -16,7 +16,7 @@ import (
 
 // least is the line of doc.go.
 const least = "resetchannels ~lk:* &lk:* -@all +hello +client +evalsha +eval +subscribe +unsubscribe " +
-	"+publish +time +hmget +hset +hget +hgetall +hkeys +hlen +hdel +zadd +zrem +zcard +zscore +zrange +zrangebyscore " +
+	"+publish +time +hmget +hset +hget +hgetall +hlen +hdel +zadd +zrem +zcard +zscore +zrange +zrangebyscore " +
 	"+pexpireat +del +exists +scan"
 
 // login makes a user and returns a client of theirs.

@@ -12,15 +12,18 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// The scripts are the only place where state of a name is changed. Each one is base.lua and common.lua followed by a file of
-// its own, whose header says keys, arguments, result and clock. Two have shorter paths of their own before that.
+// The scripts are the only place where state of a name is changed. Each one is base.lua, state.lua
+// and rules.lua followed by a file of its own, whose header says keys, arguments, result and clock.
+// Three have shorter paths of their own before that.
 var (
 	//go:embed lua/base.lua
 	baseLua string
 	//go:embed lua/short.lua
 	shortLua string
-	//go:embed lua/common.lua
-	commonLua string
+	//go:embed lua/state.lua
+	stateLua string
+	//go:embed lua/rules.lua
+	rulesLua string
 	//go:embed lua/acquire.lua
 	acquireLua string
 	//go:embed lua/acquire_lone.lua
@@ -35,6 +38,8 @@ var (
 	giveBackLua string
 	//go:embed lua/renew.lua
 	renewLua string
+	//go:embed lua/look.lua
+	lookLua string
 	//go:embed lua/beat.lua
 	beatLua string
 	//go:embed lua/break.lua
@@ -48,13 +53,13 @@ var (
 	acquireScript  = newScript(primary, acquireLoneLua, shortLua+acquireFastLua, acquireLua)
 	giveBackScript = newScript(always, giveBackLoneLua, shortLua+giveBackFastLua, giveBackLua)
 	renewScript    = newScript(always, "", "", renewLua)
-	beatScript     = newScript(always, "", "", beatLua)
+	beatScript     = newScript(always, "", lookLua, beatLua)
 	breakScript    = newScript(always, "", "", breakLua)
 	inspectScript  = newScript(always, "", "", inspectLua).reading()
 	namesScript    = asScript(always + namesLua).reading()
 )
 
-// The codes with which scripts answer, as in common.lua.
+// The codes with which scripts answer, as in rules.lua.
 const (
 	codeBusy     = 0
 	codeGranted  = 1
@@ -62,8 +67,6 @@ const (
 	codeGivenUp  = 3
 	codeLost     = 4
 	codeMismatch = -1
-	codeForeign  = -2
-	codeVersion  = -3
 )
 
 type script struct {
@@ -90,7 +93,7 @@ const (
 // newScript makes a script of its own part, and of a part before everything and one before the general rules, each of which may make
 // the rest unnecessary: functions are made anew in each call, and cost time.
 func newScript(head, lone, short, own string) *script {
-	return asScript(head + lone + baseLua + short + commonLua + own)
+	return asScript(head + lone + baseLua + short + stateLua + rulesLua + own)
 }
 
 func asScript(src string) *script {

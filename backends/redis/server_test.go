@@ -97,22 +97,6 @@ func TestDataLossIsNoticedAndTokensGoOn(t *testing.T) {
 	}
 }
 
-func TestDeadlinesLostAloneFreeTheName(t *testing.T) {
-	b := newBed(t, server.Get(t))
-	a := b.open()
-	r := mutex("n", time.Minute)
-	r.Kind, r.Capacity = backends.Semaphore, 2
-	b.acquire(a, r)
-	g := b.acquire(a, r) // two grants have deadlines in a key of their own
-	if n := b.client.Del(b.ctx, b.hash("n")+":d").Val(); n != 1 {
-		t.Fatalf("%d keys of deadlines", n)
-	}
-	h := b.acquire(a, r)
-	if h.Token <= g.Token {
-		t.Errorf("token %d after %d", h.Token, g.Token)
-	}
-}
-
 func TestScriptFlushIsNotNoticed(t *testing.T) {
 	b := newBed(t, redistest.Start(t))
 	a := b.open()
@@ -136,7 +120,7 @@ func TestForeignDataIsRefusedAndStays(t *testing.T) {
 		"a hash without a format": func(n string) string { b.client.HSet(b.ctx, b.hash(n), "a", "b"); return b.hash(n) },
 		"another version":         func(n string) string { b.client.HSet(b.ctx, b.hash(n), "v", "99"); return b.hash(n) },
 		"a token out of range": func(n string) string {
-			b.client.HSet(b.ctx, b.hash(n), "v", "2", "i", "1", "q", "0", "t", "4611686018427387904")
+			b.client.HSet(b.ctx, b.hash(n), "v", "4", "d", "0", "q", "0", "t", "4611686018427387904")
 			return b.hash(n)
 		},
 		"a string for the queue": func(n string) string { b.client.Set(b.ctx, b.hash(n)+":q", "junk", 0); return b.hash(n) + ":q" },

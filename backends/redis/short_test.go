@@ -98,21 +98,25 @@ func (w *twin) do(t *testing.T, k dieCall, name string) string {
 	var text strings.Builder
 	fmt.Fprintln(&text, answerText(k.script, r), w.messages(t))
 	state := eval("inspect")
-	st := parseState(name, state)
+	st, err := parseState(name, state)
+	if err != nil {
+		t.Fatal(err)
+	}
 	fmt.Fprint(&text, st.Resource, " holders")
 	fields := pairs(state, 1)
 	for _, g := range st.Holders {
 		mark := fields["g:"+idText(g.ID)]
-		if m := strings.SplitN(fields["m"], " ", 3); len(m) == 3 {
-			mark = m[2]
+		if _, m, ok := strings.Cut(fields["m"], " "); ok {
+			mark = m
 		}
+		_, mark, _ = strings.Cut(mark, " ")
 		fmt.Fprint(&text, " ", idText(g.ID), mark[:1], g.Weight, g.Expires > time.Minute)
 	}
 	fmt.Fprint(&text, " waiters")
 	for _, q := range st.Waiters {
 		fmt.Fprint(&text, " ", idText(q.ID), "/", q.Weight)
 	}
-	fmt.Fprintln(&text, " s", fields["s"], "q", fields["q"], "r", fields["r"], "waiting", state[3])
+	fmt.Fprintln(&text, " s", fields["s"], "q", fields["q"], "r", fields["r"], "waiting", w.client.ZRange(w.ctx, keys[1], 0, -1).Val())
 	if st.Resource.Kind != 0 {
 		for f, v := range fields {
 			if n, _, _ := strings.Cut(v, " "); strings.HasPrefix(f, "c:") && fields["q"] != "0" {

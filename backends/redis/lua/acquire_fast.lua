@@ -30,11 +30,11 @@ do
       if after == holder then h = heir() end
       -- A client that is its own heir would have its count changed twice.
       if after == '' and redis.call('ZCARD', KEYS[2]) == waits or h and h.client ~= me then
-        local ticket = (tonumber(fields[10]) or 0) + 1
+        local ticket = fields[10] + 1
         if h then crown(h) end
         redis.call('ZADD', KEYS[2], text(ticket), id)
         local n, w = #write, { 's', text(ticket), 'q', text(h and waits or waits + 1),
-          'w:' .. id, ARGV[8] .. ' ' .. ARGV[9] .. ' ' .. ARGV[13] .. ARGV[14] .. ' ' .. text(now) .. ' ' .. ARGV[11],
+          'w:' .. id, text(ticket) .. ' ' .. ARGV[8] .. ' ' .. ARGV[9] .. ' ' .. ARGV[13] .. ARGV[14] .. ' ' .. text(now) .. ' ' .. ARGV[11],
           'c:' .. me, text(mine + 1) .. ' ' .. text(now + alive), h and 'r', after }
         for i = 1, h and 10 or 8 do write[n + i] = w[i] end
         if h then

@@ -1,14 +1,14 @@
 -- What every script begins with: constants, the clock, the arguments that all of them take. What they mean is said in
--- common.lua.
+-- state.lua.
 --
 -- keys     none of its own
 -- args     ARGV[1] channel prefix of the inboxes, ARGV[2] how long a client counts as alive after it was seen
 -- result   none
 -- clock    TIME of the server, in microseconds since 1970; every time and span is in microseconds
 
-local FORMAT = '3'
-local LINGER = 600 * 1000000       -- how long the last token of an unused name is remembered
-local LARGEST = 4503599627370496   -- 2^52: a token beyond it was not written by us
+local FORMAT = '4'
+local LINGER = 600 * 1000000       -- how long the last token of an unused name is remembered, at most
+local LARGEST = 4503599627370496   -- 2^52: a token or a time beyond it was not written by us
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000000 + clock[2]
@@ -18,11 +18,18 @@ local function text(n) return string.format('%.0f', n) end
 
 local function clientOf(id) return string.sub(id, 1, 16) end
 
--- WAITER takes a waiter apart: weight, tokens, mark, life, secret, owner.
-local WAITER = '^(%d+) (%d+) (%a)(%d+) (%x+) %d+ (.*)$'
+-- WAITER takes a waiter apart: ticket, weight, tokens, mark, life, secret, owner.
+local WAITER = '^(%d+) (%d+) (%d+) (%a)(%d+) (%x+) %d+ (.*)$'
 
 -- news is what a client is told of its new grant.
 local function news(id, first, secret)
   return string.sub(id, 18) .. ':' .. first .. ':' .. text(now) .. ':' .. secret
 end
 
+-- expiry returns when keys are to expire whose last use ends at far. It is p, when they expire
+-- now, as long as that will do: not sooner than half of LINGER after far, and no later than a
+-- name out of use may stay.
+local function expiry(p, far)
+  local best = math.max(now + LINGER, far + LINGER / 2)
+  return p - far >= LINGER / 2 and p <= best and p or best
+end

@@ -1,42 +1,32 @@
 -- Says that a client with waiters is alive, lets the queues move up, and tells how requests and grants stand.
--- A name that cannot be handled does not keep the others from it.
+-- A name that cannot be handled does not keep the others from it. Where nothing has changed, look.lua answers.
 --
 -- keys     H, Q, D of each name
--- args     3 client; from 4, for each name: name, 1 if the client has waiters there, how many ids, their numbers
+-- args     3 client; from 4, for each name: name, "1" if the client has waiters there, "2" if it holds nothing there
+--          either, and knows of no deadline that has passed, else "0"; how many ids, their numbers
 -- result   for each name {time to the next deadline or -1, contended, now, then for each id: BUSY unknown, GRANTED, or
---          QUEUED}, or {FOREIGN}, {VERSION}, or the text of an error
+--          QUEUED}, or now alone if all that were asked for are queued, or the text of an error, see state.lua
 -- clock    TIME
 
-local me, at = ARGV[3], 4
-
-local function beat(i, name, waits, from, n)
-  local bad = open(i * 3 - 2, '')
-  if bad then return { bad } end
+local function beat(i, at, n)
+  open(i * 3 - 2, '')
   prune('')
   local c = client(me)
-  if waits == '1' and c.n > 0 then
-    c.till, c.dirty = now + alive, true
-    S.e = math.max(S.e, now + alive)
-  end
+  if ARGV[at + 1] ~= '0' and c.n > 0 then c.till, c.dirty = now + alive, true end
   pump()
   local r = { '', contended(me), text(now) }
-  for j = from, from + n - 1 do
-    local id = me .. '-' .. ARGV[j]
-    local f = redis.call('HMGET', H, 'g:' .. id, 'w:' .. id)
-    local held = written['g:' .. id] or f[1] or S.m and S.m.id == id
-    r[#r + 1] = held and GRANTED or f[2] and QUEUED or BUSY
-  end
-  save(name)
+  save(ARGV[at])
   r[1] = text(due())
+  for j = 1, n do
+    local id = me .. '-' .. ARGV[at + 2 + j]
+    local f = redis.call('HMGET', H, 'g:' .. id, 'w:' .. id)
+    r[3 + j] = (f[1] or S.m and S.m.id == id) and GRANTED or f[2] and QUEUED or BUSY
+  end
   return r
 end
 
-local results = {}
-for i = 1, #KEYS / 3 do
-  local n = tonumber(ARGV[at + 2])
-  local ok, r = pcall(beat, i, ARGV[at], ARGV[at + 1], at + 3, n)
-  local err = not ok and (type(r) == 'table' and r.err or tostring(r))
-  results[i] = err or r
-  at = at + 3 + n
+for _, name in ipairs(left) do
+  local ok, r = pcall(beat, unpack(name))
+  results[name[1]] = ok and r or type(r) == 'table' and r.err or tostring(r)
 end
 return results

@@ -2,20 +2,19 @@
 --
 -- keys     H, Q, D of the name
 -- args     3 name
--- result   {how many grants were ended}, {FOREIGN}, {VERSION}
+-- result   {how many grants were ended}
+-- errors   see state.lua
 -- clock    TIME
 
 local name = ARGV[3]
-local bad = open(1, '')
-if bad then return { bad } end
+open(1, '')
 prune('')
 
-local ids = holders(0)
-for _, id in ipairs(ids) do
-  tell(clientOf(id), 'b')
-  free(id, S.m and S.m.g or redis.call('HGET', H, 'g:' .. id) or '')
+local grants = holders(0)
+for _, g in ipairs(grants) do
+  tell(clientOf(g.id), 'b')
+  free(g.id, g)
 end
-S.u = 0
 pump()
 save(name)
-return { #ids }
+return { #grants }

@@ -5,12 +5,12 @@
 --          5 "release": of a grant; "cancel": of whatever there is;
 --            "forbid": the same, and an acquire that may still be on its way, the first or a repeated one, has no effect
 --          6 how long to forbid it
--- result   {1}, or 1 alone: given back, also when a release is repeated; {0} there was nothing; {FOREIGN}, {VERSION}
+-- result   {1}, or 1 alone: given back, also when a release is repeated; {0} there was nothing
+-- errors   see state.lua
 -- clock    TIME
 
 local name, id, how = ARGV[3], ARGV[4], ARGV[5]
-local bad = open(1, id)
-if bad then return { bad } end
+open(1, id)
 prune(id)
 
 local had = 0
@@ -24,13 +24,7 @@ elseif S.w then
   had = 1
   unqueue(id)
 end
-if how == 'forbid' then
-  local till = now + tonumber(ARGV[6])
-  many()
-  redis.call('ZADD', D, text(till), 'x:' .. id)
-  written['x:' .. id], changed = '1', true
-  S.e = math.max(S.e, till)
-end
+if how == 'forbid' then forbid(id, now + tonumber(ARGV[6])) end
 pump()
 save(name)
 return { had }

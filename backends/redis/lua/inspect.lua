@@ -2,9 +2,9 @@
 --
 -- keys     H, Q, D of the name
 -- args     none of its own
--- result   {now, fields of H and their values, members of D and their deadlines, ids in the queue}, {FOREIGN}, {VERSION}
+-- result   {now, fields of H and their values}
+-- errors   see state.lua
 -- clock    TIME
 
-local bad = open(1, '')
-if bad then return { bad } end
-return { text(now), redis.call('HGETALL', H), redis.call('ZRANGE', D, 0, -1, 'WITHSCORES'), redis.call('ZRANGE', Q, 0, -1) }
+open(1, '')
+return { text(now), redis.call('HGETALL', H) }

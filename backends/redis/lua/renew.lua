@@ -3,22 +3,22 @@
 --
 -- keys     H, Q, D of each name
 -- args     from 3, for each name: id, time to live, tokens (0: none)
--- result   for each name {GRANTED, first token or "0", contended}, {BUSY} if the grant has ended, {FOREIGN}, {VERSION}, or
---          the text of an error
+-- result   for each name {GRANTED, first token or "0", contended}, {BUSY} if the grant has ended, or the text of an
+--          error, see state.lua
 -- clock    TIME
 
 local function renew(i)
   local at = 3 + (i - 1) * 3
   local id, life, tokens = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-  local bad = open(i * 3 - 2, id)
-  if bad then return { bad } end
-  local till = S.m and S.m.till or tonumber(redis.call('ZSCORE', D, 'g:' .. id) or 0)
-  if not S.g or till <= now then return { BUSY } end
+  open(i * 3 - 2, id)
+  if S.torn then mend() end
+  if not S.g or S.g.till <= now then return { BUSY } end
   keep(id, S.g, now + life)
   local first = 0
   if tokens > 0 then
     first = math.max(S.t + 1, now)
     S.t = first + tokens - 1
+    if S.t > LARGEST then damaged('t') end
   end
   local others = contended(clientOf(id))
   save('')

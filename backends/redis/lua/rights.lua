@@ -8,9 +8,9 @@
 local H, Q, D, inbox = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local refused, missing = {}, {}
 for _, c in ipairs({
-  { 'time' }, { 'hmget', H, 'f' }, { 'hset', H, 'f', 'v' }, { 'hget', H, 'f' }, { 'hgetall', H }, { 'hkeys', H }, { 'hlen', H },
+  { 'time' }, { 'hmget', H, 'f' }, { 'hset', H, 'f', 'v' }, { 'hget', H, 'f' }, { 'hgetall', H }, { 'hlen', H },
   { 'hdel', H, 'f' }, { 'zadd', Q, '1', 'm' }, { 'zrem', Q, 'm' }, { 'zcard', Q }, { 'zscore', D, 'm' },
-  { 'zrange', Q, '0', '0' }, { 'zrangebyscore', D, '0', '0' }, { 'pexpireat', H, '1' }, { 'del', Q, D }, { 'exists', D },
+  { 'zrange', Q, '0', '0' }, { 'zrangebyscore', D, '0', '0' }, { 'pexpireat', H, '1' }, { 'del', Q, D }, { 'exists', Q, D },
   { 'evalsha', '0', '1', H }, { 'publish', inbox, '' }, { 'subscribe', inbox }, { 'unsubscribe', inbox }, { 'scan', '0' },
   { 'wait', '0', '0' },
 }) do
