@@ -19,13 +19,30 @@
 // every later holder of the name. A resource that refuses writes with a smaller token than it has seen is safe
 // even from a command that was paused for so long that its lock went to another one.
 //
-// If the lease is lost while the command runs (the Redis server was cut off for too long, the lock file was
-// removed) the command gets SIGTERM, and SIGKILL when the grace period is over. If lockkeeper itself is killed the command is
-// killed too, and what it started. If lockkeeper is stopped (SIGSTOP) nothing can end the command in time: only its token protects.
+// The command is started as a shell starts it: it is searched in PATH (/bin:/usr/bin if there is
+// none), and an executable file that the kernel does not know is a script for /bin/sh. A command that
+// is not there or may not be executed is refused before the wait.
 //
-// HUP, INT, QUIT, TERM, USR1 and USR2 are passed on to the command and to all that it started; in the
-// foreground of a terminal, which signals all of its job, they are not sent twice. While lockkeeper waits for its turn, any of
-// them ends the wait.
+// If the lease is lost while the command runs (the Redis server was cut off for too long, the lock file
+// was removed) the command and all that it started get SIGTERM, and SIGKILL when the grace period is
+// over or the command has ended. The same ends with SIGKILL at once if lockkeeper is killed; the lock
+// is released afterwards. On Linux nobody escapes. Elsewhere a process whose parent has ended may.
+//
+// A process that has become another user, as sudo does, cannot be signalled. A message says so, and
+// lockkeeper ends when that process has ended.
+//
+// HUP, INT, QUIT, TERM, USR1 and USR2 are passed on to the command and to all that it started. The
+// first four are followed by CONT. INT and QUIT are not passed on in the foreground of a terminal, which
+// sends them to all of its job. While lockkeeper waits for its turn, any of them ends the wait. Signals
+// that were ignored when lockkeeper was started stay ignored, for the command too. (A build without cgo
+// knows only of HUP and INT.)
+//
+// In a shell, fg, bg and ^Z work as with the bare command. A job that is stopped keeps its lock, on
+// Redis too, and a job that is stopped while it waits starts nothing before it goes on.
+//
+// Lockkeeper is two processes: the one that was started, and lockkeeper-holder, which ls shows as
+// the holder. If one is killed, the other ends the command. If the holder alone is stopped (SIGSTOP)
+// nothing can end the command in time: only its token protects.
 //
 // # Stores
 //
@@ -52,14 +69,15 @@
 // # Exit status
 //
 //	0–125  that of the command, whatever it is
-//	126    the command was found but cannot be executed; 127: it was not found. No lock was taken.
-//	128+n  the command was ended by signal n, or lockkeeper was while it waited
+//	126    the command was found but cannot be executed; 127: it was not found. It was not started.
+//	128+n  the command was ended by signal n, or lockkeeper was while it waited; after ^C in a terminal
+//	       lockkeeper ends by SIGINT itself, which a shell shows as 130
 //	64     bad usage: flags, name, store; or the name is in use as another kind of lock
 //	69     the store cannot be reached or does not work, or has not answered --no-wait for ten seconds
 //	70     lockkeeper itself failed: a bug
 //	74     standard output takes no more (ls, top, break, doctor)
 //	75     the lock was busy (--no-wait) or the wait was over (--wait). The command was not started.
-//	76     the lease was lost before the command had ended
+//	76     the lease was lost before the command had ended, or the holder was killed
 //	77     the store refused: permission denied
 //
 // A message on standard error goes with each of 64 to 77 that is lockkeeper's own.

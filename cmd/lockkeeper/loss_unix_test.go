@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -99,15 +100,19 @@ func TestKilledKeeperTakesItsCommandWithIt(t *testing.T) {
 	}
 }
 
-func TestASuspendedJobLearnsOfItsLossFirst(t *testing.T) {
+func TestASuspendedHolderLearnsOfItsLossFirst(t *testing.T) {
 	s := redistest.Start(t)
-	p := start(t, "redis://"+s.Addr, "run", "--ttl", "300ms", "a", "--", "sh", "-c", endless)
+	p := start(t, "redis://"+s.Addr, "run", "--ttl", "300ms", "a", "--", "sh", "-c", "echo $PPID; "+endless)
+	holder, err := strconv.Atoi(p.Expect(""))
+	if err != nil {
+		t.Fatal(err)
+	}
 	p.Expect("held")
-	p.Signal(syscall.SIGSTOP) // lockkeeper only: the worst case, nobody renews and nobody can end the command
+	sends(t, holder, syscall.SIGSTOP) // the worst case: nobody renews and nobody can end the command
 	q := start(t, "redis://"+s.Addr, "run", "a", "--", "echo", "started")
 	q.Expect("started") // after the TTL
 	q.ends(0)
-	p.Signal(syscall.SIGCONT)
+	sends(t, holder, syscall.SIGCONT)
 	p.saysNothing()
 	contains(t, p.ends(76), "lost")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"reflect"
 	"runtime/debug"
@@ -31,12 +32,18 @@ type commandLine struct {
 // streams are those of the process.
 type streams struct {
 	in, out, err *os.File
+	messages     io.Writer // in place of err; nil: err
+	args         []string  // of the process
 }
 
 // warn writes a message, each line of it marked as lockkeeper's.
 func (s streams) warn(format string, args ...any) {
+	to := s.messages
+	if to == nil {
+		to = s.err
+	}
 	text := fmt.Sprintf(format, args...)
-	fmt.Fprintf(s.err, "lockkeeper: %s\n", strings.ReplaceAll(text, "\n", "\nlockkeeper: "))
+	fmt.Fprintf(to, "lockkeeper: %s\n", strings.ReplaceAll(text, "\n", "\nlockkeeper: "))
 }
 
 // fail writes why a subcommand ends, and returns its exit status.
@@ -46,7 +53,7 @@ func (s streams) fail(err error) exitCode {
 }
 
 func main() {
-	os.Exit(run(os.Args[1:], streams{os.Stdin, os.Stdout, os.Stderr}))
+	os.Exit(run(os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 }
 
 // subcommand is what every field of commandLine with a cmd tag is.
@@ -89,6 +96,7 @@ func run(args []string, s streams) int {
 		s.warn("bug: %s does nothing", ctx.Command())
 		return int(exitBug)
 	}
+	s.args = args
 	return int(cmd.Run(s))
 }
 

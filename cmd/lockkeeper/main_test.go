@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -23,14 +24,15 @@ var server redistest.Shared
 
 func TestMain(m *testing.M) {
 	proctest.Register("lockkeeper", func(c *proctest.Child) error {
-		if len(c.Args) > 0 && c.Args[0] == "demo" { // starts this program again, which must not run the tests
+		if len(c.Args) > 0 && (c.Args[0] == "demo" || c.Args[0] == "run") { // starts this program again, which must not run the tests
 			if err := os.Setenv("LOCKKEEPER_PROCTEST_HELPER", "lockkeeper"); err != nil {
 				return err
 			}
 		}
-		os.Exit(run(c.Args, streams{os.Stdin, os.Stdout, os.Stderr}))
+		os.Exit(run(c.Args, streams{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
 		return nil
 	})
+	registerHelpers()
 	proctest.HeedSignals()
 	leaktest.Main(server.Main(m),
 		// os/signal keeps one goroutine for good once a program has asked for signals.
@@ -52,10 +54,19 @@ type process struct {
 // start runs lockkeeper with the store in its environment, as a user would.
 func start(t *testing.T, in string, args ...string) process {
 	t.Helper()
+	return startWith(t, in, func(*exec.Cmd) {}, args...)
+}
+
+// startWith is start, after change has changed the process to start.
+func startWith(t *testing.T, in string, change func(*exec.Cmd), args ...string) process {
+	t.Helper()
 	cmd := proctest.Command(t, "lockkeeper", args...)
 	cmd.Env = append(cmd.Env, "LOCKKEEPER_STORE="+in, "LC_ALL=C")
+	change(cmd)
 	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
+	if cmd.Stderr == nil {
+		cmd.Stderr = &stderr
+	}
 	return process{proctest.Run(t, cmd), t, &stderr}
 }
 

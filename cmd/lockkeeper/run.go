@@ -44,8 +44,21 @@ type runCmd struct {
 	Command []string `arg:"" passthrough:"" help:"What to run, after --."`
 }
 
-// Run holds the lock while the command runs.
+// Run starts the holder, or is it. See package command.
 func (r *runCmd) Run(s streams) exitCode {
+	if link := command.Attach(); link != nil {
+		s.messages = link
+		return r.run(s, link)
+	}
+	code, err := command.Front(s.args, [3]*os.File{s.in, s.out, s.err}, int(exitLost))
+	if err != nil {
+		return s.fail(err)
+	}
+	return exitCode(code)
+}
+
+// run holds the lock while the command runs.
+func (r *runCmd) run(s streams, link *command.Link) exitCode {
 	argv, err := r.argv()
 	if err != nil {
 		return s.fail(err)
@@ -68,12 +81,10 @@ func (r *runCmd) Run(s streams) exitCode {
 	if err != nil {
 		return s.fail(err)
 	}
-	sigs, stop := command.Notify()
-	defer stop()
-	lease, sig, err := r.acquire(m, claim, sigs)
+	lease, sig, err := r.acquire(m, claim, link)
 	switch {
 	case sig != nil:
-		return exitCode(command.SignalCode(sig))
+		return exitCode(command.SignalCode(sig.Signal))
 	case err != nil:
 		if errors.Is(err, backends.ErrUnavailable) {
 			closing = 0 // a store that gives no answer would hold up the status
@@ -81,19 +92,19 @@ func (r *runCmd) Run(s streams) exitCode {
 		return s.fail(err)
 	}
 	closing = finishing(where, closeTimeout)
-	return r.hold(s, lease, argv, sigs)
+	return r.hold(s, lease, argv, link)
 }
 
 // hold runs the command and releases the lease.
-func (r *runCmd) hold(s streams, lease *manager.Lease, argv []string, sigs <-chan os.Signal) exitCode {
+func (r *runCmd) hold(s streams, lease *manager.Lease, argv []string, link *command.Link) exitCode {
 	res, err := command.Run(command.Command{
 		Argv:  argv,
 		Env:   command.Env(os.Environ(), r.Name, lease.Token()),
 		Files: [3]*os.File{s.in, s.out, s.err},
 		Lost:  lease.Context().Done(),
 		Grace: r.grace(),
-		Sigs:  sigs,
-		Warn:  func(text string) { s.warn("%v: %s", context.Cause(lease.Context()), text) },
+		Link:  link,
+		Warn:  func(text string) { s.warn("%s", r.because(lease, text)) },
 	})
 	released := lease.Release()
 	switch {
@@ -110,6 +121,14 @@ func (r *runCmd) hold(s streams, lease *manager.Lease, argv []string, sigs <-cha
 		s.warn("%v (the command had ended with status %d; the store frees the lock by itself)", released, res.Code)
 	}
 	return exitCode(res.Code)
+}
+
+// because puts before a message why the lease was lost, if it was.
+func (r *runCmd) because(lease *manager.Lease, text string) string {
+	if cause := context.Cause(lease.Context()); cause != nil {
+		return fmt.Sprintf("%v: %s", cause, text)
+	}
+	return text
 }
 
 // argv returns the command without the -- in front of it.

@@ -268,7 +268,7 @@ func TestTheDeadlineHoldsThoughTheStoreIsSilent(t *testing.T) {
 		r := runCmd{Store: scheme + l.Addr().String(), Wait: &wait, TTL: span(10 * time.Second), Name: "a",
 			Command: []string{"--", "true"}}
 		var code exitCode
-		stderr := written(t, func(f *os.File) { code = r.Run(streams{err: f}) })
+		stderr := written(t, func(f *os.File) { code = r.run(streams{err: f}, nil) })
 		if code != exitUnavailable {
 			t.Errorf("%s: status %d, %s; want %d", scheme, code, stderr, exitUnavailable)
 		}

@@ -34,8 +34,19 @@ type looked struct {
 	err   error
 }
 
-// acquire waits for the claim. A signal ends the wait and is returned; then nothing is held.
-func (r *runCmd) acquire(m *manager.Manager, claim manager.Claim, sigs <-chan os.Signal) (*manager.Lease, os.Signal, error) {
+// errFrontDied: there is nobody to run the command for.
+var errFrontDied = fmt.Errorf("%w: lockkeeper was killed", backends.ErrLost)
+
+// giveUp releases a grant that came before its cancellation; the process ends now in any case.
+func giveUp(a acquired) {
+	if a.lease != nil {
+		_ = a.lease.Release()
+	}
+}
+
+// acquire waits for the claim, and for the front to agree. A signal, or the front's death, ends the
+// wait; then nothing is held.
+func (r *runCmd) acquire(m *manager.Manager, claim manager.Claim, link *command.Link) (*manager.Lease, *command.Signal, error) {
 	ctx, cancel := r.deadline()
 	defer cancel()
 	done := command.Background("acquire", func() acquired {
@@ -50,14 +61,22 @@ func (r *runCmd) acquire(m *manager.Manager, claim manager.Claim, sigs <-chan os
 	defer stopLook()
 	begin := r.lookTime()
 	var look <-chan looked
+	var sigs <-chan command.Signal
+	var gone <-chan struct{}
+	if link != nil {
+		sigs, gone = link.Sigs, link.Gone
+	}
 	for {
 		select { // both ready: a signal found later is passed on to the command; one found first ends the wait
 		case a := <-done:
 			if r.tries() {
 				a.err = unanswered(a.err, tryTimeout)
 			}
+			if a.lease != nil {
+				return r.agree(a, link)
+			}
 			if codeOf(a.err) != exitBusy {
-				return a.lease, nil, a.err
+				return nil, nil, a.err
 			}
 			if look == nil {
 				look = r.look(lookCtx, m)
@@ -66,16 +85,34 @@ func (r *runCmd) acquire(m *manager.Manager, claim manager.Claim, sigs <-chan os
 		case <-begin:
 			look = r.look(lookCtx, m)
 		case sig := <-sigs:
-			if command.Stops(sig) {
-				command.Pause()
-				continue
-			}
 			cancel()
-			if a := <-done; a.lease != nil {
-				_ = a.lease.Release() // the grant had come first; the process ends now in any case
-			}
-			return nil, sig, nil
+			giveUp(<-done)
+			return nil, &sig, nil
+		case <-gone:
+			cancel()
+			giveUp(<-done)
+			return nil, nil, errFrontDied
 		}
+	}
+}
+
+// agree returns the grant when the front wants the command to start: a job that was suspended while
+// it waited starts nothing before it goes on.
+func (r *runCmd) agree(a acquired, link *command.Link) (*manager.Lease, *command.Signal, error) {
+	if link == nil {
+		return a.lease, nil, nil
+	}
+	select { // both ready: a signal found later is passed on to the command; one found first ends the wait
+	case <-link.Ready():
+		return a.lease, nil, nil
+	case sig := <-link.Sigs:
+		giveUp(a)
+		return nil, &sig, nil
+	case <-link.Gone:
+		giveUp(a)
+		return nil, nil, errFrontDied
+	case <-a.lease.Context().Done():
+		return nil, nil, fmt.Errorf("%w: the command was not started", errors.Join(context.Cause(a.lease.Context()), a.lease.Release()))
 	}
 }
 

@@ -21,8 +21,9 @@ type Command struct {
 	Files [3]*os.File       // standard input, output and error
 	Lost  <-chan struct{}   // closed when the lease ends; nil: never
 	Grace time.Duration     // from SIGTERM to SIGKILL when the lease was lost; 0: SIGKILL at once
-	Sigs  <-chan os.Signal  // to pass on; from Notify
-	Warn  func(text string) // told why the command is being ended; may be nil
+	Sigs  <-chan Signal     // to pass on, if there is no link
+	Warn  func(text string) // told why the command is being ended, after it was signalled; may be nil
+	Link  *Link             // of a holder; nil: the command has none to outlive
 }
 
 // Result is how a command ended.

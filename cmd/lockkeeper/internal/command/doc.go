@@ -1,37 +1,54 @@
 // Package command runs one command for as long as a lease is held, and ends it when the lease is lost.
 //
-// The command is the direct child of this process. Everything it needs goes through untouched: standard streams are
-// passed as descriptors, so nothing is copied, a closed pipe is the command's own affair, and its exit status comes back.
+// # Processes
+//
+//	front    what the user starts: it passes signals on, writes messages, and exits as the holder does
+//	holder   this program again, started by the front: it holds the lease and runs the command
+//	command  the user's own, a child of the holder
+//
+// The front belongs to the shell's job. The holder has a process group of its own, so no terminal
+// stops it: while the job is stopped it renews the lease, and it releases the lease when the command
+// ends. Then it continues a front that is stopped.
+//
+// The command needs no copying: standard streams are passed as descriptors, a closed pipe is the
+// command's own affair, and its exit status comes back. Signals that were ignored stay ignored.
 //
 // # Process groups and terminals
 //
-// In the foreground of a terminal the command stays in the process group of the job, as a shell started it:
-// the terminal sends ^C, ^\ and ^Z to all of the job, and so to the command, and they are not sent twice. When the lease is
-// lost, only the command itself is signalled, for the job may hold others' processes: a script, a pipeline.
-// Otherwise (cron, a service, a background job) the command gets a process group apart, led by its guard (below), and what it
-// started is signalled together with it.
+// With a controlling terminal the command joins the process group of the front. The terminal signals
+// the job as a whole, so fg, bg, ^Z and ^C work as with the bare command, in a script and in a
+// pipeline too. What the terminal sends on ^C and ^\ is not passed on: the command has got it. When ^C
+// has ended the command, the front ends by SIGINT as well, so that a loop of the shell ends.
 //
-// # Death of this process
+// Without a terminal (cron, a service) the command leads a process group of its own.
 //
-// A command must not run on without its lock, even if this process is killed with SIGKILL. Two things see to that:
+// # Death
 //
-//   - A guard, a shell that waits on a pipe from this process, kills the command and, where that has a process group apart,
-//     all that it started, when the pipe ends without a word. Since it leads that group, it guards the command from its
-//     beginning; in the foreground, where it must be told the command's number first, from a moment later.
-//   - On Linux the kernel kills the command when the thread that started it ends, however it ends; so [Run] keeps its
-//     goroutine on one thread until the command has ended. This is in force from the command's first instruction. The
-//     kernel drops it for a command that changes its privileges.
+// A command must not run on without its lock, whoever dies.
 //
-// Both take a moment in which another holder may have begun; a process that leaves the group, as a daemon does, escapes;
-// and both fail together with the machine. There the fencing token protects.
+//   - The front dies: the pipe from it to the holder ends. The holder kills the command and all that
+//     it has started, and then releases the lease.
+//   - The holder dies: the front learns it as its parent. The kernel kills the command, and the front
+//     kills the rest. A front that is stopped is continued by the kernel for that.
+//   - The lease is lost: the holder ends the command and all that it has started.
+//
+// On Linux, what the command leaves behind becomes a child of the holder (PR_SET_CHILD_SUBREAPER), or
+// after that of the front, so no process escapes, be it in a session of its own. The kernel continues
+// a stopped holder when its front dies. On other systems, a process whose parent has ended escapes,
+// unless it is in the command's own group; and a stopped process must go on first.
+//
+// A process that has become another user (sudo) cannot be signalled. That is said, and the holder waits
+// until it has ended: after the front's death it holds the lock for so long. If the front and the
+// holder are killed at once, only the command itself is. There the fencing token protects.
 //
 // # Design notes
 //
-// One goroutine does it all: it starts the command, sends signals and collects the status. A signal to a process is safe only
-// while nobody has collected its status, since the number may then be given to another process; with one
-// goroutine that is plain to see. It sleeps until SIGCHLD, another signal, the end of the lease or the end of the grace
-// period, and asks wait4 without blocking.
+// One goroutine of the holder starts the command, sends signals and collects statuses. A signal to a
+// process is safe only while nobody has collected its status, since the number may then be given to
+// another process; with one goroutine that is plain to see.
 //
-// Giving the command the terminal (tcsetpgrp), as a shell does, was rejected: in a script, ^C would end the command but
-// not the script, and in a pipeline it would stop the other commands that read the terminal.
+// Rejected: giving the command a group and the terminal (tcsetpgrp), as a shell does. In a script, ^C
+// would end the command but not the script, and in a pipeline it would stop the other commands that
+// read the terminal. Rejected: the lease in the front. A stopped job could not renew it, nor release
+// it after the command's end, and a killed one would lose it before the command has ended.
 package command

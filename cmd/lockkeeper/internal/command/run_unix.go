@@ -3,85 +3,68 @@
 package command
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// Notify returns the signals that are passed on to a command, from now on, and a function that ends this. Signals that
-// were ignored when this process started, as nohup and background jobs of a shell do, stay ignored.
-func Notify() (sigs <-chan os.Signal, stop func()) {
-	const room = 16 // signals that may wait; more are dropped, as the kernel does with repeated ones
-	c := make(chan os.Signal, room)
-	for _, s := range []os.Signal{
-		unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2, unix.SIGTSTP,
-	} {
-		if !signal.Ignored(s) {
-			signal.Notify(c, s)
-		}
-	}
-	return c, func() { signal.Stop(c) }
-}
-
-// SignalCode returns the exit status that says that a signal ended the work.
-func SignalCode(s os.Signal) int {
-	if n, ok := s.(syscall.Signal); ok {
-		return signalled + int(n)
-	}
-	return signalled
-}
-
-// Stops reports whether a signal asks for a pause rather than for something to be done or ended.
-func Stops(s os.Signal) bool { return s == unix.SIGTSTP }
-
-// Pause stops this process as the signal would have done, had it not been caught. It returns when it goes on.
-func Pause() { _ = unix.Kill(unix.Getpid(), unix.SIGSTOP) }
-
 // Run starts the command and waits until it has ended; a *StartError says that it was not started.
-// It is started at most once. When Lost is closed first, the command gets SIGTERM, and SIGKILL when Grace is over.
-// Signals are passed on once each.
+// It is started at most once. When Lost is closed first, the command gets SIGTERM, and SIGKILL when
+// Grace is over; when the front has died, it gets SIGKILL. In both cases Run returns when all that
+// the command has started has ended as well. Signals are passed on once each.
 func Run(c Command) (Result, error) {
 	runtime.LockOSThread() // the command dies with this thread: it must last until the command has ended
 	defer runtime.UnlockOSThread()
-
 	children := make(chan os.Signal, 1) // one is enough: it says "look again"
 	signal.Notify(children, unix.SIGCHLD)
 	defer signal.Stop(children)
 
-	p := &process{guard: newGuard(), apart: !inForeground()}
-	defer p.guard.dismiss()
-	if p.apart {
-		p.guard.protect(ownGroup)
-	}
-	if err := p.start(c); err != nil {
+	p := &process{c: c, warned: make(map[int]bool)}
+	if err := p.start(); err != nil {
 		return Result{}, err
 	}
-	if !p.apart {
-		p.guard.protect(p.pid)
+	if c.Link != nil {
+		c.Link.say(lineCommand, strconv.Itoa(p.pid))
+		defer c.Link.wakeFront() // whatever has stopped it
 	}
-	return p.wait(c, children), nil
+	return p.wait(children), nil
 }
 
-// process is a command whose status was not collected yet.
+// process is a command that was started.
 type process struct {
-	pid   int
-	guard *guard
-	apart bool // in a process group that is not ours: its guard's, or without one its own
-	lost  bool
+	c      Command
+	pid    int
+	ended  bool // its status was collected
+	status unix.WaitStatus
+	apart  bool // it leads a group of its own
+	lost   bool
+	kill   bool         // everybody is to be killed
+	warned map[int]bool // of processes that may not be signalled
 }
 
-func (p *process) start(c Command) error {
+func (p *process) start() error {
+	c := p.c
 	path, err := Find(c.Argv[0])
 	if err != nil {
 		return err
 	}
-	files := []*os.File{c.Files[0], c.Files[1], c.Files[2]}
-	started, err := os.StartProcess(path, c.Argv, &os.ProcAttr{Env: c.Env, Files: files, Sys: attributes(p.apart, p.guard.leads())})
+	group := c.Link.joins()
+	p.apart = group == 0
+	attr := &os.ProcAttr{Env: c.Env, Files: c.Files[:], Sys: attributes(group)}
+	started, err := os.StartProcess(path, c.Argv, attr)
+	if errors.Is(err, unix.ENOEXEC) && isText(path) { // as execvp does
+		started, err = os.StartProcess("/bin/sh", append([]string{"sh", pathArgument(path)}, c.Argv[1:]...), attr)
+	}
 	if err != nil {
 		return startError(c.Argv[0], number(err))
 	}
@@ -90,123 +73,158 @@ func (p *process) start(c Command) error {
 	return nil
 }
 
-// wait returns when the command has ended. The order in which the select finds things ready does not matter: the loop
-// collects the status first, and what is sent to a command that has just ended is lost on it, as signals are.
-func (p *process) wait(c Command, children <-chan os.Signal) Result {
-	lost := c.Lost
+// isText reports whether a file may be a script: its beginning has no zero byte.
+func isText(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	head, err := io.ReadAll(io.LimitReader(f, longestLine))
+	line, _, _ := bytes.Cut(head, []byte("\n"))
+	return err == nil && bytes.IndexByte(line, 0) < 0
+}
+
+// pathArgument returns a path that a shell does not take for an option.
+func pathArgument(path string) string {
+	if strings.HasPrefix(path, "-") {
+		return "./" + path
+	}
+	return path
+}
+
+// wait returns when the command has ended, and with a lost lease when all have. The order in which the select
+// finds things ready does not matter: the loop collects the status first, and what is sent to a
+// command that has just ended is lost on it, as signals are.
+func (p *process) wait(children <-chan os.Signal) Result {
+	lost, gone, sigs := p.c.Lost, (<-chan struct{})(nil), p.c.Sigs
+	if p.c.Link != nil {
+		gone, sigs = p.c.Link.Gone, p.c.Link.Sigs
+	}
 	var grace <-chan time.Time
 	for {
-		if code, ended := p.collect(); ended {
-			p.sweep()
-			return Result{Code: code, Lost: p.lost}
+		if p.over() {
+			return Result{Code: p.code(), Lost: p.lost}
 		}
 		select {
 		case <-children:
 		case <-lost:
 			lost, p.lost = nil, true
-			grace = p.terminate(c)
+			grace = p.terminate()
+		case <-gone:
+			gone, p.lost, p.kill = nil, true, true
 		case <-grace:
-			grace = nil
-			p.send(unix.SIGKILL)
-		case s := <-c.Sigs:
+			grace, p.kill = nil, true
+		case s := <-sigs:
 			p.pass(s)
 		}
 	}
 }
 
-// collect asks whether the command has ended, and for its status.
-func (p *process) collect() (code int, ended bool) {
+// over reports whether there is nothing to wait for. Of a command that must not run any longer nobody
+// must be left: whoever it leaves behind is killed, and each end of a child is looked at again.
+func (p *process) over() bool {
+	p.collect()
+	if !p.lost {
+		return p.ended
+	}
+	if !p.kill && !p.ended {
+		return false
+	}
+	p.kill = true
+	left := p.send(unix.SIGKILL)
+	return p.ended && len(left) == 0
+}
+
+// collect takes the statuses of children that have ended. All children of a holder are the command's:
+// what the command has left behind becomes the holder's (see adopt), and is forgotten.
+func (p *process) collect() {
+	child := p.pid
+	if p.c.Link != nil {
+		child = -1
+	}
 	var status unix.WaitStatus
 	for {
-		got, err := unix.Wait4(p.pid, &status, unix.WNOHANG, nil)
+		got, err := unix.Wait4(child, &status, unix.WNOHANG, nil)
 		switch {
 		case err == unix.EINTR:
 			continue
-		case err != nil:
-			panic(fmt.Sprintf("bug: command: wait4(%d): %v", p.pid, err))
-		case got != p.pid:
-			return 0, false
-		case status.Signaled():
-			return signalled + int(status.Signal()), true
-		default:
-			return status.ExitStatus(), true
+		case err != nil && !p.ended:
+			panic(fmt.Sprintf("bug: command: wait4(%d): %v", child, err))
+		case err != nil || got == 0:
+			return
+		case got == p.pid && !p.ended:
+			p.status, p.ended = status, true
+			if child == got {
+				return
+			}
 		}
 	}
 }
 
-// terminate ends a command that must not run any longer, and returns the end of its grace.
-func (p *process) terminate(c Command) <-chan time.Time {
-	if c.Warn != nil {
-		c.Warn(fmt.Sprintf("ending the command (SIGTERM, then SIGKILL after %v)", c.Grace))
+func (p *process) code() int {
+	if p.status.Signaled() {
+		return signalled + int(p.status.Signal())
 	}
-	if c.Grace <= 0 {
-		p.send(unix.SIGKILL)
+	return p.status.ExitStatus()
+}
+
+// terminate ends a command that must not run any longer, and returns the end of its grace.
+func (p *process) terminate() <-chan time.Time {
+	defer p.warn("ending the command (SIGTERM, then SIGKILL after %v)", p.c.Grace)
+	if p.c.Grace <= 0 {
+		p.kill = true
 		return nil
 	}
 	p.send(unix.SIGTERM)
 	p.send(unix.SIGCONT) // a stopped process would not notice
-	return time.After(c.Grace)
+	return time.After(p.c.Grace)
 }
 
-// sweep ends what a command that lost its lease has left of its group. The number is still that group's: its leader is the guard, whose
-// status was not collected; or, without a guard, the command, and then it is not given out again while the group has
-// a member, and hardly at once if it has none, since numbers are given out in turn.
-func (p *process) sweep() {
-	if p.lost && p.apart {
-		p.send(unix.SIGKILL)
-	}
-}
-
-// pass hands a signal of ours on. What a terminal sends has reached the command already if it is in our group.
-func (p *process) pass(s os.Signal) {
-	sig, ok := s.(syscall.Signal)
-	if !ok {
+// pass hands a signal on. What a terminal sends has reached a command that is in the terminal's job.
+func (p *process) pass(s Signal) {
+	sig, ok := s.Signal.(syscall.Signal)
+	if !ok || s.terminal && !p.apart {
 		return
 	}
-	switch sig {
-	case unix.SIGTSTP:
-		if p.apart {
-			p.send(unix.SIGTSTP)
-		}
-		Pause()
-		if p.apart {
-			p.send(unix.SIGCONT)
-		}
-	case unix.SIGINT, unix.SIGQUIT:
-		if p.apart {
-			p.send(sig)
-		}
-	default:
-		p.send(sig)
+	p.send(sig)
+	if sig != unix.SIGUSR1 && sig != unix.SIGUSR2 {
+		p.send(unix.SIGCONT) // a stopped process would not notice
 	}
 }
 
-// send signals the command, and all of its group if that is not ours. The number is the command's for certain: only
-// collect, on this same goroutine, gives it back to the system (but see sweep).
-func (p *process) send(sig syscall.Signal) {
-	p.guard.arm()
-	_ = unix.Kill(p.target(), sig) // fails if nobody is left
+// root is the process below which all are the command's: a holder starts nothing else.
+func (p *process) root() int {
+	if p.c.Link != nil {
+		return unix.Getpid()
+	}
+	return p.pid
 }
 
-// target is what kill takes for the command: a group has a negative number.
-func (p *process) target() int {
-	switch {
-	case !p.apart:
-		return p.pid
-	case p.guard != nil:
-		return -p.guard.leads()
-	default:
-		return -p.pid
+// send signals the command and what it has started, and returns who is left. Until collect, on this same
+// goroutine, has given the command's number back to the system, it is the command's for certain. The
+// number of its group stays that group's while it has a member; an empty group's number is not given
+// out at once, since numbers are given out in turn.
+func (p *process) send(sig syscall.Signal) (left []int) {
+	pid := p.pid
+	if p.ended {
+		if p.apart {
+			_ = unix.Kill(-pid, sig)
+		}
+		pid = 0
 	}
+	left, denied := signalFamily(p.root(), pid, p.apart && !p.ended, sig)
+	for _, d := range denied {
+		if !p.warned[d] {
+			p.warned[d] = true
+			p.warn("process %d of the command cannot be signalled (%v): operation not permitted; it runs on", d, sig)
+		}
+	}
+	return left
 }
 
-// inForeground reports whether this process is in the foreground group of its controlling terminal.
-func inForeground() bool {
-	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|unix.O_NOCTTY, 0)
-	if err != nil {
-		return false // no terminal
+func (p *process) warn(format string, args ...any) {
+	if p.c.Warn != nil {
+		p.c.Warn(fmt.Sprintf(format, args...))
 	}
-	defer tty.Close()
-	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
 }

@@ -172,7 +172,7 @@ func TestLossReachesAStoppedCommand(t *testing.T) {
 func TestSignalsArePassedOnOnce(t *testing.T) {
 	c, out := sh(t, `for s in HUP INT QUIT USR1 USR2; do trap "echo $s" $s; done; trap "exit 9" TERM
 		echo ready; while :; do sleep 0.01; done`)
-	sigs := make(chan os.Signal, 8)
+	sigs := make(chan command.Signal, 8)
 	c.Sigs = sigs
 	done := make(chan command.Result, 1)
 	go func() { done <- run(t, c) }()
@@ -184,10 +184,10 @@ func TestSignalsArePassedOnOnce(t *testing.T) {
 		{syscall.SIGHUP, "HUP"}, {syscall.SIGINT, "INT"}, {syscall.SIGQUIT, "QUIT"},
 		{syscall.SIGUSR1, "USR1"}, {syscall.SIGUSR2, "USR2"},
 	} {
-		sigs <- s.sig
+		sigs <- command.Signal{Signal: s.sig}
 		expect(t, out, s.name)
 	}
-	sigs <- syscall.SIGTERM
+	sigs <- command.Signal{Signal: syscall.SIGTERM}
 	if got := <-done; got.Code != 9 || got.Lost {
 		t.Errorf("got %+v, want code 9", got)
 	}
