@@ -8,7 +8,9 @@
 //
 // The front belongs to the shell's job. The holder has a process group of its own, so no terminal
 // stops it: while the job is stopped it renews the lease, and it releases the lease when the command
-// ends. Then it continues a front that is stopped.
+// ends. Then it continues a front that is stopped. When the command has started, the holder leaves
+// the terminal's session: so the kernel hangs up a stopped job whose shell has died, and ^Z does not
+// stop a job that no shell can continue.
 //
 // The command needs no copying: standard streams are passed as descriptors, a closed pipe is the
 // command's own affair, and its exit status comes back. Signals that were ignored stay ignored.

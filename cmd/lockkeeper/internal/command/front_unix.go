@@ -58,7 +58,7 @@ func Front(args []string, files [3]*os.File, lost int) (int, error) {
 				continue
 			case status.Signaled():
 				h.finish(children, files[2])
-				fmt.Fprintf(files[2], "lockkeeper: the process that held the lock was ended by %v: the command was killed\n", status.Signal())
+				fmt.Fprintf(files[2], "lockkeeper: the process that held the lock was ended by %s: the command was killed\n", unix.SignalName(status.Signal()))
 				return lost, nil
 			}
 			h.print(printed, sigs, wanted)

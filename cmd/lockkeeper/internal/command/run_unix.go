@@ -70,7 +70,23 @@ func (p *process) start() error {
 	}
 	p.pid = started.Pid
 	_ = started.Release() // its status is collected below, by number: os.Process cannot tell a stop from an end
+	if !p.apart {
+		leaveSession(group)
+	}
 	return nil
+}
+
+// leaveSession takes this process out of the terminal's session, once the command is in the front's
+// job. While the command's parent is in the session, the kernel believes that somebody there can
+// continue the job. It would not hang up a stopped job whose shell has died, and ^Z would stop a job
+// that no shell has started, for ever.
+//
+// The leader of a group may not leave, so this process joins the front's group first. A stop that
+// comes in between ends with that of the job.
+func leaveSession(group int) {
+	if unix.Setpgid(0, group) == nil { // else the front has died, and the command is killed
+		_, _ = unix.Setsid()
+	}
 }
 
 // isText reports whether a file may be a script: its beginning has no zero byte.
@@ -181,13 +197,16 @@ func (p *process) terminate() <-chan time.Time {
 	return time.After(p.c.Grace)
 }
 
-// pass hands a signal on. What a terminal sends has reached a command that is in the terminal's job.
+// pass hands a signal on. What a terminal sends has reached a command that is in the terminal's job,
+// but a stopped one has not noticed.
 func (p *process) pass(s Signal) {
 	sig, ok := s.Signal.(syscall.Signal)
-	if !ok || s.terminal && !p.apart {
+	if !ok {
 		return
 	}
-	p.send(sig)
+	if !s.terminal || p.apart {
+		p.send(sig)
+	}
 	if sig != unix.SIGUSR1 && sig != unix.SIGUSR2 {
 		p.send(unix.SIGCONT) // a stopped process would not notice
 	}
@@ -217,7 +236,7 @@ func (p *process) send(sig syscall.Signal) (left []int) {
 	for _, d := range denied {
 		if !p.warned[d] {
 			p.warned[d] = true
-			p.warn("process %d of the command cannot be signalled (%v): operation not permitted; it runs on", d, sig)
+			p.warn("process %d of the command cannot be signalled (%s): operation not permitted; it runs on", d, unix.SignalName(sig))
 		}
 	}
 	return left
