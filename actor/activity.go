@@ -5,9 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// A Turner is an actor whose mail lies in a structure of its own. Turn handles what lies
-// there and returns; it is never called twice at the same time. It must not panic: there
-// would be nobody to tell, so the panic ends the process, as in any goroutine.
+// A Turner is an actor whose mail lies in a structure of its own. Turn handles what lies there and
+// returns; it is never called twice at the same time. It must not panic: the panic could be told to
+// no caller, so it ends the process, as in any goroutine.
 //
 // If it has a method ActorName() string as well, that is what its goroutine is called in
 // profiles and goroutine dumps; else it is called "activity".
@@ -27,7 +27,7 @@ type Turner interface{ Turn() }
 //	                                      └─────────┘
 const (
 	atRest  uint32 = iota // no goroutine, and none of the mail is unseen
-	running               // a turn runs, and nobody has called Wake since it began
+	running               // a turn runs, and Wake was not called since it began
 	woken                 // Wake was called, and no turn has begun since
 )
 
@@ -35,7 +35,7 @@ const (
 // The zero value is at rest. An Activity must not be copied after first use.
 //
 // It owns one word and nothing else. Wake may be called by any goroutine. It has nothing
-// to close: the goroutine ends by itself when nobody woke it during its last turn.
+// to close: the goroutine ends by itself when Wake was not called during its last turn.
 //
 // No wake-up is lost. Wake leaves the word at woken whatever it was. Only a turn's begin
 // turns woken into running, and only running can become at rest, by a compare-and-swap
@@ -61,7 +61,7 @@ func (a *Activity) Wake(t Turner) {
 	}
 }
 
-// start starts the goroutine; the caller has made the state woken and nobody else will.
+// start starts the goroutine; the caller, and no other, has made the state woken.
 func (a *Activity) start(t Turner) {
 	l, _ := launches.Get().(*launch)
 	if l == nil {
@@ -72,7 +72,7 @@ func (a *Activity) start(t Turner) {
 	go l.run()
 }
 
-// loop runs turns until one ends that nobody woke again. It is entered with the state woken.
+// loop runs turns until one ends without a Wake in it. It is entered with the state woken.
 func (a *Activity) loop(t Turner) {
 	home := false
 	defer func() {

@@ -15,10 +15,10 @@ import (
 // A context already done loses: nothing is sent. A nil context or build is an error.
 //
 // What happened before Ask is visible to the handler, and what happened before the answer
-// to whoever gets it. An ask costs two goroutine switches and allocates nothing in steady state.
+// to its receiver. An ask costs two goroutine switches and allocates nothing in steady state.
 //
 // A handler that asks its own actor can never be answered. With the context it was
-// given it is told so at once (ErrNoReply); with another one it waits until that is done. So that
+// given it gets ErrNoReply at once; with another one it waits until that is done. So that
 // context is for the handler itself: a task has its own.
 func Ask[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, error) {
 	var none R
@@ -44,7 +44,7 @@ func Ask[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, e
 		if _, won := t.win(cancelled); won {
 			return none, err
 		}
-		<-t.slot.ready // build gave the reply to somebody who has answered it: see await
+		<-t.slot.ready // build gave the reply to another goroutine, which has answered: see await
 	} else if !t.await(ctx) {
 		return none, ctxError(ctx) // the slot is not used again: the message still points to it
 	}
@@ -55,9 +55,9 @@ func Ask[M, R any](ctx context.Context, to Ref[M], build func(Reply[R]) M) (R, e
 	return v, err
 }
 
-// await waits for the answer and reports whether there is one. If the answer and the end of
-// ctx are both there, the select may pick either; but the swap on the word decides,
-// and if the answer has won it, it is waited for, which is the moment between its swap and its send.
+// await waits for the answer and reports whether there is one. If the answer and the end of ctx are
+// both there, the select may pick either; but the swap on the word decides, and if the answer has
+// won it, it is waited for, which is the moment between its swap and its send.
 func (t turn) await(ctx context.Context) bool {
 	done := ctx.Done()
 	if done == nil {

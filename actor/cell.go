@@ -78,7 +78,7 @@ func (c *cell[M]) send(ctx context.Context, env envelope[M]) error {
 }
 
 // sendWaiting waits for room. Where several cases are ready, any may win: the message is
-// in the mailbox if and only if the first did, and then the caller is told so.
+// in the mailbox if and only if the first did, and then the caller gets nil.
 func (c *cell[M]) sendWaiting(ctx context.Context, env envelope[M]) error {
 	if c.away() {
 		return c.errAway()
@@ -113,7 +113,8 @@ func (c *cell[M]) trySend(env envelope[M]) error {
 	}
 }
 
-// exit says that a sender has sent, or given up. It is not deferred: that would cost every send a nanosecond or two.
+// exit says that a sender has sent, or given up. It is not deferred: that would cost every send a
+// nanosecond or two.
 func (c *cell[M]) exit() {
 	if c.idle != nil {
 		c.idle.exit()

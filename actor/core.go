@@ -36,7 +36,7 @@ type core struct {
 
 	// Guarded by system.mu.
 	older, younger *core
-	kin            *kin        // nil: no children so far, and nobody who watches
+	kin            *kin        // nil: no children so far, and no watcher
 	barren         bool        // ending, or restarting: no more children
 	left           atomic.Bool // out of the tree, with done closed; read without system.mu too
 
@@ -104,7 +104,7 @@ func (c *core) errAway() error {
 		"actor: %s was spawned in another synctest bubble, or outside: a caller in this one cannot wait for it", c.name)
 }
 
-// refusal is the error for whoever sends to an actor that takes no more.
+// refusal is the error of a send to an actor that takes no more.
 func (c *core) refusal() error {
 	if c.state.Load() == dead && c.failure != nil {
 		return fmt.Errorf("%w: %s failed: %w", ErrStopped, c.name, c.failure)

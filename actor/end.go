@@ -27,7 +27,7 @@ func (c *cell[M]) terminate(failure error) {
 	c.announce(failure)
 }
 
-// conclude is the first step of the end: nobody can send any more, and everybody knows why.
+// conclude is the first step of the end: no message can be sent any more, and senders learn why.
 func (c *core) conclude(err error) (drained bool) {
 	c.failure = err
 	c.handled.Store(c.count)
@@ -40,8 +40,8 @@ func (c *core) conclude(err error) (drained bool) {
 	return err == nil && was == draining
 }
 
-// announce tells everybody that the actor has ended. Of one that never started only
-// its spawner hears.
+// announce tells hooks, watchers and parent that the actor has ended. Of an actor that never
+// started only its spawner hears.
 func (c *cell[M]) announce(failure error) {
 	if c.started && failure != nil {
 		c.system.log().Error("actor: failed", "actor", c.name, "failure", failure)
@@ -50,7 +50,7 @@ func (c *cell[M]) announce(failure error) {
 		c.system.hook(c.name, "Stopped", func() { h(c.info(), c.fate()) })
 	}
 	if c.started && failure != nil && c.escalates {
-		c.escalate(failure) // first, for whoever finds the actor gone must know of it, as Shutdown must
+		c.escalate(failure) // first: a Shutdown that finds the actor gone must know of it
 	}
 	for w := range c.system.leave(c.parent, &c.core) {
 		w.ended(c.fate())

@@ -2,9 +2,9 @@ package actor
 
 import "sync"
 
-// extras is what most actors never need, made when one first does: a cell is allocated
-// with each actor, and half of it would lie idle. It belongs to the actor's goroutine, and
-// before the first start to its spawner; tasks say there when they have ended, and nobody else touches it.
+// extras is what most actors never need, made when one first does: a cell is allocated with each
+// actor, and half of it would lie idle. It belongs to the actor's goroutine, and before the first
+// start to its spawner; tasks say there when they have ended, and nothing else touches it.
 type extras struct {
 	deferred []turn   // asks that handlers have deferred, and some already answered
 	timers   []*Timer // armed, and some no longer

@@ -71,7 +71,7 @@ func (c *cell[M]) busy() bool {
 	return c.kin != nil && c.kin.children.oldest != nil
 }
 
-// passivate stops the actor unless somebody is sending to it.
+// passivate stops the actor unless a message is being sent to it.
 func (c *cell[M]) passivate() bool {
 	if !c.state.CompareAndSwap(open, passivating) {
 		return false

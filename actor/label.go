@@ -19,7 +19,7 @@ type labelSet struct {
 
 // labels remembers the sets made last, by hash of the name: names that come back (the
 // keepers of a lock, the workers of a pool) cost nothing, and a million names used once
-// leave no more than this array. It caches values that anybody could make again, so it
+// leave no more than this array. It caches values that can be made again, so it
 // is no state that an actor would have to own.
 var (
 	labels    [64]atomic.Pointer[labelSet]
@@ -27,7 +27,7 @@ var (
 )
 
 // wearLabel gives the calling goroutine the name in profiles and goroutine dumps.
-// Without it a new goroutine would wear the label of whoever happened to start it.
+// Without it a new goroutine would wear the label of the goroutine that started it.
 func wearLabel(name string) {
 	at := &labels[maphash.String(labelSeed, name)%uint64(len(labels))]
 	set := at.Load()

@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// A lifetime is the context of an actor. Most actors live and die without anybody waiting
-// for their context, so the real one is made when somebody first does.
+// A lifetime is the context of an actor. Most actors live and die without a wait for their context,
+// so the real one is made for the first wait.
 //
-// End first stores the cause and then looks for a real context to cancel; whoever makes one
-// first publishes it and then looks for a cause: one of the two cancels it.
+// End first stores the cause and then looks for a real context to cancel; a goroutine that makes
+// one first publishes it and then looks for a cause: one of the two cancels it.
 type lifetime struct {
 	cause atomic.Pointer[error]
 	real  atomic.Pointer[realContext]
@@ -39,7 +39,7 @@ func (l *lifetime) made() *realContext {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	r := &realContext{ctx, cancel}
 	if !l.real.CompareAndSwap(nil, r) {
-		cancel(nil) // somebody else was faster
+		cancel(nil) // another goroutine was faster
 		r = l.real.Load()
 	}
 	if cause := l.cause.Load(); cause != nil {
@@ -53,7 +53,7 @@ func (l *lifetime) Deadline() (time.Time, bool) { return time.Time{}, false }
 func (l *lifetime) Done() <-chan struct{} { return l.made().Done() }
 
 // Err agrees with Done: it is not nil once end has been called, and Done is closed before
-// whoever asked for it sees it open again.
+// its users see it open again.
 func (l *lifetime) Err() error {
 	if l.cause.Load() != nil {
 		return context.Canceled
@@ -65,8 +65,8 @@ func (l *lifetime) Err() error {
 // derived context costs no goroutine, and context.Cause finds the cause.
 func (l *lifetime) Value(key any) any { return l.made().Value(key) }
 
-// A turnContext is the context handlers get: an actor's lifetime, but it tells Ask whose handler is asking.
-// It is the core itself, so that an actor need not hold one.
+// A turnContext is the context handlers get: an actor's lifetime, but it tells Ask whose handler is
+// asking. It is the core itself, so that an actor need not hold one.
 type turnContext core
 
 type turnKey struct{}

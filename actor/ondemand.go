@@ -18,7 +18,7 @@ import (
 // stop; drop it. Failure: a panic or runtime.Goexit in receive, or in a task, is the end of
 // receive, for the state may be half changed. From then on failed is called in its place,
 // for the message that was being handled and for every later one, also one at a time
-// and in order, so that whoever waits for an answer can be told at once.
+// and in order, so that a waiting sender can be told at once.
 //
 // In tests it may be used in one testing/synctest bubble after another, and outside. A message of
 // After that is still to come ends with its bubble.
@@ -52,7 +52,7 @@ type mail[M any] struct {
 //
 // Failed is called with the message and the panic that ended receive (for runtime.Goexit
 // the Value is an error that wraps [ErrNoReply]); after a failed task the message is the zero
-// value. A panic in failed itself is not recovered: nobody is left who could be told.
+// value. A panic in failed itself is not recovered: it could be told to no caller.
 func NewOnDemand[M any](name string, receive func(M), failed func(M, *PanicError)) *OnDemand[M] {
 	if receive == nil || failed == nil {
 		panic("actor: NewOnDemand needs a receive and a failed function")
@@ -92,11 +92,12 @@ func (a *OnDemand[M]) Deliver(msg M) {
 	a.lend(msg)
 }
 
-// TryDeliver is Deliver for a message that is of use only now: if the actor is at rest, the caller's own goroutine
-// handles it before TryDeliver returns. Otherwise nothing happens and the answer is false.
+// TryDeliver is Deliver for a message that is of use only now: if the actor is at rest, the
+// caller's own goroutine handles it before TryDeliver returns. Otherwise nothing happens and the
+// answer is false.
 //
-// It never waits for another goroutine, so unlike Deliver it may be called from another actor's turn, if this actor's
-// receive does nothing that a turn of that one must not do.
+// It never waits for another goroutine, so unlike Deliver it may be called from another actor's
+// turn, if this actor's receive does nothing that a turn of that one must not do.
 func (a *OnDemand[M]) TryDeliver(msg M) bool {
 	a.made()
 	if !a.activity.Enter() {

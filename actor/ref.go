@@ -2,7 +2,7 @@ package actor
 
 import "context"
 
-// A Ref is how everybody else sees an actor: a small value, to be copied at will and safe for
+// A Ref is how others see an actor: a small value, to be copied at will and safe for
 // concurrent use. It stays valid when the actor has ended. The zero Ref is that of an actor
 // that never was: it has ended.
 type Ref[M any] struct{ cell *cell[M] }

@@ -55,7 +55,7 @@ func (c *cell[M]) live() error {
 				return err
 			}
 		}
-		// So many envelopes there are, and nobody else takes any while the actor lives: none of
+		// So many envelopes there are, and only the actor takes any while it lives: none of
 		// these receives waits, and none needs a look first whether it would.
 		n := len(c.mail)
 		if n == 0 {
@@ -101,7 +101,7 @@ func (c *cell[M]) handle(env envelope[M]) error {
 // handleAsk passes a message to the behavior whose sender waits for an answer.
 func (c *cell[M]) handleAsk(env envelope[M]) error {
 	t, waiting := env.slot.take()
-	if !waiting { // the asker went while the message was queued, and has been told so
+	if !waiting { // the asker went while the message was queued, and knows it
 		c.deadLetter(env, context.Canceled)
 		return nil
 	}
@@ -116,7 +116,7 @@ func (c *cell[M]) handleAsk(env envelope[M]) error {
 	return err
 }
 
-// settle answers the ask being handled, if nobody has answered or deferred it.
+// settle answers the ask being handled, unless it was answered or deferred.
 func (c *core) settle(err error) {
 	t := c.current
 	c.current = turn{}
@@ -148,9 +148,10 @@ func (c *cell[M]) attend() (over bool, err error) {
 	return false, nil
 }
 
-// callSignals makes the calls that were asked for up to now. Those asked for meanwhile wait for the next
-// message to be handled, or a timer or task that begins the next one would keep the mailbox waiting
-// for ever. What is left after a failure, or when the actor shall stop, waits in the extras.
+// callSignals makes the calls that were asked for up to now. Those asked for meanwhile wait for the
+// next message to be handled, or a timer or task that begins the next one would keep the mailbox
+// waiting for ever. What is left after a failure, or when the actor shall stop, waits in the
+// extras.
 func (c *cell[M]) callSignals() error {
 	for s := c.oldestSignal(); s != nil; s = s.next {
 		if c.state.Load() == stopping {

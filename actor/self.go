@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// A Self is an actor as its own start function and behavior see it. Its methods are for the
-// actor's goroutine, while start or a handler runs; only Ref, Name and Context may be used by others.
-// It is also the [Scope] for the actor's children.
+// A Self is an actor as its own start function and behavior see it. Its methods are for the actor's
+// goroutine, while start or a handler runs; only Ref, Name and Context may be used by others. It is
+// also the [Scope] for the actor's children.
 type Self[M any] struct{ cell *cell[M] }
 
 func (s *Self[M]) owner() (*System, *core) {
@@ -34,9 +34,9 @@ func (s *Self[M]) Next(b Behavior[M]) {
 	s.cell.behavior = b
 }
 
-// After makes msg a message of the actor when d has passed, unless the timer is stopped before it is
-// handled. It goes ahead of the mailbox, so it cannot be blocked by a full one. A d
-// of zero or less means at once. Timers of an actor that ends or restarts are stopped.
+// After makes msg a message of the actor when d has passed, unless the timer is stopped before it
+// is handled. It goes ahead of the mailbox, so it cannot be blocked by a full one. A d of zero or
+// less means at once. Timers of an actor that ends or restarts are stopped.
 func (s *Self[M]) After(d time.Duration, msg M) *Timer {
 	c, t := s.cell, newTimer()
 	due := &signal{call: func(over bool) error {
@@ -51,12 +51,12 @@ func (s *Self[M]) After(d time.Duration, msg M) *Timer {
 	return t
 }
 
-// Go runs task on a goroutine of the actor's and makes what it returns a message of the actor, ahead of
-// the mailbox, so that a full mailbox cannot block it. So a handler never waits for I/O. The task's
-// context ends when the actor is told to stop, fails or restarts; the actor does not end
-// before its tasks have. If the task panics or calls runtime.Goexit, the actor has failed.
-// The result of a task from before a restart, or that comes after the end, is a dead letter; its failure is logged.
-// Go panics on nil.
+// Go runs task on a goroutine of the actor's and makes what it returns a message of the actor,
+// ahead of the mailbox, so that a full mailbox cannot block it. So a handler never waits for I/O.
+// The task's context ends when the actor is told to stop, fails or restarts; the actor does not end
+// before its tasks have. If the task panics or calls runtime.Goexit, the actor has failed. The
+// result of a task from before a restart, or that comes after the end, is a dead letter; its
+// failure is logged. Go panics on nil.
 func (s *Self[M]) Go(task func(ctx context.Context) M) {
 	if task == nil {
 		panic("actor: Go(nil)")
@@ -87,7 +87,7 @@ func (c *cell[M]) perform(ctx context.Context, life int, task func(context.Conte
 
 // taskDone handles the end of a task, on the actor's goroutine unless it is over.
 func (c *cell[M]) taskDone(over bool, life int, msg M, failure error) error {
-	if over || life != c.life() { // whoever waited for it is gone
+	if over || life != c.life() { // the life that waited for it is over
 		if failure != nil {
 			c.system.log().Error("actor: task failed after its actor had ended", "actor", c.name, "failure", failure)
 			return nil

@@ -10,18 +10,18 @@ type signal struct {
 	call func(dead bool) error
 }
 
-// bell is no call: it only makes an actor look at its signals, and after them at its state.
-// All actors share it, so it lies at the bottom of a list or nowhere, and its next is never written.
+// bell is no call: it only makes an actor look at its signals, and after them at its state. All
+// actors share it, so it lies at the bottom of a list or nowhere, and its next is never written.
 var bell signal
 
-// ring makes the actor look at its state, which the caller has just changed. Where signals wait already, no
-// bell is needed: the actor has yet to take those, and looks at the state after that.
+// ring makes the actor look at its state, which the caller has just changed. Where signals wait
+// already, no bell is needed: the actor has yet to take those, and looks at the state after that.
 func (c *core) ring() {
 	c.signals.CompareAndSwap(nil, &bell)
 	c.mailbox.nudge()
 }
 
-// post queues a signal and never blocks. The nudge sees to it that the actor looks: it
+// post queues a signal and never blocks. The nudge makes the actor look: it
 // takes a place in the mailbox, and where there is none, the actor comes round anyway.
 func (c *core) post(s *signal) {
 	for {

@@ -50,7 +50,7 @@ type turn struct {
 	gen  uint64
 }
 
-// turn gives the present use. Only for whoever knows that the slot is not recycled meanwhile.
+// turn gives the present use. Only for a caller that knows that the slot is not recycled meanwhile.
 func (h *slotHead) turn() turn { return turn{h, h.word.Load() >> genShift} }
 
 // take notes that the message has left the mailbox, and reports false if the asker has gone.
@@ -61,7 +61,7 @@ func (h *slotHead) take() (turn, bool) {
 		switch w & stateMask {
 		case cancelled:
 			return t, false
-		case answered: // by somebody other than the actor; there is still a message to handle
+		case answered: // not by the actor; there is still a message to handle
 			return turn{}, true
 		}
 		if h.word.CompareAndSwap(w, w|taken) {
@@ -100,8 +100,9 @@ func (t turn) fail(err error) bool {
 	return true
 }
 
-// settle answers with an error unless the use was deferred or is decided. It looks before it swaps: mostly the use is
-// decided, and a swap that must fail still takes the word away from the asker's processor.
+// settle answers with an error unless the use was deferred or is decided. It looks before it swaps:
+// mostly the use is decided, and a swap that must fail still takes the word away from the asker's
+// processor.
 func (t turn) settle(err error) {
 	at := t.gen<<genShift | taken
 	if t.slot.word.Load() == at|pending && t.slot.word.CompareAndSwap(at|pending, at|answered) {

@@ -22,8 +22,8 @@ type spawnConfig struct {
 	idle    time.Duration
 }
 
-// WithMailbox sets how many messages the mailbox holds: at least 1, 16 by default, at most 2²⁴, for all of it is
-// memory from the start.
+// WithMailbox sets how many messages the mailbox holds: at least 1, 16 by default, at most 2²⁴, for
+// all of it is memory from the start.
 func WithMailbox(n int) SpawnOption {
 	return func(c spawnConfig) (spawnConfig, error) {
 		if n < 1 || n > largestMailbox {

@@ -32,8 +32,8 @@ const (
 	steadyLife = time.Minute
 )
 
-// Restart makes the actor anew with its start function. The mailbox and its messages stay; only the one that
-// was being handled is lost. It is for workers without state of value.
+// Restart makes the actor anew with its start function. The mailbox and its messages stay; only the
+// one that was being handled is lost. It is for workers without state of value.
 //
 // Before the first restart in a row it waits for backoff, before each further one twice as
 // long, up to a minute or backoff, whichever is longer. After budget restarts in a row, the

@@ -24,9 +24,9 @@ type System struct {
 	logger *slog.Logger // nil: slog.Default()
 	hooks  Hooks
 
-	// mu guards the tree: who is whose child, and who watches whom. No actor owns it, for
-	// it is written by whoever spawns, also before there is any actor; it is held for a
-	// few pointer writes, never while foreign code runs, and not for messages.
+	// mu guards the tree of children and watchers. No actor owns it, for it is written by every
+	// Spawn, also before there is any actor; it is held for a few pointer writes, never while
+	// foreign code runs, and not for messages.
 	mu     sync.Mutex
 	root   family
 	closed bool
@@ -106,7 +106,7 @@ func (s *System) Shutdown(ctx context.Context) error {
 	}
 	for _, c := range s.close() {
 		c.drain()
-		select { // whoever wins: done is final, and an actor that lost keeps ending by itself
+		select { // a tie does not matter: done is final, and an actor that lost keeps ending by itself
 		case <-c.done:
 		case <-ctx.Done():
 			return s.abandon(ctx)
@@ -174,8 +174,8 @@ func (s *System) join(parent, c *core) error {
 	return nil
 }
 
-// leave takes c out of the tree, closes Done, and returns who watches it. From now on a new watch is
-// told at once. It is one step, so that whoever does not find c in the tree finds it done.
+// leave takes c out of the tree, closes Done, and returns its watchers. From now on a new watch is
+// told at once. It is one step, so that a caller that does not find c in the tree finds it done.
 func (s *System) leave(parent, c *core) (watchers map[*watch]struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,7 +223,8 @@ type family struct {
 	oldest, newest *core
 }
 
-// A kin is who has to do with an actor's end. It is made when there is somebody, and guarded by the system's mu.
+// A kin is an actor's children and watchers. It is made for the first of them, and guarded by the
+// system's mu.
 type kin struct {
 	children family
 	watchers map[*watch]struct{}

@@ -8,51 +8,50 @@ import (
 
 // A Backend is one client of a store of locks. All methods are safe for concurrent use.
 //
-// Every method answers within its context: one that has ended ends the call, with an error that
-// [errors.Is] reports as the context's. A nil context is refused with ErrInvalid and changes
-// nothing; Release and Close may accept one. Errors wrap the sentinels of this package;
-// [ErrUnavailable] is never mistaken for [ErrBusy].
+// [Backend.Start] is the way to acquire and to release. [Acquire], [TryAcquire] and [Release] are
+// its blocking forms, for tests and for tools.
+//
+// A method that takes a context answers within it: a context that has ended ends the call, with an
+// error that [errors.Is] reports as the context's. A nil context is refused with ErrInvalid and
+// changes nothing; Close accepts one. Errors wrap the sentinels of this package; [ErrUnavailable]
+// is never mistaken for [ErrBusy].
 type Backend interface {
 	// Capabilities tells what the store can do. The answer never changes.
 	Capabilities() Capabilities
 
-	// Acquire waits in the store's queue for the resource until the request is granted or ctx ends.
-	// An error means that nothing is held and nothing is left in the queue. A context already done loses, even to
-	// a free resource; a grant that arrives together with the end of ctx is given back.
-	// It fails at once with ErrInvalid, ErrInvalidName, ErrTooLarge, ErrMismatch, ErrPermission or ErrClosed; with
-	// ErrUnavailable when the store cannot be reached or refuses.
-	Acquire(ctx context.Context, r Request) (Grant, error)
+	// Start begins an operation and never blocks: an actor may call it in its turn. If it returns
+	// work, a goroutine that may block must run the work, once. The answers come through the
+	// callbacks of op, see [Op].
+	Start(op *Op) Work
 
-	// TryAcquire is Acquire without the wait: ErrBusy when the request cannot be granted now without overtaking a
-	// waiter.
-	TryAcquire(ctx context.Context, r Request) (Grant, error)
+	// Cancel takes back the requests of a started op that are neither granted nor refused yet:
+	// Granted is told [context.Canceled] for each of them. It never keeps a grant from being
+	// released. Like Start it never blocks, and may return work. After the last answer it does
+	// nothing.
+	Cancel(op *Op) Work
 
-	// Renew prolongs grants and refills their tokens, in as few requests to the store as it can. It returns
-	// one result for each renewal, in order. It never brings a lost grant back to life.
+	// Renew prolongs grants and refills their tokens, in as few requests to the store as it can. It
+	// returns one result for each renewal, in order. It never brings a lost grant back to life.
 	Renew(ctx context.Context, rs []Renewal) []Renewed
 
-	// Release gives a grant back and wakes the next waiters. It is idempotent: a second release
-	// changes nothing, and returns nil or an error that wraps ErrLost, as the store remembers. An
-	// error that wraps ErrLost says that the grant had ended before; its successor is untouched.
-	// ErrUnavailable says that the outcome is unknown. The client may try again in the background,
-	// and the store frees the grant by itself, at the latest when it expires.
-	Release(ctx context.Context, g Grant) error
-
-	// Inspect returns who holds the resource and who waits for it, of every process. A resource that nobody
-	// uses has neither, and that is no error. The answer may be out of date at once.
+	// Inspect returns who holds the resource and who waits for it, of every process. A resource out
+	// of use has neither, and that is no error. The answer may be out of date at once.
 	Inspect(ctx context.Context, name string) (State, error)
 
-	// List yields the state of every resource in use (held or waited for), in no order. An error ends the sequence.
+	// List yields the state of every resource in use (held or waited for), in no order. An error
+	// ends the sequence.
 	List(ctx context.Context) iter.Seq2[State, error]
 
-	// Break ends every grant of the resource, whoever holds it; its holders learn of it through Notify or at their next
-	// renewal, and its waiters move up. Only for repair: until they learn of it, holders believe that they hold.
-	// Tokens go on increasing. Without the capability it returns ErrUnsupported.
+	// Break ends every grant of the resource, of all clients; its holders learn of it through
+	// Notify or at their next renewal, and its waiters move up. Only for repair: until they learn
+	// of it, holders believe that they hold. Tokens go on increasing. Without the capability it
+	// returns ErrUnsupported.
 	Break(ctx context.Context, name string) error
 
-	// Close ends the client: waiting requests fail with ErrClosed, grants still held are released, and everything that
-	// the client started has ended when Close returns. When ctx ends first, Close returns its error and goes on
-	// closing. Later calls of any method but Close return ErrClosed.
+	// Close ends the client: waiting requests fail with ErrClosed, grants still held are released,
+	// and everything that the client started has ended when Close returns. Work that it has
+	// returned must still be run. When ctx ends first, Close returns its error and goes on closing.
+	// Later calls of any method but Close fail with ErrClosed.
 	Close(ctx context.Context) error
 }
 
@@ -63,23 +62,25 @@ type Capabilities struct {
 	CrossProcess bool   // clients in several processes exclude each other
 	DurableToken bool   // tokens increase over the end of every process that used them
 	Break        bool   // Break works
-	Immediate    bool   // TryAcquire, Renew and Release never wait: an actor may call them in its turn
 }
 
-// Kind says how a resource is used. A name has one kind and one capacity for as long as anybody uses it.
+// Kind says how a resource is used. A name has one kind and one capacity for as long as it is in
+// use.
 type Kind uint8
 
-// The kinds of resources. The zero Kind is none: the state of a resource that nobody uses.
+// The kinds of resources. The zero Kind is none: the state of a resource out of use.
 const (
 	Mutex     Kind = iota + 1 // capacity 1
 	ReadWrite                 // capacity ReadWriteCapacity; a reader weighs 1, a writer all of it
 	Semaphore                 // capacity chosen by its users
 )
 
-// ReadWriteCapacity is the capacity of every reader-writer lock: more readers than could ever hold it at once.
+// ReadWriteCapacity is the capacity of every reader-writer lock: more readers than could ever hold
+// it at once.
 const ReadWriteCapacity int64 = 1 << 30
 
-// MaxCapacity is the largest capacity of a semaphore. Sums of weights stay exact in every store's arithmetic.
+// MaxCapacity is the largest capacity of a semaphore. Sums of weights stay exact in every store's
+// arithmetic.
 const MaxCapacity int64 = 1 << 40
 
 // MaxName is the length of the longest name, in bytes.
@@ -112,22 +113,28 @@ type Owner struct {
 type Request struct {
 	Resource
 	Weight int64         // permits, 1 to Capacity
-	Tokens int           // to reserve, 1 to MaxTokens; more than one only if Weight is the whole Capacity
+	Tokens int           // to reserve, 1 to MaxTokens; 1 unless Weight is the Capacity
 	TTL    time.Duration // MinTTL to MaxTTL, where grants expire; ignored elsewhere
 	Owner  Owner
 
-	// MinValid allows a store whose grants expire to make a grant that is valid for less than the TTL at first, but for no less than
-	// this when it is handed out: a holder that renews soon lets the store save itself a round trip. Zero: only for the whole TTL.
+	// MinValid allows a store whose grants expire to make a grant that is valid for less than the
+	// TTL at first, but for no less than this when it is handed out: a holder that renews soon lets
+	// the store save itself a round trip. Zero: only for the whole TTL.
 	MinValid time.Duration // 0 to half of the TTL
 
-	// Notify, unless nil, is told what happens to the request and its grant. It is called from any goroutine, must
-	// not block and must not call the backend. An event may arrive before Acquire has returned its grant, and a late one
-	// after Release; none arrives after Close.
+	// Notify, unless nil, is told what happens to the request and its grant. It is called from any
+	// goroutine, must not block, and must not call a method of the backend that may. An event may
+	// arrive before Granted has been told of the grant, and a late one after its release; none
+	// arrives after Close.
 	Notify func(Event)
 
-	// Quiet says that the holder does not need to hear of others that come to wait: the store may save itself the Contended event. What
-	// grants and renewals say of others is as ever.
+	// Quiet says that the holder need not hear of other clients that come to wait: the store may
+	// save itself the Contended event. What grants and renewals say of others is as ever.
 	Quiet bool
+
+	// Tries says that the holder wants to hear of a try by another client that finds the resource
+	// busy because of its grant: the store sends the Tried event.
+	Tries bool
 }
 
 // GrantID names a grant: the client that asked, and the number of its request.
@@ -161,7 +168,7 @@ type Renewed struct {
 	Token      uint64    // the first of the new tokens, larger than all of the grant's before
 	Tokens     int       // how many
 	Contended  bool      // another client waits for the resource
-	Err        error     // wraps ErrLost: final, the grant has ended; any other error: nothing is known, try again
+	Err        error     // wraps ErrLost: the grant has ended; else: unknown, try again
 }
 
 // EventType says what happened to a grant.
@@ -172,6 +179,7 @@ const (
 	Contended EventType = iota + 1 // another client waits for the resource that the grant holds
 	Lost                           // the grant has ended without a release; Err is a *LostError
 	Requeued                       // a waiting request had lost its place in the queue and stands at its end
+	Tried                          // another client has tried to acquire the resource and found it busy
 )
 
 // Event tells what happened to a grant, or to a request that waits to become one.
@@ -183,7 +191,7 @@ type Event struct {
 
 // State is a resource as its store sees it.
 type State struct {
-	Resource Resource // Kind is zero if nobody uses it
+	Resource Resource // Kind is zero if it is out of use
 	Token    uint64   // the last token given out; 0 if none is known
 	Holders  []Holder // by token
 	Waiters  []Waiter // in the order of the queue

@@ -7,17 +7,18 @@ import (
 
 // Every error of a backend wraps one of these, or is a context's.
 var (
-	ErrBusy        = errors.New("busy")               // a try would have to wait
-	ErrLost        = errors.New("lease lost")         // typed: *LostError
-	ErrReleased    = errors.New("lease released")     // used after its release
-	ErrClosed      = errors.New("closed")             // by Close
-	ErrInvalid     = errors.New("invalid argument")   // typed: *InvalidError
-	ErrInvalidName = errors.New("invalid name")       // typed: *InvalidError; wraps ErrInvalid as well
-	ErrTooLarge    = errors.New("more than capacity") // a request that could never be granted
-	ErrMismatch    = errors.New("resource mismatch")  // typed: *MismatchError
-	ErrDeadlock    = errors.New("deadlock")           // typed: *DeadlockError
-	ErrUnavailable = errors.New("store unavailable")  // cannot be reached, or refuses; nothing is known of the resource
-	ErrPermission  = errors.New("permission denied")  // by the store or the operating system
+	ErrBusy        = errors.New("busy")                    // a try would have to wait
+	ErrLost        = errors.New("lease lost")              // typed: *LostError
+	ErrReleased    = errors.New("lease released")          // used after its release
+	ErrClosed      = errors.New("closed")                  // by Close
+	ErrInvalid     = errors.New("invalid argument")        // typed: *InvalidError
+	ErrInvalidName = errors.New("invalid name")            // typed: *InvalidError; wraps ErrInvalid as well
+	ErrTooLarge    = errors.New("more than capacity")      // a request that could never be granted
+	ErrMismatch    = errors.New("resource mismatch")       // typed: *MismatchError
+	ErrDeadlock    = errors.New("deadlock")                // typed: *DeadlockError
+	ErrUnavailable = errors.New("store unavailable")       // out of reach, or refuses
+	ErrRequeued    = errors.New("place in the queue lost") // of a request for several names; wraps ErrUnavailable as well
+	ErrPermission  = errors.New("permission denied")       // by the store or the operating system
 	ErrUnsupported = errors.New("not supported by the store")
 )
 
@@ -34,7 +35,8 @@ const (
 	ByClose     LostReason = "closed"       // the manager or the backend was closed
 )
 
-// LostError says which lease was lost, and why. errors.Is(err, ErrLost) holds, and so does errors.Is with its cause.
+// LostError says which lease was lost, and why. errors.Is(err, ErrLost) holds, and so does
+// errors.Is with its cause.
 type LostError struct {
 	Name   string
 	Token  uint64
@@ -136,7 +138,7 @@ func causes(sentinel, cause error) []error {
 	return []error{sentinel, cause}
 }
 
-// brief keeps a message readable when somebody passes a megabyte.
+// brief keeps a message readable when a name is a megabyte.
 func brief(v any) string {
 	s, ok := v.(string)
 	if !ok {

@@ -20,21 +20,21 @@ func ExampleBackend() {
 		Weight:   2,
 		Tokens:   1,
 	}
-	g, err := b.Acquire(ctx, r)
+	g, err := backends.Acquire(ctx, b, r)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	_, err = b.TryAcquire(ctx, r)
+	_, err = backends.TryAcquire(ctx, b, r)
 	fmt.Println(err, errors.Is(err, backends.ErrBusy))
 
 	r.Kind, r.Capacity, r.Weight = backends.Mutex, 1, 1
-	_, err = b.TryAcquire(ctx, r)
+	_, err = backends.TryAcquire(ctx, b, r)
 	fmt.Println(err)
 
-	fmt.Println(b.Release(ctx, g))
+	fmt.Println(backends.Release(ctx, b, g))
 	// Output:
 	// memory: try to acquire "printer": busy true
-	// memory: try to acquire "printer": "printer" is in use as a semaphore of capacity 2, not as a mutex of capacity 1
+	// memory: try to acquire: "printer" is in use as a semaphore of capacity 2, not as a mutex of capacity 1
 	// <nil>
 }

@@ -31,8 +31,8 @@ func (l Level) String() string {
 	return fmt.Sprintf("Level(%d)", uint8(l))
 }
 
-// Finding is one thing that a look at a store has brought to light. Its texts are sentences for people, without a full
-// stop at the end, and may change between versions; Topic may be relied on.
+// Finding is one thing that a look at a store has brought to light. Its texts are sentences for
+// people, without a full stop at the end, and may change between versions; Topic may be relied on.
 type Finding struct {
 	Level Level
 	Topic string // what was looked at, in one word or two: "version", "eviction", "clock"
@@ -41,7 +41,8 @@ type Finding struct {
 	Mend  string // how to mend it; empty if there is nothing to mend
 }
 
-// A Checker is a store that can look whether it is fit for locks. Backends implement it where there is something to check.
+// A Checker is a store that can look whether it is fit for locks. Backends implement it where there
+// is something to check.
 type Checker interface {
 	// Check looks at the store as this client sees it, and returns what it found, in a fixed order
 	// of topics. It changes nothing that a user of locks could see. A fact that cannot be found out

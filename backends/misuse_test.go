@@ -13,8 +13,29 @@ import (
 func TestMisuse(t *testing.T) {
 	var none context.Context
 	now := time.Now()
+	r := Request{Resource: Resource{Name: "a", Kind: Mutex, Capacity: 1}, Weight: 1, Tokens: 1}
+	granted := func(int, Grant, error) {}
+	const noCallback = "panic: x: an operation needs a callback"
 	apitest.Run(t, []apitest.Row{
+		bad("Acquire", "nil backend", func() any { return second(Acquire(t.Context(), nil, r)) }, apitest.NilPointer),
+		bad("TryAcquire", "nil backend", func() any { return second(TryAcquire(t.Context(), nil, r)) }, apitest.NilPointer),
+		bad("Release", "nil backend, nil context", func() any { return Release(none, nil, Grant{}) }, apitest.NilPointer),
+		bad("Op.Check", "zero", func() any { return new(Op).Check(Capabilities{}) }, "<nil>"),
+		bad("Op.Check", "nobody to answer", func() any {
+			return (&Op{Acquire: []Request{r}}).Check(Capabilities{Name: "x"})
+		}, noCallback),
+		bad("Op.Check", "nobody to hear of a release", func() any {
+			return (&Op{Release: make([]Grant, 1)}).Check(Capabilities{Name: "x"})
+		}, noCallback),
+		bad("Op.Check", "one name twice", func() any {
+			return (&Op{Acquire: []Request{r, r}, Granted: granted}).Check(Capabilities{})
+		}, `error: invalid request "a": want each name once`),
+		bad("Op.Check", "no request", func() any {
+			return (&Op{Acquire: make([]Request, 1), Granted: granted}).Check(Capabilities{})
+		}, "error: invalid name"),
+		bad("Op.Fail", "zero", func() any { new(Op).Fail(nil); return "nobody" }, "nobody"),
 		bad("CheckContext", "nil", func() any { return CheckContext(none) }, "error: invalid context <nil>: want not nil"),
+		bad("Ended", "nil", func() any { return Ended(none) }, "error: invalid context <nil>: want not nil"),
 		bad("CheckName", "empty", func() any { return CheckName("") }, `error: invalid name "": want 1 to 1024 bytes`),
 		bad("CheckTTL", "longest", func() any { return CheckTTL(math.MaxInt64) }, "error: invalid ttl"),
 		bad("CheckTTL", "negative", func() any { return CheckTTL(-1) }, "error: invalid ttl -1ns"),
@@ -47,3 +68,5 @@ func TestMisuse(t *testing.T) {
 func bad(name, which string, call func() any, want string) apitest.Row {
 	return apitest.Row{Name: name, Case: which, Call: call, Want: want}
 }
+
+func second[T any](_ T, err error) error { return err }

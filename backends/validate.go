@@ -24,6 +24,19 @@ func CheckContext(ctx context.Context) error {
 	return nil
 }
 
+// Ended returns the error of a context that is done, with its cause if it has one of its own; nil
+// for a context that is not done. A nil context is an *InvalidError.
+func Ended(ctx context.Context) error {
+	if err := CheckContext(ctx); err != nil {
+		return err
+	}
+	err, cause := ctx.Err(), context.Cause(ctx)
+	if err == nil || cause == err { //nolint:errorlint // the very same value
+		return err
+	}
+	return fmt.Errorf("%w: %w", err, cause)
+}
+
 // CheckTTL returns an *InvalidError unless ttl lies between MinTTL and MaxTTL.
 func CheckTTL(ttl time.Duration) error {
 	if ttl < MinTTL || ttl > MaxTTL {
@@ -48,8 +61,9 @@ func (r Resource) Check() error {
 	return nil
 }
 
-// Check returns an error unless the request could be granted by a free store with these capabilities: *InvalidError, or
-// ErrTooLarge for more than the capacity. Every backend calls it before it does anything.
+// Check returns an error unless the request could be granted by a free store with these
+// capabilities: *InvalidError, or ErrTooLarge for more than the capacity. Every backend calls it
+// before it does anything.
 func (r Request) Check(c Capabilities) error {
 	if err := r.Resource.Check(); err != nil {
 		return err
@@ -82,7 +96,8 @@ func (r Request) Check(c Capabilities) error {
 	return nil
 }
 
-// Check returns an error unless the renewal makes sense for a grant of a store with these capabilities.
+// Check returns an error unless the renewal makes sense for a grant of a store with these
+// capabilities.
 func (r Renewal) Check(c Capabilities) error {
 	if err := r.Grant.Resource.Check(); err != nil {
 		return err
@@ -100,7 +115,8 @@ func (r Renewal) Check(c Capabilities) error {
 	return nil
 }
 
-// capacity returns the capacity that the kind demands: negative if any will do, 0 for no kind at all.
+// capacity returns the capacity that the kind demands: negative if any will do, 0 for no kind at
+// all.
 func (k Kind) capacity() int64 {
 	switch k {
 	case Mutex:
@@ -128,7 +144,7 @@ func (k Kind) String() string {
 	}
 }
 
-// String returns "contended", "lost" or "requeued".
+// String returns "contended", "lost", "requeued" or "tried".
 func (t EventType) String() string {
 	switch t {
 	case Contended:
@@ -137,6 +153,8 @@ func (t EventType) String() string {
 		return "lost"
 	case Requeued:
 		return "requeued"
+	case Tried:
+		return "tried"
 	default:
 		return fmt.Sprintf("EventType(%d)", uint8(t))
 	}

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// order is how a claim is to be acquired.
-type order struct {
+// intent is how a claim is to be acquired.
+type intent struct {
 	from  context.Context // whose values the lease's context gets
 	outer *lease          // what the caller holds already
 	try   bool
@@ -17,7 +17,7 @@ type order struct {
 }
 
 // acquire asks the keeper of the name. Its errors do not name the resource yet.
-func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
+func (c *Claim) acquire(ctx context.Context, o *intent) (*Lease, error) {
 	if o.outer != nil {
 		if l, err := c.nested(o); l != nil || err != nil {
 			return l, err
@@ -36,23 +36,25 @@ func (c *Claim) acquire(ctx context.Context, o *order) (*Lease, error) {
 		l := &Lease{lease: &r.lease, from: o.from}
 		r.fresh = l
 		k.mail.Deliver(acquire{r})
-		r.chore.do()
+		r.work.do()
 		err := r.await(ctx)
-		r.unregister()
+		c.m.unwatch(&r.lease)
 		if err == nil {
 			r.dropContext()
 			return l, nil
 		}
-		if !errors.Is(err, errRetired) { // between the look-up and the message; the next look-up finds its successor
+		// A keeper may retire between the look-up and the message. The next look-up finds its successor.
+		if !errors.Is(err, errRetired) {
 			return nil, err
 		}
 	}
 }
 
-// nested looks for the same name among what the caller holds. It returns a further lease on the same grant if the claim
-// asks for that, ErrDeadlock if the caller would wait for itself, and nothing if this is an ordinary acquire: of
-// another name, or of permits that are there beside those held.
-func (c *Claim) nested(o *order) (*Lease, error) {
+// nested looks for the same name among what the caller holds. It returns a further lease on the
+// same grant if the claim asks for that, ErrDeadlock if the caller would wait for itself, and
+// nothing if this is an ordinary acquire: of another name, or of permits that are there beside
+// those held.
+func (c *Claim) nested(o *intent) (*Lease, error) {
 	var held int64
 	var counted []*request // grants in held: one that is re-entered counts once
 	for l := o.outer; l != nil; l = l.outer {
@@ -84,16 +86,12 @@ func (c *Claim) refused(err error) error {
 	return err
 }
 
-func (c *Claim) reenter(r *request, o *order) (*Lease, error) {
+func (c *Claim) reenter(r *request, o *intent) (*Lease, error) {
 	n := &nest{lease: lease{req: r, outer: o.outer, hook: o.hook}, until: instant(o.limit)}
 	l := &Lease{lease: &n.lease, from: o.from}
 	n.fresh = l
 	r.k.mail.Deliver(n)
-	s := c.m.borrow()
-	if n.signal.CompareAndSwap(nil, s) {
-		<-s.wake
-	}
-	c.m.giveBack(s)
+	n.answer.await(c.m, nil, nil)
 	if n.result != nil {
 		return nil, n.result
 	}

@@ -2,6 +2,9 @@ package manager
 
 import (
 	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"sync"
 	"testing"
 
@@ -85,3 +88,69 @@ func contend(b *testing.B, lock func(context.Context), unlock func()) {
 	}
 	wg.Wait()
 }
+
+// One goroutine takes and releases ten names at once.
+func BenchmarkAllOfTen(b *testing.B) {
+	outsideBubbles(b)
+	m := newManager(b, memory.New())
+	ctx, cancel := context.WithCancel(b.Context())
+	defer cancel()
+	var claims []Claim
+	for i := range 10 {
+		claims = append(claims, m.Lock(fmt.Sprint("name", i)))
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		l, err := m.All(claims...).Acquire(ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		_ = l.Release()
+	}
+}
+
+// 64 goroutines take two random names of sixteen, and yield the processor under them.
+func BenchmarkAllOfTwo64(b *testing.B) {
+	const names = 16
+	two := func() (int, int) {
+		i, j := rand.IntN(names), rand.IntN(names-1)
+		if j >= i {
+			j++
+		}
+		return min(i, j), max(i, j)
+	}
+	b.Run("weighted", func(b *testing.B) {
+		var s [names]*semaphore.Weighted
+		for i := range s {
+			s[i] = semaphore.NewWeighted(1)
+		}
+		work(b, func(ctx context.Context) {
+			i, j := two()
+			_ = s[i].Acquire(ctx, 1)
+			_ = s[j].Acquire(ctx, 1)
+			runtime.Gosched()
+			s[i].Release(1)
+			s[j].Release(1)
+		})
+	})
+	b.Run("memory", func(b *testing.B) {
+		outsideBubbles(b)
+		m := newManager(b, memory.New())
+		var locks [names]Claim
+		for i := range locks {
+			locks[i] = m.Lock(fmt.Sprint("name", i))
+		}
+		work(b, func(ctx context.Context) {
+			i, j := two()
+			l, err := m.All(locks[i], locks[j]).Acquire(ctx)
+			if err != nil {
+				panic(err)
+			}
+			runtime.Gosched()
+			_ = l.Release()
+		})
+	})
+}
+
+// work has 64 goroutines call f.
+func work(b *testing.B, f func(context.Context)) { contend(b, f, func() {}) }

@@ -14,7 +14,7 @@ func briefly(t *testing.T, n int, f func(t *testing.T, s *fake, held *Lease, ws 
 		s.brief = DefaultTTL/marginPart + DefaultTTL/minimumPart + time.Second
 		m, other := newManager(t, s), newManager(t, s.peer())
 		held := mustAcquire(t, other.Lock("db"))
-		ws := several(n, m.Lock("db"))
+		ws := many(n, m.Lock("db"))
 		synctest.Wait()
 		f(t, s, held, ws)
 	})

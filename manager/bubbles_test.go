@@ -52,8 +52,8 @@ func TestManagerWorksInOneBubbleAfterAnother(t *testing.T) {
 	for range 3 {
 		synctest.Test(t, use)
 	}
-	if ks, _ := m.dir.all(false); len(ks) != 0 || m.caretaker.timer != nil {
-		t.Errorf("%d keepers are left by the bubbles, timer %v", len(ks), m.caretaker.timer)
+	if ks, _ := m.dir.all(false); len(ks) != 0 || m.actor.timer != nil {
+		t.Errorf("%d keepers are left by the bubbles, timer %v", len(ks), m.actor.timer)
 	}
 	wantFree(t, m.Lock("m"))
 }

@@ -7,8 +7,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// A Claim says what is wanted: a resource and how much of it, or several. It holds nothing and may be kept, copied and used
-// by any number of goroutines. The zero Claim is refused with ErrInvalid.
+// A Claim says what is wanted: a resource and how much of it, or several. It holds nothing and may
+// be kept, copied and used by any number of goroutines. The zero Claim is refused with ErrInvalid.
 type Claim struct {
 	m         *Manager
 	name      string
@@ -30,7 +30,7 @@ type RWLock struct {
 	name string
 }
 
-// RWLock is the name used as a reader-writer lock: any number of readers, or one writer.
+// RWLock returns the reader-writer lock called name: any number of readers, or one writer.
 func (m *Manager) RWLock(name string) RWLock { return RWLock{m, name} }
 
 // Read is a claim to be one of the readers.
@@ -50,8 +50,8 @@ type Semaphore struct {
 	cap  int64
 }
 
-// Semaphore is the name used as a semaphore. All who use the name at a time must agree on the capacity, else
-// ErrMismatch.
+// Semaphore returns the semaphore called name. All users of the name at a time must agree on the
+// capacity, else ErrMismatch.
 func (m *Manager) Semaphore(name string, capacity int64) Semaphore {
 	return Semaphore{m, name, capacity}
 }
@@ -80,27 +80,30 @@ func (c Claim) Reentrant() Claim {
 
 // Acquire waits until the claim is granted or ctx ends, first come first served.
 //
-// On success the lease is held until its Release, or until it is lost: work under it should use [Lease.Context].
-// The end of ctx afterwards does not touch it. On failure nothing is held and nothing is left in a queue; a ctx that is already
-// done loses even to a free resource. The error wraps that of ctx, or ErrUnavailable, ErrMismatch, ErrTooLarge, ErrInvalid,
-// ErrDeadlock, ErrPermission or ErrClosed.
+// On success the lease is held until its Release, or until it is lost: work under it should use
+// [Lease.Context]. The end of ctx afterwards does not touch it. On failure nothing is held and
+// nothing is left in a queue; a ctx that is already done loses even to a free resource. The error
+// wraps that of ctx, or ErrUnavailable, ErrMismatch, ErrTooLarge, ErrInvalid, ErrDeadlock,
+// ErrPermission or ErrClosed.
 func (c Claim) Acquire(ctx context.Context, opts ...AcquireOption) (*Lease, error) {
 	return c.begin(ctx, false, nil, opts)
 }
 
-// TryAcquire is Acquire for a caller that does not want to wait for other holders or waiters: it fails with ErrBusy, and
-// never overtakes a waiter. It still takes a store's answer to know, for which ctx sets the limit.
+// TryAcquire is Acquire for a caller that does not want to wait for other holders or waiters: it
+// fails with ErrBusy, and never overtakes a waiter. It still takes a store's answer to know, for
+// which ctx sets the limit.
 func (c Claim) TryAcquire(ctx context.Context, opts ...AcquireOption) (*Lease, error) {
 	return c.begin(ctx, true, nil, opts)
 }
 
-// Do acquires the claim, runs fn, and releases. The context of fn is ctx, ended also when the lease is lost (its cause is then
-// the *LostError), and it carries the owner, see [Lease.Context], and the lease, see [LeaseFrom]. If fn panics or calls runtime.Goexit, the lease
-// is released and the panic goes on.
+// Do acquires the claim, runs fn, and releases. The context of fn is ctx, ended also when the lease
+// is lost (its cause is then the *LostError), and it carries the owner, see [Lease.Context], and
+// the lease, see [LeaseFrom]. If fn panics or calls runtime.Goexit, the lease is released and the
+// panic goes on.
 //
-// It returns why the claim could not be acquired, in which case fn was not called, or else what fn returned, joined with the
-// *LostError if the lease was lost before fn had returned. A release that the store did not answer is only logged: the
-// work was done under a valid lease.
+// It returns why the claim could not be acquired, in which case fn was not called, or else what fn
+// returned, joined with the *LostError if the lease was lost before fn had returned. A release that
+// the store did not answer is only logged: the work was done under a valid lease.
 func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) (err error) {
 	if err := c.usable(ctx); err != nil {
 		return err
@@ -143,7 +146,7 @@ func (c Claim) begin(ctx context.Context, try bool, hook func(error), opts []Acq
 			return nil, c.refused(err)
 		}
 	}
-	o := order{from: ctx, outer: holder(ctx), try: try, limit: limit, hook: hook}
+	o := intent{from: ctx, outer: holder(ctx), try: try, limit: limit, hook: hook}
 	if c.all != nil {
 		return c.acquireAll(ctx, o)
 	}

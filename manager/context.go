@@ -4,8 +4,8 @@ import "context"
 
 // leaseContext is a context that ends when its lease does, and says who holds it.
 //
-// Its Err looks at the clocks: after a pause longer than the lease, the first look says that it is lost, although the
-// timer that cancels the context has had no time to run.
+// Its Err looks at the clocks: after a pause longer than the lease, the first look says that it is
+// lost, although the timer that cancels the context has had no time to run.
 type leaseContext struct {
 	context.Context
 	lease *Lease
@@ -31,9 +31,10 @@ func (c *leaseContext) Err() error {
 // String keeps the innards, which change under other goroutines' hands, out of printed contexts.
 func (c *leaseContext) String() string { return "lease.Context(" + quote(c.lease.Name()) + ")" }
 
-// Context returns a context with the values of the one given to Acquire, but not its end: it ends when the lease does,
-// and context.Cause tells why, with ErrReleased or a *LostError. It says who its holder is, so that an Acquire with it is known to be
-// nested. The context is made at the first call; a lease that nobody asks for it costs less.
+// Context returns a context with the values of the one given to Acquire, but not its end: it ends
+// when the lease does, and context.Cause tells why, with ErrReleased or a *LostError. It says who
+// its holder is, so that an Acquire with it is known to be nested. The context is made at the first
+// call; a lease without one costs less.
 func (l *Lease) Context() context.Context {
 	core := l.core()
 	if core == releasedLease {
@@ -69,8 +70,8 @@ func LeaseFrom(ctx context.Context) *Lease {
 	return l
 }
 
-// holder returns the innermost lease that ctx says its owner holds, nil if none. Leases that have ended are skipped, so
-// that a chain of contexts made one from another does not keep them all.
+// holder returns the innermost lease that ctx says its owner holds, nil if none. Leases that have
+// ended are skipped, so that a chain of contexts made one from another does not keep them all.
 func holder(ctx context.Context) *lease {
 	l := LeaseFrom(ctx).core()
 	if l == releasedLease {

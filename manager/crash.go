@@ -5,7 +5,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// failed answers whoever the message came from: the keeper's own code has panicked. The first time, everybody else too.
+// failed answers the sender of the message: the keeper's own code has panicked. The first time it
+// ends all waits and leases too.
 func (k *keeper) failed(msg message, p *actor.PanicError) {
 	cause := &causeError{ErrUnavailable, p}
 	late := k.retired
@@ -28,26 +29,32 @@ func (k *keeper) failed(msg message, p *actor.PanicError) {
 			k.count(func(c *Counters) { c.Releases++ })
 		}
 		msg.settle()
+		if r := msg.req; r.together && msg.lease == &r.lease {
+			r.several.decided(nil)
+		}
+	case leave:
+		if r := msg.request; r.place == holding || r.place == straying {
+			r.finish(wasReleased)
+		}
 	case *snapshot:
 		msg.retired = true
-		msg.settle()
-	case *returned:
-		if msg.lease != nil {
+		msg.filled()
+	case *call:
+		switch {
+		case msg.lease != nil:
 			msg.lease.settle()
-		}
-	case *answered:
-		if msg.err == nil {
+		case msg.request != nil && msg.err == nil:
 			k.discard(msg.grant)
 		}
 	case shut:
 		if !k.closing {
-			k.m.caretaker.mail.Tell(gone{})
+			k.m.actor.mail.Tell(gone{})
 		}
 	}
 }
 
-// crash ends every wait and every lease, gives the grants back as well as it can, and makes room for another keeper.
-// The state may be half changed: it relies on the lists alone.
+// crash ends every wait and every lease, releases the grants as well as it can, and makes room
+// for another keeper. The state may be half changed: it relies on the lists alone.
 func (k *keeper) crash(cause error) {
 	if k.retired {
 		return
@@ -56,8 +63,8 @@ func (k *keeper) crash(cause error) {
 	for r := k.queue.head; r != nil; r = r.next {
 		k.dismiss(r, cause)
 	}
-	if k.asking != nil {
-		k.asking.cancel()
+	if k.atStore != nil {
+		k.cancel(k.atStore.op)
 	}
 	for _, q := range []*line{&k.holders, &k.strays} {
 		for r := q.head; r != nil; r = r.next {
@@ -75,7 +82,7 @@ func (k *keeper) crash(cause error) {
 	}
 	k.m.log("keeper failed", "name", k.name, "err", cause)
 	if k.closing {
-		k.m.caretaker.mail.Tell(gone{})
+		k.m.actor.mail.Tell(gone{})
 	}
 }
 
@@ -86,11 +93,12 @@ func (k *keeper) dismiss(r *request, cause error) {
 	}
 }
 
-// discard gives a grant back for which there is no keeper any more.
+// discard releases a grant whose keeper has gone.
 func (k *keeper) discard(g backends.Grant) {
-	k.m.caretaker.errand(func() {
+	k.m.actor.apart(func() {
 		ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
 		defer cancel()
-		_ = k.m.store.Release(ctx, g) // if it fails, the grant expires, or ends with the backend's Close
+		// If it fails, the grant expires, or ends with the backend's Close.
+		_ = backends.Release(ctx, k.m.store, g)
 	})
 }

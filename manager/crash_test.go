@@ -13,34 +13,39 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
-// A store whose answer to one name is a panic takes down the keeper of that name, and nobody else.
-func TestPanicReachesWaitersAndHoldersAtOnce(t *testing.T) {
+// A store that panics has told nothing: who asked is told so, and nobody else is touched.
+func TestPanicOfTheStoreReachesOnlyThoseWhoAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := &panicking{Backend: memory.New()}
-		m := newManager(t, p)
+		m := newManager(t, p, WithLocalHandoffs(0, 0))
 		l, reader := mustAcquire(t, m.Lock("bad")), mustAcquire(t, m.RWLock("rw").Read())
 		other := mustAcquire(t, m.Lock("good"))
 		w := start(m.Lock("bad"))
+		synctest.Wait()
 		p.arm = true
-		mustRelease(t, l) // the keeper wants tokens for w, and the store panics
+		released := l.Release() // the same operation asks for w
 		_, err := m.RWLock("rw").Read().Acquire(context.Background())
+		_, all := m.All(m.Lock("bad"), m.Lock("x")).Acquire(context.Background())
 		<-w.done
 		var cause *actor.PanicError
-		for _, err := range []error{err, w.err} {
+		for _, err := range []error{err, w.err, released, all} {
 			if !errors.Is(err, ErrUnavailable) || !errors.As(err, &cause) || cause.Value != "store" {
-				t.Errorf("waiter: %v", err)
+				t.Errorf("told %v", err)
 			}
 		}
-		wantLost(t, reader.Release(), Panicked)
 		p.arm = false
-		if !other.Valid() {
-			t.Error("another name was touched")
+		if !other.Valid() || !reader.Valid() {
+			t.Error("another lease was touched")
 		}
 		mustRelease(t, other)
+		mustRelease(t, reader)
 		synctest.Wait()
+		if err := m.Break(context.Background(), "bad"); err != nil { // the store panicked when it was to release it
+			t.Error(err)
+		}
 		wantFree(t, m.Lock("bad"))
 		wantFree(t, m.RWLock("rw").Write())
-		want := Counters{Acquisitions: 5, Releases: 4, Lost: 1, Failed: 2}
+		want := Counters{Acquisitions: 5, Releases: 5, Failed: 3}
 		if c := m.Stats().Totals; c.Acquisitions != want.Acquisitions || c.Releases != want.Releases ||
 			c.Lost != want.Lost || c.Failed != want.Failed {
 			t.Errorf("counted %+v, want %+v", c, want)
@@ -53,11 +58,11 @@ type panicking struct {
 	arm bool // while no keeper runs
 }
 
-func (p *panicking) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
+func (p *panicking) Start(op *backends.Op) backends.Work {
 	if p.arm {
 		panic("store")
 	}
-	return p.Backend.TryAcquire(ctx, r)
+	return p.Backend.Start(op)
 }
 
 func (p *panicking) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
@@ -101,19 +106,20 @@ func TestMessagesToAFailedKeeperAreAnswered(t *testing.T) {
 		again := &nest{lease: lease{req: l.req}}
 		k.mail.Deliver(again)
 		wantErr(t, again.result, ErrUnavailable)
-		q := &snapshot{lease: &lease{}}
+		q := &snapshot{statistics: &statistics{}}
+		q.left.Store(1)
 		k.mail.Deliver(q)
-		q.wait(m)
+		q.await(m, nil, nil)
 		if !q.retired {
 			t.Error("a failed keeper shows up in Stats")
 		}
 		b := l.req.grant.Grant
-		k.mail.Deliver(&answered{ask: &ask{}, grant: b}) // a grant for nobody: given back
-		k.mail.Deliver(shut{})                           // as Close would have sent
+		k.mail.Deliver(&call{k: k, request: late, grant: b}) // a grant for nobody: given back
+		k.mail.Deliver(shut{})                               // as Close would have sent
 		wantLost(t, l.Release(), Panicked)
 		synctest.Wait()
 		wantFree(t, m.Lock("db"))
-		m.caretaker.keepers++ // the shut above was not Close's
+		m.actor.keepers++ // the shut above was not Close's
 	})
 }
 

@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// DebugHandler returns a page that shows what the manager is doing, for people: totals, and one row for each live resource, by
-// name. It renews itself every two seconds. With ?format=json, or for a client that accepts only JSON, it
-// answers with Stats as JSON.
+// DebugHandler returns a page that shows what the manager is doing, for people: totals, and one row
+// for each live resource, by name. It renews itself every two seconds. With ?format=json, or for a
+// client that accepts only JSON, it answers with Stats as JSON.
 //
-// It registers nothing: mount it where only operators can reach it, since names may say more than they should.
-// Names that are not UTF-8 are shown with replacement characters.
+// It registers nothing: mount it where only operators can reach it, since names may say more than
+// they should. Names that are not UTF-8 are shown with replacement characters.
 func (m *Manager) DebugHandler() http.Handler { return http.HandlerFunc(m.debug) }
 
 func (m *Manager) debug(w http.ResponseWriter, r *http.Request) {
@@ -40,7 +40,7 @@ func (m *Manager) debug(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	_, _ = w.Write(body.Bytes()) // a reader who has gone needs no page
+	_, _ = w.Write(body.Bytes()) // a client that has gone needs no page
 }
 
 func wantsJSON(r *http.Request) bool {

@@ -5,10 +5,12 @@ import (
 	"sync"
 )
 
-// directory finds the keeper of a name, and makes it if there is none. There is one keeper for a name at any time.
+// directory finds the keeper of a name, and makes it if there is none. There is one keeper for a
+// name at any time.
 //
-// It is an index under mutexes, not an actor: it decides nothing, is held for the length of a map operation, and every acquire in
-// the process passes through it, whatever its name; as an actor's turn it would be the one thing that all names wait for.
+// It is an index under mutexes, not an actor: it decides nothing, is held for the length of a map
+// operation, and every acquire in the process passes through it, whatever its name; as an actor's
+// turn it would be the one thing that all names wait for.
 type directory struct {
 	seed   maphash.Seed
 	shards [64]shard
@@ -45,8 +47,8 @@ func (m *Manager) keeper(name string) *keeper {
 	return k
 }
 
-// remove takes out a keeper that retires and adds its counts to the past, in one step, so that Stats
-// counts nothing twice and misses nothing.
+// remove takes out a keeper that retires and adds its counts to the past, in one step, so that
+// Stats counts nothing twice and misses nothing.
 func (d *directory) remove(k *keeper) {
 	s := d.shard(k.name)
 	s.mu.Lock()
@@ -83,6 +85,14 @@ func (d *directory) late(k *keeper, count func(*Counters)) {
 	defer s.mu.Unlock()
 	count(&s.past)
 	count(&k.counters) // for a Stats that found the keeper before it retired
+}
+
+// refuse counts an acquire that came after Close.
+func (d *directory) refuse(name string) {
+	s := d.shard(name)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.past.refused(ErrClosed)
 }
 
 // close refuses new keepers and returns those there are.

@@ -52,7 +52,7 @@ func TestRetiringKeepersNeverGrantTwice(t *testing.T) {
 				}
 				inside[n].Add(-1)
 				mustRelease(t, l)
-				if i%50 == 0 { // as the caretaker would, at the worst moment
+				if i%50 == 0 { // as the manager's actor would, at the worst moment
 					k := m.keeper(fmt.Sprint(n))
 					k.mail.Tell(sweep{})
 					k.mail.Tell(sweep{}) // not used since the first
@@ -80,7 +80,7 @@ func TestHotNameKeepsItsKeeper(t *testing.T) {
 		if ks, _ := m.dir.all(false); len(ks) != 0 {
 			t.Errorf("%d keepers are left", len(ks))
 		}
-		if m.caretaker.timer != nil {
+		if m.actor.timer != nil {
 			t.Error("a timer is armed for nobody")
 		}
 	})

@@ -71,33 +71,33 @@ func (k *keeper) drop(l *lease, now instant) {
 // all its goroutines wait for each other.
 type patrol struct {
 	on    atomic.Bool  // a walk is to come
-	timer *actor.Timer // owned by the caretaker
+	timer *actor.Timer // owned by the manager's actor
 }
 
 type (
-	walk     struct{ begin bool } // to the caretaker: a round is due; begin: only set its time
+	walk     struct{ begin bool } // to the manager's actor: a round is due; begin: only set its time
 	lookHeld struct{}             // to a keeper: look for dropped leases
 )
 
 // startPatrol starts the patrol for a keeper that was just made, unless it is on.
 func (m *Manager) startPatrol() {
-	if m.caps.Expiry || m.bubbled || m.caretaker.patrol.on.Load() || m.away() {
+	if m.caps.Expiry || m.bubbled || m.actor.patrol.on.Load() || m.away() {
 		return
 	}
-	if m.caretaker.patrol.on.CompareAndSwap(false, true) {
-		m.caretaker.mail.Tell(walk{begin: true})
+	if m.actor.patrol.on.CompareAndSwap(false, true) {
+		m.actor.mail.Tell(walk{begin: true})
 	}
 }
 
 // walk makes one round and sets the time of the next.
-func (c *caretaker) walk(begin bool) {
+func (c *managerActor) walk(begin bool) {
 	if c.stage != open {
 		return
 	}
 	if !begin {
 		c.patrol.on.Store(false) // a keeper made after the look at the directory starts it again
 		ks, _ := c.m.dir.all(false)
-		c.mail.Go(func() errand {
+		c.mail.Go(func() message {
 			for _, k := range ks {
 				if !k.away {
 					k.mail.Deliver(lookHeld{})

@@ -15,13 +15,13 @@ type lease struct {
 	outer *lease      // what the acquirer held already, as its context said
 	hook  func(error) // called when the lease ends, by the goroutine that ends it; must be quick
 
-	end        atomic.Pointer[ending] // nil while held
-	inner      atomic.Pointer[inner]  // nil until the first call of Context
-	asked      atomic.Bool            // Release was called, or the lease was dropped
-	registered atomic.Bool            // waits knows the request
-	chore      chore                  // of the acquire, then of the release
-	signal     atomic.Pointer[signal] // wakes the goroutine that waits for the keeper's answer
-	result     error                  // that answer; written by the keeper before the signal
+	end    atomic.Pointer[ending] // nil while held
+	inner  atomic.Pointer[inner]  // nil until the first call of Context
+	asked  atomic.Bool            // Release was called, or the lease was dropped
+	wait   atomic.Pointer[wait]   // known to waits
+	work   workSlot               // of the acquire, then of the release
+	answer                        // of the keeper
+	result error                  // what it says; written before it is there
 
 	// Owned by the keeper.
 	fresh   *Lease              // the caller's, until the keeper first looks for dropped leases
@@ -52,6 +52,9 @@ func (l *lease) finish(e *ending) bool {
 	}
 	if l.hook != nil {
 		l.hook(e.err)
+	}
+	if r := l.req; r != nil && r.several != nil && l == &r.lease {
+		r.several.partEnded(e)
 	}
 	return true
 }

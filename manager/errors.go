@@ -6,8 +6,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// The errors of this package wrap one of these or a context's error. They are those of package backends, so that
-// errors.Is works with either name.
+// The errors of this package wrap one of these or a context's error. They are those of package
+// backends, so that errors.Is works with either name.
 var (
 	ErrBusy        = backends.ErrBusy        // TryAcquire would have to wait
 	ErrLost        = backends.ErrLost        // the lease ended before its release; typed: *LostError
@@ -44,7 +44,8 @@ const (
 	// Dropped is the reason when the program has dropped the lease without a Release: see [Lease].
 	Dropped LostReason = "dropped"
 
-	// Panicked is the reason when the manager's own code panicked; the cause is an *actor.PanicError.
+	// Panicked is the reason when the manager's own code panicked; the cause is an
+	// *actor.PanicError.
 	Panicked LostReason = "panic"
 )
 

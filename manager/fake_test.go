@@ -50,9 +50,10 @@ type fake struct {
 	after  func(ctx context.Context, op string) error
 	brief  time.Duration // how long a grant lasts at first that had to be waited for and may be short; 0: its TTL
 
-	mu    sync.Mutex
-	calls map[string]int
-	gone  []string // names in the order of their releases
+	mu         sync.Mutex
+	calls      map[string]int
+	operations int
+	gone       []string // names in the order of their releases
 }
 
 func newFake() *fake { return (&fakeStore{names: map[string]*fakeName{}}).client(1) }
@@ -78,10 +79,10 @@ func slow(d time.Duration) func(context.Context, string) error {
 	}
 }
 
-// only hooks one kind of call. An acquire may come as a try: see keeper.try.
+// only hooks one kind of call.
 func only(op string, hook func(context.Context, string) error) func(context.Context, string) error {
 	return func(ctx context.Context, o string) error {
-		if o == op || op == "acquire" && o == "try" {
+		if o == op {
 			return hook(ctx, o)
 		}
 		return nil
@@ -177,36 +178,115 @@ func (x *fakeName) others(id uint64) bool {
 	return slices.ContainsFunc(x.queue, func(w *fakeWait) bool { return w.from.id != id })
 }
 
-func (f *fake) Acquire(ctx context.Context, r backends.Request) (g backends.Grant, err error) {
-	err = f.call(ctx, "acquire", func() error {
+// Start returns work that makes the calls of the operation: one for each release, one for all
+// requests. Requests that wait go on waiting on goroutines of their own.
+func (f *fake) Start(op *backends.Op) backends.Work {
+	wait, cancel := context.WithCancelCause(context.Background())
+	op.State = cancel
+	f.mu.Lock()
+	f.operations++
+	f.mu.Unlock()
+	return func(ctx context.Context) {
+		for i, g := range op.Release {
+			op.Released(i, f.release(ctx, g))
+		}
+		stop := context.AfterFunc(ctx, func() { cancel(context.Cause(ctx)) })
+		defer stop()
+		switch {
+		case len(op.Acquire) == 0:
+		case op.Wait:
+			f.acquire(wait, op)
+		default:
+			gs, err := f.try(wait, op.Acquire)
+			for i := range op.Acquire {
+				if err != nil {
+					op.Granted(i, backends.Grant{}, err)
+				} else {
+					op.Granted(i, gs[i], nil)
+				}
+			}
+		}
+	}
+}
+
+// Cancel ends the waits of the operation.
+func (f *fake) Cancel(op *backends.Op) backends.Work {
+	op.State.(context.CancelCauseFunc)(context.Canceled)
+	return nil
+}
+
+// acquire gives all requests their places in one step. It returns when each of them is granted, has
+// failed, or waits.
+func (f *fake) acquire(ctx context.Context, op *backends.Op) {
+	ws := make([]*fakeWait, len(op.Acquire))
+	cancel := op.State.(context.CancelCauseFunc)
+	err := f.call(ctx, "acquire", func() error {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		s := f.store
 		s.mu.Lock()
-		s.seq++
-		w := &fakeWait{r: r, from: f, id: backends.GrantID{Client: f.id, Seq: s.seq}, done: make(chan *fakeGrant, 1)}
-		x := s.name(r.Name)
-		x.queue = append(x.queue, w)
-		s.pump(x)
-		w.waited = len(w.done) == 0
-		for _, h := range x.holders {
-			if h.client != f.id && h.notify != nil {
-				h.notify(backends.Event{Grant: h.ID, Type: backends.Contended})
+		defer s.mu.Unlock()
+		for i, r := range op.Acquire {
+			s.seq++
+			w := &fakeWait{r: r, from: f, id: backends.GrantID{Client: f.id, Seq: s.seq}, done: make(chan *fakeGrant, 1)}
+			x := s.name(r.Name)
+			x.queue = append(x.queue, w)
+			s.pump(x)
+			w.waited = len(w.done) == 0
+			for _, h := range x.holders {
+				if w.waited && h.client != f.id && h.notify != nil {
+					h.notify(backends.Event{Grant: h.ID, Type: backends.Contended})
+				}
 			}
+			ws[i] = w
 		}
-		s.mu.Unlock()
-		got, err := f.await(ctx, x, w)
-		if err == nil {
-			g = got.Grant
-			g.Waited = w.waited
-			s.mu.Lock()
-			if f.brief > 0 && r.MinValid > 0 {
-				got.expires = time.Now().Add(f.brief)
-			}
-			g.ValidUntil = backends.ValidUntil(got.expires.Add(-r.TTL), r.TTL)
-			s.mu.Unlock()
-		}
-		return err
+		return nil
 	})
-	return g, err
+	for i, w := range ws {
+		switch {
+		case w == nil:
+			op.Granted(i, backends.Grant{}, err)
+		case err != nil: // the answer was lost: what it had is given back
+			cancel(err)
+			go f.finish(ctx, op, i, w, err)
+		case !w.waited:
+			f.finish(ctx, op, i, w, nil)
+		default:
+			go f.finish(ctx, op, i, w, nil)
+		}
+	}
+}
+
+// finish waits for the grant and tells the answer.
+func (f *fake) finish(ctx context.Context, op *backends.Op, i int, w *fakeWait, lost error) {
+	s := f.store
+	s.mu.Lock()
+	x := s.name(w.r.Name)
+	s.mu.Unlock()
+	got, err := f.await(ctx, x, w)
+	if err == nil && lost != nil {
+		s.mu.Lock()
+		x.drop(got)
+		s.pump(x)
+		s.mu.Unlock()
+	}
+	if lost != nil {
+		err = lost
+	}
+	if err != nil {
+		op.Granted(i, backends.Grant{}, err)
+		return
+	}
+	s.mu.Lock()
+	g := got.Grant
+	g.Waited = w.waited
+	if f.brief > 0 && w.r.MinValid > 0 {
+		got.expires = time.Now().Add(f.brief)
+	}
+	g.ValidUntil = backends.ValidUntil(got.expires.Add(-w.r.TTL), w.r.TTL)
+	s.mu.Unlock()
+	op.Granted(i, g, nil)
 }
 
 // await wakes up when a grant in the way expires, as a store does.
@@ -244,22 +324,26 @@ func (f *fake) await(ctx context.Context, x *fakeName, w *fakeWait) (*fakeGrant,
 	}
 }
 
-func (f *fake) TryAcquire(ctx context.Context, r backends.Request) (g backends.Grant, err error) {
+func (f *fake) try(ctx context.Context, rs []backends.Request) (gs []backends.Grant, err error) {
 	sent := time.Now()
 	err = f.call(ctx, "try", func() error {
 		s := f.store
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		x := s.name(r.Name)
-		if len(x.queue) > 0 || x.used+r.Weight > r.Capacity {
-			return ErrBusy
+		for _, r := range rs {
+			if x := s.name(r.Name); len(x.queue) > 0 || x.used+r.Weight > r.Capacity {
+				return ErrBusy
+			}
 		}
-		s.seq++
-		g = s.grant(x, r, f, backends.GrantID{Client: f.id, Seq: s.seq}).Grant
-		g.ValidUntil = backends.ValidUntil(sent, r.TTL)
+		for _, r := range rs {
+			s.seq++
+			g := s.grant(s.name(r.Name), r, f, backends.GrantID{Client: f.id, Seq: s.seq}).Grant
+			g.ValidUntil = backends.ValidUntil(sent, r.TTL)
+			gs = append(gs, g)
+		}
 		return nil
 	})
-	return g, err
+	return gs, err
 }
 
 func (f *fake) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
@@ -294,7 +378,7 @@ func (f *fake) Renew(ctx context.Context, rs []backends.Renewal) []backends.Rene
 	return out
 }
 
-func (f *fake) Release(ctx context.Context, g backends.Grant) error {
+func (f *fake) release(ctx context.Context, g backends.Grant) error {
 	f.mu.Lock()
 	f.gone = append(f.gone, g.Resource.Name)
 	f.mu.Unlock()

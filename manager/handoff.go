@@ -1,16 +1,19 @@
 package manager
 
 import (
-	"context"
 	"math/rand/v2"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// maxBlock bounds the tokens that are reserved at a time. What is left of a block when a grant goes back is
-// never used, so this is also how far one grant can make tokens run ahead of the clock: 4096 µs.
+// maxBlock bounds the tokens that are reserved at a time. What is left of a block when a grant goes
+// back is never used, so this is also how far one grant can make tokens run ahead of the clock:
+// 4096 µs.
 const maxBlock = 4096
+
+// idleBlock is how many tokens to request if the name may be kept after its last use.
+const idleBlock = 256
 
 // grant is a grant of the store, and what its holder here may use of it.
 type grant struct {
@@ -29,7 +32,10 @@ type grant struct {
 	refilling bool
 	parked    bool    // no holder: the next waits for tokens on order
 	contended instant // when another client was first seen to wait; 0: none does
+	heard     instant // when the store last said so
+	sent      instant // when the first of the renewals was sent that are not answered
 	handoffs  int     // since then
+	idleUntil instant // no holder: how long it is kept at most; 0: it is held, or on its way
 }
 
 type renew struct {
@@ -64,15 +70,17 @@ func (k *keeper) prolong(g *grant, until time.Time) {
 	}
 	g.valid, g.ValidUntil = valid, until
 	ttl := k.m.cfg.ttl
-	lived := backends.ValidUntil(time.Time{}, ttl).Sub(time.Time{}) // what valid is ahead of the sending
+	// lived is what valid is ahead of the sending.
+	lived := backends.ValidUntil(time.Time{}, ttl).Sub(time.Time{})
 	due := valid - instant(lived-ttl/renewPart) + rand.Int64N(int64(ttl/jitterPart))
-	// One that is valid for less than the TTL is renewed while it can still be handed on; one that goes back before that costs no renewal.
+	// One that is valid for less than the TTL is renewed while it can still be handed on; one that
+	// goes back before that costs no renewal.
 	now := k.m.now()
 	g.renewAt = max(due, now+(valid-k.spare()-now)/renewPart)
 }
 
-// block is how many tokens to ask for: enough for those who wait now, and, where hand-offs went on and on, for twice as many as
-// were used last time, since those who are served come back.
+// block returns how many tokens to request: enough for the waiters of now, and after long hand-offs
+// for twice as many as were used last time, since served callers come back.
 func (k *keeper) block(weight int64) int {
 	if weight != k.cap || k.m.cfg.handoffs == 0 {
 		return 1
@@ -81,25 +89,30 @@ func (k *keeper) block(weight int64) int {
 	if k.lastUse > 1 {
 		n = max(n, 2*k.lastUse)
 	}
+	if k.m.cfg.idleHold > 0 {
+		n = max(n, idleBlock)
+	}
 	if k.rivals {
 		n = min(n, k.m.cfg.handoffs+1)
 	}
 	return min(n, maxBlock)
 }
 
-// handOn gives the whole grant, which nobody holds now, to the next waiter of this process. It reports false if that
-// is impossible or would be unfair to other processes: then the grant must go back to the store.
+// handOn gives the whole grant, which has no holder now, to the next waiter of this process. It
+// reports false if that is impossible or would be unfair to other processes: then the grant must go
+// back to the store.
 func (k *keeper) handOn(now instant) bool {
 	g := &k.own
-	for r := k.queue.head; r != nil && r.weight == k.cap && k.mayHandOn(g, now); r = k.queue.head {
+	for r := k.next(); r != nil && r.weight == k.cap && k.mayHandOn(g, now); r = k.next() {
 		if g.left == 0 && !k.tokens(g) {
 			return g.parked
 		}
 		k.queue.remove(r)
 		if k.seat(r, g, now) {
+			g.idleUntil = 0
 			g.handoffs++
 			k.counters.Handoffs++
-			k.order()
+			k.refillAhead()
 			return true
 		}
 	}
@@ -122,15 +135,10 @@ func (k *keeper) mayHandOn(g *grant, now instant) bool {
 // tokens makes tokens available in g, or parks it until they come.
 func (k *keeper) tokens(g *grant) bool {
 	if g.spareTokens == 0 {
-		switch {
-		case k.m.caps.Immediate:
-			k.refillNow(g)
-		case g.refilling:
-			g.parked = true
-		case g.contended == 0:
+		if !g.refilling {
 			k.refill(g)
-			g.parked = true
 		}
+		g.parked = true
 	}
 	if g.left == 0 && g.spareTokens > 0 {
 		g.next, g.left = g.spareNext, g.spareTokens
@@ -139,18 +147,22 @@ func (k *keeper) tokens(g *grant) bool {
 	return g.left > 0
 }
 
-// order orders more tokens before they run out, so that hand-offs do not wait for the store.
-func (k *keeper) order() {
+// refillAhead orders more tokens before they run out, so that hand-offs do not wait for the store.
+func (k *keeper) refillAhead() {
 	g := &k.own
-	if !g.live || k.m.caps.Immediate || g.refilling || g.contended != 0 || g.spareTokens > 0 ||
-		k.queue.n == 0 || k.queue.head.weight != k.cap || g.left > g.size/2 || !k.mayHandOn(g, k.m.now()) {
+	if !g.live || g.refilling || g.contended != 0 || g.spareTokens > 0 || g.left > g.size/2 {
 		return
 	}
-	k.refill(g)
+	if r := k.next(); r != nil && r.weight == k.cap || k.m.cfg.idleHold > 0 {
+		if k.mayHandOn(g, k.m.now()) {
+			k.refill(g)
+		}
+	}
 }
 
 // refill asks the store for the next block of tokens, which also prolongs the grant.
 func (k *keeper) refill(g *grant) {
+	g.sending(k.m.now())
 	g.refilling = true
 	r := k.renewal(g)
 	k.mail.Go(func() message {
@@ -158,13 +170,6 @@ func (k *keeper) refill(g *grant) {
 		defer cancel()
 		return &renewed{id: r.Grant.ID, refill: true, Renewed: first(k.m.store.Renew(ctx, []backends.Renewal{r}))}
 	})
-}
-
-func (k *keeper) refillNow(g *grant) {
-	r := k.renewal(g)
-	if a := first(k.m.store.Renew(context.Background(), []backends.Renewal{r})); a.Err == nil {
-		k.refilled(g, a)
-	}
 }
 
 func (k *keeper) renewal(g *grant) backends.Renewal {
@@ -186,14 +191,24 @@ func (k *keeper) refilled(g *grant, a backends.Renewed) {
 	}
 	switch {
 	case !a.Contended:
-		g.contended = 0
+		if g.heard < g.sent { // else another client may have come since the store answered
+			g.contended = 0
+		}
 	case g.contended == 0:
 		g.rival(k.m.now())
 	}
 }
 
+// sending notes that a renewal is sent.
+func (g *grant) sending(now instant) {
+	if !g.renewing && !g.refilling {
+		g.sent = now
+	}
+}
+
 // rival notes that another client waits: the budget counts from now.
 func (g *grant) rival(now instant) {
+	g.heard = now
 	if g.contended == 0 {
 		g.contended, g.handoffs = max(now, 1), 0
 	}

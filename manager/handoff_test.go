@@ -35,7 +35,7 @@ func runTurns(t *testing.T, first *Lease, a, b []*waiter) string {
 	return order
 }
 
-func several(n int, c Claim) (ws []*waiter) {
+func many(n int, c Claim) (ws []*waiter) {
 	for range n {
 		ws = append(ws, start(c))
 	}
@@ -45,7 +45,7 @@ func several(n int, c Claim) (ws []*waiter) {
 func TestLocalHandoffsAreBoundedOnceAnotherProcessWaits(t *testing.T) {
 	twins(t, func(t *testing.T, a, b *Manager) {
 		l := mustAcquire(t, a.Lock("db"))
-		order := runTurns(t, l, several(7, a.Lock("db")), several(2, b.Lock("db")))
+		order := runTurns(t, l, many(7, a.Lock("db")), many(2, b.Lock("db")))
 		if order != "aaabbaaaa" { // b hands on as well, to its second
 			t.Errorf("order %q", order)
 		}
@@ -55,7 +55,7 @@ func TestLocalHandoffsAreBoundedOnceAnotherProcessWaits(t *testing.T) {
 func TestLocalHandoffsEndAfterTheTimeAllowed(t *testing.T) {
 	twins(t, func(t *testing.T, a, b *Manager) {
 		l := mustAcquire(t, a.Lock("db"))
-		as, bs := several(4, a.Lock("db")), several(1, b.Lock("db"))
+		as, bs := many(4, a.Lock("db")), many(1, b.Lock("db"))
 		mustRelease(t, l)
 		l = as[0].granted(t)
 		sleep(2 * time.Second)
@@ -68,7 +68,7 @@ func TestLocalHandoffsEndAfterTheTimeAllowed(t *testing.T) {
 func TestWithoutHandoffsTheStoreDecidesEachGrant(t *testing.T) {
 	twins(t, func(t *testing.T, a, b *Manager) {
 		l := mustAcquire(t, a.Lock("db"))
-		order := runTurns(t, l, several(3, a.Lock("db")), several(3, b.Lock("db")))
+		order := runTurns(t, l, many(3, a.Lock("db")), many(3, b.Lock("db")))
 		if order != "bababa" && order != "ababab" {
 			t.Errorf("order %q", order)
 		}

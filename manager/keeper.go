@@ -10,21 +10,23 @@ import (
 
 // A keeper stands between the store and this process's callers for one name.
 //
-// Owns: the local queue, the local holders, and the store's grants behind them.
-// Takes: the messages below. It never waits for a caller, nor for the store: it calls one in its turn only if that is Immediate,
-// or has a Prompt, and leaves the rest to tasks.
-// Stops: it retires soon after its last use, or with the manager.
-// Costs: about a kilobyte; a goroutine only while several messages come at once.
+// Owns: the local queue, the local holders, and the store's grants behind them. Takes: the messages
+// below. It waits for no caller and for no store: Start of a store never blocks, and the work that
+// it returns is run by the caller or by a task. Stops: it retires soon after its last use, or with
+// the manager. Costs: about a kilobyte; a goroutine only while several messages come at once.
 //
 // Between turns:
 //
-//	I1  At most one request of this name stands before the store (asking).
-//	I2  While a grant of the whole resource is here (own.live), there is no request, and at most one holder.
+//	I1  At most one request of this name stands before the store (atStore, or that of a pinned
+//	    part).
+//	I2  While a grant of the whole resource is here (own.live), there is no request at the store, and
+//	    at most one holder.
 //	I3  A request stands in at most one list, and its place says in which.
-//	I4  Nobody is granted anything while one who lost the resource may still run (strays), for at most the stop margin.
-//	I5  If somebody waits, something is under way that will serve him: a request, a holder, a stray's time, tokens on order,
-//	    or a release.
-//	I6  A try stands in the queue only before all who are willing to wait.
+//	I4  Nothing is granted while a holder that lost the resource may still run (strays), for at most
+//	    the stop margin.
+//	I5  If a request waits, something is under way that will serve it: a request at the store, a
+//	    holder, a stray's time, tokens on order, or a release.
+//	I6  A try stands in the queue only before all requests that wait.
 type keeper struct {
 	m      *Manager
 	name   string
@@ -39,12 +41,11 @@ type keeper struct {
 	strays  line
 	leaving int // abandoned requests whose cancelWait is still to come
 
-	own       grant // of the whole resource, if live
-	asking    *ask
-	wary      int  // so many more grants without a rival before a caller tries
-	setback   int  // what it was set to last
-	returning int  // releases on their way to the store
-	ownBack   bool // one of them is of the whole resource
+	own       grant    // of the whole resource, if live
+	atStore   *call    // the request of this process that stands before the store
+	pinned    *request // the part that holds the name, until the store has answered; see several.go
+	returning int      // releases on their way to the store
+	ownBack   bool     // one of them is of the whole resource
 
 	timer  *actor.Timer
 	wakeAt instant // of the timer
@@ -56,8 +57,8 @@ type keeper struct {
 	lastUse  int    // tokens used of the last whole grant
 	rivals   bool   // others waited for it
 	uses     uint64 // acquires so far
-	usesThen uint64 // when the caretaker was told of an idle keeper
-	listed   bool   // the caretaker will send a sweep
+	usesThen uint64 // when the manager's actor was told of an idle keeper
+	listed   bool   // the manager's actor will send a sweep
 	away     bool   // made in a synctest bubble other than the manager's
 	closing  bool
 	retired  bool // out of the directory; answers every acquire with errRetired
@@ -75,16 +76,16 @@ type (
 	release struct{ *lease }
 	nest    struct { // a re-entrant acquire
 		lease
-		until instant // first for how long, then until when; if over, the end of its margin; 0: no limit
+		until instant // for how long, then until when; over: the end of its margin; 0: no limit
 		over  bool    // it reached its limit
 	}
-	expired struct{ *request } // somebody has seen by the clock that it is lost
+	expired struct{ *request } // its caller has seen by the clock that it is lost
 	deny    struct {           // it would wait for ever
 		*request
 		err error
 	}
 	snapshot struct {
-		*lease  // for the signal
+		*statistics
 		row     ResourceStats
 		retired bool
 	}
@@ -108,13 +109,13 @@ func (k *keeper) receive(msg message) {
 	case acquire:
 		k.acquire(msg.request)
 	case release:
-		k.release(msg.lease, msg.lease)
+		k.released(msg.lease)
 	case cancelWait:
 		k.cancelWait(msg.request, msg.why)
-	case *answered:
+	case *call:
 		k.answered(msg)
-	case *returned:
-		k.returned(msg)
+	case leave:
+		k.withdrawn(msg.request)
 	case *renewed:
 		k.renewed(msg)
 	case *event:
@@ -139,10 +140,11 @@ func (k *keeper) receive(msg message) {
 		k.sweep()
 	case shut:
 		k.shut()
-	case nothing: // of a task that has said what it had to say
+	case nothing: // of a task that has told its result otherwise
 	default:
 		panic("bug: unknown message")
 	}
+	k.serve()
 	k.rest()
 }
 
@@ -152,7 +154,7 @@ func (k *keeper) acquire(r *request) {
 	r.number = k.uses
 	switch {
 	case k.retired:
-		r.refuse(errRetired) // abandoned: nobody waits for the answer, and nobody counts
+		r.refuse(errRetired) // abandoned: no caller waits for the answer, and it does not count
 		return
 	case k.closing:
 		k.refuse(r, ErrClosed)
@@ -164,13 +166,17 @@ func (k *keeper) acquire(r *request) {
 		}
 		k.kind, k.cap = r.kind, r.cap
 	}
-	if r.try && (k.own.live || k.strays.n > 0 || k.queue.n > 0 && !k.queue.tail.try) {
+	if r.try && (k.own.live && !k.idling() || k.strays.n > 0 || k.queue.n > 0 && !k.queue.tail.try) {
 		k.refuse(r, ErrBusy)
 		return
 	}
-	others := k.own.live || k.ownBack || k.strays.n > 0 || k.queue.n > 0
+	crowded := k.holders.n > 0 || k.queue.n > 0
+	others := k.own.live && !k.idling() || k.ownBack || k.strays.n > 0 || k.queue.n > 0
 	k.queue.push(r, queued)
 	k.serve()
+	if r.several != nil && !r.try {
+		r.several.partQueued(k, r, crowded)
+	}
 	if r.place != queued {
 		return
 	}
@@ -179,8 +185,8 @@ func (k *keeper) acquire(r *request) {
 		k.contend(r)
 	}
 	if !r.try {
-		k.order()
-		if r.outer != nil && (k.holders.n > 0 || k.queue.n > 1) { // else it waits for no owner here
+		k.refillAhead()
+		if r.several == nil && r.outer != nil && crowded { // else it waits for no owner here
 			k.register(r)
 		}
 	}
@@ -195,7 +201,7 @@ func (k *keeper) contend(r *request) {
 	}
 }
 
-// cancelWait takes a request out whose caller has gone. It comes once for each abandoned request.
+// cancelWait removes a request whose caller has gone. It comes once for each abandoned request.
 func (k *keeper) cancelWait(r *request, why error) {
 	var waited time.Duration
 	if r.waited {
@@ -207,7 +213,7 @@ func (k *keeper) cancelWait(r *request, why error) {
 	if k.retired {
 		return
 	}
-	if r.place == queued && r == k.queue.head && k.asking != nil && k.asking.sent.Load() {
+	if r.place == queued && r == k.queue.head && k.atStore != nil && k.atStore.op.sent.Load() {
 		k.contend(r)
 	}
 	if r.place != queued { // it was found abandoned when its turn came
@@ -216,7 +222,6 @@ func (k *keeper) cancelWait(r *request, why error) {
 	}
 	k.queue.remove(r)
 	k.reconsider()
-	k.serve()
 }
 
 // count counts what may come when the keeper has retired, and its counters have been added up.
@@ -230,37 +235,42 @@ func (k *keeper) count(f func(*Counters)) {
 
 // deny refuses a request that waits for its own caller.
 func (k *keeper) deny(r *request, err error) {
-	if r.place != queued {
-		return
+	switch {
+	case r.several != nil: // its caller has all parts withdrawn
+		if r.several.fail(r, err) {
+			k.count(func(c *Counters) { c.refused(err) })
+		}
+	case r.place == queued:
+		k.queue.remove(r)
+		k.refuse(r, err)
+		k.reconsider()
 	}
-	k.queue.remove(r)
-	k.refuse(r, err)
-	k.reconsider()
-	k.serve()
 }
 
-// reconsider gives up what is held or asked for somebody who does not wait any more.
+// reconsider cancels the request at the store, and releases the parked grant, if their waiter has
+// gone.
 func (k *keeper) reconsider() {
-	head := k.queue.head
-	if a := k.asking; a != nil && !a.dropped && (!k.suits(head, a.weight, a.last) || head.try != a.try) {
-		a.dropped = true
-		a.cancel()
+	head := k.next()
+	if c := k.atStore; c != nil && !c.dropped && (!k.suits(head, c.weight, c.last) || head.try != c.try) {
+		c.dropped = true
+		k.cancel(c.op)
 	}
 	if k.own.parked && (head == nil || head.weight != k.cap) {
-		k.yield(&k.own, nil)
+		k.releaseGrant(&k.own, nil)
 	}
 }
 
 // refuse answers the request, which stands in no list, and counts it.
 func (k *keeper) refuse(r *request, err error) {
-	if !r.refuse(err) {
+	switch {
+	case r.refuse(err):
+		k.count(func(c *Counters) { c.refused(err) })
+	case r.several == nil:
 		k.leaving++ // its cancelWait counts it
-		return
 	}
-	k.count(func(c *Counters) { c.refused(err) })
 }
 
-// refuseAll answers everybody in the queue.
+// refuseAll refuses all requests in the queue.
 func (k *keeper) refuseAll(err error) {
 	for r := k.queue.head; r != nil; r = k.queue.head {
 		k.queue.remove(r)
@@ -297,29 +307,31 @@ func (r *request) gone() error {
 	return ErrReleased
 }
 
-// idle says that nobody uses the name in this process and the store has nothing more to say.
+// idle reports whether the name is not in use in this process and no answer of the store is to
+// come.
 func (k *keeper) idle() bool {
 	return k.queue.n == 0 && k.holders.n == 0 && k.strays.n == 0 && k.leaving == 0 &&
-		k.asking == nil && k.returning == 0 && !k.own.live
+		k.atStore == nil && k.pinned == nil && k.returning == 0 && !k.own.live
 }
 
-// rest is the end of each turn: an idle keeper asks to be looked at soon, or goes at once if the manager closes.
+// rest is the end of each turn: an idle keeper has itself listed for a sweep, or retires at once if
+// the manager closes.
 func (k *keeper) rest() {
 	if k.retired || !k.idle() {
 		return
 	}
 	if k.closing {
 		k.retire()
-		k.m.caretaker.mail.Tell(gone{})
+		k.m.actor.mail.Tell(gone{})
 		return
 	}
 	if !k.listed {
 		k.listed, k.usesThen = true, k.uses
-		k.m.caretaker.mail.Tell(idle{k})
+		k.m.actor.mail.Tell(idle{k})
 	}
 }
 
-// sweep retires a keeper that nobody has used since it asked to be looked at.
+// sweep retires a keeper that has not been used since it was listed as idle.
 func (k *keeper) sweep() {
 	k.listed = false // if still idle, rest asks again
 	if !k.retired && k.uses == k.usesThen && k.idle() {
@@ -339,12 +351,15 @@ func (k *keeper) retire() {
 // shut ends everything: the manager closes.
 func (k *keeper) shut() {
 	if k.retired {
-		k.m.caretaker.mail.Tell(gone{})
+		k.m.actor.mail.Tell(gone{})
 		return
 	}
 	k.closing = true
 	k.refuseAll(ErrClosed)
 	k.reconsider()
+	if k.idling() {
+		k.releaseGrant(&k.own, nil)
+	}
 	now := k.m.now()
 	for r := k.holders.head; r != nil; r = k.holders.head {
 		k.lose(r, ByClose, nil, now+instant(k.m.cfg.margin))

@@ -6,14 +6,16 @@ import (
 	"time"
 )
 
-// Lead runs fn while this process is the leader: the holder of the lock of that name. It waits to become the leader and calls fn with
-// the fencing token of its term. If the leadership is lost while fn runs, Lead waits for fn to return, whatever it returns, stands for
-// leader again, and calls fn anew in its next term; meanwhile another process that leads under the same name runs its own. The lock is
-// released as soon as fn returns.
+// Lead runs fn while this process is the leader: the holder of the lock of that name. It waits to
+// become the leader and calls fn with the fencing token of its term. If the leadership is lost
+// while fn runs, Lead waits for fn to return, whatever it returns, stands for leader again, and
+// calls fn anew in its next term; meanwhile another process that leads under the same name runs its
+// own. The lock is released as soon as fn returns.
 //
-// The context of fn is ctx, ended also when the leadership is lost, with a *LostError as its cause. Fn must return soon
-// after that: the stop margin is all the time that it has before another process may lead. Whatever it
-// writes should carry the token, so that what it writes to can refuse a leader that was deposed without knowing.
+// The context of fn is ctx, ended also when the leadership is lost, with a *LostError as its cause.
+// Fn must return soon after that: the stop margin is all the time that it has before another
+// process may lead. Whatever it writes should carry the token, so that what it writes to can refuse
+// a leader that was deposed without knowing.
 //
 // Lead returns fn's result if the leadership was not lost before fn returned. The loss of another
 // lease, even of a re-entrant one on the same name, is no loss of the leadership. When ctx ends,

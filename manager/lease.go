@@ -22,12 +22,13 @@ import (
 // that refers to the lease and waits for ever keeps it. So does a derived context that is never
 // cancelled, and a [context.AfterFunc] that is never stopped.
 //
-// A lease ends once: by Release, or by loss, and then stays what it is. No late answer of a store revives it.
-// What the last holder did before its Release happens before the next holder's Acquire returns.
+// A lease ends once: by Release, or by loss, and then stays what it is. No late answer of a store
+// revives it. What the last holder did before its Release happens before the next holder's Acquire
+// returns.
 type Lease struct {
 	*lease                              // shared with its keeper; nil in the zero Lease
 	from   context.Context              // of the acquire, for its values
-	parts  *[]*Lease                    // of an All lease; nil for others
+	parts  *parts                       // of an All lease; nil for others
 	ctx    atomic.Pointer[leaseContext] // nil until the first call of Context
 }
 
@@ -60,12 +61,20 @@ func (l *Lease) Name() string {
 	return strings.Join(names, "+")
 }
 
-// Token returns the fencing token: every grant of the name gets a larger one than all before it, whichever process it
-// goes to and whatever restarts. A resource that refuses a smaller token than it has seen is safe from
-// holders that do not know that they have lost. An All lease has no token of its own, so 0: use those of its parts.
+// Token returns the fencing token: every grant of the name gets a larger one than all before it,
+// whichever process it goes to and whatever restarts. A resource that refuses a smaller token than
+// it has seen is safe from holders that do not know that they have lost. The token of a released
+// lease stays what it was; that of the zero Lease is 0.
+//
+// An All lease has no token, for each name counts its own: Token panics. Use the tokens of the
+// parts, see [Lease.Leases].
 func (l *Lease) Token() uint64 {
-	if r := l.core().req; r != nil {
-		return r.token
+	c := l.core()
+	switch {
+	case c.req != nil:
+		return c.req.token
+	case c != releasedLease:
+		panic("manager: Token of a lease on several names: use the tokens of its Leases")
 	}
 	return 0
 }
@@ -82,16 +91,16 @@ func (l *Lease) list() []*Lease {
 	if l == nil || l.parts == nil {
 		return nil
 	}
-	return *l.parts
+	return l.parts.list
 }
 
-// Valid reports whether the lease is still held, by the clocks: it is right even when no timer could run, as after a
-// pause of the process or a suspend of the machine. False is final.
+// Valid reports whether the lease is still held, by the clocks: it is right even when no timer
+// could run, as after a pause of the process or a suspend of the machine. False is final.
 func (l *Lease) Valid() bool { return l.Err() == nil }
 
-// ValidUntil returns the instant until which nobody else can be granted the resource, unless the lease is renewed, which
-// happens by itself. Its context ends a stop margin earlier. It is zero where leases do not expire.
-// For an All lease it is the earliest of its parts'.
+// ValidUntil returns the instant until which the resource cannot be granted to another holder,
+// unless the lease is renewed, which happens by itself. Its context ends a stop margin earlier. It
+// is zero where leases do not expire. For an All lease it is the earliest of its parts'.
 func (l *Lease) ValidUntil() time.Time {
 	if r := l.core().req; r != nil {
 		return r.validUntil()
@@ -105,7 +114,8 @@ func (l *Lease) ValidUntil() time.Time {
 	return first
 }
 
-// Err returns nil while the lease is held, ErrReleased after its release, and a *LostError if it was lost before.
+// Err returns nil while the lease is held, ErrReleased after its release, and a *LostError if it
+// was lost before.
 func (l *Lease) Err() error {
 	for _, p := range l.list() {
 		_ = p.Err() // its hook ends l
@@ -119,12 +129,13 @@ func (l *Lease) lost() (lost *LostError) {
 	return lost
 }
 
-// Release gives the lease back. It is idempotent and does not depend on any context; it waits for the store
-// no longer than the release timeout.
+// Release releases the lease. It is idempotent and does not depend on any context; it waits for
+// the store no longer than the release timeout.
 //
-// It returns nil if the lease was held until now, a *LostError if it was lost before, and an error that wraps
-// ErrUnavailable if the store did not answer: then the lease has ended all the same, and the store frees the resource by
-// itself when the lease would have expired. Waiters of this process go on at once.
+// It returns nil if the lease was held until now, a *LostError if it was lost before, and an error
+// that wraps ErrUnavailable if the store did not answer: then the lease has ended all the same, and
+// the store frees the resource by itself when the lease would have expired. Waiters of this process
+// go on at once.
 func (l *Lease) Release() error {
 	defer runtime.KeepAlive(l) // the keeper must not take it for dropped before it has the release
 	c := l.core()
@@ -143,10 +154,10 @@ func (l *Lease) Release() error {
 func (l *lease) release() error {
 	held := l.finish(wasReleased)
 	k := l.req.k
-	l.signal.Store(nil)
-	l.chore.slot.Store(nil)
+	l.reset()
+	l.work.slot.Store(nil)
 	k.mail.Deliver(release{l})
-	l.chore.do()
+	l.work.do()
 	if !held {
 		return l.outcome() // the keeper has been told that the holder has stopped
 	}
@@ -177,28 +188,12 @@ func (l *lease) outcome() error {
 	return nil
 }
 
-// answered waits for the keeper's answer to a release. A keeper that talks to a store over a network may keep it waiting.
+// answered waits for the keeper's answer to a release, for as long as a release may take.
 func (l *lease) answered(m *Manager) bool {
-	if l.signal.Load() == settled {
+	if l.signal.Load() == settled { // saves the timer
 		return true
 	}
-	s := m.borrow()
-	if !l.signal.CompareAndSwap(nil, s) {
-		m.giveBack(s)
-		return true
-	}
-	if m.caps.Immediate {
-		<-s.wake
-		m.giveBack(s)
-		return true
-	}
-	t := time.NewTimer(m.cfg.releaseTimeout)
-	defer t.Stop()
-	select { // both ready: either is right, for the lease has ended; s is not used again unless it is known to be idle
-	case <-s.wake:
-		m.giveBack(s)
-		return true
-	case <-t.C:
-		return false
-	}
+	ctx, cancel := m.timeout(m.cfg.releaseTimeout)
+	defer cancel()
+	return l.answer.await(m, ctx.Done(), nil)
 }

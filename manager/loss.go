@@ -7,27 +7,30 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// event is what the store said by itself.
+// event is news of the store about a request or a grant.
 type event struct{ backends.Event }
 
 // mostEarly bounds the events kept for a grant still on its way: a grant has but a few.
 const mostEarly = 64
 
-// event takes in what the store said of a grant. It may come before the answer that brings the grant: then it is kept until that.
+// event takes in what the store said of a grant. It may come before the answer that brings the
+// grant: then it is kept until that.
 func (k *keeper) event(e backends.Event) {
 	g := &k.own
 	mine := g.live && g.ID == e.Grant
 	switch {
 	case e.Type == backends.Requeued:
 		k.counters.Requeued++
-	case e.Type == backends.Contended && mine:
+	case (e.Type == backends.Contended || e.Type == backends.Tried) && mine:
 		g.rival(k.m.now())
-	case e.Type == backends.Lost && mine && g.parked:
-		k.yield(g, nil)
-		k.serve()
+		if k.idling() {
+			k.releaseGrant(g, nil)
+		}
+	case e.Type == backends.Lost && mine && (g.parked || k.idling()):
+		k.releaseGrant(g, nil)
 	case e.Type == backends.Lost && k.find(e.Grant) != nil:
 		k.loseBy(k.find(e.Grant), e.Err)
-	case k.asking != nil && !mine && k.find(e.Grant) == nil && len(k.early) < mostEarly:
+	case (k.atStore != nil || k.pinned != nil) && !mine && k.find(e.Grant) == nil && len(k.early) < mostEarly:
 		k.early = append(k.early, e)
 	}
 }
@@ -53,19 +56,19 @@ func (k *keeper) loseBy(r *request, err error) {
 	k.lose(r, reason, cause, k.m.now()+instant(k.m.cfg.margin))
 	if r.owes { // tell the store that we know: it may have something to clear away
 		r.owes, r.grant = false, nil
-		k.yield(g, nil)
+		k.releaseGrant(g, nil)
 	}
 }
 
-// expire follows a caller who saw by the clock that its lease is lost.
+// expire loses a lease whose caller has seen by the clock that it is lost.
 func (k *keeper) expire(r *request) {
 	if r.place == holding {
 		k.lose(r, Expired, nil, r.grant.valid)
 	}
 }
 
-// lose ends the leases of a holder. It is a stray from then on, until it has released or the instant until has come. Only
-// then the grant goes back: a holder has the stop margin to stop in.
+// lose ends the leases of a holder. It is a stray from then on, until it has released or the
+// instant until has come. Only then the grant goes back: a holder has the stop margin to stop in.
 func (k *keeper) lose(r *request, reason LostReason, cause error, until instant) {
 	k.leave(r, k.m.now())
 	r.until, r.owes = until, true
@@ -102,12 +105,12 @@ func (r *request) finishAll(lost *LostError) (n uint64) {
 func (k *keeper) endStray(r *request) {
 	k.strays.remove(r)
 	if r.owes {
-		k.yield(r.grant, nil)
+		k.releaseGrant(r.grant, nil)
 	}
 	r.grant = nil
 }
 
-// watch sees to it that tick comes at the instant, or earlier.
+// watch makes tick come at the instant, or earlier.
 func (k *keeper) watch(at instant) {
 	if k.timer != nil {
 		if k.wakeAt <= at {
@@ -119,8 +122,8 @@ func (k *keeper) watch(at instant) {
 	k.timer = k.mail.After(time.Duration(at-k.m.now()), tick{})
 }
 
-// tick does what the time has come for, and sets the timer for what comes next. The timer is not moved when a lease is
-// released or renewed: it finds out here that there is nothing to do yet.
+// tick does what is due, and sets the timer for what comes next. The timer is not
+// moved when a lease is released or renewed: it finds out here that there is nothing to do yet.
 func (k *keeper) tick() {
 	k.timer = nil
 	now, wall := k.m.now(), time.Now()
@@ -162,10 +165,12 @@ func (k *keeper) tick() {
 			soonest(this.until)
 		}
 	}
+	if at := k.endIdle(now); at != 0 {
+		soonest(at)
+	}
 	if next != 0 {
 		k.watch(next)
 	}
-	k.serve()
 }
 
 // nextLook is when a held grant needs attention.
@@ -182,6 +187,7 @@ func (k *keeper) renewInTime(r *request, g *grant, now instant) {
 	if g.renewing || now < g.renewAt {
 		return
 	}
+	g.sending(now)
 	g.renewing = true
 	k.m.renewer.mail.Tell(&renewal{
 		k: k, holder: r, id: g.ID, until: g.valid - instant(k.m.cfg.margin),

@@ -181,19 +181,13 @@ func TestLossThatOvertakesTheGrantIsNotForgotten(t *testing.T) {
 
 type overtaking struct{ *fake }
 
-func (o *overtaking) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	return o.overtake(r)(o.fake.Acquire(ctx, r))
-}
-
-func (o *overtaking) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	return o.overtake(r)(o.fake.TryAcquire(ctx, r))
-}
-
-func (o *overtaking) overtake(r backends.Request) func(backends.Grant, error) (backends.Grant, error) {
-	return func(g backends.Grant, err error) (backends.Grant, error) {
-		r.Notify(backends.Event{Grant: g.ID, Type: backends.Lost, Err: &LostError{Reason: BackendLost}})
-		return g, err
+func (o *overtaking) Start(op *backends.Op) backends.Work {
+	tell := op.Granted
+	op.Granted = func(i int, g backends.Grant, err error) {
+		op.Acquire[i].Notify(backends.Event{Grant: g.ID, Type: backends.Lost, Err: &LostError{Reason: BackendLost}})
+		tell(i, g, err)
 	}
+	return o.fake.Start(op)
 }
 
 // After a pause, or a suspend of the machine, no timer may have run yet. The first look says that the lease is lost.

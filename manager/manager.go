@@ -14,32 +14,31 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
-// A Manager hands out leases on named resources, from one backend. Make it with New and end it with Close.
-// All methods are safe for concurrent use.
+// A Manager hands out leases on named resources, from one backend. Make it with New and end it with
+// Close. All methods are safe for concurrent use.
 //
 // In tests, a Manager over the memory backend that was made outside all bubbles of testing/synctest
 // may be used in one bubble after another. Do not use it in a bubble and outside within a fifth of
 // a second, and hold no lease when a bubble ends. A Manager made in a bubble belongs to that
 // bubble.
 type Manager struct {
-	cfg    config
-	store  backends.Backend
-	caps   backends.Capabilities
-	prompt backends.Prompt // the store, if it is one; else nil
-	poster backends.Poster // the store, if it is one and not Immediate; else nil
-	owner  backends.Owner
-	epoch  time.Time // instants count from here
+	cfg   config
+	store backends.Backend
+	caps  backends.Capabilities
+	owner backends.Owner
+	epoch time.Time // instants count from here
 
 	bubbled bool // made in a synctest bubble, to which it belongs
 
 	life    context.Context // of requests to the store; ended by Close
 	endLife context.CancelFunc
 
-	dir       directory
-	signals   sync.Pool // of *signal; not shared: they belong to the manager's bubble
-	caretaker *caretaker
-	renewer   *renewer
-	waits     *waits
+	dir        directory
+	signals    sync.Pool // of *signal; not shared: they belong to the manager's bubble
+	operations sync.Pool // of *operation
+	actor      *managerActor
+	renewer    *renewer
+	waits      *waits
 }
 
 // New returns a manager over the backend, which it owns from then on: Close closes it. On an error
@@ -54,22 +53,20 @@ func New(b backends.Backend, opts ...Option) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{cfg: cfg, store: b, caps: b.Capabilities(), owner: cfg.owner(), epoch: time.Now(), bubbled: bubbles.MadeInside()}
-	m.prompt, _ = b.(backends.Prompt)
-	if !m.caps.Immediate { // else a try is as good
-		m.poster, _ = b.(backends.Poster)
-	}
 	m.life, m.endLife = context.WithCancel(context.Background())
 	m.life.Done() // makes the channel here, not in a bubble that uses the manager later
 	m.dir.seed = maphash.MakeSeed()
 	m.signals.New = func() any { return newSignal() }
-	m.caretaker = newCaretaker(m)
+	m.operations.New = makeOperation
+	m.actor = newManagerActor(m)
 	m.renewer = newRenewer(m)
 	m.waits = newWaits()
 	return m, nil
 }
 
-// Inspect returns who holds the name and who waits for it, in every process that uses the store. Of the waiters in this process it shows
-// the one that stands in the store's queue for all. The answer may be out of date at once.
+// Inspect returns who holds the name and who waits for it, in every process that uses the store. Of
+// the waiters in this process it shows the one that stands in the store's queue for all. The answer
+// may be out of date at once.
 func (m *Manager) Inspect(ctx context.Context, name string) (backends.State, error) {
 	if err := m.ready(ctx, name); err != nil {
 		return backends.State{}, opErr("inspect", name, err)
@@ -86,8 +83,9 @@ func (m *Manager) List(ctx context.Context) iter.Seq2[backends.State, error] {
 	return m.store.List(ctx)
 }
 
-// Break ends every lease on the name, whoever holds it. Its holders learn of it soon, or at their next renewal: until then they
-// believe that they hold, and only tokens protect. It is meant for repair by people.
+// Break ends every lease on the name, of all processes. Its holders learn of it soon, or at their
+// next renewal: until then they believe that they hold, and only tokens protect. It is meant for
+// repair by people.
 func (m *Manager) Break(ctx context.Context, name string) error {
 	if err := m.ready(ctx, name); err != nil {
 		return opErr("break", name, err)
@@ -128,7 +126,7 @@ func (m *Manager) ready(ctx context.Context, name string) error {
 
 func (m *Manager) now() instant             { return instant(time.Since(m.epoch)) }
 func (m *Manager) at(t time.Time) instant   { return instant(t.Sub(m.epoch)) }
-func (m *Manager) log(msg string, a ...any) { m.caretaker.log(msg, a) }
+func (m *Manager) log(msg string, a ...any) { m.actor.log(msg, a) }
 
 // away reports whether the caller is in a synctest bubble other than the manager's. Channels and
 // timers made there must not be used after the bubble.

@@ -37,6 +37,7 @@ type config struct {
 	maxHold        time.Duration // 0: none
 	handoffs       int
 	handoffTime    time.Duration
+	idleHold       time.Duration
 	releaseTimeout time.Duration
 	label          string
 	logger         *slog.Logger
@@ -53,9 +54,10 @@ func WithTTL(d time.Duration) Option {
 	}}
 }
 
-// WithStopMargin sets how long before the store may give a lease to somebody else its holder is told that it is lost:
-// the time to stop in. After a loss of any kind, nobody in this process is granted the resource until the
-// holder has called Release or the margin has passed. Default a sixth of the TTL; 0 to a third of it.
+// WithStopMargin sets how long before the store may grant a lease to another its holder is told
+// that it is lost: the time to stop in. After a loss of any kind, nothing in this process is
+// granted the resource until the holder has called Release or the margin has passed. Default a
+// sixth of the TTL; 0 to a third of it.
 func WithStopMargin(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.margin = d
@@ -63,8 +65,8 @@ func WithStopMargin(d time.Duration) Option {
 	}}
 }
 
-// WithMinHold sets the least time that a grant must still be valid for, before its holder would have to stop, to
-// be given to a waiter. Default a tenth of the TTL; 0 to a third of it.
+// WithMinHold sets the least time that a grant must still be valid for, before its holder would
+// have to stop, to be given to a waiter. Default a tenth of the TTL; 0 to a third of it.
 func WithMinHold(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.minimum = d
@@ -72,8 +74,8 @@ func WithMinHold(d time.Duration) Option {
 	}}
 }
 
-// WithMaxHold ends every lease that has been held for d: its holder is told (reason MaxHold), and a stop margin later
-// the resource is given on, whether or not it was released. Default 0: no limit.
+// WithMaxHold ends every lease that has been held for d: its holder is told (reason MaxHold), and a
+// stop margin later the resource is given on, whether or not it was released. Default 0: no limit.
 //
 // For an All, d counts from the grant of the last part. A re-entrant lease has a limit of its own
 // and ends alone at it; a stop margin later the grant no longer waits for its release. If the lease
@@ -85,10 +87,11 @@ func WithMaxHold(d time.Duration) Option {
 	}}
 }
 
-// WithLocalHandoffs bounds how often (n), and for how long (d), a resource is handed from one waiter of this
-// process to the next once another process is seen to wait: then it goes back to the store, whose queue decides. While nobody
-// else waits there is no bound. Default 64 and 10 ms. With n = 0 or d = 0 nothing is handed on: each grant is asked of
-// the store, in strict global order of asking.
+// WithLocalHandoffs bounds how often (n), and for how long (d), a resource is handed from one
+// waiter of this process to the next once another process is seen to wait: then it goes back to the
+// store, whose queue decides. While no other process waits there is no bound. Default 64 and 10 ms.
+// With n = 0 or d = 0 nothing is handed on: each request goes to the store, in strict global
+// order.
 func WithLocalHandoffs(n int, d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.handoffs, c.handoffTime = n, d
@@ -107,7 +110,8 @@ func WithReleaseTimeout(d time.Duration) Option {
 	}}
 }
 
-// WithLabel names this manager for people who look at the store: see Inspect. At most 1024 bytes; default none.
+// WithLabel names this manager for people who look at the store: see Inspect. At most 1024 bytes;
+// default none.
 func WithLabel(s string) Option {
 	return Option{func(c *config) error {
 		c.label = s
@@ -118,8 +122,8 @@ func WithLabel(s string) Option {
 	}}
 }
 
-// WithLogger has losses, failed renewals and failed releases logged. The handler is called on goroutines of its own, so a
-// slow one delays nothing, not even Close. Default: no log.
+// WithLogger has losses, failed renewals and failed releases logged. The handler is called on
+// goroutines of its own, so a slow one delays nothing, not even Close. Default: no log.
 func WithLogger(l *slog.Logger) Option {
 	return Option{func(c *config) error {
 		c.logger = l
@@ -176,6 +180,9 @@ func newConfig(opts []Option) (config, error) {
 	}
 	if c.handoffTime == 0 {
 		c.handoffs = 0
+	}
+	if err := within("idle hold", c.idleHold, 0, c.ttl/2); err != nil {
+		return c, err
 	}
 	// A renewal and one full attempt must fit before the holder would have to stop.
 	if err := within("stop margin", c.margin, 0, c.ttl/3); err != nil {

@@ -159,11 +159,11 @@ func TestReentryIntoAGrantThatEndsMeanwhileIsAnAcquireOfItsOwn(t *testing.T) {
 			l := mustAcquire(t, c)
 			end(l)
 			synctest.Wait()
-			_, err := c.reenter(l.req, &order{from: context.Background()})
+			_, err := c.reenter(l.req, &intent{from: context.Background()})
 			if !errors.Is(err, ErrReleased) && !errors.Is(err, ErrLost) {
 				t.Errorf("got %v", err)
 			}
-			again, err := c.nested(&order{outer: &lease{req: l.req}})
+			again, err := c.nested(&intent{outer: &lease{req: l.req}})
 			if again != nil || err != nil {
 				t.Errorf("got %v, %v", again, err)
 			}

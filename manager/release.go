@@ -7,13 +7,6 @@ import (
 	"time"
 )
 
-// returned is the store's answer to a release.
-type returned struct {
-	lease *lease // of the caller that waits for it; nil if none does
-	whole bool
-	err   error
-}
-
 // release ends one lease. When the last lease of a grant is released, the grant goes to the next
 // waiter or to the store. The caller is l itself if a Release waits for the store's answer, else
 // nil.
@@ -37,20 +30,36 @@ func (k *keeper) release(l, caller *lease) {
 	}
 	switch r.place {
 	case holding:
-		now := k.m.now()
-		k.leave(r, now)
-		if r.grant.whole(k) && k.handOn(now) {
-			l.settle()
-		} else {
-			k.yield(r.grant, caller)
-		}
+		k.end(r, l, caller)
 	case straying:
 		l.settle()
 		k.endStray(r)
 	default: // lost and not waited for any longer
 		l.settle()
 	}
-	k.serve()
+}
+
+// end ends a hold whose last lease is released. Its grant goes to the next waiter, stays here for a
+// while, or goes back to the store.
+func (k *keeper) end(r *request, l, caller *lease) {
+	now, g := k.m.now(), r.grant
+	k.leave(r, now)
+	switch {
+	case g.whole(k) && (k.handOn(now) || k.keepIdle(now)):
+		l.settle()
+	case r.together && l == &r.lease:
+		k.releaseTogether(g, r)
+	default:
+		k.releaseGrant(g, caller)
+	}
+}
+
+// released handles the Release of a caller that waits for the answer.
+func (k *keeper) released(l *lease) {
+	k.release(l, l)
+	if r := l.req; r.together && l == &r.lease {
+		r.several.decided(k)
+	}
 }
 
 // removeNested takes a re-entrant lease off the request, and reports whether it was there.
@@ -70,49 +79,44 @@ func (k *keeper) leave(r *request, now instant) {
 
 func (g *grant) whole(k *keeper) bool { return g == &k.own }
 
-// yield gives a grant back to the store. The lease, unless nil, is that of a caller that waits for the answer.
-func (k *keeper) yield(g *grant, l *lease) {
-	b, whole := g.Grant, g.whole(k)
-	if k.wary > 0 && g.contended == 0 {
-		k.wary--
+// releaseGrant releases a grant. The lease, unless nil, is that of a caller that waits for the
+// answer. If others of this process wait for the name, the operation requests the name again: then
+// the turns of several processes with many waiters each cost two requests, not three.
+func (k *keeper) releaseGrant(g *grant, l *lease) {
+	op := k.m.newOperation(2)
+	whole := k.markReleased(g)
+	op.addRelease(&op.calls[0], k, g.Grant, l, whole)
+	r := k.next()
+	if whole && r != nil && !r.try && k.atStore == nil && k.pinned == nil && k.strays.n == 0 && !k.closing {
+		k.atStore = &op.calls[1]
+		op.addRequest(k.atStore, k, r, k.storeRequest(r))
 	}
-	if whole {
-		k.lastUse, k.rivals = g.used, g.contended != 0
-		g.live, g.parked = false, false
-	}
-	if k.m.caps.Immediate {
-		k.report(l, k.m.store.Release(context.Background(), b))
-		return
-	}
-	if k.m.prompt != nil {
-		if ok, err := k.m.prompt.ReleaseNow(b); ok {
-			k.report(l, err)
-			return
-		}
-	}
-	if whole && k.relay(b, l) {
-		return
-	}
-	k.returning++
-	k.ownBack = k.ownBack || whole
-	call := func() message {
-		ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
-		defer cancel()
-		return &returned{l, whole, k.m.store.Release(ctx, b)}
-	}
-	if l == nil || !k.lend(&l.chore, call) {
-		k.mail.Go(call)
+	if l == nil {
+		k.start(op, nil, nil)
+	} else {
+		k.start(op, &l.work, nil)
 	}
 }
 
-// returned goes on with the queue once the store has answered, or failed to.
-func (k *keeper) returned(msg *returned) {
+// markReleased notes that a grant is on its way back to the store, and reports whether it is of the
+// whole resource.
+func (k *keeper) markReleased(g *grant) (whole bool) {
+	if whole = g.whole(k); whole {
+		k.lastUse, k.rivals = g.used, g.contended != 0
+		g.live, g.parked, g.idleUntil = false, false, 0
+		k.ownBack = true
+	}
+	k.returning++
+	return whole
+}
+
+// returned takes in the answer to a release.
+func (k *keeper) returned(c *call) {
 	k.returning--
-	if msg.whole {
+	if c.whole {
 		k.ownBack = false
 	}
-	k.report(msg.lease, msg.err)
-	k.serve()
+	k.report(c.lease, c.err)
 }
 
 // report tells the caller, if one waits, what became of the release.

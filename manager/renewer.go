@@ -14,13 +14,13 @@ const maxBatch = 512
 
 // renewer keeps the store's grants alive, many at a time.
 //
-// Owns: the renewals that are due. Takes: *renewal from keepers, *batch from its own tasks, flush, halt.
-// Each attempt has its own deadline; what failed is tried again, sooner at first, until the holder has to stop. It never decides
-// that a lease is lost because a store is silent: that is the keeper's clock.
-// Stops: with the manager.
+// Owns: the renewals that are due. Takes: *renewal from keepers, *batch from its own tasks, flush,
+// halt. Each attempt has its own deadline; what failed is tried again, sooner at first, until the
+// holder has to stop. It never decides that a lease is lost because a store is silent: that is the
+// keeper's clock. Stops: with the manager.
 type renewer struct {
 	m       *Manager
-	mail    *actor.OnDemand[errand]
+	mail    *actor.OnDemand[message]
 	due     []*renewal
 	timer   *actor.Timer
 	flushAt instant
@@ -48,7 +48,6 @@ type renewed struct {
 }
 
 type (
-	errand  any // a message of one of the manager's own actors
 	nothing struct{}
 	flush   struct{}
 	halt    struct{}
@@ -64,7 +63,7 @@ func newRenewer(m *Manager) *renewer {
 	return r
 }
 
-func (r *renewer) receive(msg errand) {
+func (r *renewer) receive(msg message) {
 	switch msg := msg.(type) {
 	case *renewal:
 		if !r.halted {
@@ -84,15 +83,16 @@ func (r *renewer) receive(msg errand) {
 		}
 	}
 	if r.halted && r.flying == 0 {
-		r.m.caretaker.mail.Tell(renewerDone{})
+		r.m.actor.mail.Tell(renewerDone{})
 	}
 }
 
-// failed says that renewals have ended for good. Nobody is deceived: every lease ends by its own clock.
-func (r *renewer) failed(msg errand, p *actor.PanicError) {
+// failed says that renewals have ended for good. Holders are safe: every lease ends by its own
+// clock.
+func (r *renewer) failed(msg message, p *actor.PanicError) {
 	switch msg.(type) {
 	case halt:
-		r.m.caretaker.mail.Tell(renewerDone{})
+		r.m.actor.mail.Tell(renewerDone{})
 	default:
 		r.m.log("renewer failed", "err", p)
 	}
@@ -147,7 +147,7 @@ func (r *renewer) attempt(items []*renewal) {
 	}
 	r.flying++
 	m := r.m
-	r.mail.Go(func() errand { return &batch{items, m.callRenew(rs)} })
+	r.mail.Go(func() message { return &batch{items, m.callRenew(rs)} })
 }
 
 // callRenew asks the store, within the time for one attempt. A store that panics has told nothing.
@@ -189,8 +189,8 @@ func (r *renewer) sort(b *batch) {
 	}
 }
 
-// renewed takes in the answer to a renewal or to an order of tokens. An answer for a grant that is not held any more is late, and
-// changes nothing.
+// renewed takes in the answer to a renewal or to an order of tokens. An answer for a grant that is
+// not held any more is late, and changes nothing.
 func (k *keeper) renewed(msg *renewed) {
 	g, r := k.grantOf(msg)
 	if g == nil {
@@ -204,6 +204,10 @@ func (k *keeper) renewed(msg *renewed) {
 	switch {
 	case msg.Err == nil:
 		k.refilled(g, msg.Renewed)
+		if k.idling() && g.contended != 0 { // the event was lost
+			k.releaseGrant(g, nil)
+			return
+		}
 		if r != nil {
 			r.setValid(g)
 			if k.expires() {
@@ -216,11 +220,11 @@ func (k *keeper) renewed(msg *renewed) {
 	}
 	if g.parked && msg.refill {
 		g.parked = false
-		// Without new tokens the grant is of no use here. To order again would be to ask without end.
+		// Without new tokens the grant is of no use here. Ordering again might go on without
+		// end.
 		if g.left+g.spareTokens == 0 || !k.handOn(k.m.now()) {
-			k.yield(g, nil)
+			k.releaseGrant(g, nil)
 		}
-		k.serve()
 	}
 }
 
@@ -228,7 +232,7 @@ func (k *keeper) renewed(msg *renewed) {
 func (k *keeper) grantOf(msg *renewed) (*grant, *request) {
 	if k.own.live && k.own.ID == msg.id {
 		switch {
-		case k.own.parked:
+		case k.own.parked, k.idling():
 			return &k.own, nil
 		case k.holders.n > 0:
 			return &k.own, k.holders.head

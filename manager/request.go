@@ -6,11 +6,11 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
-	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
-// The states of a request. It leaves pending once, by a compare-and-swap: either its keeper has answered it, or its
-// caller has gone. So a grant is never lost and never given to nobody.
+// The states of a request. It leaves pending once, by a compare-and-swap: either its keeper has
+// answered it, or its caller has gone. So a grant is never lost, and never goes to a caller that
+// has left.
 const (
 	pending uint32 = iota
 	accepted
@@ -28,21 +28,24 @@ const (
 	straying       // has lost it, but has not said that it has stopped
 )
 
-// request is one acquire from its beginning to its release: one allocation holds the place in the queue, the grant and
-// the caller's lease.
+// request is one acquire from its beginning to its release: one allocation holds the place in the
+// queue, the grant and the caller's lease.
 type request struct {
 	lease // the caller's; what is said there of fields holds
 
 	// Set before the keeper gets it.
-	k      *keeper
-	ctx    context.Context // of the caller, if it may be asked to do a chore
-	kind   backends.Kind
-	try    bool
-	denied bool  // its deny is on its way; this and the next are owned by waits
-	keptBy int32 // of a grant: leases on it whose owners wait
-	cap    int64
-	weight int64
-	token  uint64 // written by the keeper before the state, as is the result if it is refused
+	k        *keeper
+	ctx      context.Context // of the caller, if it may run the store's work
+	several  *several        // of which it is a part; nil for a request of its own
+	index    int             // in that
+	kind     backends.Kind
+	try      bool
+	together bool  // its release joins that of the other parts
+	confirm  bool  // the caller waits for the answer to that
+	keptBy   int32 // of a grant: leases on it whose owners wait; owned by waits
+	cap      int64
+	weight   int64
+	token    uint64 // written by the keeper before the state, as is the result if it is refused
 
 	state   atomic.Uint32
 	handles int32        // leases not released: itself and nested ones; owned by the keeper
@@ -59,7 +62,7 @@ type request struct {
 	next, prev *request
 	grant      *grant
 	since      instant  // it came; later: it was granted
-	until      instant  // queued: how long it may hold; holding: until when; straying: nobody waits for it longer; 0: none
+	until      instant  // queued: how long it may hold; holding: until when; straying: end of its stop margin; 0: none
 	loss       error    // straying: how it was lost
 	nested     *[]*nest // re-entrant leases; nil if there have been none
 }
@@ -67,8 +70,9 @@ type request struct {
 // instant is nanoseconds since the manager was made, on the monotonic clock.
 type instant = int64
 
-// expired reports whether a holder must not rely on the grant at now. A machine that was suspended has a monotonic
-// clock that stood still, one whose wall clock was set back has that: the earlier of the two counts.
+// expired reports whether a holder must not rely on the grant at now. A machine that was suspended
+// has a monotonic clock that stood still, one whose wall clock was set back has that: the earlier
+// of the two counts.
 func (r *request) expired(now time.Time) bool {
 	valid := r.valid.Load()
 	if valid == 0 {
@@ -86,39 +90,13 @@ func (r *request) validUntil() time.Time {
 	return r.k.m.epoch.Add(time.Duration(valid))
 }
 
-// signal wakes one goroutine. Its channel has room for one, so that a keeper never waits for a caller.
-type signal struct {
-	wake chan struct{}
-	once bool // not returned to the pool
-}
-
-func newSignal() *signal {
-	return &signal{wake: make(chan struct{}, 1), once: bubbles.MadeInside()}
-}
-
-// borrow returns a signal for a goroutine that has to wait. The caller returns it with giveBack,
-// once no keeper can send on it any more.
-func (m *Manager) borrow() *signal {
-	if m.away() {
-		return newSignal()
-	}
-	return m.signals.Get().(*signal)
-}
-
-func (m *Manager) giveBack(s *signal) {
-	if !s.once {
-		m.signals.Put(s)
-	}
-}
-
-// settled stands in the place of a signal when the answer is there.
-var settled = &signal{}
-
-// settle says that the answer is there.
+// settle says that the answer is there. That to the release of a part is one of several.
 func (l *lease) settle() {
-	if s := l.signal.Swap(settled); s != nil && s != settled {
-		s.wake <- struct{}{}
+	if r := l.req; r != nil && r.together && l == &r.lease {
+		r.several.partReleased()
+		return
 	}
+	l.answer.settle()
 }
 
 // refuse answers with an error and reports whether the caller was still there.
@@ -126,6 +104,9 @@ func (r *request) refuse(err error) bool {
 	r.result = err
 	if !r.state.CompareAndSwap(pending, refused) {
 		return false
+	}
+	if r.several != nil {
+		return r.several.fail(r, err)
 	}
 	r.settle()
 	return true
@@ -140,37 +121,24 @@ func (r *request) accept() bool {
 	if !r.state.CompareAndSwap(pending, accepted) {
 		return false
 	}
-	r.settle()
+	if r.several != nil {
+		r.several.partHeld()
+	} else {
+		r.settle()
+	}
 	return true
 }
 
-// await returns when the keeper has answered or ctx has ended. If the answer was there first, it counts, although ctx is
-// done; if the end of ctx was first, the keeper sees that the request was abandoned and gives the grant to the next.
+// await returns when the keeper has answered or ctx has ended. If the answer was there first, it
+// counts, although ctx is done; if the end of ctx was first, the keeper sees that the request was
+// abandoned and gives the grant to the next.
 func (r *request) await(ctx context.Context) error {
-	if r.signal.Load() == settled {
+	left := func() bool { return r.state.CompareAndSwap(pending, abandoned) }
+	if r.answer.await(r.k.m, ctx.Done(), left) {
 		return r.result
 	}
-	s := r.k.m.borrow()
-	if !r.signal.CompareAndSwap(nil, s) {
-		r.k.m.giveBack(s)
-		return r.result
-	}
-	select {
-	case <-s.wake:
-	case <-ctx.Done():
-		if r.state.CompareAndSwap(pending, abandoned) {
-			r.k.m.giveBack(s) // the keeper signals only what it has answered
-			why := ctx.Err()
-			if context.Cause(ctx) == errPartLost { //nolint:errorlint // the very value
-				why = nil
-			}
-			r.k.mail.Deliver(cancelWait{r, why})
-			return ended(ctx)
-		}
-		<-s.wake
-	}
-	r.k.m.giveBack(s)
-	return r.result
+	r.k.mail.Deliver(cancelWait{r, ctx.Err()})
+	return ended(ctx)
 }
 
 // ended is the error of a context that is done, with its cause where it has one of its own.

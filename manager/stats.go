@@ -6,6 +6,7 @@ import (
 	"errors"
 	"math/bits"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -14,8 +15,8 @@ import (
 // Buckets is the number of buckets of a Histogram.
 const Buckets = 28
 
-// A Histogram counts durations in powers of two: bucket 0 those below 1 µs, bucket i those from 2^(i-1) µs to below 2^i µs,
-// the last one everything longer (from about a minute).
+// A Histogram counts durations in powers of two: bucket 0 those below 1 µs, bucket i those from
+// 2^(i-1) µs to below 2^i µs, the last one everything longer (from about a minute).
 type Histogram [Buckets]uint64
 
 func (h *Histogram) record(d time.Duration) {
@@ -37,7 +38,8 @@ func (h Histogram) Count() uint64 {
 	return n
 }
 
-// Quantile returns an upper bound of the q-quantile (q from 0 to 1), exact to a factor of two; 0 if nothing was counted.
+// Quantile returns an upper bound of the q-quantile (q from 0 to 1), exact to a factor of two; 0 if
+// nothing was counted.
 func (h Histogram) Quantile(q float64) time.Duration {
 	total := h.Count()
 	if total == 0 {
@@ -56,11 +58,13 @@ func (h Histogram) Quantile(q float64) time.Duration {
 // Counters say what happened to one name, or to all.
 //
 // Every acquire ends in exactly one of Acquisitions, TimedOut, Cancelled, Busy and Failed. An
-// acquire is a call of Acquire, TryAcquire or Do, a term of Lead, or a part of an All that was
-// asked for. A failed All counts one failure, for the part that it could not have; the parts before
-// it count as acquired and released. A part that the All had to take again counts for each time. An
-// All that failed before it asked for any part counts in the totals alone, as does an acquire that
-// is refused at once while its name is not in use.
+// acquire is a call of Acquire, TryAcquire or Do, or a term of Lead. One that is refused at once
+// while its name is not in use counts in the totals alone.
+//
+// Of an All each part that is granted counts as acquired, and later as released or lost, also if
+// the All fails. A part that is granted again counts again. A failed All counts one failure
+// besides: at the name that is to blame, or at its first name if its context ended. Parts that were
+// still waiting count nowhere.
 //
 // Acquisitions minus Releases minus Lost is the number of leases held now, re-entrant ones
 // included.
@@ -71,9 +75,9 @@ type Counters struct {
 	TimedOut     uint64 `json:"timed_out"`    // ended by the deadline of their context
 	Cancelled    uint64 `json:"cancelled"`    // ended by the cancellation of their context
 	Busy         uint64 `json:"busy"`         // tries that would have had to wait
-	Failed       uint64 `json:"failed"`       // ended by any other error: the store, a deadlock, Close, …
+	Failed       uint64 `json:"failed"`       // ended by any other error: store, deadlock, Close, …
 	Lost         uint64 `json:"lost"`         // leases that ended before their release
-	Handoffs     uint64 `json:"handoffs"`     // grants passed on inside the process, without asking the store
+	Handoffs     uint64 `json:"handoffs"`     // grants handed on inside the process
 	Renewals     uint64 `json:"renewals"`     // confirmed by the store
 	Requeued     uint64 `json:"requeued"`     // times that the store's queue lost our place
 
@@ -142,19 +146,28 @@ type Stats struct {
 	Resources []ResourceStats `json:"resources"`
 }
 
-// Stats returns the totals since New and one row for each live resource, by name. Each row is consistent in itself.
-// It asks every keeper, so it is meant for people and metrics, not for decisions.
+// statistics is what a Stats collects: the manager's actor sends each keeper a snapshot to fill in.
+type statistics struct {
+	answer
+	past Counters   // of keepers that have retired
+	rows []snapshot // of those there are
+	left atomic.Int32
+}
+
+// Stats returns the totals since New and one row for each live resource, by name. Each row is
+// consistent in itself. It asks every keeper, so it is meant for people and metrics, not for
+// decisions.
 func (m *Manager) Stats() Stats {
+	s := Stats{Resources: []ResourceStats{}}
 	if !m.made() {
-		return Stats{Resources: []ResourceStats{}}
+		return s
 	}
-	s := Stats{Store: m.caps.Name, Resources: []ResourceStats{}}
-	var ks []*keeper
-	ks, s.Totals = m.dir.all(false)
-	for _, k := range ks {
-		q := &snapshot{lease: &lease{}}
-		k.mail.Deliver(q)
-		q.wait(m)
+	all := &statistics{}
+	m.actor.mail.Deliver(all)
+	all.await(m, nil, nil)
+	s.Store, s.Totals = m.caps.Name, all.past
+	for i := range all.rows {
+		q := &all.rows[i]
 		s.Totals.add(&q.row.Counters)
 		if q.retired {
 			continue // counted above: it was not when the past was summed
@@ -167,12 +180,22 @@ func (m *Manager) Stats() Stats {
 	return s
 }
 
-// wait returns when the keeper has filled in the row; keepers do not block.
-func (q *snapshot) wait(m *Manager) {
-	s := m.borrow()
-	defer m.giveBack(s)
-	if q.signal.CompareAndSwap(nil, s) {
-		<-s.wake
+// collect sends the snapshots.
+func (c *managerActor) collect(all *statistics) {
+	ks, past := c.m.dir.all(false)
+	all.past, all.rows = past, make([]snapshot, len(ks))
+	all.left.Store(int32(len(ks)) + 1)
+	for i, k := range ks {
+		all.rows[i].statistics = all
+		k.tell(&all.rows[i])
+	}
+	all.filled()
+}
+
+// filled notes that a row is filled in, or that all snapshots have been sent.
+func (s *statistics) filled() {
+	if s.left.Add(-1) == 0 {
+		s.settle()
 	}
 }
 
@@ -183,5 +206,5 @@ func (k *keeper) snapshot(q *snapshot) {
 		Name: k.name, Kind: k.kind, KindName: k.kind.String(), Capacity: k.cap,
 		Holding: int64(k.holders.n), Waiting: int64(k.queue.n), Counters: k.counters,
 	}
-	q.settle()
+	q.filled()
 }

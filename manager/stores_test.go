@@ -45,11 +45,7 @@ func stores() map[string]func(t *testing.T) func() backends.Backend {
 					Addr: server.Addr, DialTimeout: time.Minute, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
 				})
 				t.Cleanup(func() { _ = client.Close() })
-				b, err := redis.New(client)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return b
+				return onRedis(t, client)
 			}
 		},
 	}
@@ -85,4 +81,29 @@ func overAStore(t *testing.T, client func() backends.Backend) {
 			t.Errorf("the store still knows %+v, %v", s, err)
 		}
 	}
+}
+
+// everyStore is stores and a cluster.
+func everyStore() map[string]func(t *testing.T) func() backends.Backend {
+	all := stores()
+	all["cluster"] = func(t *testing.T) func() backends.Backend {
+		cluster := redistest.StartCluster(t, 3, 0)
+		return func() backends.Backend {
+			client := goredis.NewClusterClient(&goredis.ClusterOptions{
+				Addrs: cluster.Addrs(), DialTimeout: time.Minute, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+			})
+			t.Cleanup(func() { _ = client.Close() })
+			return onRedis(t, client)
+		}
+	}
+	return all
+}
+
+func onRedis(t *testing.T, client goredis.UniversalClient) backends.Backend {
+	t.Helper()
+	b, err := redis.New(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }

@@ -1,246 +1,256 @@
 package manager
 
 import (
-	"cmp"
-	"slices"
+	"math"
+	"sync/atomic"
 
 	"github.com/lockkeeper/lockkeeper/actor"
 )
 
-// waits knows the waits of owners, that is of callers whose context says that they hold a lease,
-// and refuses a wait that closes a deadlock. An acquire with any other context costs nothing here.
+// waits knows the waits of which a deadlock can consist, and refuses one that closes a deadlock.
 //
 // Owns: the registered waits. Takes: watch from keepers, forget from the goroutines that waited.
 //
-// The model is the resource graph of R. C. Holt, "Some deadlock properties of computer systems",
-// ACM Computing Surveys 4(3), 1972, with the queues added. A wait can end when the requests before
-// it in its queue are granted and enough permits come free. An owner can release what it holds
-// unless one of its own waits goes on. The examination strikes off waits that can end, and with
-// them what they keep held, until nothing changes. The waits that are left are deadlocked. A holder
-// without a registered wait can always release, and so can another process.
+// A wait is registered if it keeps others waiting while it waits itself: that of a caller whose
+// context says that it holds a lease, and that of a request for several names, whose parts keep
+// their places, and soon their grants, while others wait. A plain request keeps nothing: it ends as
+// soon as the queue before it and enough permits allow. It matters only to those behind it that
+// need less than it does, so it is registered with the first of these, and not examined. A request
+// that has no holder and no other request of this process before it is not registered: it waits for
+// another process alone.
 //
-// Only a new wait closes a deadlock: every other event removes waits, or replaces them by grants
-// whose holders can release. So each wait is examined once, when it is registered, together with
-// the waits that depend on it. The result is exact although keepers go on meanwhile. Each fact of a
-// deadlock (this request waits, that request is before it, this lease is held) began before the
-// examination, and does not come back once it ends. So all facts that the examination still finds
-// were true together when it began.
+// Only a new wait closes a deadlock: every other event removes waits, or lets them proceed in the
+// one way in which they can. So each wait is examined once, when it is registered: see deadlock.go.
 //
-// Costs: O(edges) of the waits that depend on the new one. If there are none, a look at the leases
-// of its owner.
+// Costs: a message for each registered wait and one for its end. An acquire that is granted at once
+// costs nothing, and one without a lease in its context a look at the requests before it at most.
 type waits struct {
-	mail  *actor.OnDemand[errand]
+	mail  *actor.OnDemand[message]
 	n     int    // registered
+	last  uint64 // number of the last wait
 	round uint64 // of examinations
 }
 
-// wait is a registered wait.
+// wait is the registered wait of a request for one name or for several. It ends when all of its
+// entries are granted.
 type wait struct {
+	of      *lease         // of the caller
+	state   *atomic.Uint32 // of the request
+	outer   *lease         // what its owner holds
+	several bool
+	entries []entry
+	number  uint64
+	known   bool  // registered
+	looked  int64 // requests before it that are heavier are registered; plain: not for its sake
+
+	// Of an examination.
+	round    uint64     // of the last examination that reached it
+	left     bool       // it goes on, as far as is known
+	owns     []*request // the grants of its owner, once for each lease on them
+	waiting  int        // entries that are not granted
+	unpinned int        // entries that keep its operation from starting
+	from     *wait      // the wait before it on the way from the new wait
+	via      *site      // the name for which that waits
+}
+
+// entry is the place of a registered wait in the queue of a name.
+type entry struct {
 	*request
-	larger []*request // heavier requests that were queued before it
+	wait       *wait
+	site       *site
+	prev, next *entry
 
-	// Of an examination.
-	owns []*request // the grants of its owner, once for each lease on them
-	need int64      // permits that must be free for it to end
+	pinned, granted bool // by an examination
 }
 
-// site is a name that owners wait for. It is owned by waits, although its keeper points to it.
+// site is a name that registered waits wait for. It is owned by waits, although its keeper points
+// to it.
 type site struct {
-	k     *keeper
-	waits map[*request]*wait // registered
+	k          *keeper
+	head, tail *entry // in the order of the keeper's queue
 
-	// Of an examination.
-	round    uint64  // of the last examination that reached it
-	kept     int64   // permits whose owners wait, so that they come free only after a wait ends
-	left     []*wait // not struck off, by falling need
-	blockers []*wait // the waits left, of any name, whose owners hold permits of this one
-	from     *site   // the site before it on the way from the new wait
+	examined
 }
+
+// plain is more than any weight.
+const plain = math.MaxInt64
 
 type (
-	watch  struct{ *wait }
-	forget struct{ *request }
+	watch struct {
+		*wait
+		examine bool
+	}
+	forget struct{ *wait }
 )
 
 func newWaits() *waits {
 	w := &waits{}
-	w.mail = actor.NewOnDemand("lockkeeper/manager.waits", w.receive, func(errand, *actor.PanicError) {})
+	w.mail = actor.NewOnDemand("lockkeeper/manager.waits", w.receive, func(message, *actor.PanicError) {})
 	return w
 }
 
-// register has waits examine a request of an owner, which is the last in the keeper's queue.
+// register has waits examine the request of an owner, which is the last in the keeper's queue.
 func (k *keeper) register(r *request) {
-	w := &wait{request: r}
-	if r.weight < k.cap {
-		for q := k.queue.head; q != r; q = q.next {
-			if q.weight > r.weight && !q.try {
-				w.larger = append(w.larger, q)
-			}
+	k.registerBefore(r)
+	k.m.watch(r.newWait(r.weight), true)
+}
+
+func (k *keeper) registerBefore(r *request) {
+	for _, q := range k.heavierBefore(r) {
+		k.m.watch(q.newWait(plain), false)
+	}
+}
+
+// heavierBefore returns the plain requests before r that may have to wait although r need not, and
+// are not registered. These are heavier than r. A part is pinned without regard to its weight, so
+// it counts as weightless. What is before another request that has looked for the same is
+// registered.
+func (k *keeper) heavierBefore(r *request) (list []*request) {
+	weight := r.weight
+	if r.several != nil && k.cap > 1 {
+		weight = 0
+	}
+	if weight == k.cap {
+		return nil
+	}
+	for q := r.prev; q != nil; q = q.prev {
+		w := q.lease.wait.Load()
+		switch {
+		case q.several != nil, w != nil && w.looked <= weight:
+			return list
+		case w == nil && q.weight > weight && !q.try:
+			list = append(list, q)
 		}
 	}
-	r.registered.Store(true)
-	k.m.waits.mail.Tell(watch{w})
+	return list
 }
 
-// unregister is called by the goroutine that waited, when its wait is over. A request registered
-// only after that is not pending, so waits does not keep it.
-func (r *request) unregister() {
-	if r.registered.Load() {
-		r.k.m.waits.mail.Tell(forget{r})
+// partQueued notes that a part has come to its keeper. The last one has waits examine the request,
+// unless all of its names were free for this process.
+func (s *several) partQueued(k *keeper, r *request, crowded bool) {
+	if crowded {
+		s.crowded.Store(true)
+		if r.place == queued {
+			k.registerBefore(r)
+		}
+	}
+	if s.unqueued.Add(-1) == 0 && s.crowded.Load() && s.state.Load() == pending {
+		s.m.watch(s.newWait(), true)
 	}
 }
 
-func (w *waits) receive(msg errand) {
+func (r *request) newWait(looked int64) *wait {
+	return &wait{
+		of: &r.lease, state: &r.state, outer: r.outer, looked: looked, entries: []entry{{request: r}},
+	}
+}
+
+func (s *several) newWait() *wait {
+	w := &wait{of: &s.all, state: &s.state, outer: s.outer, several: true, entries: make([]entry, len(s.parts))}
+	for i := range s.parts {
+		w.entries[i].request = &s.parts[i]
+	}
+	return w
+}
+
+func (m *Manager) watch(w *wait, examine bool) {
+	w.of.wait.Store(w)
+	m.waits.mail.Tell(watch{w, examine})
+}
+
+// unwatch is called by the goroutine that waited, when its wait is over. If it comes before the
+// watch, even before the wait is stored, waits finds that the wait is not pending and does not keep
+// it.
+func (m *Manager) unwatch(l *lease) {
+	if w := l.wait.Load(); w != nil {
+		m.waits.mail.Tell(forget{w})
+	}
+}
+
+func (w *waits) receive(msg message) {
 	switch msg := msg.(type) {
 	case forget:
-		w.remove(msg.request)
+		w.remove(msg.wait)
+		msg.of.wait.Store(nil)
 	case watch:
 		if msg.state.Load() != pending {
+			msg.of.wait.Store(nil)
 			return
 		}
 		w.add(msg.wait)
-		if cycle := w.examine(msg.wait); cycle != nil {
-			w.remove(msg.request)
-			msg.denied = true
-			msg.k.mail.Tell(deny{msg.request, &DeadlockError{Cycle: cycle}})
+		for msg.examine && msg.known {
+			victim, cycle := w.examine(msg.wait)
+			if victim == nil {
+				return
+			}
+			w.remove(victim) // it stays stored, so that no keeper registers it again
+			victim.deny(cycle)
 		}
 	}
 }
 
-func (w *waits) add(r *wait) {
-	if r.k.site == nil {
-		r.k.site = &site{k: r.k, waits: make(map[*request]*wait)}
+// deny has the keeper of the first name refuse the request.
+func (u *wait) deny(cycle []string) {
+	for i := range u.entries {
+		if r := u.entries[i].request; r.k.name == cycle[0] {
+			r.k.mail.Tell(deny{r, &DeadlockError{Cycle: cycle}})
+		}
 	}
-	r.k.site.waits[r.request] = r
+}
+
+func (w *waits) add(u *wait) {
+	for i := range u.entries {
+		e := &u.entries[i]
+		if e.k.site == nil {
+			e.k.site = &site{k: e.k}
+		}
+		e.wait, e.site = u, e.k.site
+		e.site.insert(e)
+	}
+	w.last++
+	u.known, u.number = true, w.last
 	w.n++
 }
 
-func (w *waits) remove(r *request) {
-	if s := r.k.site; s != nil && s.waits[r] != nil {
-		delete(s.waits, r)
-		w.n--
+func (w *waits) remove(u *wait) {
+	if !u.known {
+		return
+	}
+	u.known = false
+	w.n--
+	for i := range u.entries {
+		u.entries[i].site.remove(&u.entries[i])
 	}
 }
 
-// examine returns the names of a cycle through the new wait, nil if the wait is in none.
-func (w *waits) examine(last *wait) []string {
-	sites := w.reach(last)
-	if last.k.site.round != w.round {
-		return nil // no wait for its name depends on it
+// insert adds an entry, in most cases as the last.
+func (s *site) insert(e *entry) {
+	e.prev = s.tail
+	for e.prev != nil && e.prev.number > e.number {
+		e.prev = e.prev.prev
 	}
-	for _, s := range sites {
-		s.load()
+	if e.prev == nil {
+		e.next, s.head = s.head, e
+	} else {
+		e.next, e.prev.next = e.prev.next, e
 	}
-	strike(sites)
-	cycle := last.cycle(sites)
-	for _, s := range sites { // waits that were struck off have cleared their marks
-		for _, u := range s.left {
-			for _, g := range u.owns {
-				g.keptBy = 0
-			}
-		}
-		s.left, s.blockers = nil, nil
-	}
-	return cycle
-}
-
-// reach returns the sites whose waits may depend on the new wait.
-func (w *waits) reach(last *wait) (sites []*site) {
-	w.round++
-	visit := func(u *wait) {
-		for l := u.outer; l != nil; l = l.outer {
-			if l.req == nil || l.req.k.m != u.k.m || l.end.Load() != nil {
-				continue
-			}
-			if s := l.req.k.site; s != nil && s.round != w.round && len(s.waits) > 0 {
-				s.round, s.kept = w.round, 0
-				sites = append(sites, s)
-			}
-		}
-	}
-	visit(last)
-	for done := 0; done < len(sites); { // visit appends to sites
-		for _, u := range sites[done].waits {
-			visit(u)
-		}
-		done++
-	}
-	return sites
-}
-
-// load reads the waits of a site that are pending: what each needs, and which grants it keeps held.
-func (s *site) load() {
-	for _, u := range s.waits {
-		if u.state.Load() != pending {
-			continue
-		}
-		u.need = u.weight
-		for _, q := range u.larger {
-			if q.weight > u.need && q.state.Load() == pending && !q.denied {
-				u.need = q.weight
-			}
-		}
-		s.left = append(s.left, u)
-		u.owns = u.owns[:0]
-		for l := u.outer; l != nil; l = l.outer {
-			g := l.req
-			if g == nil || g.k.m != u.k.m || g.k.site == nil || g.k.site.round != s.round || l.end.Load() != nil {
-				continue
-			}
-			u.owns = append(u.owns, g)
-			if g.keptBy++; g.keptBy == 1 {
-				g.k.site.kept += g.weight
-			}
-		}
-	}
-	slices.SortFunc(s.left, func(a, b *wait) int { return cmp.Compare(b.need, a.need) })
-}
-
-// strike strikes off the waits that can end, until nothing changes.
-func strike(sites []*site) {
-	todo := slices.Clone(sites)
-	for len(todo) > 0 {
-		s := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		for i := len(s.left) - 1; i >= 0 && s.left[i].need+s.kept <= s.left[i].cap; i-- {
-			for _, g := range s.left[i].owns {
-				if g.keptBy--; g.keptBy == 0 {
-					g.k.site.kept -= g.weight
-					todo = append(todo, g.k.site)
-				}
-			}
-			s.left = s.left[:i]
-		}
+	if e.next == nil {
+		s.tail = e
+	} else {
+		e.next.prev = e
 	}
 }
 
-// cycle returns the names on the shortest way over waits that are left, from r to what its owner
-// holds. There is none if r is not left, or is only queued behind a deadlock that others close.
-func (r *wait) cycle(sites []*site) (names []string) {
-	for _, s := range sites {
-		s.from = nil
-		for _, u := range s.left {
-			for _, g := range u.owns {
-				g.k.site.blockers = append(g.k.site.blockers, u)
-			}
-		}
+func (s *site) remove(e *entry) {
+	if e.prev == nil {
+		s.head = e.next
+	} else {
+		e.prev.next = e.next
 	}
-	start := r.k.site
-	for ways := []*site{start}; len(ways) > 0; ways = ways[1:] {
-		for _, u := range ways[0].blockers {
-			if u == r {
-				for s := ways[0]; s != start; s = s.from {
-					names = append(names, s.k.name)
-				}
-				names = append(names, start.k.name)
-				slices.Reverse(names)
-				return names
-			}
-			if s := u.k.site; s != start && s.from == nil {
-				s.from = ways[0]
-				ways = append(ways, s)
-			}
-		}
+	if e.next == nil {
+		s.tail = e.prev
+	} else {
+		e.next.prev = e.prev
 	}
-	return nil
+	e.prev, e.next = nil, nil
 }

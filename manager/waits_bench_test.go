@@ -7,35 +7,55 @@ func BenchmarkOneEdgeMore(b *testing.B) {
 	const owners = 4000
 	m, ws := &Manager{}, newWaits()
 	site := func(name string, capacity int64) *keeper { return &keeper{m: m, name: name, cap: capacity} }
+	part := func(k *keeper, weight int64) request {
+		k.uses++
+		return request{k: k, cap: k.cap, weight: weight, number: k.uses}
+	}
 	grant := func(k *keeper, weight int64) *lease {
-		r := &request{k: k, cap: k.cap, weight: weight}
-		r.req = r
+		r := part(k, weight)
+		r.req = &r
 		return &r.lease
 	}
-	ask := func(k *keeper, weight int64, outer *lease) *wait {
-		return &wait{request: &request{lease: lease{outer: outer}, k: k, cap: k.cap, weight: weight}}
+	one := func(k *keeper, weight int64, outer *lease) *wait {
+		r := part(k, weight)
+		r.outer = outer
+		return r.newWait(weight)
 	}
 	all, hub, other := site("all", owners), site("hub", 1), site("other", 1)
 	for range owners {
-		ws.add(ask(hub, 1, grant(all, 1)))
+		ws.add(one(hub, 1, grant(all, 1)))
+	}
+	ten := func(outer *lease, with ...*keeper) *wait {
+		s := &several{m: m, outer: outer}
+		for _, k := range with {
+			s.parts = append(s.parts, part(k, 1))
+		}
+		for len(s.parts) < 10 {
+			s.parts = append(s.parts, part(site("more", 1), 1))
+		}
+		return s.newWait()
 	}
 	for _, c := range []struct {
 		name     string
 		last     *wait
 		deadlock bool
 	}{
-		{"by-one-that-nobody-waits-for", ask(all, owners, grant(other, 1)), false},
-		{"by-one-more-for-the-same", ask(hub, 1, grant(all, 1)), false},
-		{"by-the-holder-that-all-wait-for", ask(other, 1, grant(hub, 1)), false},
-		{"by-the-holder-that-all-wait-for-closing-cycles", ask(all, owners, grant(hub, 1)), true},
+		{"by-one-that-nobody-waits-for", one(all, owners, grant(other, 1)), false},
+		{"by-one-more-for-the-same", one(hub, 1, grant(all, 1)), false},
+		{"by-the-holder-that-all-wait-for", one(other, 1, grant(hub, 1)), false},
+		{"by-the-holder-that-all-wait-for-closing-cycles", one(all, owners, grant(hub, 1)), true},
+		{"by-ten-parts-behind-all", ten(nil, hub, all), false},
+		{"by-ten-parts-of-one-more", ten(grant(all, 1), hub), false},
+		{"by-ten-parts-of-the-holder", ten(grant(hub, 1)), false},
+		{"by-ten-parts-of-the-holder-closing-cycles", ten(grant(hub, 1), all), true},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			for b.Loop() {
 				ws.add(c.last)
-				if cycle := ws.examine(c.last); (cycle != nil) != c.deadlock {
+				if _, cycle := ws.examine(c.last); (cycle != nil) != c.deadlock {
 					b.Fatal(cycle)
 				}
-				ws.remove(c.last.request)
+				ws.remove(c.last)
 			}
 		})
 	}

@@ -182,23 +182,6 @@ func TestCycleThatAHandoffPreparesIsSeen(t *testing.T) {
 	})
 }
 
-func TestCycleOverPartsOfAllIsSeen(t *testing.T) {
-	bubble(t, func(t *testing.T, m *Manager) {
-		c := mustAcquire(t, m.Lock("c"))
-		all := start(m.All(m.Lock("a"), m.Lock("c"), m.Lock("d"))) // has a
-		wantDeadlock(t, startWith(c.Context(), m.Lock("a")), "a", "c")
-
-		// The All waits on, for c. Its next step, to d, closes a cycle.
-		d := mustAcquire(t, m.Lock("d"))
-		w := startWith(d.Context(), m.All(m.Lock("b"), m.Lock("c"))) // has b, behind all
-		mustRelease(t, c)
-		wantDeadlock(t, all, "d", "c")
-		l := w.granted(t)
-		wantFree(t, m.Lock("a"))
-		mustRelease(t, l, d)
-	})
-}
-
 func TestLostLeaseIsNoPartOfADeadlock(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		a, b := mustAcquire(t, m.Lock("a")), mustAcquire(t, m.Lock("b"))

@@ -9,14 +9,14 @@ import (
 // ErrBroken is found by [errors.Is] in what Wait on a broken [Barrier] returns: a *[BrokenError].
 var ErrBroken = errors.New("primitives: barrier broken")
 
-// A BrokenError says why a [Barrier] is broken. All who waited get the same cause.
+// A BrokenError says why a [Barrier] is broken. All waiters get the same cause.
 //
 // [errors.Is] finds [ErrBroken] in it. In that of the party whose context ended, which broke
 // the barrier, it finds ctx.Err() and the cause of ctx too; not in those of the others, whose
 // contexts have not ended.
 type BrokenError struct {
-	// Cause is what broke the barrier: the error of the context of whoever gave up, or one that
-	// says that it was Reset.
+	// Cause is what broke the barrier: the error of the context of the waiter that gave up, or one
+	// that says that it was Reset.
 	Cause error
 	own   bool // it is the receiver's own context that ended
 }
@@ -42,15 +42,16 @@ var errReset = errors.New("it was reset")
 // pass, and the next round begins. Make a Barrier with [NewBarrier]; the methods of the zero value
 // panic. It must not be copied after first use; its methods may be called by any goroutine.
 //
-// A round is passed by all or by nobody. If the context of one ends before the last has come,
-// the barrier is broken: everybody who waits, and everybody who comes later, gets the same
+// A round is passed by all or by none. If the context of one ends before the last has come,
+// the barrier is broken: all waiters, and all that come later, get the same
 // [BrokenError], until [Barrier.Reset].
 //
 // An arrival costs one compare-and-swap, a round two allocations of 144 bytes in all, which its
 // parties share. At rest it costs 16 bytes, no goroutine, and needs no Close.
 //
 // In the terms of the Go memory model, the calls to Wait of a round are synchronized before the
-// return of each of them that returns nil: after a round everybody sees what anybody did before.
+// return of each of them that returns nil: after a round each party sees what the others did
+// before.
 type Barrier struct {
 	_       noCopy
 	parties int64
@@ -110,11 +111,11 @@ func (b *Barrier) current() *phase {
 // Wait waits until all parties have called it, the caller being one.
 //
 // Nil: all have come, and the caller is free to call it again for the next round. A
-// *[BrokenError]: nobody has passed or will pass, and the barrier is broken until Reset. If
+// *[BrokenError]: no party has passed or will pass, and the barrier is broken until Reset. If
 // ctx is done when Wait is called, the caller does not come, which breaks the barrier too.
 //
 // When ctx ends at the moment in which the last party comes, then either the round is passed, by
-// everybody, and Wait returns nil although ctx is done; or it is broken, for everybody.
+// everybody, and Wait returns nil although ctx is done; or it is broken, for all.
 func (b *Barrier) Wait(ctx context.Context) error {
 	b.made()
 	if ctx == nil {
@@ -191,7 +192,7 @@ func (p *phase) failure(mine *error) error {
 }
 
 // Reset mends a broken barrier: a new round begins. If parties wait, that round is broken for
-// them, so that nobody is left in between. It never waits.
+// them, so that no party is left in between. It never waits.
 func (b *Barrier) Reset() {
 	b.made()
 	if p := b.phase.Load(); p != nil {

@@ -2,35 +2,36 @@ package primitives
 
 import "sync/atomic"
 
-// A batch is waiters who came one after the other and want the same, all permits: those of a
+// A batch is waiters that came one after the other and want the same, all permits: those of a
 // Mutex, and writers of an RWMutex that stand next to each other. They share one waiter and its
-// channel: there they fall asleep, and the runtime wakes them in the order in which they did.
-// So a million of them weigh no more than one, and to join is one swap of the word that counts them:
+// channel: there they fall asleep, and the runtime wakes them in the order in which they did. So a
+// million of them weigh no more than one, and to join is one swap of the word that counts them:
 //
 //	 63 … 30    29     28        27 … 20  19 … 0
 //	┌──────────┬──────┬─────────┬────────┬─────────┐
 //	│ lifetime │ open │ spoiled │ called │ waiting │
 //	└──────────┴──────┴─────────┴────────┴─────────┘
 //
-// A batch is open as long as somebody waits in it and nobody stands behind it. Others join it while it is
-// the last of the inbox, or the front of the line.
+// A batch is open as long as it has a waiting member and nothing stands behind it. Others join it
+// while it is the last of the inbox, or the front of the line.
 //
-// To call a member is to give it all permits: it waits no longer, and a token goes into the channel.
-// Who calls has them in hand, and after that no longer. So a second one is called only after
-// the first has come and released, and the channel needs room for one token.
+// To call a member is to give it all permits: it waits no longer, and a token goes into the
+// channel. The caller has them in hand, and after that no longer. So a second one is called only
+// after the first has come and released, and the channel needs room for one token.
 //
-// With the last member a batch leaves the line, so only who has the turn calls that one. The others
-// are called without it by whoever releases: the keeper has nominated the batch. As long as
-// three contend, there are others, and the keeper has nothing to do.
+// With the last member a batch leaves the line, so that one is called by a turn. The others are
+// called without one, by a release: the keeper has nominated the batch. As long as three contend,
+// there are others, and the keeper has nothing to do.
 const (
-	waiting uint64 = 1<<20 - 1 // members who have not been called
+	waiting uint64 = 1<<20 - 1 // members that have not been called
 	called  uint64 = 1 << 20   // who was and has not come: one, or a few if somebody unlocks what it does not hold
 	spoiled uint64 = 1 << 28   // the last who waited has given up: a message names the batch, so it is not reused
 	open    uint64 = 1 << 29
 
-	// lifetime counts the batches that a waiter has been, at any gate. Whoever finds one in a place, loads its
-	// word, and then finds the same one there, has the word of the batch that is in that place; and
-	// swaps it only if it still is that batch, for no word of a waiter comes back.
+	// lifetime counts the batches that a waiter has been, at any gate. A goroutine that finds one
+	// in a place, loads its word, and then finds the same one there, has the word of the batch that
+	// is in that place; and swaps it only if it still is that batch, for no word of a waiter comes
+	// back.
 	lifetime uint64 = 1 << 30
 )
 
@@ -42,12 +43,12 @@ func newBatch() *waiter {
 	return w
 }
 
-// enlist queues the caller for all permits, and returns the batch in which it waits: the last of the
-// inbox or, if that is empty, the nominee, if it is open; else a new one.
+// enlist queues the caller for all permits, and returns the batch in which it waits: the last of
+// the inbox or, if that is empty, the nominee, if it is open; else a new one.
 //
-// A nominee that is open is the back of the line as well. Before the turn empties the inbox, it closes the back
-// of the line, so nobody joins that before one whom the inbox had. And who is pushed
-// after this look at the inbox has not come before the caller.
+// A nominee that is open is the back of the line as well. Before the turn empties the inbox, it
+// closes the back of the line, so no newcomer joins that before one that the inbox had. And a
+// waiter that is pushed after this look at the inbox has not come before the caller.
 func (g *gate) enlist() *waiter {
 	if w := g.inbox.newest.Load(); w != nil {
 		if w.join(&g.inbox.newest) {
@@ -62,7 +63,8 @@ func (g *gate) enlist() *waiter {
 	return w
 }
 
-// join makes the caller a member of the batch w, which it found at place, if it still is there, and open.
+// join makes the caller a member of the batch w, which it found at place, if it still is there, and
+// open.
 func (w *waiter) join(place *atomic.Pointer[waiter]) bool {
 	for {
 		s := w.batch.Load()
@@ -75,9 +77,9 @@ func (w *waiter) join(place *atomic.Pointer[waiter]) bool {
 	}
 }
 
-// callNominee gives all permits, which the caller brings back, to a member of the nominee, unless that is
-// its last one. It reports whether it did. If somebody was called who has not come yet, then nobody else can bring
-// the permits back: held is false, and nothing is done.
+// callNominee gives all permits, which the caller brings back, to a member of the nominee, unless
+// that is its last one. It reports whether it did. If a member was called that has not come yet,
+// only that can bring the permits back: held is false, and nothing is done.
 func (g *gate) callNominee() (handed, held bool) {
 	w := g.nominee.Load()
 	if w == nil {
@@ -100,8 +102,8 @@ func (g *gate) callNominee() (handed, held bool) {
 	}
 }
 
-// call takes a member from the batch w, which the turn will send a token. It returns how many waited
-// before, perhaps none; with the last one, it has closed w.
+// call takes a member from the batch w, which the turn will send a token. It returns how many
+// waited before, perhaps none; with the last one, it has closed w.
 func (w *waiter) call() (waited uint64) {
 	for {
 		s := w.batch.Load()
@@ -118,17 +120,18 @@ func (w *waiter) call() (waited uint64) {
 	}
 }
 
-// come is what a member does that has got the token. The last one of all frees w: nobody else has it any more.
+// come is called by a member that has got the token. The last one of all frees w: nothing else has
+// it any more.
 func (w *waiter) come() {
 	if w.batch.Add(^(called-1))&(lifetime-1) == 0 {
 		w.free()
 	}
 }
 
-// quit takes the caller, whose context is done, out of the batch w. It reports false if the caller has been called.
-// Members are all alike, so it does not matter which of them goes. The keeper is told
-// only when nobody waits any more, so that w leaves the line.
-func (g *gate) quit(w *waiter) bool {
+// cancelMember takes the caller, whose context is done, out of the batch w. It reports false if the caller
+// has been called. Members are all alike, so it does not matter which of them goes. The keeper is
+// told only when no member waits any more, so that w leaves the line.
+func (g *gate) cancelMember(w *waiter) bool {
 	for {
 		s := w.batch.Load()
 		to := s - 1
@@ -140,21 +143,22 @@ func (g *gate) quit(w *waiter) bool {
 		}
 		if w.batch.CompareAndSwap(s, to) { // model: quit
 			if to&waiting == 0 {
-				g.withdraw(w)
+				g.cancelWaiter(w)
 			}
 			return true
 		}
 	}
 }
 
-// close lets nobody join the back of l any more.
+// close ends joining the back of l.
 func (l *line) close() {
 	if w := l.back; w != nil && w.batch.Load()&open != 0 {
 		w.batch.And(^open) // model: close
 	}
 }
 
-// nominate makes the front of the line the nominee, if it is a batch. Every turn does it before it ends.
+// nominate makes the front of the line the nominee, if it is a batch. Every turn does it before it
+// ends.
 func (g *gate) nominate() {
 	w := g.line.front
 	if w != nil && w.kind() != locking {

@@ -183,10 +183,10 @@ func BenchmarkCancel(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				m.gate.quit(m.gate.enlist())
+				m.gate.cancelMember(m.gate.enlist())
 			}
 			for _, w := range line {
-				m.gate.quit(w)
+				m.gate.cancelMember(w)
 			}
 		})
 	}

@@ -7,12 +7,12 @@ import (
 	"github.com/lockkeeper/lockkeeper/actor"
 )
 
-// A Cond is where those who hold a [Mutex] wait for a condition that others bring about: what
-// [sync.Cond] is for, with a context. Those who wait are woken in the order in which they came.
+// A Cond is where holders of a [Mutex] wait for a condition that others bring about: what
+// [sync.Cond] is for, with a context. Waiters are woken in the order in which they came.
 // Make a Cond with [NewCond]; the methods of the zero value panic. It must not be copied after
 // first use; its methods may be called by any goroutine, holding the mutex or not.
 //
-// Whoever is woken stands in the queue of the mutex from that moment, in the order of the
+// A woken waiter stands in the queue of the mutex from that moment, in the order of the
 // signals, and runs only when it has the mutex: it is not woken to wait again. With nobody
 // waiting a Signal costs one load; a wait and its signal cost two to three times those of
 // sync.Cond, most of it the select with ctx. At rest a Cond costs 48 bytes, no goroutine, and
@@ -21,10 +21,10 @@ import (
 // In the terms of the Go memory model, a Signal or Broadcast is synchronized before the
 // return of each Wait that it wakes.
 //
-// Owns: the line of those who wait belongs to the keeper, an actor. Takes, in its inbox: those
-// who come to wait; leaving, from those whose context has ended; waking. A turn begins when
-// somebody leaves or is to be woken; it runs on the goroutine of whoever wants that, or on the
-// actor's own. So these two are ordered by the keeper, and nobody has to win a race:
+// Owns: the line of waiters belongs to the keeper, an actor. Takes, in its inbox: new waiters;
+// leaving, from waiters whose context has ended; waking. A turn begins when a waiter leaves or is
+// to be woken; it runs on the goroutine that wants this, or on the actor's own. So the keeper
+// orders the two, and there is no race to win:
 //
 //	        ┌─────────┐ waking   ┌──────────────────────────┐ granted
 //	Wait ──►│ in line │─────────►│ in the queue of the mutex│────────► nil
@@ -37,13 +37,13 @@ import (
 type Cond struct {
 	_       noCopy
 	mutex   *Mutex
-	waiting atomic.Int64 // those who wait, and have not been woken
+	waiting atomic.Int64 // waiters that have not been woken
 	inbox   inbox
 	line    line // the turn's own
 	keeper  actor.Activity
 }
 
-// NewCond returns a Cond for those who hold m. Any number of them can share one mutex. It panics
+// NewCond returns a Cond for holders of m. Any number of them can share one mutex. It panics
 // if m is nil.
 func NewCond(m *Mutex) *Cond {
 	if m == nil {
@@ -113,20 +113,20 @@ func (c *Cond) Wait(ctx context.Context) error {
 	return contextError(ctx)
 }
 
-// Signal wakes whoever has waited longest, if anybody waits. It never waits.
+// Signal wakes the longest waiter, if there is one. It never waits.
 func (c *Cond) Signal() { c.wake(1) }
 
-// Broadcast wakes everybody who waits. They get the mutex one after the other, in the order in
+// Broadcast wakes all waiters. They get the mutex one after the other, in the order in
 // which they came. It never waits.
 func (c *Cond) Broadcast() { c.wake(limit) }
 
 func (c *Cond) wake(n uint64) {
 	c.made()
 	if c.waiting.Load() == 0 {
-		return // whoever is about to wait still holds the mutex
+		return // a goroutine about to wait still holds the mutex
 	}
 	c.inbox.push(newMessage(waking, n))
-	c.knock()
+	c.wakeKeeper()
 }
 
 // leave has the keeper take w out of the line. The answer is gone, or granted if w had been
@@ -135,21 +135,21 @@ func (c *Cond) leave(w *waiter) uint8 {
 	m := newWaiter(leaving, 0)
 	m.prev = w
 	c.inbox.push(m)
-	c.knock()
+	c.wakeKeeper()
 	<-m.ready // at once
 	answer := m.answer()
 	m.free()
 	return answer
 }
 
-// knock has the keeper look at its mail: on the caller's goroutine if the keeper is at rest.
-func (c *Cond) knock() {
+// wakeKeeper has the keeper look at its mail: on the caller's goroutine if the keeper is at rest.
+func (c *Cond) wakeKeeper() {
 	if !c.keeper.Enter() {
 		c.keeper.Wake((*condKeeper)(c))
 		return
 	}
 	c.turn()
-	for i := 0; i < lentTurns && c.keeper.Again(); i++ {
+	for i := 0; i < extraTurns && c.keeper.Again(); i++ {
 		c.turn()
 	}
 	c.keeper.Leave((*condKeeper)(c))
@@ -164,7 +164,7 @@ func (k *condKeeper) Turn() { (*Cond)(k).turn() }
 // turn empties the inbox, oldest first.
 func (c *Cond) turn() {
 	for w := c.inbox.take(); w != nil; {
-		next := w.next // before w is somebody else's
+		next := w.next // before w is another's
 		w.next = nil
 		c.receive(w)
 		w = next

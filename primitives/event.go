@@ -7,9 +7,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
-// An Event is a flag that goroutines wait for: set, it lets everybody through; reset, it
-// makes those who come wait. The zero value is not set. An Event must not be copied after
-// first use; its methods may be called by any goroutine.
+// An Event is a flag that goroutines wait for: set, it lets all through; reset, it makes newcomers
+// wait. The zero value is not set. An Event must not be copied after first use; its methods may be
+// called by any goroutine.
 //
 // Set and Reset cost one atomic operation each, and so does a Wait for an event that is set. Who
 // has to wait shares one channel with all the others: no queue, nothing left by a wait that is
@@ -19,12 +19,12 @@ import (
 // because of it, and before every IsSet that returns true because of it.
 type Event struct {
 	_     noCopy
-	state atomic.Pointer[round] // nil: not set, nobody waits; over: set; else those who wait
+	state atomic.Pointer[round] // nil: not set, no waiters; over: set; else the waiters
 }
 
-// A round is what all those wait for who came between a Reset and a Set. Who wakes all at once
-// needs to know neither who they are nor in which order they came, so there is no keeper here:
-// a closed channel is the message, and whoever gives up just stops listening.
+// A round is what the goroutines wait for that came between a Reset and a Set. All are woken at
+// once, in no order, so there is no keeper here: a closed channel is the message, and a waiter that
+// gives up stops listening.
 //
 // So a round may outlive the testing/synctest bubble in which its channel was made. It then has no
 // waiters, and the first caller from elsewhere replaces it. Outside all bubbles there may still be
@@ -65,16 +65,17 @@ func (r *round) wake() {
 // over is the round of every event that is set.
 var over = &round{end: func() chan struct{} { c := make(chan struct{}); close(c); return c }()}
 
-// Set sets e, and wakes everybody who waits. They pass, even if e is reset before they have
+// Set sets e, and wakes all waiters. They pass, even if e is reset before they have
 // awoken. Setting an event that is set changes nothing. It never waits.
 func (e *Event) Set() {
-	// A swap, also when e is set already: those who pass later then see what was before this Set.
+	// A swap, also when e is set already: goroutines that pass later then see what was before this
+	// Set.
 	if r := e.state.Swap(over); r != nil && r != over {
-		r.wake() // nobody else has swapped r out
+		r.wake() // no other Set has swapped r out
 	}
 }
 
-// Reset makes those who come later wait until the next Set. Those who wait already, wait on.
+// Reset makes newcomers wait until the next Set. Goroutines that wait already go on waiting.
 // It never waits. Resetting an event that is not set changes nothing.
 func (e *Event) Reset() { e.state.CompareAndSwap(over, nil) }
 

@@ -15,28 +15,28 @@ import (
 //	│        │      │ only while there are phantoms)   │
 //	└────────┴──────┴──────────────────────────────────┘
 //
-// One comparison, word <= limit-n, asks all three questions of the fast path: is nobody
-// queued, is no mail on its way, do n permits fit.
+// One comparison, word <= limit-n, asks all three questions of the fast path: is the queue empty,
+// is no mail on its way, do n permits fit.
 //
-// Readers enter and leave by an addition, which cannot fail, so many of them do not hold each
-// other up. One that learns only from its result that it must not enter takes it back. Until
-// then it is a phantom: a permit in use that nobody has. Whoever sees it waits as if for a
-// reader, and its taking back is like a release. Above limit there is room for phantoms.
+// Readers enter and leave by an addition, which cannot fail, so many of them do not hold each other
+// up. One that learns only from its result that it must not enter takes it back. Until then it is a
+// phantom: a permit in use without a holder. A goroutine that sees it waits as if for a reader, and
+// its taking back is like a release. Above limit there is room for phantoms.
 const (
-	// queued: somebody waits. Nobody enters but through the keeper.
+	// queued: there are waiters. A goroutine enters only through the keeper.
 	queued uint64 = 1 << 63
-	// mail: somebody has posted to the inbox since the keeper last looked. It keeps the keeper
+	// mail: a waiter has posted to the inbox since the keeper last looked. It keeps the keeper
 	// from going home (clearing queued) past a waiter that has just arrived.
 	mail uint64 = 1 << 62
 	// inUse: the bits that count the permits in use.
 	inUse = mail - 1
 	// limit: the permits of every gate. A mutex and a writer take them all. A semaphore of n
-	// keeps the other limit-n from everybody, see gate.withheld.
+	// withholds the other limit-n, see gate.withheld.
 	limit = inUse / 4
 )
 
-// A gate is what stands behind every lock of this package: permits, and a queue of those who
-// want some. Its zero value has all its permits free, and nobody queued.
+// A gate is what stands behind every lock of this package: permits, and a queue of waiters. Its
+// zero value has all its permits free, and no queue.
 //
 // Owns: the line of waiters (line, reserve, withheld) belongs to the keeper, an actor whose
 // turn runs either on its own goroutine or on one that a caller lends it, one at a time.
@@ -56,19 +56,20 @@ const (
 //	    A member of a batch gets one token, or quits.
 //	I6  reserve > withheld ⇒ queued is set, and free permits go to the reserve first.
 //
-// Nobody stops it: at rest it is 64 bytes of plain data.
+// Nothing stops it: at rest it is 64 bytes of plain data.
 type gate struct {
 	word  atomic.Uint64
 	inbox inbox
 	line  line // the waiters in the order they came; the turn's own
 
-	// nominee is the front of the line if that is a batch, else nil; during a turn it may lag behind.
-	// Written with the turn only. While somebody has all permits, it changes only if all its members give up.
+	// nominee is the front of the line if that is a batch, else nil; during a turn it may lag
+	// behind. Written with the turn only. While all permits are held, it changes only if all
+	// its members give up.
 	nominee atomic.Pointer[waiter]
 
-	// Of the limit, the semaphore keeps reserve permits from everybody: limit - size. In
-	// circulation they are in use by nobody: withheld. While a shrink waits for holders to
-	// release, withheld is still smaller than reserve. Written by the turn only.
+	// Of the limit, the semaphore withholds reserve permits: limit - size. In circulation they are
+	// in use without a holder: withheld. While a shrink waits for holders to release, withheld is
+	// still smaller than reserve. Written by the turn only.
 	reserve  atomic.Uint64
 	withheld atomic.Uint64
 
@@ -76,8 +77,8 @@ type gate struct {
 }
 
 // acquire waits until n permits are the caller's or ctx is done, at the place in the queue that k
-// says. An error means that nothing is held and nothing is left in the queue. That the select stands
-// in the same function as the fast path is deliberate: see the design notes.
+// says. An error means that nothing is held and nothing is left in the queue. That the select
+// stands in the same function as the fast path is deliberate: see docs/internals/primitives.md.
 func (g *gate) acquire(ctx context.Context, k kind, n uint64) error {
 	if ctx == nil {
 		return errNilContext
@@ -108,7 +109,7 @@ func (g *gate) acquire(ctx context.Context, k kind, n uint64) error {
 		select {
 		case <-w.ready: // ctx may be done as well: that is looked at below
 		case <-done:
-			return g.giveUp(ctx, w, k, n)
+			return g.cancel(ctx, w, k, n)
 		}
 	}
 	answer := granted
@@ -124,17 +125,17 @@ func (g *gate) acquire(ctx context.Context, k kind, n uint64) error {
 	return g.turnedAway(ctx, n, answer)
 }
 
-// giveUp is the rest of an acquire that waits with w and whose ctx is done.
-func (g *gate) giveUp(ctx context.Context, w *waiter, k kind, n uint64) error {
+// cancel is the rest of an acquire that waits with w and whose ctx is done.
+func (g *gate) cancel(ctx context.Context, w *waiter, k kind, n uint64) error {
 	if k == locking {
-		if g.quit(w) {
+		if g.cancelMember(w) {
 			return contextError(ctx)
 		}
 		<-w.ready // at once: there is a token for each of those who are left
 		w.come()
 		return g.turnedAway(ctx, n, granted)
 	}
-	g.withdraw(w)
+	g.cancelWaiter(w)
 	<-w.ready // at once: gone, or an answer that was on its way
 	answer := w.answer()
 	if answer == gone {
@@ -161,7 +162,7 @@ const (
 	pauseLength = 24
 )
 
-// spin tries to enter, again and again for a moment. It gives up as soon as somebody is queued.
+// spin tries to enter, again and again for a moment. It gives up as soon as there is a queue.
 func (g *gate) spin(n uint64) bool {
 	for i := 0; ; i++ {
 		s := g.word.Load()
@@ -186,7 +187,7 @@ func pause(n int) {
 	}
 }
 
-// tryAcquire takes n permits if they are free and nobody is queued.
+// tryAcquire takes n permits if they are free and there is no queue.
 func (g *gate) tryAcquire(n uint64) bool {
 	for {
 		s := g.word.Load()
@@ -196,11 +197,12 @@ func (g *gate) tryAcquire(n uint64) bool {
 				return true
 			}
 		case s&inUse > limit-n:
-			return false // they are not free, whoever may be queued
+			return false // they are not free, queue or not
 		default:
-			// They are free, yet flags are set. Either the permits are about to go to somebody queued,
-			// or the last one queued has just gone and the keeper is about to go home. It knows.
-			return g.ask(trying, n) == granted
+			// They are free, yet flags are set. Either the permits are about to go to somebody
+			// queued, or the last one queued has just gone and the keeper is about to go home. It
+			// knows.
+			return g.decide(trying, n) == granted
 		}
 	}
 }
@@ -211,7 +213,7 @@ func (g *gate) release(n uint64) bool {
 		s := g.word.Load()
 		if s&inUse < n || s&inUse-n < g.withheld.Load() {
 			// More than held, or the two words were read around a Resize. The keeper sees both.
-			return g.ask(returning, n) == granted
+			return g.decide(returning, n) == granted
 		}
 		if s <= limit {
 			if g.word.CompareAndSwap(s, s-n) { // model: leave
@@ -226,7 +228,7 @@ func (g *gate) release(n uint64) bool {
 		}
 		if g.keeper.Enter() {
 			if !g.handOver(n) {
-				g.lend(n, false)
+				g.runTurn(n, false)
 			}
 			return true
 		}
@@ -273,33 +275,33 @@ func (g *gate) handOver(n uint64) bool {
 	return true
 }
 
-// post queues w and sees to it that the keeper will look at it.
+// post queues w, and makes the keeper look at it.
 //
-// First the push, then the flags, in announce. If the flags are already there, a keeper that is on its way
-// home finds mail set and looks again; if queued had just been cleared, it is set here.
-// After post nobody who comes later can enter before w.
+// First the push, then the flags, in announce. If the flags are already there, a keeper that is on
+// its way home finds mail set and looks again; if queued had just been cleared, it is set here.
+// After post no newcomer can enter before w.
 func (g *gate) post(w *waiter) {
 	k, n := w.kind(), w.permits() // once pushed, a leaving is no longer ours
 	g.inbox.push(w)
 	g.announce(n, k != acquiring && k != locking)
 }
 
-// announce sets the flags for one who wants n permits, and sees to it that the keeper will look
+// announce sets the flags for a waiter that wants n permits, and makes the keeper look
 // into the inbox, at once or when they are free.
 func (g *gate) announce(n uint64, atOnce bool) {
 	s := g.word.Load()
 	if s&(queued|mail) != queued|mail {
 		s = g.word.Or(queued | mail) // model: flag
 	}
-	// If it fits, perhaps nobody else will look: whoever had the permits may have released them
+	// If it fits, perhaps nothing else makes the keeper look: the permits may have been released
 	// before it was there. If it does not, a release will come, see queued, and look.
 	if s&inUse <= limit-n || atOnce {
-		g.knock()
+		g.wakeKeeper()
 	}
 }
 
-// ask has the keeper decide something that it can decide at once, and returns its decision.
-func (g *gate) ask(k kind, n uint64) uint8 {
+// decide has the keeper decide something that it can decide at once, and returns its decision.
+func (g *gate) decide(k kind, n uint64) uint8 {
 	w := newWaiter(k, n)
 	g.post(w)
 	<-w.ready
@@ -308,10 +310,10 @@ func (g *gate) ask(k kind, n uint64) uint8 {
 	return answer
 }
 
-// withdraw tells the keeper that w wants to leave. The message comes after w itself, so w
+// cancelWaiter tells the keeper that w wants to leave. The message comes after w itself, so w
 // is in the line when the keeper reads it, or has been answered. It costs the same however
 // many are queued: w need not be looked for, it knows its neighbours.
-func (g *gate) withdraw(w *waiter) {
+func (g *gate) cancelWaiter(w *waiter) {
 	m := newMessage(leaving, 0)
 	m.prev = w
 	g.post(m) // model: cancel

@@ -117,7 +117,7 @@ func TestAWaiterIsNotReusedBeforeItsWishToLeaveIsRead(t *testing.T) {
 	result := make(chan error, 1)
 	go func() { result <- s.Acquire(ctx, 1) }()
 	awaitQueue(&s.gate, 1)
-	s.gate.knock() // from the inbox into the line
+	s.gate.wakeKeeper() // from the inbox into the line
 	if !s.gate.keeper.Enter() {
 		t.Fatal("somebody else has the turn")
 	}
@@ -149,7 +149,7 @@ func TestABatchIsNotReusedBeforeItsEndIsRead(t *testing.T) {
 	came := make(chan struct{})
 	go func() { _ = m.Lock(context.Background()); close(came) }()
 	awaitQueue(&m.gate, 1)
-	m.gate.knock() // into the line
+	m.gate.wakeKeeper() // into the line
 	w := m.gate.enlist()
 	if handed, _ := m.gate.callNominee(); w != m.gate.line.front || !handed {
 		t.Fatal("nobody is called")
@@ -157,7 +157,7 @@ func TestABatchIsNotReusedBeforeItsEndIsRead(t *testing.T) {
 	if !m.gate.keeper.Enter() {
 		t.Fatal("somebody else has the turn")
 	}
-	if !m.gate.quit(w) {
+	if !m.gate.cancelMember(w) {
 		t.Fatal("the one that sleeps was called, and this one cannot quit")
 	}
 	<-came
@@ -167,7 +167,7 @@ func TestABatchIsNotReusedBeforeItsEndIsRead(t *testing.T) {
 		}
 	}
 	m.gate.keeper.Leave(&m.gate)
-	m.gate.knock()
+	m.gate.wakeKeeper()
 	m.Unlock()
 	atRest(t, &m.gate)
 }
@@ -212,7 +212,7 @@ func TestWaitersShareABatch(t *testing.T) {
 			go func() { _ = m.Lock(t.Context()); m.Unlock() }()
 			synctest.Wait()
 			if i == 1 {
-				m.gate.knock() // from the inbox into the line
+				m.gate.wakeKeeper() // from the inbox into the line
 			}
 		}
 		w := m.gate.line.front
@@ -275,7 +275,7 @@ func TestUnlockOfAMutexThatIsOnItsWay(t *testing.T) {
 			}()
 		}
 		awaitQueue(&m.gate, waiters)
-		m.gate.knock() // into the line
+		m.gate.wakeKeeper() // into the line
 		m.Unlock()
 		if got := panics(m.Unlock); !strings.Contains(got, "unlocked Mutex") {
 			t.Fatalf("Unlock of a Mutex that is on its way panics with %q", got)

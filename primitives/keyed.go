@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 )
 
-// A KeyedMutex is one [Mutex] for each key: one for each user, file or order. A key that nobody
+// A KeyedMutex is one [Mutex] for each key: one for each user, file or order. A key that nothing
 // holds or waits for costs nothing: it has no entry. The zero value has no key locked. A
 // KeyedMutex must not be copied after first use; its methods may be called by any goroutine.
 //
@@ -23,12 +23,12 @@ import (
 // the m'th Lock or TryLock of an equal key that succeeds, for n < m.
 type KeyedMutex[K comparable] struct {
 	_    noCopy
-	live sync.Map // K → *keyed, of those keys that somebody holds or waits for
+	live sync.Map // K → *keyed, of the keys that are held or waited for
 }
 
-// A keyed is the mutex of one key for as long as somebody uses it. Its users are counted, and
-// the last one removes it. From users = removed on it is dead: nobody joins it any more, and
-// whoever finds it in the map takes it out.
+// A keyed is the mutex of one key for as long as it is in use. Its users are counted, and the last
+// one removes it. From users = removed on it is dead: no user joins it any more, and a user that
+// finds it in the map takes it out.
 type keyed struct {
 	users atomic.Int64
 	mutex Mutex
@@ -36,9 +36,9 @@ type keyed struct {
 
 const removed = -1
 
-// Lock locks the mutex of key. If it is locked or somebody is queued for it, Lock waits behind
+// Lock locks the mutex of key. If it is locked or has a queue, Lock waits behind
 // them. What it returns means the same as with [Mutex.Lock]. After an error nothing of the wait
-// is left: if nobody else uses the key, it costs nothing again.
+// is left: if the key has no other user, it costs nothing again.
 func (m *KeyedMutex[K]) Lock(ctx context.Context, key K) error {
 	if ctx == nil {
 		return errNilContext
@@ -55,7 +55,7 @@ func (m *KeyedMutex[K]) Lock(ctx context.Context, key K) error {
 	return err
 }
 
-// TryLock locks the mutex of key if it is unlocked and nobody is queued for it, and reports
+// TryLock locks the mutex of key if it is unlocked and has no queue, and reports
 // whether it did.
 func (m *KeyedMutex[K]) TryLock(key K) bool {
 	boxed := box(key)
@@ -67,7 +67,7 @@ func (m *KeyedMutex[K]) TryLock(key K) bool {
 	return true
 }
 
-// Unlock unlocks the mutex of key; if somebody is queued, it then belongs to whoever came
+// Unlock unlocks the mutex of key; if it has a queue, it then belongs to the waiter that came
 // first. It never waits. It panics if the mutex of key is not locked, and has then changed
 // nothing.
 func (m *KeyedMutex[K]) Unlock(key K) {
@@ -103,7 +103,7 @@ func (m *KeyedMutex[K]) join(key any) *keyed {
 		if e.join() {
 			return e
 		}
-		m.live.CompareAndDelete(key, e) // whoever made it dead is about to do the same
+		m.live.CompareAndDelete(key, e) // the user that made it dead is about to do the same
 	}
 }
 
@@ -120,7 +120,7 @@ func (e *keyed) join() bool {
 	}
 }
 
-// leave counts one user less. The last one removes e, if nobody joins in time to prevent it.
+// leave counts one user less. The last one removes e, unless another joins in time.
 func (m *KeyedMutex[K]) leave(key any, e *keyed) {
 	if e.users.Add(-1) == 0 && e.users.CompareAndSwap(0, removed) {
 		m.live.CompareAndDelete(key, e)

@@ -10,12 +10,12 @@ import (
 // [NewLatch]; the methods of the zero value panic. It must not be copied after first use; its
 // methods may be called by any goroutine.
 //
-// CountDown costs one compare-and-swap, Wait on an open latch one load. Who has to wait shares
+// CountDown costs one compare-and-swap, Wait on an open latch one load. A waiter shares
 // one channel with all the others: no queue, nothing left by a wait that is given up. It costs
 // 16 bytes, no goroutine, and needs no Close.
 //
 // In the terms of the Go memory model, every CountDown is synchronized before every Wait that
-// returns nil: who passes sees what was done before each of them.
+// returns nil: a goroutine that passes sees what was done before each of them.
 type Latch struct {
 	_     noCopy
 	count atomic.Int64 // ^n with n left to count down, so that only a zero Latch has 0
@@ -74,7 +74,7 @@ func (l *Latch) Wait(ctx context.Context) error {
 	if l.left() == 0 && ctx != nil && ctx.Err() == nil {
 		return nil
 	}
-	// Should the count reach zero now, open will be set by whoever took the last of it.
+	// Should the count reach zero now, open will be set by the CountDown that took the last of it.
 	return l.open.Wait(ctx)
 }
 

@@ -95,7 +95,7 @@ var mutants = []mutant{
 	}},
 	{"phantom: a reader does not take back what it added in vain", []edit{
 		slowJoin,
-		{"rwmutex.go", "\t\tm.takeBack()\n", "\n"},
+		{"rwmutex.go", "\t\tm.undo()\n", "\n"},
 	}},
 	{"take: what was added in vain is taken back without a word", []edit{
 		slowJoin, slowTakeBack,

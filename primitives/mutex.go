@@ -9,9 +9,9 @@ import (
 // order of arrival. The zero value is unlocked. A Mutex must not be copied after first
 // use (go vet reports it); its methods may be called by any goroutine.
 //
-// Lock and Unlock cost one compare-and-swap each while nobody waits, as with [sync.Mutex].
-// When somebody does, Unlock hands the mutex to whoever has slept longest; nobody who comes
-// later overtakes, TryLock included. At rest it costs 64 bytes, no goroutine, and needs no Close.
+// Lock and Unlock cost one compare-and-swap each while nothing waits, as with [sync.Mutex].
+// Otherwise Unlock hands the mutex to the longest waiter; nothing overtakes it, TryLock included.
+// At rest it costs 64 bytes, no goroutine, and needs no Close.
 //
 // A Mutex is not re-entrant and has no owner: a goroutine that locks it twice waits for
 // itself until ctx is done, and one goroutine may unlock what another has locked.
@@ -23,7 +23,7 @@ type Mutex struct {
 	gate gate
 }
 
-// Lock locks m. If it is locked or somebody is queued for it, Lock waits behind them.
+// Lock locks m. If it is locked or has a queue, Lock waits at the end of the queue.
 //
 // Nil: the caller holds m. An error: it does not, and has left the queue; [errors.Is] finds
 // ctx.Err() in it, and its text has the cause of ctx. If ctx is done, Lock fails, even
@@ -34,7 +34,7 @@ func (m *Mutex) Lock(ctx context.Context) error {
 	return m.gate.acquire(ctx, locking, limit)
 }
 
-// TryLock locks m if it is unlocked and nobody is queued for it, and reports whether it did.
+// TryLock locks m if it is unlocked and has no queue, and reports whether it did.
 // It never waits.
 //
 // Every Unlock before it is synchronized before a TryLock that succeeds; one that fails
@@ -43,9 +43,9 @@ func (m *Mutex) TryLock() bool {
 	return m.gate.word.CompareAndSwap(0, limit) || m.gate.tryAcquire(limit) // model: enter
 }
 
-// Unlock unlocks m; if somebody is queued, it then belongs to whoever came first.
-// It never waits. It panics if m is not locked, and has then changed nothing; also, mostly, if m
-// belongs to one who has not woken up yet, so that nobody can have it to unlock.
+// Unlock unlocks m, and hands it to the first of its queue, if any. It never waits. It panics if m
+// is not locked, and has then changed nothing. It usually also panics if m was just handed to a
+// waiter that has not run yet.
 //
 // It is synchronized before every Lock and TryLock that succeeds after it.
 func (m *Mutex) Unlock() {

@@ -11,13 +11,13 @@ import (
 // The zero value is unlocked. An RWMutex must not be copied after first use; its methods
 // may be called by any goroutine.
 //
-// Every method costs one compare-and-swap while nobody waits; RLock and RUnlock one atomic
+// Every method costs one compare-and-swap while nothing waits; RLock and RUnlock one atomic
 // addition, which readers on many cores contend for as with [sync.RWMutex]. At rest it costs 64
 // bytes, no goroutine, and needs no Close.
 //
 // A reader must not lock again for reading while it holds m: if a writer has queued in
 // between, both wait for ever. Nor can a reader become a writer, for a second one that wanted
-// the same would wait for the first, and the first for it. Who reads and may want to write
+// the same would wait for the first, and the first for it. A reader that may want to write
 // takes [RWMutex.UpgradeLock], which only one can hold at a time.
 //
 // In the terms of the Go memory model, each Unlock is synchronized before every Lock and RLock
@@ -27,7 +27,7 @@ type RWMutex struct {
 	gate gate
 }
 
-// Lock locks m for writing: it waits until nobody holds m, behind all who came before.
+// Lock locks m for writing: it waits until m is free, behind all that came before.
 //
 // Nil: the caller alone holds m. An error: it holds nothing and has left the queue, and
 // readers that waited behind it enter if they can; [errors.Is] finds ctx.Err() in
@@ -38,7 +38,7 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 	return m.gate.acquire(ctx, locking, limit)
 }
 
-// TryLock locks m for writing if nobody holds it and nobody is queued for it, nor a reader that
+// TryLock locks m for writing if it is free and has no queue, nor a reader that
 // had to wait is about to queue, and reports whether it did. It never waits.
 //
 // One that succeeds is synchronized as a Lock is; one that fails synchronizes nothing.
@@ -63,7 +63,7 @@ func (m *RWMutex) unlockSlow() {
 	}
 }
 
-// RLock locks m for reading: it waits until no writer holds m, behind all who came before,
+// RLock locks m for reading: it waits until no writer holds m, behind all that came before,
 // writers included. What it returns means the same as with [RWMutex.Lock].
 //
 // Every Unlock before it is synchronized before an RLock that succeeds.
@@ -73,18 +73,18 @@ func (m *RWMutex) RLock(ctx context.Context) error {
 		if m.gate.word.Add(1)&^upgrader < crowd { // no flag, and no writer; model: join
 			return nil
 		}
-		m.takeBack()
+		m.undo()
 	}
 	return m.gate.acquire(ctx, acquiring, 1)
 }
 
-// takeBack undoes the addition of a reader that must not enter. To those who wait it is a reader
+// undo undoes the addition of a reader that must not enter. To waiters it is a reader
 // that leaves.
-func (m *RWMutex) takeBack() {
+func (m *RWMutex) undo() {
 	if s := m.gate.word.Add(minusOne); s&inUse > limit+crowd {
 		m.restore() // a mistaken RUnlock took it already
 	} else if s > inUse { // model: takeBack
-		m.gate.knock()
+		m.gate.wakeKeeper()
 	}
 }
 
@@ -94,10 +94,10 @@ func (m *RWMutex) takeBack() {
 func (m *RWMutex) restore() {
 	m.gate.word.Add(1)
 	m.gate.word.Or(queued | mail)
-	m.gate.knock()
+	m.gate.wakeKeeper()
 }
 
-// TryRLock locks m for reading if no writer holds it and nobody is queued for it, and reports
+// TryRLock locks m for reading if no writer holds it and it has no queue, and reports
 // whether it did. It never waits.
 //
 // One that succeeds is synchronized as an RLock is; one that fails synchronizes nothing.
@@ -125,16 +125,16 @@ func (m *RWMutex) runlockSlow(s uint64) {
 		panic("primitives: RUnlock of RWMutex that is not locked for reading")
 	}
 	if s > inUse { // else there is an upgradeable reader
-		m.gate.knock()
+		m.gate.wakeKeeper()
 	}
 }
 
 // Downgrade turns the caller's lock for writing, or its upgradeable one, into a plain one for
-// reading, which RUnlock gives up. No writer comes in between. Whoever is first in the queue
+// reading, which RUnlock gives up. No writer comes in between. The first in the queue
 // enters too, if a reader lets it. Downgrade never waits. It panics if m is locked
 // neither way, and has then changed nothing.
 //
-// What the caller wrote before Downgrade is visible to everybody who enters after it.
+// What the caller wrote before Downgrade is visible to all that enter after it.
 func (m *RWMutex) Downgrade() {
 	if m.gate.word.CompareAndSwap(limit, 1) {
 		return

@@ -7,12 +7,12 @@ import "context"
 // these: an acquire of more permits than there are fails at once; permits are granted
 // strictly in the order of arrival; and the number of permits can change.
 //
-// A large request is not starved by small ones: while it is first in the queue, nobody
+// A large request is not starved by small ones: while it is first in the queue, nothing
 // enters, even if there are permits for others. Make a Semaphore with [NewSemaphore]. The zero
 // value has no permits, as NewSemaphore(0): it grants nothing until [Semaphore.Resize]. It must
 // not be copied after first use; its methods may be called by any goroutine.
 //
-// Acquire and Release cost one compare-and-swap each while nobody waits. At rest it
+// Acquire and Release cost one compare-and-swap each while nothing waits. At rest it
 // costs 64 bytes, no goroutine, and needs no Close.
 //
 // A weight or size of more than 2^60-2 counts as 2^60-2, which no program can tell that
@@ -53,7 +53,7 @@ func fits(w uint64, n int64) bool { return uint64(n) <= limit && w-1 < limit-uin
 // closed, or the permits withheld.
 func (s *Semaphore) isZero() bool { return s.gate.reserve.Load() == 0 }
 
-// Acquire takes n permits. If they are not free or somebody is queued, it waits behind them.
+// Acquire takes n permits. If they are not free or there is a queue, it waits at its end.
 // An acquire of 0 takes nothing, but waits for its turn.
 //
 // Nil: the caller has n permits. An error: it has none, and has left the queue. If ctx is done
@@ -90,7 +90,7 @@ func (s *Semaphore) acquireNone(ctx context.Context, n int64) error {
 	return nil
 }
 
-// TryAcquire takes n permits if they are free and nobody is queued, and reports whether it did.
+// TryAcquire takes n permits if they are free and there is no queue, and reports whether it did.
 // It never waits. It panics if n < 0.
 //
 // One that succeeds is synchronized as an Acquire is; one that fails synchronizes nothing.
@@ -104,14 +104,14 @@ func (s *Semaphore) TryAcquire(n int64) bool {
 	return (n == 0 || !s.isZero()) && s.gate.tryAcquire(weight(n))
 }
 
-// Release gives n permits back; whoever is first in the queue has them next. It never waits. It
+// Release gives n permits back; the first in the queue has them next. It never waits. It
 // panics if n < 0 or fewer than n permits are held, and has then changed nothing.
 //
 // It is synchronized before every Acquire and TryAcquire that could not succeed without it.
 func (s *Semaphore) Release(n int64) {
 	if uint64(n) <= limit {
 		w := s.gate.word.Load()
-		// Everything above the permits withheld is held by somebody.
+		// All permits above those withheld are held.
 		if w <= limit && w >= s.gate.withheld.Load()+uint64(n) &&
 			s.gate.word.CompareAndSwap(w, w-uint64(n)) { // model: leave
 			return
@@ -130,8 +130,8 @@ func (s *Semaphore) releaseSlow(n int64) {
 }
 
 // Resize changes the number of permits to n. It does not wait for holders, and takes nothing
-// from them: if more than n permits are held, nobody gets any until enough are released.
-// New permits go to the queue first. Whoever waits for more than n gets [ErrTooLarge].
+// from them: if more than n permits are held, none is granted until enough are released.
+// New permits go to the queue first. A waiter for more than n gets [ErrTooLarge].
 // It panics if n < 0.
 //
 // When Resize returns, every acquire sees the new size. A Resize is synchronized before every
@@ -141,5 +141,5 @@ func (s *Semaphore) Resize(n int64) {
 	if n < 0 {
 		panic("primitives: Resize to a negative size")
 	}
-	s.gate.ask(resizing, limit-weight(n))
+	s.gate.decide(resizing, limit-weight(n))
 }

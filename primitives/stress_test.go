@@ -256,7 +256,7 @@ func inOrder(t *testing.T) {
 		}
 		go come(t.Context(), "first", m.Lock, m.Unlock)
 		synctest.Wait()
-		m.gate.knock() // from the inbox into the line
+		m.gate.wakeKeeper() // from the inbox into the line
 		go come(t.Context(), "second", m.UpgradeLock, m.UpgradeUnlock)
 		synctest.Wait()
 		go come(ctx, "nobody", m.UpgradeLock, m.UpgradeUnlock)

@@ -1,8 +1,8 @@
 package primitives
 
-// lentTurns is how many turns a caller runs for others, at most, after its own. Two callers
+// extraTurns is how many turns a caller runs for others, at most, after its own. Two callers
 // that meet at a gate then need no goroutine; a crowd does not keep one of them for long.
-const lentTurns = 4
+const extraTurns = 4
 
 // Turn runs a turn on the keeper's own goroutine. It implements actor.Turner.
 func (g *gate) Turn() {
@@ -14,23 +14,23 @@ func (g *gate) Turn() {
 // ActorName is what the keeper's own goroutine is called in profiles and goroutine dumps.
 func (g *gate) ActorName() string { return "primitives.gate" }
 
-// knock has the keeper look at its mail: on the caller's goroutine if the keeper is at rest.
-func (g *gate) knock() {
+// wakeKeeper has the keeper look at its mail: on the caller's goroutine if the keeper is at rest.
+func (g *gate) wakeKeeper() {
 	if g.keeper.Enter() {
-		g.lend(0, true)
+		g.runTurn(0, true)
 	} else {
 		g.keeper.Wake(g)
 	}
 }
 
-// lend runs a turn on the caller's goroutine, which has entered the keeper. The caller brings
+// runTurn runs a turn on the caller's goroutine, which has entered the keeper. The caller brings
 // back n permits, which the word still shows in use; if the front of the line takes as many,
 // the word does not change at all. Waiters are woken when the turn is over, so that
 // the first of them, when it soon releases, finds the keeper at rest.
-func (g *gate) lend(n uint64, look bool) {
+func (g *gate) runTurn(n uint64, look bool) {
 	t := turn{gate: g, pot: n}
 	t.run(look)
-	for i := 0; i < lentTurns && g.keeper.Again(); i++ {
+	for i := 0; i < extraTurns && g.keeper.Again(); i++ {
 		t.run(true)
 	}
 	g.keeper.Leave(g)
@@ -45,7 +45,7 @@ type turn struct {
 	heir        *waiter // a batch of which one was called, whose token is still to be sent
 }
 
-// run grants what can be granted, and clears queued if nobody is left. With look it
+// run grants what can be granted, and clears queued if no waiter is left. With look it
 // empties the inbox first; without, only when the line runs out: those in the inbox come
 // after those in the line anyway.
 func (t *turn) run(look bool) {
@@ -84,7 +84,7 @@ func (t *turn) take(n uint64) {
 }
 
 // free counts the permits that can be given out. While queued is set only the turn takes
-// any, so nobody else has them before it does; phantoms come and go.
+// any, so nothing takes them before it does; phantoms come and go.
 func (t *turn) free() uint64 { return free(t.word.Load(), t.pot) }
 
 // grant gives permits to the front of the line for as long as it fits.
@@ -101,7 +101,8 @@ func (t *turn) grant() {
 	}
 }
 
-// call gives all permits to a member of the batch w, the front of the line. If none waits, w leaves the line.
+// call gives all permits to a member of the batch w, the front of the line. If none waits, w leaves
+// the line.
 func (t *turn) call(w *waiter) {
 	waited := w.call()
 	if waited <= 1 {
@@ -111,7 +112,7 @@ func (t *turn) call(w *waiter) {
 		return
 	}
 	t.take(limit)
-	if t.heir != nil { // somebody has released what it did not hold
+	if t.heir != nil { // a caller has released what it did not hold
 		t.nominate() // first: the last member of a batch frees it
 		t.wakeHeir()
 	}
@@ -153,7 +154,7 @@ func (t *turn) collect() {
 	if t.inbox.empty() {
 		return
 	}
-	// A sender pushes before it sets the flags. Before anybody is in the line, queued is set.
+	// A sender pushes before it sets the flags. Before a waiter is in the line, queued is set.
 	if t.word.Load()&queued == 0 {
 		t.word.Or(queued) // model: shut
 	}
@@ -184,7 +185,7 @@ func (t *turn) receive(w *waiter) {
 	case leaving:
 		if target := w.prev; t.line.has(target) { // else it has been answered
 			t.line.remove(target)
-			if target.kind() != locking { // in a batch nobody is left
+			if target.kind() != locking { // a batch has no member left
 				t.tell(target, gone)
 			}
 		}
@@ -211,7 +212,7 @@ func (t *turn) receive(w *waiter) {
 	}
 }
 
-// resize keeps n permits from everybody, those in the hands of holders as they come back.
+// resize withholds n permits, those of holders as they come back.
 // Waiters that no longer fit are refused.
 func (t *turn) resize(n uint64) {
 	t.reserve.Store(n)
@@ -240,7 +241,7 @@ func (t *turn) tell(w *waiter, answer uint8) {
 	t.last = w
 }
 
-// wake wakes those who were answered. After the send a waiter is no longer ours.
+// wake wakes the waiters that were answered. After the send a waiter is no longer ours.
 func (t *turn) wake() {
 	t.wakeHeir()
 	for w := t.first; w != nil; {

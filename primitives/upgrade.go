@@ -9,13 +9,14 @@ const (
 	upgrader uint64 = limit/2 + 1
 	readers         = upgrader - 1 // also the permits that make a writer of an upgrader
 
-	// crowd is more readers than there can be: half of the permits that are theirs, so that a mistaken
-	// RUnlock, which takes one from a writer before it is noticed, does not make the word look as
-	// if there were readers. To who looks only for a free permit, it looks as if there were one.
+	// crowd is more readers than there can be: half of the permits that are theirs, so that a
+	// mistaken RUnlock, which takes one from a writer before it is noticed, does not make the word
+	// look as if there were readers. A reader that checks only for a free permit sees it as if
+	// there were one.
 	crowd = upgrader / 2
 )
 
-// UpgradeLock locks m for reading by one who may later want to write: readers come and go
+// UpgradeLock locks m for reading by a holder that may later want to write: readers come and go
 // beside it, but no writer and no other upgradeable reader. It waits until none of these
 // holds m, behind all who came before. UpgradeUnlock gives it up, [RWMutex.Upgrade] makes it a
 // lock for writing, [RWMutex.Downgrade] a plain one for reading.
@@ -29,7 +30,7 @@ func (m *RWMutex) UpgradeLock(ctx context.Context) error {
 }
 
 // TryUpgradeLock does what UpgradeLock does, if it need not wait: no writer and no other
-// upgradeable reader holds m, and nobody is queued for it. It reports whether it did.
+// upgradeable reader holds m, and it has no queue. It reports whether it did.
 func (m *RWMutex) TryUpgradeLock() bool { return m.gate.tryAcquire(upgrader) }
 
 // UpgradeUnlock gives up what UpgradeLock got; after an Upgrade, [RWMutex.Unlock] does. It never
@@ -46,14 +47,14 @@ func (m *RWMutex) UpgradeUnlock() {
 
 // Upgrade makes the caller's upgradeable lock one for writing: it waits until the readers have
 // left. No reader enters meanwhile, and no writer comes in between: what the caller read is
-// still true. It goes before everybody in the queue, as those wait for the caller anyway.
+// still true. It goes before the queue, which waits for the caller anyway.
 //
-// Nil: the caller alone holds m; it gives it up by Unlock, or goes back by DowngradeToUpgrade.
-// An error: the caller still has its upgradeable lock, and readers that waited behind the
-// Upgrade enter; [errors.Is] finds ctx.Err() in the error, and its text has the cause of ctx. If ctx
-// is done, Upgrade fails, even if there is no reader, or the last one leaves at that moment.
+// Nil: the caller alone holds m; it gives it up by Unlock, or goes back by DowngradeToUpgrade. An
+// error: the caller still has its upgradeable lock, and readers that waited behind the Upgrade
+// enter; [errors.Is] finds ctx.Err() in the error, and its text has the cause of ctx. If ctx is
+// done, Upgrade fails, even if there is no reader, or the last one leaves at that moment.
 //
-// Only the one who holds the upgradeable lock may call it, so two can never wait for each
+// Only the holder of the upgradeable lock may call it, so two can never wait for each
 // other. It panics if m is not locked upgradeable, and has then changed nothing. One
 // compare-and-swap if there is no reader.
 //
@@ -75,8 +76,8 @@ func (m *RWMutex) TryUpgrade() bool {
 	if !m.upgradeable() {
 		panic("primitives: TryUpgrade of RWMutex that is not locked upgradeable")
 	}
-	// No reader, and yet the word was another: somebody is queued, so the keeper decides.
-	return m.gate.word.Load()&readers == 0 && m.gate.ask(tryingUpgrade, readers) == granted
+	// No reader, and yet the word was another: there is a queue, so the keeper decides.
+	return m.gate.word.Load()&readers == 0 && m.gate.decide(tryingUpgrade, readers) == granted
 }
 
 // DowngradeToUpgrade undoes Upgrade: it turns the caller's lock for writing into an upgradeable
@@ -90,7 +91,7 @@ func (m *RWMutex) DowngradeToUpgrade() {
 	}
 }
 
-// upgradeable reports whether somebody holds m upgradeable, and no writer does. The answer
+// upgradeable reports whether m is held upgradeable, and by no writer. The answer
 // stays true for as long as the caller is that one.
 func (m *RWMutex) upgradeable() bool {
 	s := m.gate.word.Load() & inUse

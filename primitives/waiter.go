@@ -7,7 +7,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
-// What the keeper answers. It answers everybody exactly once.
+// What the keeper answers. It answers each waiter exactly once.
 const (
 	granted uint8 = iota + 1 // the permits are the waiter's
 	refused                  // they never will be: more than the capacity, or a try that failed
@@ -21,19 +21,20 @@ const (
 	acquiring     kind = iota // n permits, in its turn
 	trying                    // n permits at once or not at all
 	returning                 // to give n permits back, if that many are held
-	resizing                  // that n permits be kept from everybody
+	resizing                  // that n permits be withheld
 	leaving                   // that another, whose context is done, be taken out of the line
-	upgrading                 // n permits, before everybody in the line
+	upgrading                 // n permits, before the whole line
 	tryingUpgrade             // n permits at once or not at all, whoever is in the line
 	waking                    // of a Cond: that n of those in the line be woken
 	locking                   // all permits, in its turn: a batch
 )
 
-// A waiter is one who wants something of the keeper, and the message that says so.
+// A waiter is a goroutine that wants something of the keeper, and the message that says so.
 // It belongs to the keeper until it is answered, and then to the goroutine that waits. One
-// without a channel is a message only, which nobody waits for: the keeper frees it.
+// without a channel is a message only, which no goroutine waits for: the keeper frees it.
 //
-// A batch is a waiter for many: it is never answered, and its members share it until the last one has come.
+// A batch is a waiter for many: it is never answered, and its members share it until the last one
+// has come.
 type waiter struct {
 	word uint64 // kind<<permitBits | permits; once it is answered, the answer
 
@@ -44,7 +45,7 @@ type waiter struct {
 	ready   chan struct{} // of 1: the keeper never waits for the waiter
 	bubbled bool          // ready was made in a synctest bubble, and must not leave it
 
-	batch atomic.Uint64 // of a batch: who is in it; of any other: 0
+	batch atomic.Uint64 // of a batch: its members; of any other: 0
 }
 
 // permitBits is how many bits count the permits of a waiter: those of limit.
@@ -82,7 +83,7 @@ func newWaiter(k kind, n uint64) *waiter {
 	return w
 }
 
-// messages are waiters that nobody waits for, so they have no channel: a fifth of the memory, which
+// messages are waiters without a goroutine, so they have no channel: a fifth of the memory, which
 // counts when a long queue gives up as a whole.
 var messages = sync.Pool{New: func() any { return new(waiter) }}
 
@@ -92,8 +93,8 @@ func newMessage(k kind, n uint64) *waiter {
 	return m
 }
 
-// free gives w up, on the goroutine that waited. Its channel is empty, and nothing refers to it but who is
-// late in join or callNominee, and is turned away by the lifetime of the batch.
+// free gives w up, on the goroutine that waited. Its channel is empty, and nothing refers to it but
+// a caller that is late in join or callNominee, and is turned away by the lifetime of the batch.
 func (w *waiter) free() {
 	switch {
 	case w.ready == nil:
@@ -106,7 +107,7 @@ func (w *waiter) free() {
 	}
 }
 
-// An inbox is the mail of a keeper: pushed by anybody, taken whole by the turn.
+// An inbox is the mail of a keeper: pushed by any goroutine, taken whole by the turn.
 type inbox struct{ newest atomic.Pointer[waiter] }
 
 func (b *inbox) push(w *waiter) {

@@ -3,6 +3,7 @@ package backendtest
 import (
 	"context"
 	"errors"
+	"github.com/lockkeeper/lockkeeper/backends"
 	"runtime"
 	"time"
 )
@@ -27,11 +28,6 @@ var cancellation = []Clause{
 		Name:  "Cancel/MiddleKeepsOrder",
 		Text:  "a waiter that gives up in the middle changes nothing for the others",
 		check: cancelMiddle,
-	},
-	{
-		Name:  "Cancel/DoneContextLoses",
-		Text:  "a context already done loses, even to a free resource",
-		check: doneContextLoses,
 	},
 	{
 		Name:  "Cancel/RacesGrant",
@@ -103,19 +99,6 @@ func cancelMiddle(s *session) {
 	s.release(b, last.granted())
 }
 
-func doneContextLoses(s *session) {
-	done, cancel := context.WithCancel(s.ctx)
-	cancel()
-	if g, err := s.b.Acquire(done, s.mutex()); !errors.Is(err, context.Canceled) {
-		s.Errorf("Acquire with a cancelled context = %+v, %v", g, err)
-	}
-	if g, err := s.b.TryAcquire(done, s.mutex()); !errors.Is(err, context.Canceled) {
-		s.Errorf("TryAcquire with a cancelled context = %+v, %v", g, err)
-	}
-	s.unused(s.name)
-	s.release(s.b, s.try(s.b, s.mutex()))
-}
-
 func cancelRacesGrant(s *session) {
 	a, b, c := s.b, s.open(), s.open()
 	grants := 0
@@ -124,7 +107,7 @@ func cancelRacesGrant(s *session) {
 		w := s.queue(b, s.mutex())
 		next := s.start(c, s.mutex())
 		released := make(chan error, 1)
-		s.spawned.Go(func() { released <- a.Release(s.ctx, g) })
+		s.spawned.Go(func() { released <- backends.Release(s.ctx, a, g) })
 		for range i % 50 {
 			runtime.Gosched() // so that the two meet at all distances
 		}
@@ -155,7 +138,7 @@ func cancelMany(s *session) {
 	ended := make(chan error, n)
 	for range n {
 		s.spawned.Go(func() {
-			_, err := b.Acquire(ctx, s.mutex())
+			_, err := backends.Acquire(ctx, b, s.mutex())
 			ended <- err
 		})
 	}

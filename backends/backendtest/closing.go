@@ -67,7 +67,7 @@ func useAfterClose(s *session) {
 	s.close(b)
 	s.close(b)
 	s.refused(b, s.mutex(), backends.ErrClosed)
-	if err := b.Release(s.ctx, g); !errors.Is(err, backends.ErrClosed) {
+	if err := backends.Release(s.ctx, b, g); !errors.Is(err, backends.ErrClosed) {
 		s.Errorf("Release: %v; want ErrClosed", err)
 	}
 	for _, r := range b.Renew(s.ctx, []backends.Renewal{{Grant: g, TTL: long}, {Grant: g, TTL: long}}) {
@@ -123,9 +123,9 @@ func closeRacing(s *session) {
 					if i%2 == 0 {
 						r.Name += "/other"
 					}
-					g, err := b.Acquire(s.ctx, r)
+					g, err := backends.Acquire(s.ctx, b, r)
 					if err == nil {
-						err = b.Release(s.ctx, g)
+						err = backends.Release(s.ctx, b, g)
 					}
 					// A grant that Close released is lost to its holder, who may have noticed first.
 					if errors.Is(err, backends.ErrClosed) || errors.Is(err, backends.ErrLost) {
@@ -138,7 +138,7 @@ func closeRacing(s *session) {
 				}
 			})
 		}
-		held, err := b.Acquire(s.ctx, s.mutex())
+		held, err := backends.Acquire(s.ctx, b, s.mutex())
 		if err != nil {
 			s.Fatalf("Acquire: %v", err)
 		}
@@ -150,7 +150,7 @@ func closeRacing(s *session) {
 			})
 		}
 		all.Wait()
-		if err := b.Release(context.WithoutCancel(s.ctx), held); !errors.Is(err, backends.ErrClosed) {
+		if err := backends.Release(context.WithoutCancel(s.ctx), b, held); !errors.Is(err, backends.ErrClosed) {
 			s.Errorf("Release after Close: %v; want ErrClosed", err)
 		}
 		s.listsNothing(s.b)

@@ -1,5 +1,7 @@
-// Package backendtest is the contract of package backends as a test suite: one subtest for each clause, run
-// against any backend.
+// Package backendtest is the contract of package backends as a test suite: one subtest for each
+// clause, run against any backend. Every clause enters by the door that a manager uses, Start and
+// Cancel of an operation; a clause about one request that waits uses [backends.Acquire], which is
+// made of them.
 //
 // [Run] is all that a backend's test needs to call. Each clause begins with an [Env] of its own, made by the
 // backend's test: a store, and a way to open more clients of it. What a clause does not find in the Env or in

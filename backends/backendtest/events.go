@@ -18,6 +18,11 @@ var events = []Clause{
 		check: contendedAnswers,
 	},
 	{
+		Name:  "Events/Tried",
+		Text:  "a holder that wants to know is told of a try by another client that finds the resource busy, and of no other try",
+		check: triedEvent,
+	},
+	{
 		Name:  "Events/NoneWithoutCause",
 		Text:  "use by one client alone causes no events",
 		check: noEventWithoutCause,
@@ -81,6 +86,33 @@ func contendedAnswers(s *session) {
 		s.Error("a renewal is contended although nobody waits any more")
 	}
 	s.release(a, g)
+}
+
+func triedEvent(s *session) {
+	a, b := s.b, s.open()
+	want := func(what string, in *inbox, id backends.GrantID, n int) {
+		s.Helper()
+		if n > 0 {
+			s.event(in, id, backends.Tried)
+		}
+		if got := in.len(); got != n {
+			s.Errorf("%s: %d events; want %d", what, got, n)
+		}
+	}
+	deaf, keen := newInbox(), newInbox()
+	r := s.permits(1, 3)
+	r.Notify = deaf.notify
+	first := s.acquire(a, r)
+	r.Notify, r.Tries = keen.notify, true
+	second := s.acquire(a, r)
+	s.busy(a, s.permits(2, 3))
+	s.release(b, s.try(b, s.permits(1, 3)))
+	want("a try by the same client, and one that succeeds", keen, second.ID, 0)
+	s.busy(b, s.permits(2, 3))
+	want("a try in vain", keen, second.ID, 1)
+	s.releaseAll(a, first, second)
+	s.release(b, s.try(b, s.permits(3, 3)))
+	want("without Tries", deaf, first.ID, 0)
 }
 
 func noEventWithoutCause(s *session) {

@@ -109,7 +109,7 @@ func mismatch(s *session) {
 	g := s.acquire(s.b, s.permits(1, 3))
 	for _, wrong := range []backends.Request{s.mutex(), s.reader(), s.permits(1, 4), s.permits(1, 2)} {
 		s.refused(b, wrong, backends.ErrMismatch)
-		_, err := b.TryAcquire(s.ctx, wrong)
+		_, err := backends.TryAcquire(s.ctx, b, wrong)
 		var typed *backends.MismatchError
 		if !errors.As(err, &typed) || typed.Have != g.Resource || typed.Want != wrong.Resource {
 			s.Errorf("TryAcquire %s: %v; want a *MismatchError that says both", show(wrong), err)

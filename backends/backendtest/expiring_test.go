@@ -2,18 +2,19 @@ package backendtest_test
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
+	"github.com/lockkeeper/lockkeeper/internal/intercept"
 )
 
-// expiring is the memory backend with grants that expire: what a server does, without the server. It stands in for stores
-// whose clauses the memory backend does not promise.
+// expiring is the memory backend with grants that expire: what a server does, without the server.
+// It stands in for stores whose clauses the memory backend does not promise.
 type expiring struct {
-	*memory.Backend
+	intercept.Backend
 	mu     sync.Mutex
 	timers map[backends.GrantID]*time.Timer
 
@@ -26,47 +27,68 @@ type expiring struct {
 	brief  bool // fault: is valid for less than is needed
 }
 
+func newExpiring(store *memory.Backend) *expiring {
+	b := &expiring{timers: make(map[backends.GrantID]*time.Timer)}
+	b.Backend = intercept.Backend{
+		Backend: store.Peer(), OnStart: b.start, OnRenew: b.renew, OnInspect: b.inspect, OnClose: b.close,
+	}
+	return b
+}
+
 func (b *expiring) Capabilities() backends.Capabilities {
 	c := b.Backend.Capabilities()
 	c.Expiry = true
 	return c
 }
 
-func (b *expiring) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	if err := r.Check(b.Capabilities()); err != nil && !b.lax {
-		return backends.Grant{}, err
+func (b *expiring) start(op *backends.Op, start intercept.Start) backends.Work {
+	b.stop(op.Release)
+	if err := op.Check(b.Capabilities()); err != nil && !b.lax {
+		requests := slices.Clone(op.Acquire)
+		for i := range requests {
+			requests[i].Weight = -1 // refused by the store as well
+		}
+		op.Acquire = requests
+		granted := op.Granted
+		op.Granted = func(i int, g backends.Grant, _ error) { granted(i, g, err) }
+		return start(op)
 	}
-	if g, err := b.TryAcquire(ctx, r); !errors.Is(err, backends.ErrBusy) {
-		return g, err
+	sent, granted, requests := time.Now(), op.Granted, op.Acquire
+	op.Granted = func(i int, g backends.Grant, err error) {
+		if err == nil {
+			if g.Waited {
+				sent = time.Now()
+			}
+			g.ValidUntil = b.watch(g, sent, requests[i].TTL)
+		}
+		granted(i, g, err)
 	}
-	g, err := b.Backend.Acquire(ctx, r)
-	return b.watch(g, time.Now(), r.TTL, err)
+	return start(op)
 }
 
-func (b *expiring) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	if err := r.Check(b.Capabilities()); err != nil && !b.lax {
-		return backends.Grant{}, err
+// stop ends the timers of grants that are released.
+func (b *expiring) stop(gs []backends.Grant) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, g := range gs {
+		if t := b.timers[g.ID]; t != nil {
+			t.Stop()
+			delete(b.timers, g.ID)
+		}
 	}
-	sent := time.Now()
-	g, err := b.Backend.TryAcquire(ctx, r)
-	return b.watch(g, sent, r.TTL, err)
 }
 
-func (b *expiring) watch(g backends.Grant, sent time.Time, ttl time.Duration, err error) (backends.Grant, error) {
-	if err != nil {
-		return g, err
-	}
-	g.ValidUntil = backends.ValidUntil(sent, ttl)
-	if b.late {
-		g.ValidUntil = time.Now().Add(ttl + time.Hour)
-	}
-	if b.brief {
-		g.ValidUntil = sent.Add(-time.Hour)
-	}
+func (b *expiring) watch(g backends.Grant, sent time.Time, ttl time.Duration) time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.set(g, ttl)
-	return g, nil
+	switch {
+	case b.late:
+		return time.Now().Add(ttl + time.Hour)
+	case b.brief:
+		return sent.Add(-time.Hour)
+	}
+	return backends.ValidUntil(sent, ttl)
 }
 
 func (b *expiring) set(g backends.Grant, ttl time.Duration) {
@@ -78,14 +100,14 @@ func (b *expiring) set(g backends.Grant, ttl time.Duration) {
 	}
 	b.timers[g.ID] = time.AfterFunc(ttl, func() {
 		if !b.sticky {
-			_ = b.Backend.Release(context.Background(), g)
+			_ = backends.Release(context.Background(), b.Backend.Backend, g)
 		}
 	})
 }
 
-func (b *expiring) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
+func (b *expiring) renew(ctx context.Context, rs []backends.Renewal, renew intercept.Renew) []backends.Renewed {
 	sent := time.Now()
-	answers := b.Backend.Renew(ctx, rs)
+	answers := renew(ctx, rs)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for i, a := range answers {
@@ -109,52 +131,19 @@ func (b *expiring) Renew(ctx context.Context, rs []backends.Renewal) []backends.
 	return answers
 }
 
-func (b *expiring) Release(ctx context.Context, g backends.Grant) error {
-	b.mu.Lock()
-	if t := b.timers[g.ID]; t != nil {
-		t.Stop()
-		delete(b.timers, g.ID)
-	}
-	b.mu.Unlock()
-	return b.Backend.Release(ctx, g)
-}
-
-func (b *expiring) Post(p backends.Post) backends.Posted {
-	if p.After != nil {
-		b.mu.Lock()
-		if t := b.timers[p.After.ID]; t != nil {
-			t.Stop()
-			delete(b.timers, p.After.ID)
-		}
-		b.mu.Unlock()
-	}
-	answered := p.Answered
-	p.Answered = func(g backends.Grant, err error) {
-		answered(b.watch(g, time.Now(), p.TTL, err))
-	}
-	return b.Backend.Post(p)
-}
-
-func (b *expiring) Inspect(ctx context.Context, name string) (backends.State, error) {
-	state, err := b.Backend.Inspect(ctx, name)
+func (b *expiring) inspect(ctx context.Context, name string, inspect intercept.Inspect) (backends.State, error) {
+	state, err := inspect(ctx, name)
 	for i := range state.Holders {
 		state.Holders[i].Expires = time.Minute
 	}
 	return state, err
 }
 
-func (b *expiring) Close(ctx context.Context) error {
+func (b *expiring) close(ctx context.Context, closes intercept.Close) error {
 	b.mu.Lock()
 	for _, t := range b.timers {
 		t.Stop()
 	}
 	b.mu.Unlock()
-	return b.Backend.Close(ctx)
-}
-
-func newExpiring(store *memory.Backend) *expiring {
-	return &expiring{
-		Backend: store.Peer(),
-		timers:  make(map[backends.GrantID]*time.Timer),
-	}
+	return closes(ctx)
 }

@@ -107,7 +107,7 @@ func lateRenewal(s *session) {
 	if a := s.renew(s.b, backends.Renewal{Grant: g, TTL: long, Tokens: 1}); !errors.Is(a.Err, backends.ErrLost) {
 		s.Errorf("Renew of an expired grant: %+v; want ErrLost", a)
 	}
-	if err := s.b.Release(s.ctx, g); !errors.Is(err, backends.ErrLost) {
+	if err := backends.Release(s.ctx, s.b, g); !errors.Is(err, backends.ErrLost) {
 		s.Errorf("Release of an expired grant: %v; want ErrLost", err)
 	}
 	s.busy(s.b, s.mutex())
@@ -122,7 +122,7 @@ func validFromBefore(s *session) {
 		before := time.Now()
 		r := s.short(s.mutex())
 		g := s.acquire(s.b, r)
-		if err := s.b.Release(s.ctx, g); err != nil && !errors.Is(err, backends.ErrLost) {
+		if err := backends.Release(s.ctx, s.b, g); err != nil && !errors.Is(err, backends.ErrLost) {
 			s.Fatalf("Release: %v", err)
 		}
 		if !g.ValidUntil.After(before.Add(r.TTL)) {

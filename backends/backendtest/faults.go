@@ -83,8 +83,8 @@ func cutOff(s *session) {
 	}
 	other := s.mutex()
 	other.Name += "/other"
-	try("TryAcquire", func(ctx context.Context) error { _, err := b.TryAcquire(ctx, other); return err })
-	try("Acquire", func(ctx context.Context) error { _, err := b.Acquire(ctx, other); return err })
+	try("TryAcquire", func(ctx context.Context) error { _, err := backends.TryAcquire(ctx, b, other); return err })
+	try("Acquire", func(ctx context.Context) error { _, err := backends.Acquire(ctx, b, other); return err })
 	try("Inspect", func(ctx context.Context) error { _, err := b.Inspect(ctx, s.name); return err })
 	try("Renew", func(ctx context.Context) error {
 		return b.Renew(ctx, []backends.Renewal{{Grant: g, TTL: long}})[0].Err

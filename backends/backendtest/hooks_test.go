@@ -2,121 +2,110 @@ package backendtest_test
 
 import (
 	"context"
-	"iter"
+	"errors"
+	"slices"
+	"sync/atomic"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/intercept"
 )
 
-// hooks is a backend of which single methods can be replaced.
-type hooks struct {
-	backends.Backend
-	acquire func(context.Context, backends.Request) (backends.Grant, error)
-	try     func(context.Context, backends.Request) (backends.Grant, error)
-	renew   func(context.Context, []backends.Renewal) []backends.Renewed
-	release func(context.Context, backends.Grant) error
-	inspect func(context.Context, string) (backends.State, error)
-	list    func(context.Context) iter.Seq2[backends.State, error]
-	breakIt func(context.Context, string) error
-	close   func(context.Context) error
-	post    func(backends.Post) backends.Posted
-}
+// hooks is a client of a store that can be changed in one way.
+type hooks struct{ intercept.Backend }
 
-func (h *hooks) Post(p backends.Post) backends.Posted {
-	if h.post != nil {
-		return h.post(p)
-	}
-	return h.Backend.(backends.Poster).Post(p)
-}
+type start = intercept.Start
 
-func (h *hooks) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	if h.acquire != nil {
-		return h.acquire(ctx, r)
-	}
-	return h.Backend.Acquire(ctx, r)
-}
+// eachStart has f called in the place of Start.
+func (h *hooks) eachStart(f func(op *backends.Op, start start) backends.Work) { h.OnStart = f }
 
-func (h *hooks) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	if h.try != nil {
-		return h.try(ctx, r)
-	}
-	return h.Backend.TryAcquire(ctx, r)
-}
-
-func (h *hooks) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
-	if h.renew != nil {
-		return h.renew(ctx, rs)
-	}
-	return h.Backend.Renew(ctx, rs)
-}
-
-func (h *hooks) Release(ctx context.Context, g backends.Grant) error {
-	if h.release != nil {
-		return h.release(ctx, g)
-	}
-	return h.Backend.Release(ctx, g)
-}
-
-func (h *hooks) Inspect(ctx context.Context, name string) (backends.State, error) {
-	if h.inspect != nil {
-		return h.inspect(ctx, name)
-	}
-	return h.Backend.Inspect(ctx, name)
-}
-
-func (h *hooks) List(ctx context.Context) iter.Seq2[backends.State, error] {
-	if h.list != nil {
-		return h.list(ctx)
-	}
-	return h.Backend.List(ctx)
-}
-
-func (h *hooks) Break(ctx context.Context, name string) error {
-	if h.breakIt != nil {
-		return h.breakIt(ctx, name)
-	}
-	return h.Backend.Break(ctx, name)
-}
-
-func (h *hooks) Close(ctx context.Context) error {
-	if h.close != nil {
-		return h.close(ctx)
-	}
-	return h.Backend.Close(ctx)
-}
-
-// eachRequest changes what both Acquire and TryAcquire do.
-func (h *hooks) eachRequest(f func(ctx context.Context, r backends.Request, call call) (backends.Grant, error)) {
-	inner := h.Backend
-	h.acquire = func(ctx context.Context, r backends.Request) (backends.Grant, error) { return f(ctx, r, inner.Acquire) }
-	h.try = func(ctx context.Context, r backends.Request) (backends.Grant, error) {
-		return f(ctx, r, inner.TryAcquire)
+// once has f called in the place of Start, with an op that drops every answer to a request but the
+// first.
+func (h *hooks) once(f func(op *backends.Op, start start) backends.Work) {
+	h.OnStart = func(op *backends.Op, start start) backends.Work {
+		answered, granted := make([]atomic.Bool, len(op.Acquire)), op.Granted
+		op.Granted = func(i int, g backends.Grant, err error) {
+			if !answered[i].Swap(true) {
+				granted(i, g, err)
+			}
+		}
+		return f(op, start)
 	}
 }
 
-type call = func(context.Context, backends.Request) (backends.Grant, error)
+// eachRequest changes what is asked of the store.
+func (h *hooks) eachRequest(f func(r *backends.Request)) {
+	h.eachStart(func(op *backends.Op, start start) backends.Work {
+		op.Acquire = slices.Clone(op.Acquire)
+		for i := range op.Acquire {
+			f(&op.Acquire[i])
+		}
+		return start(op)
+	})
+}
+
+// eachGrant changes what is said of a grant.
+func (h *hooks) eachGrant(f func(r backends.Request, g *backends.Grant)) {
+	h.OnGranted = func(r backends.Request, g backends.Grant, err error) (backends.Grant, error) {
+		if err == nil {
+			f(r, &g)
+		}
+		return g, err
+	}
+}
+
+// forge grants what the store refuses with this error.
+func (h *hooks) forge(refusal error) {
+	h.OnGranted = func(r backends.Request, g backends.Grant, err error) (backends.Grant, error) {
+		if errors.Is(err, refusal) {
+			return forged(r), nil
+		}
+		return g, err
+	}
+}
 
 // tokens changes the tokens that holders see.
 func (h *hooks) tokens(f func(uint64) uint64) {
-	h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
-		g, err := call(ctx, r)
-		if err == nil {
-			g.Token = f(g.Token)
+	h.eachGrant(func(_ backends.Request, g *backends.Grant) { g.Token = f(g.Token) })
+	h.eachStart(func(op *backends.Op, start start) backends.Work {
+		op.Release = slices.Clone(op.Release)
+		for i := range op.Release {
+			op.Release[i].Token = f(op.Release[i].Token)
 		}
-		return g, err
+		return start(op)
 	})
-	h.release = func(ctx context.Context, g backends.Grant) error {
-		g.Token = f(g.Token)
-		return h.Backend.Release(ctx, g)
-	}
 }
 
 // eachRenewal changes the answers of Renew.
 func (h *hooks) eachRenewal(f func(rn backends.Renewal, a *backends.Renewed)) {
-	h.renew = func(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
-		answers := h.Backend.Renew(ctx, rs)
+	h.OnRenew = func(ctx context.Context, rs []backends.Renewal, renew intercept.Renew) []backends.Renewed {
+		answers := renew(ctx, rs)
 		for i := range answers {
 			f(rs[i], &answers[i])
 		}
 		return answers
 	}
+}
+
+// split starts each request of an operation as one of its own: the first with all releases, and the
+// next when the one before is granted, or else at once.
+func split(op *backends.Op, inTurn bool, start start) {
+	part := func(i int) *backends.Op {
+		return &backends.Op{Acquire: op.Acquire[i : i+1], Wait: op.Wait}
+	}
+	var next func(i int, release []backends.Grant)
+	next = func(i int, release []backends.Grant) {
+		p := part(i)
+		p.Release, p.Released = release, op.Released
+		p.Granted = func(_ int, g backends.Grant, err error) {
+			op.Granted(i, g, err)
+			if inTurn && i+1 < len(op.Acquire) {
+				next(i+1, nil)
+			}
+		}
+		start(p)
+		if !inTurn && i+1 < len(op.Acquire) {
+			next(i+1, nil)
+		}
+	}
+	next(0, op.Release)
 }

@@ -2,7 +2,6 @@ package backendtest_test
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"slices"
 	"strings"
@@ -10,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/intercept"
 )
 
 // buried is the Notify of a client that was closed.
@@ -21,71 +21,62 @@ var mutantsOfTheRest = []mutant{
 		name:  "a release frees whoever holds",
 		found: []string{"Release/IsIdempotent", "Release/StaleSparesSuccessor", "Release/MadeUpGrant"},
 		change: func(h *hooks) {
-			h.release = func(ctx context.Context, g backends.Grant) error {
-				state, err := h.Backend.Inspect(ctx, g.Resource.Name)
-				if err == nil && len(state.Holders) > 0 {
-					g.ID, g.Token = state.Holders[0].ID, state.Holders[0].Token
+			h.eachStart(func(op *backends.Op, start start) backends.Work {
+				op.Release = slices.Clone(op.Release)
+				for i := range op.Release {
+					g := &op.Release[i]
+					state, err := h.Inspect(context.Background(), g.Resource.Name)
+					if err == nil && len(state.Holders) > 0 {
+						g.ID, g.Token = state.Holders[0].ID, state.Holders[0].Token
+					}
 				}
-				return h.Backend.Release(ctx, g)
-			}
-		},
-	},
-	{
-		name:  "a release with an ended context fails and frees twice",
-		found: []string{"Release/EndedContext"},
-		change: func(h *hooks) {
-			h.release = func(ctx context.Context, g backends.Grant) error {
-				if ctx.Err() != nil {
-					return backends.ErrBusy
-				}
-				return h.Backend.Release(ctx, g)
-			}
+				return start(op)
+			})
 		},
 	},
 	{
 		name:  "nobody is told anything",
-		found: []string{"Events/Contended"},
+		found: []string{"Events/Contended", "Events/Tried"},
 		change: func(h *hooks) {
-			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
-				r.Notify = nil
-				return call(ctx, r)
-			})
+			h.eachRequest(func(r *backends.Request) { r.Notify = nil })
 		},
+	},
+	{
+		name:  "tries are not told",
+		found: []string{"Events/Tried", "Several/TryTouchesNobody"},
+		change: func(h *hooks) {
+			h.eachRequest(func(r *backends.Request) { r.Tries = false })
+		},
+	},
+	{
+		name:   "tries are told to everybody",
+		found:  []string{"Events/Tried", "Several/TryTouchesNobody"},
+		change: func(h *hooks) { h.eachRequest(func(r *backends.Request) { r.Tries = true }) },
 	},
 	{
 		name:  "one's own waiters count as contention",
 		found: []string{"Events/ContendedGrant", "Events/NoneWithoutCause", "Renew/WithoutTokens"},
 		change: func(h *hooks) {
 			h.eachRenewal(func(_ backends.Renewal, a *backends.Renewed) { a.Contended = true })
-			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
-				g, err := call(ctx, r)
-				if err == nil && r.Notify != nil {
+			h.eachGrant(func(r backends.Request, g *backends.Grant) {
+				if r.Notify != nil {
 					r.Notify(backends.Event{Grant: g.ID, Type: backends.Contended})
 				}
-				return g, err
 			})
 		},
 	},
 	{
 		name:  "no grant has waited",
-		found: []string{"Queue/GrantSaysWhetherItWaited"},
+		found: []string{"Queue/GrantSaysWhetherItWaited", "Several/GrantedOneByOne"},
 		change: func(h *hooks) {
-			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
-				g, err := call(ctx, r)
-				g.Waited = false
-				return g, err
-			})
+			h.eachGrant(func(_ backends.Request, g *backends.Grant) { g.Waited = false })
 		},
 	},
 	{
 		name:  "every grant has waited",
-		found: []string{"Queue/GrantSaysWhetherItWaited"},
+		found: []string{"Queue/GrantSaysWhetherItWaited", "Several/FreeAtOnce"},
 		change: func(h *hooks) {
-			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
-				g, err := call(ctx, r)
-				g.Waited = true
-				return g, err
-			})
+			h.eachGrant(func(_ backends.Request, g *backends.Grant) { g.Waited = true })
 		},
 	},
 	{
@@ -93,60 +84,50 @@ var mutantsOfTheRest = []mutant{
 		found: []string{"Close/NoEventsAfter"},
 		change: func(h *hooks) {
 			var notify func(backends.Event)
-			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
+			h.eachRequest(func(r *backends.Request) {
 				if r.Notify != nil {
 					notify = r.Notify
 				}
-				return call(ctx, r)
 			})
-			h.close = func(ctx context.Context) error {
+			h.OnClose = func(ctx context.Context, closes intercept.Close) error {
 				if notify != nil {
 					buried.Store(&notify)
 				}
-				return h.Backend.Close(ctx)
+				return closes(ctx)
 			}
-			h.inspect = func(ctx context.Context, name string) (backends.State, error) {
+			h.OnInspect = func(ctx context.Context, name string, inspect intercept.Inspect) (backends.State, error) {
 				if f := buried.Swap(nil); f != nil {
 					(*f)(backends.Event{Type: backends.Contended})
 				}
-				return h.Backend.Inspect(ctx, name)
+				return inspect(ctx, name)
 			}
 		},
 	},
 	{
-		name:  "any request will do",
-		found: []string{"Input/InvalidRequests"},
-		change: func(h *hooks) {
-			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
-				g, err := call(ctx, r)
-				if errors.Is(err, backends.ErrInvalid) {
-					return forged(r), nil
-				}
-				return g, err
-			})
-		},
+		name:   "any request will do",
+		found:  []string{"Input/InvalidRequests", "Several/SameNameTwice"},
+		change: func(h *hooks) { h.forge(backends.ErrInvalid) },
 	},
 	{
 		name:  "a nil context is taken for one without end",
 		found: []string{"Input/NilContexts"},
 		change: func(h *hooks) {
-			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
+			h.OnInspect = func(ctx context.Context, name string, inspect intercept.Inspect) (backends.State, error) {
 				if ctx == nil {
 					ctx = context.Background()
 				}
-				return call(ctx, r)
-			})
+				return inspect(ctx, name)
+			}
 		},
 	},
 	{
 		name:  "names lose their last bytes",
 		found: []string{"Input/NamesAreInjective"},
 		change: func(h *hooks) {
-			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
+			h.eachRequest(func(r *backends.Request) {
 				if len(r.Name) > 255 && len(r.Name) <= backends.MaxName {
 					r.Name = r.Name[:255]
 				}
-				return call(ctx, r)
 			})
 		},
 	},
@@ -154,18 +135,15 @@ var mutantsOfTheRest = []mutant{
 		name:  "owners are cleaned up",
 		found: []string{"Input/OwnersAreText"},
 		change: func(h *hooks) {
-			h.eachRequest(func(ctx context.Context, r backends.Request, call call) (backends.Grant, error) {
-				r.Owner.Label = strings.ToValidUTF8(r.Owner.Label, "?")
-				return call(ctx, r)
-			})
+			h.eachRequest(func(r *backends.Request) { r.Owner.Label = strings.ToValidUTF8(r.Owner.Label, "?") })
 		},
 	},
 	{
 		name:  "the queue is shown from its end",
 		found: []string{"Inspect/HoldersAndWaiters"},
 		change: func(h *hooks) {
-			h.inspect = func(ctx context.Context, name string) (backends.State, error) {
-				state, err := h.Backend.Inspect(ctx, name)
+			h.OnInspect = func(ctx context.Context, name string, inspect intercept.Inspect) (backends.State, error) {
+				state, err := inspect(ctx, name)
 				slices.Reverse(state.Waiters)
 				return state, err
 			}
@@ -173,17 +151,17 @@ var mutantsOfTheRest = []mutant{
 	},
 	{
 		name:  "what was used once is shown for ever",
-		found: []string{"Inspect/Unused", "NothingLeftBehind", "Cancel/DoneContextLoses"},
+		found: []string{"Inspect/Unused", "NothingLeftBehind"},
 		change: func(h *hooks) {
-			h.inspect = func(ctx context.Context, name string) (backends.State, error) {
-				state, err := h.Backend.Inspect(ctx, name)
+			h.OnInspect = func(ctx context.Context, name string, inspect intercept.Inspect) (backends.State, error) {
+				state, err := inspect(ctx, name)
 				if err == nil && len(state.Holders) == 0 {
 					state.Resource.Kind = backends.Mutex
 					state.Holders = []backends.Holder{{}}
 				}
 				return state, err
 			}
-			h.list = func(context.Context) iter.Seq2[backends.State, error] {
+			h.OnList = func(context.Context, intercept.List) iter.Seq2[backends.State, error] {
 				return func(yield func(backends.State, error) bool) { yield(backends.State{}, nil) }
 			}
 		},
@@ -192,7 +170,7 @@ var mutantsOfTheRest = []mutant{
 		name:  "List shows nothing",
 		found: []string{"List/WhatIsInUse", "Input/NamesAreInjective"},
 		change: func(h *hooks) {
-			h.list = func(context.Context) iter.Seq2[backends.State, error] {
+			h.OnList = func(context.Context, intercept.List) iter.Seq2[backends.State, error] {
 				return func(func(backends.State, error) bool) {}
 			}
 		},
@@ -200,17 +178,17 @@ var mutantsOfTheRest = []mutant{
 	{
 		name:   "Break does nothing",
 		found:  []string{"Break/EndsGrants", "Break/TellsHolders"},
-		change: func(h *hooks) { h.breakIt = func(context.Context, string) error { return nil } },
+		change: func(h *hooks) { h.OnBreak = func(context.Context, string, intercept.Break) error { return nil } },
 	},
 	{
 		name:  "Break wants a holder",
 		found: []string{"Break/Unused"},
 		change: func(h *hooks) {
-			h.breakIt = func(ctx context.Context, name string) error {
-				if state, err := h.Backend.Inspect(ctx, name); err != nil || len(state.Holders) == 0 {
+			h.OnBreak = func(ctx context.Context, name string, breaks intercept.Break) error {
+				if state, err := h.Inspect(ctx, name); err != nil || len(state.Holders) == 0 {
 					return backends.ErrReleased
 				}
-				return h.Backend.Break(ctx, name)
+				return breaks(ctx, name)
 			}
 		},
 	},
@@ -218,10 +196,10 @@ var mutantsOfTheRest = []mutant{
 		name: "Close does nothing",
 		found: []string{
 			"Close/ReleasesAndWakes", "Close/UseAfter", "Close/SparesOthers", "Close/Racing", "Crash/Holder", "Crash/Waiter",
-			"Tokens/Increase", "Close/NoEventsAfter",
+			"Tokens/Increase", "Close/NoEventsAfter", "Several/Close",
 		},
 		change: func(h *hooks) {
-			h.close = func(context.Context) error { return nil }
+			h.OnClose = func(context.Context, intercept.Close) error { return nil }
 		},
 	},
 	{name: "a store out of reach is called busy", found: []string{"CutOff/IsUnavailable"}, change: func(*hooks) {}, cutOff: backends.ErrBusy},

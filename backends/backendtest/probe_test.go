@@ -39,7 +39,6 @@ func (p *probe) cleanup() {
 }
 
 func (p *probe) Helper()           {}
-func (p *probe) Cleanup(f func())  { p.cleanups = append(p.cleanups, f) }
 func (p *probe) Name() string      { return "probe" }
 func (p *probe) Error(args ...any) { p.fail(fmt.Sprint(args...)) }
 func (p *probe) Fatal(args ...any) { p.fail(fmt.Sprint(args...)); runtime.Goexit() }
@@ -52,6 +51,12 @@ func (p *probe) Skipf(format string, args ...any)  { p.skip(fmt.Sprintf(format, 
 func (p *probe) Fatalf(format string, args ...any) {
 	p.fail(fmt.Sprintf(format, args...))
 	runtime.Goexit()
+}
+
+func (p *probe) Cleanup(f func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.cleanups = append(p.cleanups, f)
 }
 
 func (p *probe) Failed() bool {

@@ -68,7 +68,7 @@ func breakEndsGrants(s *session) {
 		if r := s.renew(client, backends.Renewal{Grant: old, TTL: long}); !errors.Is(r.Err, backends.ErrLost) {
 			s.Errorf("Renew of a broken grant: %+v; want ErrLost", r)
 		}
-		if err := client.Release(s.ctx, old); !errors.Is(err, backends.ErrLost) {
+		if err := backends.Release(s.ctx, client, old); !errors.Is(err, backends.ErrLost) {
 			s.Errorf("Release of a broken grant: %v; want ErrLost", err)
 		}
 	}

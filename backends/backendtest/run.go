@@ -20,6 +20,10 @@ type Env struct {
 	// CutOff makes the store unreachable for a client, until restore is called.
 	CutOff func(t testing.TB, b backends.Backend) (restore func())
 
+	// Together returns n names that the store takes in one step. Default: any names. It is for a
+	// cluster, where names of one slot are such names.
+	Together func(t testing.TB, n int) []string
+
 	// TTL is what the clauses about expiry ask for. Default: one second.
 	TTL time.Duration
 
@@ -45,7 +49,7 @@ func Clauses() []Clause {
 	var all []Clause
 	for _, group := range [][]Clause{
 		exclusion, queue, cancellation, tokens, renewal, release, events,
-		post, input, views, repair, closing, expiry, faults, storm,
+		operations, several, severalNone, input, views, repair, closing, expiry, faults, storm,
 	} {
 		all = append(all, group...)
 	}

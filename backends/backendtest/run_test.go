@@ -9,6 +9,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/backendtest"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
+	"github.com/lockkeeper/lockkeeper/internal/intercept"
 )
 
 // env is a store in memory whose clients are all changed in the same way.
@@ -18,7 +19,7 @@ func env(change func(*hooks)) func(testing.TB) backendtest.Env {
 		return backendtest.Env{
 			Rounds: 40,
 			Open: func(testing.TB) backends.Backend {
-				h := &hooks{Backend: store.Peer()}
+				h := &hooks{intercept.Backend{Backend: store.Peer()}}
 				change(h)
 				return h
 			},
@@ -30,15 +31,15 @@ func env(change func(*hooks)) func(testing.TB) backendtest.Env {
 	}
 }
 
-// cutOff makes every method fail.
+// cutOff makes every call fail that the clause about it makes, until restore is called.
 func (h *hooks) cutOff(err error) func() {
-	before := *h
-	h.eachRequest(func(context.Context, backends.Request, call) (backends.Grant, error) { return backends.Grant{}, err })
-	h.inspect = func(context.Context, string) (backends.State, error) { return backends.State{}, err }
-	h.renew = func(_ context.Context, rs []backends.Renewal) []backends.Renewed {
+	before := h.Backend
+	h.OnStart = func(op *backends.Op, _ start) backends.Work { op.Fail(err); return nil }
+	h.OnInspect = func(context.Context, string, intercept.Inspect) (backends.State, error) { return backends.State{}, err }
+	h.OnRenew = func(_ context.Context, rs []backends.Renewal, _ intercept.Renew) []backends.Renewed {
 		return slices.Repeat([]backends.Renewed{{Err: err}}, len(rs))
 	}
-	return func() { *h = before }
+	return func() { h.Backend = before }
 }
 
 // expiringEnv is a store whose grants expire.
@@ -60,6 +61,7 @@ func expiringEnv(change func(*expiring)) func(testing.TB) backendtest.Env {
 func TestCorrectStoresPass(t *testing.T) {
 	for name, open := range map[string]func(testing.TB) backendtest.Env{
 		"plain":    env(func(*hooks) {}),
+		"lazy":     env(func(h *hooks) { new(lazy).install(h) }),
 		"expiring": expiringEnv(func(*expiring) {}),
 	} {
 		t.Run(name, func(t *testing.T) {

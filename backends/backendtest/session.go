@@ -72,7 +72,7 @@ func (s *session) permits(n, of int64) backends.Request { return s.request(backe
 // acquire expects a grant that is complete.
 func (s *session) acquire(b backends.Backend, r backends.Request) backends.Grant {
 	s.Helper()
-	g, err := b.Acquire(s.ctx, r)
+	g, err := backends.Acquire(s.ctx, b, r)
 	if err != nil {
 		s.Fatalf("Acquire %s: %v", show(r), err)
 	}
@@ -83,7 +83,7 @@ func (s *session) acquire(b backends.Backend, r backends.Request) backends.Grant
 // try expects that TryAcquire succeeds.
 func (s *session) try(b backends.Backend, r backends.Request) backends.Grant {
 	s.Helper()
-	g, err := b.TryAcquire(s.ctx, r)
+	g, err := backends.TryAcquire(s.ctx, b, r)
 	if err != nil {
 		s.Fatalf("TryAcquire %s: %v", show(r), err)
 	}
@@ -105,7 +105,7 @@ func (s *session) complete(g backends.Grant, r backends.Request) {
 // busy expects that TryAcquire refuses.
 func (s *session) busy(b backends.Backend, r backends.Request) {
 	s.Helper()
-	if g, err := b.TryAcquire(s.ctx, r); !errors.Is(err, backends.ErrBusy) {
+	if g, err := backends.TryAcquire(s.ctx, b, r); !errors.Is(err, backends.ErrBusy) {
 		s.Fatalf("TryAcquire %s = %+v, %v; want ErrBusy", show(r), g, err)
 	}
 }
@@ -113,10 +113,10 @@ func (s *session) busy(b backends.Backend, r backends.Request) {
 // refused expects that TryAcquire and Acquire fail with want, at once.
 func (s *session) refused(b backends.Backend, r backends.Request, want error) {
 	s.Helper()
-	if g, err := b.TryAcquire(s.ctx, r); !errors.Is(err, want) {
+	if g, err := backends.TryAcquire(s.ctx, b, r); !errors.Is(err, want) {
 		s.Errorf("TryAcquire %s = %+v, %v; want %v", show(r), g, err, want)
 	}
-	if g, err := b.Acquire(s.ctx, r); !errors.Is(err, want) {
+	if g, err := backends.Acquire(s.ctx, b, r); !errors.Is(err, want) {
 		s.Errorf("Acquire %s = %+v, %v; want %v", show(r), g, err, want)
 	}
 }
@@ -124,7 +124,7 @@ func (s *session) refused(b backends.Backend, r backends.Request, want error) {
 // release expects that the grant was held until now.
 func (s *session) release(b backends.Backend, g backends.Grant) {
 	s.Helper()
-	if err := b.Release(s.ctx, g); err != nil {
+	if err := backends.Release(s.ctx, b, g); err != nil {
 		s.Fatalf("Release of a grant that is held: %v", err)
 	}
 }
@@ -159,7 +159,7 @@ func (s *session) startWith(ctx context.Context, b backends.Backend, r backends.
 	w := &waiting{s: s, cancel: cancel, ended: make(chan struct{})}
 	s.spawned.Go(func() {
 		defer close(w.ended)
-		w.grant, w.err = b.Acquire(ctx, r)
+		w.grant, w.err = backends.Acquire(ctx, b, r)
 	})
 	s.Cleanup(cancel)
 	return w

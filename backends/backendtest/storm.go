@@ -25,6 +25,11 @@ var storm = []Clause{
 		Text:  "the answers of all calls could have come about one after the other: nobody is refused who fits while nobody waits, no release and no renewal finds another state than the grants left",
 		check: linearizable,
 	},
+	{
+		Name:  "Storm/Operations",
+		Text:  "operations of many goroutines that release and request several names, try and cancel, all end; never more is held than there is; no request overtakes one that was placed before it was started",
+		check: stormOfOperations,
+	},
 }
 
 // linearizable is a storm in which every call is logged. It cancels nothing: a store may need a moment after the end of a
@@ -45,13 +50,19 @@ func linearizable(s *session) {
 
 // storm lets 8 goroutines of each client do what they like and checks the history of their grants.
 func (s *session) storm(cancel bool, clients ...backends.Backend) {
+	s.record(func(b backends.Backend, rec *history.Recorder, holder string) { s.rage(b, rec, holder, cancel) }, clients...)
+}
+
+// record lets 8 goroutines of each client do what rage does, and checks the history of the grants
+// that they record.
+func (s *session) record(rage func(backends.Backend, *history.Recorder, string), clients ...backends.Backend) {
 	var buffers []*history.Buffer
 	for c, b := range clients {
 		buffer := &history.Buffer{}
 		buffers = append(buffers, buffer)
 		rec := history.NewRecorder(buffer, fmt.Sprintf("client %d", c))
 		for g := range 8 {
-			s.spawned.Go(func() { s.rage(b, rec, fmt.Sprint(g), cancel) })
+			s.spawned.Go(func() { rage(b, rec, fmt.Sprint(g)) })
 		}
 	}
 	s.spawned.Wait()
@@ -100,7 +111,7 @@ func (s *session) rage(b backends.Backend, rec *history.Recorder, holder string,
 			}
 		}
 		h.Ended()
-		if err := b.Release(s.ctx, g); err != nil {
+		if err := backends.Release(s.ctx, b, g); err != nil {
 			s.Errorf("Release: %v", err)
 			return
 		}
@@ -130,12 +141,12 @@ func (s *session) anyRequest() backends.Request {
 func (s *session) anyCall(b backends.Backend, r backends.Request, cancel bool) (backends.Grant, error) {
 	switch n := rand.IntN(4); {
 	case n == 0:
-		return b.TryAcquire(s.ctx, r)
+		return backends.TryAcquire(s.ctx, b, r)
 	case n == 1 && cancel:
 		ctx, cancel := context.WithTimeout(s.ctx, time.Duration(rand.IntN(500))*time.Microsecond)
 		defer cancel()
-		return b.Acquire(ctx, r)
+		return backends.Acquire(ctx, b, r)
 	default:
-		return b.Acquire(s.ctx, r)
+		return backends.Acquire(s.ctx, b, r)
 	}
 }

@@ -12,24 +12,6 @@ import (
 
 const aboutTime = "2006-01-02T15:04:05.000000Z07:00"
 
-// stamp formats times as aboutTime does, at a tenth of the price while they are of one second: it keeps the rest.
-type stamp struct {
-	second int64
-	text   []byte // up to the second; nil: none yet
-}
-
-func (s *stamp) append(b []byte, t time.Time) []byte {
-	if second := t.Unix(); s.text == nil || second != s.second {
-		s.second, s.text = second, t.UTC().AppendFormat(s.text[:0], "2006-01-02T15:04:05.")
-	}
-	b = append(b, s.text...)
-	micros := t.Nanosecond() / int(time.Microsecond)
-	for unit := 100_000; unit > 0; unit /= 10 {
-		b = append(b, byte('0'+micros/unit%10))
-	}
-	return append(b, 'Z')
-}
-
 // ownerWords returns the part of an entry's line that says who it is; it changes rarely. Started is when that process began.
 func ownerWords(o backends.Owner, started time.Time) string {
 	return fmt.Sprintf(" pid %d started %s host %s label %s",

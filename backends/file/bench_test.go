@@ -2,6 +2,7 @@ package file
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -18,24 +19,48 @@ func mutex(name string) backends.Request {
 	}
 }
 
-// BenchmarkUncontended models one process that uses a lock nobody else wants. The baseline opens, locks, unlocks and
-// closes a file, and knows neither tokens nor a queue.
-func BenchmarkUncontended(b *testing.B) {
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	b.Run("lockkeeper", func(b *testing.B) {
-		s := open(b, b.TempDir()+"/locks")
-		b.ReportAllocs()
-		for b.Loop() {
-			g, err := s.Acquire(ctx, mutex("db"))
-			if err != nil {
-				b.Fatal(err)
+// user returns a function that acquires names, all in one operation, and releases them in another,
+// each done in the call or by the caller, as a manager does it.
+func user(b *testing.B, s *Backend, rs []backends.Request) func() {
+	grants := make([]backends.Grant, len(rs))
+	granted := make(chan error, len(rs))
+	acquire := &backends.Op{Acquire: rs, Wait: true, Granted: func(i int, g backends.Grant, err error) {
+		grants[i] = g
+		granted <- err
+	}}
+	release := &backends.Op{Release: grants, Released: func(_ int, err error) { granted <- err }}
+	return func() {
+		for _, op := range []*backends.Op{acquire, release} {
+			if work := s.Start(op); work != nil {
+				work(b.Context())
 			}
-			if err := s.Release(ctx, g); err != nil {
-				b.Fatal(err)
+			for range rs {
+				if err := <-granted; err != nil {
+					b.Fatal(err)
+				}
 			}
 		}
-	})
+	}
+}
+
+// BenchmarkUncontended models one process that uses locks nobody else wants, one or ten at once. The baseline opens, locks, unlocks and
+// closes a file, and knows neither tokens nor a queue.
+func BenchmarkUncontended(b *testing.B) {
+	for _, n := range []int{1, 10} {
+		b.Run(fmt.Sprint("lockkeeper/", n), func(b *testing.B) {
+			s := open(b, b.TempDir()+"/locks")
+			var rs []backends.Request
+			for i := range n {
+				rs = append(rs, mutex(fmt.Sprint("db", i)))
+			}
+			use := user(b, s, rs)
+			use()
+			b.ReportAllocs()
+			for b.Loop() {
+				use()
+			}
+		})
+	}
 	b.Run("gofrs", func(b *testing.B) {
 		l := flock.New(b.TempDir() + "/db.lock")
 		b.ReportAllocs()
@@ -61,9 +86,9 @@ func BenchmarkHandOff(b *testing.B) {
 	for i, s := range clients {
 		all.Go(func() {
 			for range b.N / 2 {
-				g, err := s.Acquire(ctx, mutex("db"))
+				g, err := backends.Acquire(ctx, s, mutex("db"))
 				if err == nil {
-					err = s.Release(ctx, g)
+					err = backends.Release(ctx, s, g)
 				}
 				if err != nil {
 					b.Error(i, err)
@@ -98,11 +123,11 @@ func BenchmarkContended(b *testing.B) {
 	b.Run("lockkeeper", func(b *testing.B) {
 		s := open(b, b.TempDir()+"/locks")
 		run(b, func() error {
-			g, err := s.Acquire(ctx, mutex("db"))
+			g, err := backends.Acquire(ctx, s, mutex("db"))
 			if err != nil {
 				return err
 			}
-			return s.Release(ctx, g)
+			return backends.Release(ctx, s, g)
 		})
 	})
 	b.Run("gofrs", func(b *testing.B) {

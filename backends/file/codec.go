@@ -125,7 +125,7 @@ func (t *table) appendBody(b []byte) []byte {
 
 // write makes the entry's line. It is made once and then copied, by every process. File says which lock file the grant rests
 // on; 0: none.
-func (e *entry) write(s *stamp, since time.Time, ownerWords string, file uint64) {
+func (e *entry) write(since time.Time, ownerWords string, wants bool, file uint64) {
 	var room [256]byte
 	b := appendHex(room[:0], e.id.Client, 16)
 	b = append(b, '-')
@@ -135,8 +135,11 @@ func (e *entry) write(s *stamp, since time.Time, ownerWords string, file uint64)
 	b = append(b, " token "...)
 	b = strconv.AppendUint(b, e.token, 10)
 	b = append(b, " since "...)
-	b = s.append(b, since)
+	b = since.UTC().AppendFormat(b, aboutTime)
 	b = append(b, ownerWords...)
+	if wants {
+		b = append(b, tries...)
+	}
 	if file != 0 {
 		b = append(b, fileWord...)
 		b = strconv.AppendUint(b, file, 10)
@@ -145,6 +148,38 @@ func (e *entry) write(s *stamp, since time.Time, ownerWords string, file uint64)
 }
 
 const fileWord = " file "
+
+// The line of a holder that wants to hear of tries ends, before the file, in one of these words.
+const (
+	tries = " tries"
+	tried = " tried" // another client has tried, and the holder does not know yet
+)
+
+// markAt returns where in the line the word tries or tried ends; 0: there is none. A label would end
+// with a quote.
+func (e *entry) markAt() int {
+	end := len(e.line)
+	if e.file() != 0 {
+		end = strings.LastIndex(e.line, fileWord)
+	}
+	if s := e.line[:end]; strings.HasSuffix(s, tries) || strings.HasSuffix(s, tried) {
+		return end
+	}
+	return 0
+}
+
+// wants reports whether the holder wants to hear of tries.
+func (e *entry) wants() bool { return e.markAt() > 0 }
+
+// mark puts one of the words in place of the other, and reports whether that changes the line.
+func (e *entry) mark(word string) bool {
+	end := e.markAt()
+	if end == 0 || strings.HasSuffix(e.line[:end], word) {
+		return false
+	}
+	e.line = e.line[:end-len(word)] + word + e.line[end:]
+	return true
+}
 
 // file returns which lock file the line says that the grant rests on; 0: it does not say.
 func (e *entry) file() uint64 {

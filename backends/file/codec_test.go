@@ -17,11 +17,11 @@ func example() *table {
 	words := ownerWords(backends.Owner{Host: "h\n\"", PID: 7, Label: "l\xff file 7"}, noon)
 	for i := range uint64(3) {
 		e := entry{id: backends.GrantID{Client: 1<<63 + i, Seq: i}, weight: 1, token: 100 + i}
-		e.write(new(stamp), noon, words, i)
+		e.write(noon, words, i%2 == 1, i)
 		e.broken = i == 1
 		t.holders = append(t.holders, e)
 		e = entry{id: backends.GrantID{Client: i, Seq: 1<<62 + i}, weight: 5}
-		e.write(new(stamp), noon, words, 0)
+		e.write(noon, words, false, 0)
 		t.waiters = append(t.waiters, e)
 	}
 	return t

@@ -51,7 +51,7 @@ func TestACrowdOfWaitersOfOneProcess(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	g, err := other.Acquire(ctx, backends.Request{
+	g, err := backends.Acquire(ctx, other, backends.Request{
 		Resource: backends.Resource{Name: "db", Kind: backends.Mutex, Capacity: 1}, Weight: 1, Tokens: 1,
 	})
 	if err != nil {
@@ -96,7 +96,7 @@ func TestACrowdOfWaitersOfOneProcess(t *testing.T) {
 	} else {
 		t.Logf("%d bytes for each of %d waiters", each, n)
 	}
-	if err := other.Release(ctx, g); err != nil {
+	if err := backends.Release(ctx, other, g); err != nil {
 		t.Fatal(err)
 	}
 	all.Wait()

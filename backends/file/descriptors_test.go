@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -21,14 +22,14 @@ func exhaustedLister(c *proctest.Child) error {
 		return err
 	}
 	b.timing.linger = time.Hour // only the lack of descriptors closes files
-	held, err := b.Acquire(ctx, mutex("held"))
+	held, err := backends.Acquire(ctx, b, mutex("held"))
 	if err != nil {
 		return err
 	}
 	for _, r := range requests("idle") {
-		g, err := b.Acquire(ctx, r)
+		g, err := backends.Acquire(ctx, b, r)
 		if err == nil {
-			err = b.Release(ctx, g)
+			err = backends.Release(ctx, b, g)
 		}
 		if err != nil {
 			return err
@@ -51,7 +52,7 @@ func exhaustedLister(c *proctest.Child) error {
 		names = append(names, state.Resource.Name)
 	}
 	c.Say("%q", names)
-	return errors.Join(b.Release(ctx, held), b.Close(ctx))
+	return errors.Join(backends.Release(ctx, b, held), b.Close(ctx))
 }
 
 func TestListTakesTheDescriptorsOfIdleNames(t *testing.T) {

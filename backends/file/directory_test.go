@@ -75,11 +75,11 @@ func strict(c *proctest.Child) error {
 	if err != nil {
 		return err
 	}
-	g, err := b.Acquire(context.Background(), mutex("db"))
+	g, err := backends.Acquire(context.Background(), b, mutex("db"))
 	if err != nil {
 		return err
 	}
-	if err := b.Release(context.Background(), g); err != nil {
+	if err := backends.Release(context.Background(), b, g); err != nil {
 		return err
 	}
 	return filepath.Walk(c.Args[0], func(path string, info os.FileInfo, err error) error {
@@ -110,12 +110,12 @@ func TestDirectoryRemoved(t *testing.T) {
 		t.Fatal(err)
 	}
 	lost.expect(t, g, backends.BackendLost)
-	if _, err := a.Acquire(patient(t), mutex("other")); !errors.Is(err, backends.ErrUnavailable) {
+	if _, err := backends.Acquire(patient(t), a, mutex("other")); !errors.Is(err, backends.ErrUnavailable) {
 		t.Errorf("Acquire without the directory: %v; want ErrUnavailable", err)
 	}
 	b := sleepless(t, dir) // makes a new one
 	mustRelease(t, b, mustAcquire(t, b, mutex("db")))
-	if _, err := a.TryAcquire(patient(t), mutex("other")); !errors.Is(err, backends.ErrUnavailable) {
+	if _, err := backends.TryAcquire(patient(t), a, mutex("other")); !errors.Is(err, backends.ErrUnavailable) {
 		t.Errorf("TryAcquire by a client of the old directory: %v; want ErrUnavailable", err)
 	}
 }
@@ -148,18 +148,18 @@ func TestDirectoryMoved(t *testing.T) {
 					t.Errorf("Acquire that waited: %+v, %v; want ErrUnavailable", w.grant, w.err)
 				}
 				for c := patient(t); ; runtime.Gosched() {
-					g, err := busy.Acquire(c, mutex("another"))
+					g, err := backends.Acquire(c, busy, mutex("another"))
 					if errors.Is(err, backends.ErrUnavailable) {
 						break
 					}
 					if err != nil {
 						t.Fatalf("Acquire = %v; want ErrUnavailable some time", err)
 					}
-					if err := busy.Release(c, g); err != nil && !errors.Is(err, backends.ErrLost) {
+					if err := backends.Release(c, busy, g); err != nil && !errors.Is(err, backends.ErrLost) {
 						t.Fatal(err)
 					}
 				}
-				if _, err := a.TryAcquire(patient(t), request); !errors.Is(err, backends.ErrUnavailable) {
+				if _, err := backends.TryAcquire(patient(t), a, request); !errors.Is(err, backends.ErrUnavailable) {
 					t.Errorf("TryAcquire = %v; want ErrUnavailable", err)
 				}
 				if err := os.Rename(base+"/away", base+moved); err != nil {

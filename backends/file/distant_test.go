@@ -24,17 +24,18 @@ type distant struct {
 	mu      sync.Mutex
 	last    int
 	calls   map[int]chan result
-	notify  map[int]func(backends.Event)
+	ops     map[int]*distantOp
 	stopped bool
 }
 
 // order is what the test tells the client, result what it answers.
 type order struct {
 	ID      int
-	Op      string // a method, or "cancel" for the context of order ID
+	Op      string // a method; "end" for the context of order ID
 	Name    string
-	Request backends.Request
-	Grant   backends.Grant
+	Acquire []backends.Request
+	Release []backends.Grant
+	Wait    bool
 	Renew   []backends.Renewal
 	Done    bool // the context has ended already
 	None    bool // there is no context
@@ -42,6 +43,8 @@ type order struct {
 
 type result struct {
 	ID      int
+	Of      string // the answer's kind, of an operation: see distantOp
+	Part    int
 	Event   *backends.Event // with the error apart
 	Grant   backends.Grant
 	Renewed []backends.Renewed // without their errors
@@ -125,7 +128,8 @@ func client(c *proctest.Child) error {
 	trustEvents(b)
 	c.Say("%x", b.id)
 	var mu sync.Mutex
-	cancels := make(map[int]context.CancelFunc)
+	ends := make(map[int]context.CancelFunc)
+	ops := make(map[int]*backends.Op)
 	for {
 		line, ok := c.Listen()
 		if !ok {
@@ -136,49 +140,60 @@ func client(c *proctest.Child) error {
 			return err
 		}
 		mu.Lock()
-		if o.Op == "cancel" {
-			if cancel := cancels[o.ID]; cancel != nil {
-				cancel()
+		if o.Op == "end" {
+			if end := ends[o.ID]; end != nil {
+				end()
 			}
 			mu.Unlock()
 			continue
 		}
-		ctx, cancel := context.WithCancel(context.Background())
-		if o.Done {
-			cancel()
+		if o.Op == "cancel" {
+			if work := b.Cancel(ops[o.ID]); work != nil {
+				go work(context.Background())
+			}
+			mu.Unlock()
+			continue
 		}
-		cancels[o.ID] = cancel
+		ctx, end := context.WithCancel(context.Background())
+		if o.Done {
+			end()
+		}
+		ends[o.ID] = end
 		if o.None {
 			ctx = nil
 		}
+		if o.Op == "start" {
+			ops[o.ID] = childOp(c, o)
+		}
+		op := ops[o.ID]
 		mu.Unlock()
+		var work backends.Work
+		if op != nil {
+			work = b.Start(op)
+		}
 		go func() {
-			answer := perform(ctx, b, o, func(e backends.Event) {
-				r := result{ID: o.ID, Err: pack(e.Err)}
-				e.Err = nil
-				r.Event = &e
-				c.Say("%s", encode(r))
-			})
+			var answer result
+			if op == nil {
+				answer = perform(ctx, b, o)
+			} else {
+				if work != nil {
+					work(ctx)
+				}
+				answer = result{ID: o.ID, Of: "work"}
+			}
 			mu.Lock()
-			delete(cancels, o.ID)
+			delete(ends, o.ID)
 			mu.Unlock()
-			cancel()
+			end()
 			c.Say("%s", encode(answer))
 		}()
 	}
 }
 
-func perform(ctx context.Context, b *Backend, o order, notify func(backends.Event)) result {
+func perform(ctx context.Context, b *Backend, o order) result {
 	r := result{ID: o.ID}
 	var err error
-	o.Request.Notify = notify
 	switch o.Op {
-	case "acquire":
-		r.Grant, err = b.Acquire(ctx, o.Request)
-	case "try":
-		r.Grant, err = b.TryAcquire(ctx, o.Request)
-	case "release":
-		err = b.Release(ctx, o.Grant)
 	case "renew":
 		r.Renewed = b.Renew(ctx, o.Renew)
 		for i := range r.Renewed {
@@ -208,7 +223,7 @@ func startClient(t testing.TB, dir string) *distant {
 	t.Helper()
 	r := &distant{
 		p: proctest.Start(t, "client", dir), done: make(chan struct{}),
-		calls: make(map[int]chan result), notify: make(map[int]func(backends.Event)),
+		calls: make(map[int]chan result), ops: make(map[int]*distantOp),
 	}
 	r.p.Expect("")
 	go r.listen()
@@ -228,20 +243,13 @@ func (r *distant) listen() {
 			panic(err)
 		}
 		r.mu.Lock()
-		answer, notify := r.calls[res.ID], r.notify[res.ID]
-		if res.Event == nil {
-			delete(r.calls, res.ID)
-		}
+		answer, op := r.calls[res.ID], r.ops[res.ID]
+		delete(r.calls, res.ID)
 		r.mu.Unlock()
-		switch {
-		case res.Event == nil:
+		if op != nil {
+			op.hear(res)
+		} else {
 			answer <- res
-		case notify != nil:
-			res.Event.Err = res.Err.unpack()
-			if lost := res.Err.Lost; lost != nil {
-				res.Event.Err = lost
-			}
-			notify(*res.Event)
 		}
 	}
 	r.mu.Lock()
@@ -250,6 +258,9 @@ func (r *distant) listen() {
 		answer <- result{Err: pack(errDead)}
 	}
 	r.mu.Unlock()
+	for _, op := range r.ops { // complete: stopped was set
+		op.hear(result{Of: "death"})
+	}
 }
 
 func (r *distant) do(ctx context.Context, o order) result {
@@ -262,10 +273,6 @@ func (r *distant) do(ctx context.Context, o order) result {
 	r.last++
 	o.ID = r.last
 	r.calls[o.ID] = answer
-	if o.Request.Notify != nil {
-		r.notify[o.ID] = o.Request.Notify
-		o.Request.Notify = nil
-	}
 	if ctx == nil {
 		o.None, ctx = true, context.Background()
 	}
@@ -278,7 +285,7 @@ func (r *distant) do(ctx context.Context, o order) result {
 	case <-ctx.Done():
 		r.mu.Lock()
 		if !r.stopped {
-			r.p.Say("%s", encode(order{ID: o.ID, Op: "cancel"}))
+			r.p.Say("%s", encode(order{ID: o.ID, Op: "end"}))
 		}
 		r.mu.Unlock()
 		res := <-answer
@@ -291,41 +298,12 @@ func (r *distant) do(ctx context.Context, o order) result {
 
 func (r *distant) Capabilities() backends.Capabilities { return capabilities }
 
-func (r *distant) Acquire(ctx context.Context, q backends.Request) (backends.Grant, error) {
-	if len(q.Name) > 2*backends.MaxName { // too long for a line
-		return backends.Grant{}, q.Check(capabilities)
-	}
-	return r.request(ctx, order{Op: "acquire", Request: q})
-}
-
-// request gives a grant back that has crossed the end of the context on its way between the processes.
-func (r *distant) request(ctx context.Context, o order) (backends.Grant, error) {
-	res := r.do(ctx, o)
-	err := res.Err.unpack()
-	if err == nil && ctx != nil && ctx.Err() != nil {
-		_ = r.Release(context.Background(), res.Grant)
-		return backends.Grant{}, ctx.Err()
-	}
-	return res.Grant, err
-}
-
-func (r *distant) TryAcquire(ctx context.Context, q backends.Request) (backends.Grant, error) {
-	if len(q.Name) > 2*backends.MaxName { // too long for a line
-		return backends.Grant{}, q.Check(capabilities)
-	}
-	return r.request(ctx, order{Op: "try", Request: q})
-}
-
 func (r *distant) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
 	res := r.do(ctx, order{Op: "renew", Renew: rs})
 	for i := range res.Renewed {
 		res.Renewed[i].Err = res.Errs[i].unpack()
 	}
 	return res.Renewed
-}
-
-func (r *distant) Release(ctx context.Context, g backends.Grant) error {
-	return r.do(ctx, order{Op: "release", Grant: g}).Err.unpack()
 }
 
 func (r *distant) Inspect(ctx context.Context, name string) (backends.State, error) {

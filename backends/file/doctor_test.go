@@ -112,8 +112,8 @@ func TestFindings(t *testing.T) {
 			}
 			far := uint64(time.Now().Add(time.Hour).UnixMicro())
 			err = errors.Join(b.dir.raiseFloor(far), os.Remove(dir+"/db.table"))
-			g, err2 := b.Acquire(context.Background(), mutex("db"))
-			return errors.Join(err, err2, b.Release(context.Background(), g), b.Close(context.Background()))
+			g, err2 := backends.Acquire(context.Background(), b, mutex("db"))
+			return errors.Join(err, err2, backends.Release(context.Background(), b, g), b.Close(context.Background()))
 		}, true},
 	}
 	for _, test := range tests {

@@ -45,7 +45,7 @@ func (w *watcher) openEvents() {
 	w.events = e
 	w.watchInboxes()
 	w.tasks++
-	w.actor.Go(func() notice { w.readEvents(e.file); return notice{verb: taskEnded} })
+	w.actor.Go(func() news { w.readEvents(e.file); return news{verb: taskEnded} })
 	w.reporting.Store(true)
 	w.b.tellAll(message{verb: verify}) // for what happened before
 }
@@ -110,7 +110,7 @@ func (w *watcher) readEvents(f *os.File) {
 			length := binary.NativeEndian.Uint32(b[12:])
 			name := b[unix.SizeofInotifyEvent:][:length]
 			name, _, _ = bytes.Cut(name, []byte{0})
-			w.actor.Tell(notice{
+			w.actor.Tell(news{
 				verb: fileEvent, name: string(name),
 				watch: int32(binary.NativeEndian.Uint32(b)), mask: binary.NativeEndian.Uint32(b[4:]),
 			})

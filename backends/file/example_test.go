@@ -36,16 +36,16 @@ func Example() {
 		Resource: backends.Resource{Name: "db", Kind: backends.Mutex, Capacity: 1},
 		Weight:   1, Tokens: 1,
 	}
-	first, err := a.Acquire(ctx, db)
+	first, err := backends.Acquire(ctx, a, db)
 	if err != nil {
 		log.Fatal(err)
 	}
-	_, err = b.TryAcquire(ctx, db)
+	_, err = backends.TryAcquire(ctx, b, db)
 	fmt.Println("while the first holds:", errors.Is(err, backends.ErrBusy))
-	if err := a.Release(ctx, first); err != nil {
+	if err := backends.Release(ctx, a, first); err != nil {
 		log.Fatal(err)
 	}
-	second, err := b.TryAcquire(ctx, db)
+	second, err := backends.TryAcquire(ctx, b, db)
 	fmt.Println("afterwards:", err == nil, second.Token > first.Token)
 	// Output:
 	// while the first holds: true

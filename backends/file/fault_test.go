@@ -80,7 +80,7 @@ func holderIsToldOfLossOfName(t *testing.T, remove func(t *testing.T, dir string
 	if h.Token <= g.Token {
 		t.Errorf("token %d after %d", h.Token, g.Token)
 	}
-	if err := a.Release(patient(t), g); !errors.Is(err, backends.ErrLost) {
+	if err := backends.Release(patient(t), a, g); !errors.Is(err, backends.ErrLost) {
 		t.Errorf("Release of the lost grant: %v; want ErrLost", err)
 	}
 	if ok, err := tryFile(dir + "/db.lock"); ok || err != nil {
@@ -182,10 +182,10 @@ func TestForeignFiles(t *testing.T) {
 					t.Fatal(err)
 				}
 				for range 2 {
-					if _, err := b.Acquire(patient(t), mutex("db")); !errors.Is(err, backends.ErrPermission) || errors.Is(err, backends.ErrUnavailable) {
+					if _, err := backends.Acquire(patient(t), b, mutex("db")); !errors.Is(err, backends.ErrPermission) || errors.Is(err, backends.ErrUnavailable) {
 						t.Errorf("Acquire: %v; want ErrPermission", err)
 					}
-					if _, err := b.TryAcquire(patient(t), writer("db")); !errors.Is(err, backends.ErrPermission) {
+					if _, err := backends.TryAcquire(patient(t), b, writer("db")); !errors.Is(err, backends.ErrPermission) {
 						t.Errorf("TryAcquire: %v; want ErrPermission", err)
 					}
 				}
@@ -226,10 +226,10 @@ func TestHardLinksAreRefused(t *testing.T) {
 					if ending == lockEnding && (kind.Kind == backends.Semaphore || outside) {
 						continue // a semaphore has no lock file, and the name outside is in use
 					}
-					if _, err := fresh.TryAcquire(patient(t), kind); !errors.Is(err, backends.ErrPermission) {
+					if _, err := backends.TryAcquire(patient(t), fresh, kind); !errors.Is(err, backends.ErrPermission) {
 						t.Errorf("TryAcquire = %v; want ErrPermission", err)
 					}
-					if _, err := fresh.Acquire(patient(t), kind); !errors.Is(err, backends.ErrPermission) {
+					if _, err := backends.Acquire(patient(t), fresh, kind); !errors.Is(err, backends.ErrPermission) {
 						t.Errorf("Acquire = %v; want ErrPermission", err)
 					}
 				}
@@ -258,7 +258,7 @@ func frugal(c *proctest.Child) error {
 	}
 	var held []backends.Grant
 	for i, r := range []backends.Request{mutex("held"), writer("held too"), reader("read"), permits("permits", 2, 3)} {
-		g, err := b.Acquire(ctx, r)
+		g, err := backends.Acquire(ctx, b, r)
 		if err != nil {
 			return fmt.Errorf("held %d: %w", i, err)
 		}
@@ -266,13 +266,13 @@ func frugal(c *proctest.Child) error {
 	}
 	for i := range 200 {
 		use := []backends.Request{mutex(fmt.Sprint(i)), writer(fmt.Sprint(i)), permits(fmt.Sprint(i), 1, 1)}[i%3]
-		acquire := b.Acquire
+		acquire := backends.Acquire
 		if i%2 == 1 {
-			acquire = b.TryAcquire
+			acquire = backends.TryAcquire
 		}
-		g, err := acquire(ctx, use)
+		g, err := acquire(ctx, b, use)
 		if err == nil {
-			err = b.Release(ctx, g)
+			err = backends.Release(ctx, b, g)
 		}
 		if err != nil {
 			return fmt.Errorf("name %d: %w", i, err)
@@ -282,7 +282,7 @@ func frugal(c *proctest.Child) error {
 		if a := b.Renew(ctx, []backends.Renewal{{Grant: g}}); a[0].Err != nil {
 			return a[0].Err
 		}
-		err = errors.Join(err, b.Release(ctx, g))
+		err = errors.Join(err, backends.Release(ctx, b, g))
 	}
 	return errors.Join(err, b.Close(ctx))
 }
@@ -301,7 +301,7 @@ func starved(c *proctest.Child) error {
 		return err
 	}
 	ctx := context.Background()
-	g, err := b.Acquire(ctx, mutex("held"))
+	g, err := backends.Acquire(ctx, b, mutex("held"))
 	if err != nil {
 		return err
 	}
@@ -322,8 +322,8 @@ func starved(c *proctest.Child) error {
 		filler = append(filler, f)
 	}
 	for range 3 {
-		for _, acquire := range []func(context.Context, backends.Request) (backends.Grant, error){b.Acquire, b.TryAcquire} {
-			if _, err := acquire(ctx, mutex("another")); !errors.Is(err, backends.ErrUnavailable) || !errors.Is(err, syscall.EMFILE) {
+		for _, acquire := range []func(context.Context, backends.Backend, backends.Request) (backends.Grant, error){backends.Acquire, backends.TryAcquire} {
+			if _, err := acquire(ctx, b, mutex("another")); !errors.Is(err, backends.ErrUnavailable) || !errors.Is(err, syscall.EMFILE) {
 				return fmt.Errorf("acquire without descriptors: %w; want ErrUnavailable and EMFILE", err)
 			}
 		}
@@ -331,16 +331,16 @@ func starved(c *proctest.Child) error {
 	if a := b.Renew(ctx, []backends.Renewal{{Grant: g, Tokens: 1}}); a[0].Err != nil {
 		return a[0].Err
 	}
-	if err := b.Release(ctx, g); err != nil {
+	if err := backends.Release(ctx, b, g); err != nil {
 		return err
 	}
 	for _, f := range filler {
 		_ = f.Close()
 	}
-	if g, err = b.Acquire(ctx, mutex("another")); err != nil {
+	if g, err = backends.Acquire(ctx, b, mutex("another")); err != nil {
 		return err
 	}
-	return errors.Join(b.Release(ctx, g), b.Close(ctx))
+	return errors.Join(backends.Release(ctx, b, g), b.Close(ctx))
 }
 
 func TestNoDescriptorsLeft(t *testing.T) {
@@ -370,7 +370,7 @@ func TestNothingStaysOpen(t *testing.T) {
 			for range 20 {
 				ctx, cancel := context.WithCancel(context.Background())
 				go cancel()
-				if _, err := b.Acquire(ctx, mutex("db")); !errors.Is(err, context.Canceled) {
+				if _, err := backends.Acquire(ctx, b, mutex("db")); !errors.Is(err, context.Canceled) {
 					t.Errorf("Acquire: %v", err)
 				}
 			}

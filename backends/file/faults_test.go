@@ -8,15 +8,16 @@ import (
 	"testing"
 )
 
-// faults says which test shows what. "contract:" is a clause of the suite that TestContract, TestContractAtOnce and
+// faults says which test shows what. "contract:" is a clause of the suite that TestContract and
 // TestContractBetweenProcesses run.
 var faults = []struct{ property, tests string }{
 	// Processes.
 	{"A holder is killed: the next is granted at once, with a larger token", "TestKilledHolderFreesAtOnce TestTryAfterKill"},
 	{"Waiters are killed: they are skipped, the others keep their order", "TestKilledWaitersAreSkipped TestKilledHolderAndWaiters TestSurvivorsAreServedInOrder"},
 	{"A holder is stopped: it holds on, and waits end with their contexts", "TestStoppedHolderHoldsOn"},
-	{"A process is stopped while it changes a table: every call answers within its context", "TestTableLockedByStoppedProcess TestPromptNeverWaits TestTableThatStaysLockedIsFound"},
+	{"A process is stopped while it changes a table: every call answers within its context", "TestTableLockedByStoppedProcess TestStartAndCancelNeverWait TestTableThatStaysLockedIsFound"},
 	{"Processes are killed at any time: nobody overlaps, tokens increase", "TestHistoryWithKills"},
+	{"A process is killed between the tables of an operation over several names", "TestKilledBetweenTheTablesOfAnOperation"},
 	{"Many processes start at once", "TestManyProcessesAtOnce"},
 	{"Children of a holder do not keep its lock", "TestChildrenDoNotInheritLocks TestDescriptorsAreClosedOnExec"},
 	{"Signals do not disturb waiters", "TestSignalsDoNotDisturbWaiters"},
@@ -30,7 +31,7 @@ var faults = []struct{ property, tests string }{
 
 	// Files and directories.
 	{"A lock file is removed, replaced or moved away: its holder is told, the next lock a new one", "TestLockFileRemovedUnderHolder TestStoppedHolderOfARemovedFileHoldsOn TestLockFileRemovedBetweenUses TestNameIsLookedUpAfterAChange TestNamesExchanged TestLeftoverLineOfARemovedFile"},
-	{"A table, an inbox or the directory is removed or moved", "TestTableRemoved TestARemovedInboxIsMended TestWithoutAnInboxNobodyIsGrantedAPermit TestAnInboxThatCannotBeMended TestDirectoryRemoved TestDirectoryRemovedUnderWaiter TestDirectoryMoved TestPromptWithReplacedFiles"},
+	{"A table, an inbox or the directory is removed or moved", "TestTableRemoved TestARemovedInboxIsMended TestWithoutAnInboxNobodyIsGrantedAPermit TestAnInboxThatCannotBeMended TestDirectoryRemoved TestDirectoryRemovedUnderWaiter TestDirectoryMoved TestStartWithReplacedFiles"},
 	{"Any of the files of a name are removed, moved, replaced or emptied, at any moment", "TestFilesTamperedWith"},
 	{"A directory is copied", "TestCopiedDirectory"},
 	{"A lock file or table has other names: refused", "TestHardLinksAreRefused"},
@@ -48,6 +49,7 @@ var faults = []struct{ property, tests string }{
 	// The system.
 	{"No descriptor is left: unavailable, not busy; what is held stays", "TestNoDescriptorsLeft TestIdleNamesGiveTheirDescriptorsBackWhenNoneAreLeft"},
 	{"The disk is full, or has no room for a token: no grant", "TestFullDisk TestNoGrantWithoutToken"},
+	{"A table of an operation cannot be written, or many names take all descriptors: nothing is held", "TestTableOfAnOperationThatCannotBeWritten TestNoDescriptorsForManyNames"},
 	{"A file system becomes read-only", "TestReadOnlyFileSystem"},
 	{"Network file systems are refused", "TestRemoteFileSystems"},
 	{"No file events are to be had", "TestWithoutFileEvents"},

@@ -34,8 +34,8 @@ type Backend struct {
 	resources sync.Map // string → *resource
 	lingering atomic.Int64
 	seq       atomic.Uint64
-	channels  sync.Pool // of call.done
-	releases  sync.Pool // of *call, for Release
+
+	operations sync.Pool // of *operation, each over and without requests
 
 	watcher *watcher
 	closing atomic.Bool   // set before the watcher begins to close
@@ -115,13 +115,19 @@ func (b *Backend) made() {
 	}
 }
 
-// resource returns the live resource of that name.
-func (b *Backend) resource(name string) *resource {
-	s := stem(name)
-	if r, ok := b.resources.Load(s); ok {
-		return r.(*resource)
+// live returns the live resource with that stem, or nil.
+func (b *Backend) live(stem string) *resource {
+	r, _ := b.resources.Load(stem)
+	res, _ := r.(*resource)
+	return res
+}
+
+// resource returns the live resource of that name, which it makes if there is none.
+func (b *Backend) resource(name, stem string) *resource {
+	if r := b.live(stem); r != nil {
+		return r
 	}
-	r, _ := b.resources.LoadOrStore(s, newResource(b, name, s))
+	r, _ := b.resources.LoadOrStore(stem, newResource(b, name, stem))
 	return r.(*resource)
 }
 
@@ -134,7 +140,7 @@ func (b *Backend) Close(ctx context.Context) error {
 		return wrap("close", "", err)
 	}
 	if b.closing.CompareAndSwap(false, true) {
-		b.watcher.actor.Tell(notice{verb: closeAll})
+		b.watcher.actor.Tell(news{verb: closeAll})
 	}
 	select { // if both are ready either answer is true: it is closed, or ctx has ended and closing goes on
 	case <-b.closed:

@@ -1,7 +1,6 @@
 package file
 
 import (
-	"context"
 	"runtime"
 	"testing"
 	"time"
@@ -49,42 +48,6 @@ func TestContract(t *testing.T) {
 				}
 				trustEvents(b)
 				return b
-			},
-		}
-	})
-}
-
-// prompt is a client that does what it can at once, as the manager does.
-type prompt struct{ *Backend }
-
-func (p prompt) Acquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	if ctx != nil && ctx.Err() == nil {
-		if g, ok := p.TryAcquireNow(r); ok {
-			return g, nil
-		}
-	}
-	return p.Backend.Acquire(ctx, r)
-}
-
-func (p prompt) Release(ctx context.Context, g backends.Grant) error {
-	if ok, err := p.ReleaseNow(g); ok {
-		return err
-	}
-	return p.Backend.Release(ctx, g)
-}
-
-// TestContractAtOnce runs every clause with clients that do what they can without waiting.
-func TestContractAtOnce(t *testing.T) {
-	backendtest.Run(t, func(t testing.TB) backendtest.Env {
-		dir := t.TempDir() + "/locks"
-		return backendtest.Env{
-			Open: func(t testing.TB) backends.Backend {
-				b, err := New(dir)
-				if err != nil {
-					t.Fatalf("New: %v", err)
-				}
-				trustEvents(b)
-				return prompt{b}
 			},
 		}
 	})

@@ -63,7 +63,7 @@ func TestFlockCommandExcludesUs(t *testing.T) {
 			a, b := sleepless(t, dir), sleepless(t, dir)
 			p := holdByFlock(t, test.how, dir+"/db.lock")
 			if !test.busy {
-				g, err := a.TryAcquire(patient(t), test.r)
+				g, err := backends.TryAcquire(patient(t), a, test.r)
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -51,7 +51,7 @@ func TestDamagedFloor(t *testing.T) {
 	if err := os.Symlink("/etc/hosts", dir+"/"+floorName); err != nil {
 		t.Fatal(err)
 	}
-	if g, err := b.TryAcquire(patient(t), mutex("db")); !errors.Is(err, backends.ErrPermission) {
+	if g, err := backends.TryAcquire(patient(t), b, mutex("db")); !errors.Is(err, backends.ErrPermission) {
 		t.Errorf("TryAcquire = %+v, %v; want ErrPermission", g, err)
 	}
 	if err := os.Remove(dir + "/" + floorName); err != nil {

@@ -7,51 +7,87 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// admit puts a new request at the end of the queue. A try is decided at once.
-func (r *resource) admit(c *call, v verb) {
-	if err := r.turn.abandoned; err != nil {
-		c.err, c.state = r.unavailable(err), over
-		r.reply(c)
+// admit puts a new request at the end of the queue.
+func (r *resource) admit(p *part) {
+	if err := p.op.cancelled.Load(); err != nil {
+		r.refusePart(p, *err)
 		return
 	}
-	t, want := r.tab, c.request.Resource
+	if err := r.turn.abandoned; err != nil {
+		r.refusePart(p, r.unavailable(err))
+		return
+	}
+	t, want := r.tab, p.request.Resource
 	if t.used() && (t.kind != want.Kind || t.capacity != want.Capacity) {
 		r.clean()
 	}
+	p.clean, p.before = !r.turn.dirty, t.token
 	if !t.used() {
 		t.kind, t.capacity = want.Kind, want.Capacity
 	}
 	if t.kind != want.Kind || t.capacity != want.Capacity {
 		have := backends.Resource{Name: r.name, Kind: t.kind, Capacity: t.capacity}
-		c.err, c.state = &backends.MismatchError{Have: have, Want: want}, over
-		r.reply(c)
+		r.refusePart(p, &backends.MismatchError{Have: have, Want: want})
 		return
 	}
-	c.id = backends.GrantID{Client: r.b.id, Seq: r.b.seq.Add(1)}
-	c.state = waiting
-	r.calls[c.id.Seq] = c
+	p.id = backends.GrantID{Client: r.b.id, Seq: r.b.seq.Add(1)}
+	p.state = waiting
+	r.parts[p.id.Seq] = p
 	r.waiters++
-	t.waiters = append(t.waiters, entry{id: c.id, weight: c.request.Weight})
-	if v != acquire {
-		r.decide(c, v)
-		return
+	t.waiters = append(t.waiters, entry{id: p.id, weight: p.request.Weight})
+	if p.op.wait {
+		r.turn.dirty = true
+		r.turn.queued = append(r.turn.queued, p)
 	}
-	r.turn.dirty = true
-	r.turn.queued = append(r.turn.queued, c)
 }
 
-// decide grants a try or refuses it. A refused one changes nothing. Whether those in its way have ended is found out only
-// for one whose refusal would count.
-func (r *resource) decide(c *call, v verb) {
-	r.settle()
-	if c.state == waiting && v == try && r.clean() {
+// decide grants a try, or refuses all of it. A refused one changes nothing, but holders who want to
+// hear of it are told. Whether those in its way have ended is found out only for one whose refusal
+// would count.
+func (o *operation) decide(rs []*resource) {
+	var busy []*resource
+	for i := range o.parts {
+		p := &o.parts[i]
+		r := rs[p.step]
 		r.settle()
+		if p.state == waiting && r.clean() {
+			r.settle()
+		}
+		if p.state == waiting {
+			busy = append(busy, r)
+		}
 	}
-	if c.state == waiting {
-		drop(&r.tab.waiters, c.id)
-		r.end(c)
-		c.err = backends.ErrBusy
-		r.reply(c)
+	if busy == nil || o.cancelled.Load() != nil {
+		return
+	}
+	for i := range o.parts {
+		rs[o.parts[i].step].revoke(&o.parts[i], backends.ErrBusy)
+	}
+	for _, r := range busy {
+		r.markTried()
+	}
+}
+
+// markTried tells holders of other clients, as far as they want to hear of it, that this one has
+// tried: by a mark in their lines, and a wake-up.
+func (r *resource) markTried() {
+	for i := range r.tab.holders {
+		if e := &r.tab.holders[i]; e.id.Client != r.b.id && e.wants() {
+			r.turn.dirty = e.mark(tried) || r.turn.dirty
+			r.wake(e.id.Client)
+		}
+	}
+}
+
+// hearTried tells our holders of marks in their lines, and takes them out.
+func (r *resource) hearTried() {
+	for i := range r.tab.holders {
+		if e := &r.tab.holders[i]; e.id.Client == r.b.id && e.mark(tries) {
+			r.turn.dirty = true
+			if p := r.parts[e.id.Seq]; p != nil {
+				r.tell(p, backends.Tried, nil)
+			}
+		}
 	}
 }
 
@@ -63,35 +99,38 @@ func (r *resource) settle() {
 	t := r.tab
 	r.blocked = false
 	for len(t.waiters) > 0 {
-		c := r.calls[t.waiters[0].id.Seq]
-		if t.waiters[0].id.Client != r.b.id || c == nil {
+		p := r.parts[t.waiters[0].id.Seq]
+		if t.waiters[0].id.Client != r.b.id || p == nil {
 			return
 		}
-		fits := c.request.Weight <= t.free()
+		if p.answered.Load() { // its cancel has not waited for the table
+			r.leave(p, nil)
+			continue
+		}
+		fits := p.request.Weight <= t.free()
 		if !fits && t.sole(r.b.id) < 0 {
 			return
 		}
-		switch ok, err := r.lockKernel(c); {
+		switch ok, err := r.lockKernel(p); {
 		case err != nil:
-			r.leave(c)
-			r.refuseCall(c, unusable("lock", r.stem+lockEnding+" in "+r.b.dir.path, err))
+			r.leave(p, unusable("lock", r.stem+lockEnding+" in "+r.b.dir.path, err))
 		case !ok:
 			r.blocked = fits
 			return
 		default:
-			if !fits && !r.dropSole() {
+			if !fits && !r.dropStale() {
 				r.kernel.holds--
 				return
 			}
-			r.grant(c)
+			r.grant(p)
 		}
 	}
 }
 
-// dropSole removes the line of a sole holder of another process, whose lock we have now: it has let go, see letGo. False: its lock
+// dropStale removes the line of a sole holder of another process, whose lock we have now: it has let go, see releaseSole. False: its lock
 // is on a file that was removed or replaced. Then its process has not noticed yet, and the line stays until it has;
 // it is told to look.
-func (r *resource) dropSole() bool {
+func (r *resource) dropStale() bool {
 	i := r.tab.sole(r.b.id)
 	if i < 0 {
 		return true
@@ -105,30 +144,28 @@ func (r *resource) dropSole() bool {
 	return true
 }
 
-// fileOf returns the number of the lock file that a call's grant rests on, for its line; 0: none.
-func (r *resource) fileOf(c *call) uint64 {
-	if c.state != granted || !onKernel(c.request.Kind) {
-		return 0
+// describe writes a request's line.
+func (r *resource) describe(e *entry, p *part, since time.Time) {
+	held, file := p.state == granted, uint64(0)
+	if held && onKernel(p.request.Kind) {
+		file = r.kernel.id.number()
 	}
-	return r.kernel.id.number()
+	e.write(since, r.ownerWords(p.request.Owner), held && p.request.Tries, file)
 }
 
 // grant makes the first waiter, who is ours, a holder. The kernel's lock is taken. Nobody hears of it before the table is written.
-func (r *resource) grant(c *call) {
+func (r *resource) grant(p *part) {
 	t, now := r.tab, time.Now()
 	e := t.waiters[0]
 	t.waiters = slices.Delete(t.waiters, 0, 1)
-	e.token = r.mint(c.request.Tokens, now)
-	c.state = granted
+	e.token = r.mint(p.request.Tokens, now)
+	p.state = granted
 	r.waiters--
-	e.write(&r.stamp, now, r.ownerWords(c.request.Owner), r.fileOf(c))
+	r.describe(&e, p, now)
 	t.holders = append(t.holders, e)
-	c.grant = backends.Grant{
-		ID: c.id, Resource: c.request.Resource, Weight: c.request.Weight, Token: e.token, Tokens: c.request.Tokens,
-		Waited: c.waited,
-	}
-	c.last = e.token + uint64(c.request.Tokens) - 1
-	r.turn.minted = append(r.turn.minted, c)
+	p.token = e.token
+	p.last = e.token + uint64(p.request.Tokens) - 1
+	r.turn.minted = append(r.turn.minted, p)
 	r.turn.dirty = true
 	if e.weight < t.capacity {
 		// The next may fit too. If not, it watched only us so far, and as the first it must watch all holders.
@@ -148,15 +185,6 @@ func (r *resource) ownerWords(o backends.Owner) string {
 		r.owner, r.words = o, ownerWords(o, r.b.started)
 	}
 	return r.words
-}
-
-// leave takes one of our waiters out of the queue. Whoever was behind it is woken, to watch another than us.
-func (r *resource) leave(c *call) {
-	r.end(c)
-	if i := drop(&r.tab.waiters, c.id); i >= 0 {
-		r.turn.dirty, r.turn.moved = true, true
-		r.wakeAt(i)
-	}
 }
 
 // wakeAt has waiter i woken at the end of the turn, if there is one and it is not ours.
@@ -191,13 +219,13 @@ func (r *resource) spread() {
 // know before that somebody waits.
 func (r *resource) describeQueued() {
 	t := r.tab
-	for _, c := range r.turn.queued {
-		i := find(t.waiters, c.id)
+	for _, p := range r.turn.queued {
+		i := find(t.waiters, p.id)
 		if i < 0 {
 			continue
 		}
-		c.waited = true
-		t.waiters[i].write(&r.stamp, time.Now(), r.ownerWords(c.request.Owner), 0)
+		p.waited = true
+		r.describe(&t.waiters[i], p, time.Now())
 		for _, h := range t.holders {
 			other := func(e entry) bool { return e.id.Client != h.id.Client }
 			if !slices.ContainsFunc(t.waiters[:i], other) {
@@ -210,18 +238,18 @@ func (r *resource) describeQueued() {
 // noteContention tells our holders, once each time, that another client has begun to wait.
 func (r *resource) noteContention() {
 	contended := r.tab.contended(r.b.id)
-	for _, c := range r.turn.minted {
-		c.grant.Contended, c.told = contended, contended
+	for _, p := range r.turn.minted {
+		p.others, p.told = contended, contended
 	}
 	if !contended && !r.told {
 		return
 	}
 	r.told = contended
-	for _, c := range r.calls {
-		if c.state == granted && c.told != contended {
-			c.told = contended
+	for _, p := range r.parts {
+		if p.state == granted && p.told != contended {
+			p.told = contended
 			if contended {
-				r.tell(c, backends.Contended, nil)
+				r.tell(p, backends.Contended, nil)
 			}
 		}
 	}

@@ -78,11 +78,11 @@ func work(ctx context.Context, b *Backend, rec *history.Recorder, names int) err
 		defer time.AfterFunc(time.Duration(rand.IntN(2000))*time.Microsecond, cancel).Stop()
 	}
 	asked := history.Now()
-	acquire := b.Acquire
+	acquire := backends.Acquire
 	if try {
-		acquire = b.TryAcquire
+		acquire = backends.TryAcquire
 	}
-	g, err := acquire(give, r)
+	g, err := acquire(give, b, r)
 	switch {
 	case errors.Is(err, backends.ErrBusy), errors.Is(err, context.Canceled):
 		return nil
@@ -92,7 +92,7 @@ func work(ctx context.Context, b *Backend, rec *history.Recorder, names int) err
 	hold := rec.Granted(history.Grant{Name: r.Name, Capacity: r.Capacity, Weight: r.Weight, Token: g.Token, Holder: fmt.Sprint(g.ID), Asked: asked})
 	runtime.Gosched()
 	hold.Ended()
-	return b.Release(context.Background(), g)
+	return backends.Release(context.Background(), b, g)
 }
 
 // Several processes use locks of all kinds while one after the other is killed and replaced. Afterwards the history

@@ -15,6 +15,6 @@ func (b *Backend) replaceInbox() error {
 		return err
 	}
 	b.inbox.Store(&id)
-	b.watcher.actor.Tell(notice{verb: newInbox, inbox: inbox})
+	b.watcher.actor.Tell(news{verb: newInbox, inbox: inbox})
 	return nil
 }

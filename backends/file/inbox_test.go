@@ -131,7 +131,7 @@ func TestAnInboxThatCannotBeMended(t *testing.T) {
 	a.tellAll(message{verb: verify})
 	lost.expect(t, p, backends.BackendLost)
 	for _, c := range []*Backend{a, b} {
-		if _, err := c.TryAcquire(patient(t), permits("permits", 1, 1)); !errors.Is(err, backends.ErrPermission) {
+		if _, err := backends.TryAcquire(patient(t), c, permits("permits", 1, 1)); !errors.Is(err, backends.ErrPermission) {
 			t.Errorf("TryAcquire without an inbox: %v; want ErrPermission", err)
 		}
 		mustBeBusy(t, b, mutex("db"))

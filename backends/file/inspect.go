@@ -23,12 +23,11 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 	if !b.known(name) {
 		return b.dir.withForeign(none, stem(name), b.dir.flocks()), nil
 	}
-	c := b.newCall()
-	c.query = new(query)
-	if _, err := b.ask(ctx, name, inspect, c); err != nil {
+	q := new(query)
+	if err := b.ask(ctx, name, inspect, q); err != nil {
 		return none, wrap("inspect", name, err)
 	}
-	return c.query.seen, nil
+	return q.seen, nil
 }
 
 // Break ends every grant of the resource. Those of other processes end as soon as these have taken note, which they are woken
@@ -39,9 +38,7 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 	if err != nil || !b.known(name) {
 		return wrap("break", name, err)
 	}
-	c := b.newCall()
-	_, err = b.ask(ctx, name, breakAll, c)
-	return wrap("break", name, err)
+	return wrap("break", name, b.ask(ctx, name, breakAll, new(query)))
 }
 
 // view checks what Inspect, Break and List have in common.
@@ -59,7 +56,7 @@ func (b *Backend) view(ctx context.Context, name string) error {
 // known reports whether the name was ever used. To look at a name that was not must not create its files.
 func (b *Backend) known(name string) bool {
 	s := stem(name)
-	if _, ok := b.resources.Load(s); ok {
+	if b.live(s) != nil {
 		return true
 	}
 	_, err := os.Lstat(filepath.Join(b.dir.path, s+tableEnding))
@@ -130,17 +127,17 @@ func (d *directory) seemsUsed(s string, locks flocks) (name string, used bool) {
 		err != nil && !gone(err) && !refused(err) && !errors.Is(err, backends.ErrMismatch))
 }
 
-func (r *resource) inspect(m *call) {
+func (r *resource) inspect(q *query) {
+	r.turn.queries = append(r.turn.queries, q)
 	r.clean()
-	m.query.seen = r.tab.state()
+	q.seen = r.tab.state()
 	if r.kernel.holds == 0 {
-		m.query.seen = r.b.dir.withForeign(m.query.seen, r.stem, r.b.dir.flocks())
+		q.seen = r.b.dir.withForeign(q.seen, r.stem, r.b.dir.flocks())
 	}
-	r.reply(m)
 }
 
-func (r *resource) breakAll(m *call) {
-	r.reply(m)
+func (r *resource) breakAll(q *query) {
+	r.turn.queries, q.writes = append(r.turn.queries, q), true
 	r.clean()
 	t := r.tab
 	for i := range t.holders {
@@ -150,11 +147,10 @@ func (r *resource) breakAll(m *call) {
 			r.turn.dirty, r.turn.moved = true, true
 		}
 	}
-	for _, c := range r.calls {
-		if c.state == granted {
-			r.loseOne(c, backends.Broken, nil)
+	for _, p := range r.parts {
+		if p.state == granted {
+			r.loseOne(p, backends.Broken, nil)
 		}
 	}
 	r.dropKernel()
-	r.turn.undone = append(r.turn.undone, m)
 }

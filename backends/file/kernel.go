@@ -39,11 +39,11 @@ func modeOf(r *backends.Request) lockMode {
 }
 
 // lockKernel takes the kernel's lock for a call, if it needs one. False: somebody else has it.
-func (r *resource) lockKernel(c *call) (bool, error) {
-	if !onKernel(c.request.Kind) {
+func (r *resource) lockKernel(p *part) (bool, error) {
+	if !onKernel(p.request.Kind) {
 		return true, nil
 	}
-	ok, err := r.tryKernel(modeOf(&c.request))
+	ok, err := r.tryKernel(modeOf(&p.request))
 	if ok {
 		r.kernel.holds++
 	}
@@ -134,9 +134,8 @@ func (r *resource) checkPlace() {
 // come are refused where they open the table, if not before.
 func (r *resource) abandon(err error) {
 	r.loseAll(err)
-	for _, c := range r.calls { // who is left waits
-		r.leave(c)
-		r.refuseCall(c, r.unavailable(err))
+	for _, p := range r.parts { // who is left waits
+		r.leave(p, r.unavailable(err))
 	}
 	r.turn.abandoned = err
 }
@@ -156,48 +155,37 @@ func (r *resource) loseAll(err error) {
 
 // lose ends all grants of some kinds because what they rested on is gone.
 func (r *resource) lose(kinds func(backends.Kind) bool, cause error) {
-	for _, c := range r.calls {
-		if c.state == granted && kinds(c.request.Kind) {
-			r.loseOne(c, backends.BackendLost, cause)
+	for _, p := range r.parts {
+		if p.state == granted && kinds(p.request.Kind) {
+			r.loseOne(p, backends.BackendLost, cause)
 		}
 	}
 }
 
-func (r *resource) loseOne(c *call, reason backends.LostReason, cause error) {
-	r.end(c)
-	if r.tab != nil && drop(&r.tab.holders, c.id) >= 0 {
+func (r *resource) loseOne(p *part, reason backends.LostReason, cause error) {
+	r.end(p)
+	if r.tab != nil && drop(&r.tab.holders, p.id) >= 0 {
 		r.turn.dirty, r.turn.moved = true, true
 	}
-	r.tell(c, backends.Lost, &backends.LostError{Name: r.name, Token: c.grant.Token, Reason: reason, Cause: cause})
+	r.tell(p, backends.Lost, &backends.LostError{Name: r.name, Token: p.token, Reason: reason, Cause: cause})
 }
 
-// end takes a call out of our books. Its line in the table is the caller's business.
-func (r *resource) end(c *call) {
-	switch c.state {
+// end takes a request out of our books. Its line in the table is the caller's business.
+func (r *resource) end(p *part) {
+	switch p.state {
 	case waiting:
 		r.waiters--
 	case granted:
-		if onKernel(c.request.Kind) {
+		if onKernel(p.request.Kind) {
 			r.kernel.holds--
 		}
 	}
-	c.state = over
-	delete(r.calls, c.id.Seq)
+	p.state = over
+	delete(r.parts, p.id.Seq)
 }
 
-func (r *resource) tell(c *call, t backends.EventType, err error) {
-	if c.request.Notify != nil {
-		r.turn.events = append(r.turn.events, event{c.request.Notify, backends.Event{Grant: c.id, Type: t, Err: err}})
-	}
-}
-
-// reply has a call answered at the end of the turn.
-func (r *resource) reply(c *call) { r.turn.answers = append(r.turn.answers, c) }
-
-// refuseCall is reply with an error, unless the caller has given up already.
-func (r *resource) refuseCall(c *call, err error) {
-	if !c.answered {
-		c.err = err
-		r.reply(c)
+func (r *resource) tell(p *part, t backends.EventType, err error) {
+	if p.request.Notify != nil {
+		r.turn.events = append(r.turn.events, event{p.request.Notify, backends.Event{Grant: p.id, Type: t, Err: err}})
 	}
 }

@@ -15,4 +15,6 @@ func registerMore() {
 	proctest.Register("examiner", examiner)
 	proctest.Register("exhaustedLister", exhaustedLister)
 	proctest.Register("onlooker", onlooker)
+	proctest.Register("full", full)
+	proctest.Register("many", many)
 }

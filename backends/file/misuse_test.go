@@ -47,13 +47,16 @@ func TestMisuse(t *testing.T) {
 			return "nothing yielded"
 		}, "error: file: list: "+nilContext),
 		bad("Backend.Capabilities", "zero", func() any { return new(Backend).Capabilities().Name }, "file"),
-		bad("Backend.Release", "no grant, no context", func() any { return b.Release(none, g) }, notHeld),
-		bad("Backend.TryAcquireNow", "zero", func() any { _, ok := new(Backend).TryAcquireNow(r); return ok }, "false"),
-		bad("Backend.TryAcquireNow", "nil receiver", func() any { _, ok := nobody.TryAcquireNow(r); return ok }, apitest.NilPointer),
-		bad("Backend.ReleaseNow", "zero", func() any { ok, _ := new(Backend).ReleaseNow(g); return ok }, "false"),
-		bad("Backend.ReleaseNow", "nil receiver", func() any { ok, _ := nobody.ReleaseNow(g); return ok }, apitest.NilPointer),
-		bad("Backend.Release", "zero", func() any { return new(Backend).Release(ctx, g) }, unmade),
-		bad("Backend.Release", "nil receiver", func() any { return nobody.Release(ctx, g) }, apitest.NilPointer),
+		bad("Backend.Start", "zero", func() any { return new(Backend).Start(&backends.Op{}) }, unmade),
+		bad("Backend.Start", "nothing to do", func() any { return b.Start(&backends.Op{}) == nil }, "true"),
+		bad("Backend.Start", "nobody to answer", func() any { return b.Start(&backends.Op{Acquire: make([]backends.Request, 1)}) },
+			"panic: file: an operation needs a callback"),
+		bad("Backend.Cancel", "zero", func() any { return new(Backend).Cancel(&backends.Op{}) }, unmade),
+		bad("Backend.Cancel", "nil receiver", func() any { return nobody.Cancel(&backends.Op{}) }, apitest.NilPointer),
+		bad("Backend.Cancel", "never started", func() any { return b.Cancel(&backends.Op{}) == nil }, "true"),
+		bad("Backend.Start", "no grant, no context", func() any { return backends.Release(none, b, g) }, notHeld),
+		bad("Backend.Start", "release, zero", func() any { return backends.Release(ctx, new(Backend), g) }, unmade),
+		bad("Backend.Start", "release, nil receiver", func() any { return backends.Release(ctx, nobody, g) }, apitest.NilPointer),
 	}
 	repair := "error: file: check: " + nilContext
 	if !repairs {
@@ -61,8 +64,7 @@ func TestMisuse(t *testing.T) {
 	}
 	rows = append(rows, bad("Repair", "nil context", func() any { _, _, err := Repair(none, dir, 0); return err }, repair))
 	for name, call := range map[string]func(b *Backend, ctx context.Context) error{
-		"Acquire":    func(b *Backend, ctx context.Context) error { _, err := b.Acquire(ctx, r); return err },
-		"TryAcquire": func(b *Backend, ctx context.Context) error { _, err := b.TryAcquire(ctx, r); return err },
+		"Start": func(b *Backend, ctx context.Context) error { _, err := backends.Acquire(ctx, b, r); return err },
 		"Renew": func(b *Backend, ctx context.Context) error {
 			return b.Renew(ctx, []backends.Renewal{{Grant: g}})[0].Err
 		},

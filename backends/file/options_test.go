@@ -47,24 +47,18 @@ func TestNilAndZero(t *testing.T) {
 	}
 
 	b := open(t, "locks")
-	_, err = b.Acquire(t.Context(), backends.Request{})
+	_, err = backends.Acquire(t.Context(), b, backends.Request{})
 	invalid("Acquire of nothing", err)
-	_, err = b.TryAcquire(t.Context(), backends.Request{})
+	_, err = backends.TryAcquire(t.Context(), b, backends.Request{})
 	invalid("TryAcquire of nothing", err)
-	if _, ok := b.TryAcquireNow(backends.Request{}); ok {
-		t.Error("TryAcquireNow of nothing was granted")
-	}
 	invalid("Renew of nothing", b.Renew(t.Context(), []backends.Renewal{{}})[0].Err)
 	_, err = b.Inspect(t.Context(), "")
 	invalid("Inspect of no name", err)
 	invalid("Break of no name", b.Break(t.Context(), ""))
 	never := backends.Grant{Resource: mutex("never").Resource, Weight: 1}
 	for what, g := range map[string]backends.Grant{"nothing": {}, "what was never held": never} {
-		if err := b.Release(t.Context(), g); !errors.Is(err, backends.ErrLost) {
+		if err := backends.Release(t.Context(), b, g); !errors.Is(err, backends.ErrLost) {
 			t.Errorf("Release of %s: %v; want ErrLost", what, err)
-		}
-		if ok, _ := b.ReleaseNow(g); ok {
-			t.Errorf("ReleaseNow of %s succeeds", what)
 		}
 	}
 	if err := b.Renew(t.Context(), []backends.Renewal{{Grant: never}})[0].Err; !errors.Is(err, backends.ErrLost) {

@@ -52,7 +52,7 @@ func sleepless(t testing.TB, dir string, opts ...Option) *Backend {
 
 func mustAcquire(t testing.TB, b backends.Backend, r backends.Request) backends.Grant {
 	t.Helper()
-	g, err := b.Acquire(patient(t), r)
+	g, err := backends.Acquire(patient(t), b, r)
 	if err != nil {
 		t.Fatalf("Acquire: %v", err)
 	}
@@ -61,14 +61,14 @@ func mustAcquire(t testing.TB, b backends.Backend, r backends.Request) backends.
 
 func mustRelease(t testing.TB, b backends.Backend, g backends.Grant) {
 	t.Helper()
-	if err := b.Release(patient(t), g); err != nil {
+	if err := backends.Release(patient(t), b, g); err != nil {
 		t.Fatalf("Release: %v", err)
 	}
 }
 
 func mustBeBusy(t testing.TB, b backends.Backend, r backends.Request) {
 	t.Helper()
-	if g, err := b.TryAcquire(patient(t), r); !errors.Is(err, backends.ErrBusy) {
+	if g, err := backends.TryAcquire(patient(t), b, r); !errors.Is(err, backends.ErrBusy) {
 		t.Fatalf("TryAcquire = %+v, %v; want ErrBusy", g, err)
 	}
 }
@@ -90,7 +90,7 @@ func enqueue(t testing.TB, b backends.Backend, r backends.Request) *waiterOf {
 	w := &waiterOf{t: t, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
-		w.grant, w.err = b.Acquire(ctx, r)
+		w.grant, w.err = backends.Acquire(ctx, b, r)
 	}()
 	t.Cleanup(func() { cancel(); <-w.done })
 	for waiters(t, b, r.Name) <= before {
@@ -151,7 +151,7 @@ func TestTryAfterKill(t *testing.T) {
 	mustAcquire(t, holder, permits("db", 1, 1))
 	mustBeBusy(t, b, permits("db", 1, 1))
 	holder.p.Kill()
-	g, err := b.TryAcquire(patient(t), permits("db", 1, 1))
+	g, err := backends.TryAcquire(patient(t), b, permits("db", 1, 1))
 	if err != nil {
 		t.Fatalf("TryAcquire: %v", err)
 	}
@@ -247,7 +247,7 @@ func count(c *proctest.Child) error {
 	}
 	trustEvents(b)
 	ctx := context.Background()
-	g, err := b.Acquire(ctx, mutex("db"))
+	g, err := backends.Acquire(ctx, b, mutex("db"))
 	if err != nil {
 		return err
 	}
@@ -262,7 +262,7 @@ func count(c *proctest.Child) error {
 	if err := os.WriteFile(c.Args[1], []byte(strconv.Itoa(n+1)), 0o600); err != nil {
 		return err
 	}
-	if err := b.Release(ctx, g); err != nil {
+	if err := backends.Release(ctx, b, g); err != nil {
 		return err
 	}
 	return b.Close(ctx)

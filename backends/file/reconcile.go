@@ -1,6 +1,8 @@
 package file
 
 import (
+	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -10,20 +12,21 @@ import (
 
 // reconcile makes our lines and our books agree, after others have changed the table or we could not write it.
 func (r *resource) reconcile() {
+	r.hearTried()
 	kept := 0
-	keep := func(es []entry, state callState) []entry {
+	keep := func(es []entry, state partState) []entry {
 		return slices.DeleteFunc(es, func(e entry) bool {
 			if e.id.Client != r.b.id {
 				return false
 			}
-			c := r.calls[e.id.Seq]
-			if c != nil && c.state == state && !e.broken {
+			p := r.parts[e.id.Seq]
+			if p != nil && p.state == state && !e.broken {
 				kept++
 				return false
 			}
-			if c != nil && c.state == granted && e.broken {
-				r.end(c)
-				r.tell(c, backends.Lost, &backends.LostError{Name: r.name, Token: c.grant.Token, Reason: backends.Broken})
+			if p != nil && p.state == granted && e.broken {
+				r.end(p)
+				r.tell(p, backends.Lost, &backends.LostError{Name: r.name, Token: p.token, Reason: backends.Broken})
 			}
 			r.turn.dirty, r.turn.moved = true, true
 			return true
@@ -31,67 +34,77 @@ func (r *resource) reconcile() {
 	}
 	r.tab.holders = keep(r.tab.holders, granted)
 	r.tab.waiters = keep(r.tab.waiters, waiting)
-	if kept != len(r.calls) {
+	if kept != len(r.parts) {
 		r.restore()
 	}
 }
 
-// restore gives lines to our calls that have none: the table was removed or damaged. Grants that rest on the kernel's lock
+var errRequeued = fmt.Errorf("the table was removed or damaged: %w", backends.ErrRequeued)
+
+// restore gives lines to our requests that have none: the table was removed or damaged. Grants that rest on the kernel's lock
 // have excluded others all the time. Permits of a semaphore may have been given to others; then ours are lost.
 func (r *resource) restore() {
 	t := r.tab
 	r.clean() // a line left behind must not keep out a holder that has the kernel's lock
-	for _, seq := range slices.Sorted(maps.Keys(r.calls)) {
-		c := r.calls[seq]
-		if find(t.holders, c.id) >= 0 || find(t.waiters, c.id) >= 0 {
+	for _, seq := range slices.Sorted(maps.Keys(r.parts)) {
+		p := r.parts[seq]
+		if find(t.holders, p.id) >= 0 || find(t.waiters, p.id) >= 0 {
 			continue
 		}
 		if !t.used() {
-			t.kind, t.capacity = c.request.Kind, c.request.Capacity
+			t.kind, t.capacity = p.request.Kind, p.request.Capacity
 		}
-		same := t.kind == c.request.Kind && t.capacity == c.request.Capacity
-		e := entry{id: c.id, weight: c.request.Weight}
-		if c.state == granted {
-			e.token = c.grant.Token
+		same := t.kind == p.request.Kind && t.capacity == p.request.Capacity
+		e := entry{id: p.id, weight: p.request.Weight}
+		if p.state == granted {
+			e.token = p.token
 		}
-		e.write(&r.stamp, time.Now(), r.ownerWords(c.request.Owner), r.fileOf(c))
+		r.describe(&e, p, time.Now())
 		r.turn.dirty = true
 		switch {
-		case c.state == granted && same && e.weight <= t.free():
-			t.token = max(t.token, c.last)
+		case p.state == granted && same && e.weight <= t.free():
+			t.token = max(t.token, p.last)
 			t.holders = append(t.holders, e)
-		case c.state == granted:
-			r.loseOne(c, backends.BackendLost, errReplaced)
+		case p.state == granted:
+			r.loseOne(p, backends.BackendLost, errReplaced)
+		case same && len(p.op.parts) > 1: // its other requests keep their places: the order would break
+			r.end(p)
+			r.refusePart(p, r.unavailable(errRequeued))
 		case same:
 			t.waiters = append(t.waiters, e)
-			r.tell(c, backends.Requeued, nil)
+			r.tell(p, backends.Requeued, nil)
 		default:
-			r.end(c)
+			r.end(p)
 			have := backends.Resource{Name: r.name, Kind: t.kind, Capacity: t.capacity}
-			r.refuseCall(c, &backends.MismatchError{Have: have, Want: c.request.Resource})
+			r.refusePart(p, &backends.MismatchError{Have: have, Want: p.request.Resource})
 		}
 	}
 }
 
-// undo takes back what the turn has promised: the table could not be written.
+// undo takes back what the turn has promised: a table could not be written.
 func (r *resource) undo(err error) {
-	for _, c := range r.turn.minted {
-		if c.state == granted { // and not lost meanwhile
-			r.end(c)
-		}
-		c.grant, c.err = backends.Grant{}, err
-	}
-	for _, c := range r.turn.queued {
-		if c.state == waiting {
-			r.end(c)
-			r.refuseCall(c, err)
+	for _, p := range r.turn.minted {
+		if p.state == granted { // and not lost meanwhile
+			r.end(p)
+			r.refusePart(p, err)
 		}
 	}
-	for _, c := range r.turn.undone {
-		c.err = err
+	for _, p := range r.turn.queued {
+		if p.state == waiting {
+			r.end(p)
+			r.refusePart(p, err)
+		}
+	}
+	for _, l := range r.turn.released {
+		l.err = cmp.Or(l.err, err)
+	}
+	for _, q := range r.turn.queries {
+		if q.writes {
+			q.err = cmp.Or(q.err, err)
+		}
 	}
 	r.unsaved = true
-	r.turn.targets = nil
+	r.turn.targets = r.turn.targets[:0]
 }
 
 // bury removes the lines of a client that has ended, and reports whether there were any.
@@ -111,11 +124,11 @@ func (r *resource) clean() bool {
 	case r.tab.sole(r.b.id) < 0:
 		return found
 	case r.kernel.holds > 0: // this client has the kernel's lock: the other's line is stale
-		return r.dropSole() || found
+		return r.dropStale() || found
 	}
 	// Any lock will do to see whether it is free. Under the table's lock no other process of ours can be in its way.
 	ok, err := r.tryKernel(shared)
-	if ok && r.dropSole() {
+	if ok && r.dropStale() {
 		found = true
 	}
 	if err == nil {

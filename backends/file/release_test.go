@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // Two clients pass a lock to and fro, so that one lets go without the table's lock while the other begins to wait, in every
@@ -26,7 +28,7 @@ func TestNoWaiterIsForgotten(t *testing.T) {
 	for i, b := range clients {
 		all.Go(func() {
 			for n := range rounds / len(clients) {
-				g, err := b.Acquire(ctx, mutex("db"))
+				g, err := backends.Acquire(ctx, b, mutex("db"))
 				if err != nil {
 					t.Errorf("client %d, round %d: %v", i, n, err)
 					return
@@ -34,7 +36,7 @@ func TestNoWaiterIsForgotten(t *testing.T) {
 				if before := last.Swap(g.Token); g.Token <= before {
 					t.Errorf("token %d after %d", g.Token, before)
 				}
-				if err := b.Release(ctx, g); err != nil {
+				if err := backends.Release(ctx, b, g); err != nil {
 					t.Errorf("client %d, round %d: %v", i, n, err)
 					return
 				}
@@ -62,9 +64,9 @@ func TestLettingGoNeedsNoMessage(t *testing.T) {
 	begin, done := make(chan struct{}), make(chan error)
 	go func() {
 		for range begin {
-			g, err := mute.Acquire(ctx, mutex("db"))
+			g, err := backends.Acquire(ctx, mute, mutex("db"))
 			if err == nil {
-				err = mute.Release(ctx, g)
+				err = backends.Release(ctx, mute, g)
 			}
 			done <- err
 		}
@@ -113,7 +115,7 @@ func TestLeftoverLine(t *testing.T) {
 			}
 		},
 		func() {
-			g, err := b.TryAcquire(patient(t), permits("db", 2, 3))
+			g, err := backends.TryAcquire(patient(t), b, permits("db", 2, 3))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -26,30 +26,29 @@ func (b *Backend) renewOne(ctx context.Context, rn *backends.Renewal) backends.R
 	if err == nil {
 		err = ended(ctx)
 	}
-	c := b.newCall()
-	c.query = &query{renewal: *rn}
+	q := &query{renewal: *rn}
 	if err == nil {
-		_, err = b.ask(ctx, name, renew, c)
+		err = b.ask(ctx, name, renew, q)
 	}
 	if err != nil {
 		return backends.Renewed{Err: wrap("renew", name, err)}
 	}
-	return c.query.renewed
+	return q.renewed
 }
 
-func (r *resource) renew(m *call) {
-	r.reply(m)
+func (r *resource) renew(q *query) {
+	r.turn.queries = append(r.turn.queries, q)
 	r.checkPlace()
-	c, err := r.held(m.query.renewal.Grant)
+	g := q.renewal.Grant
+	p, err := r.held(&release{id: g.ID, name: r.name, token: g.Token})
 	if err != nil {
-		m.err = err
+		q.err = err
 		return
 	}
-	m.query.renewed = backends.Renewed{Tokens: m.query.renewal.Tokens, Contended: r.tab.contended(r.b.id)}
-	if n := m.query.renewal.Tokens; n > 0 {
-		m.query.renewed.Token = r.mint(n, time.Now())
-		c.last = r.tab.token
-		r.turn.dirty = true
-		r.turn.undone = append(r.turn.undone, m)
+	q.renewed = backends.Renewed{Tokens: q.renewal.Tokens, Contended: r.tab.contended(r.b.id)}
+	if n := q.renewal.Tokens; n > 0 {
+		q.renewed.Token = r.mint(n, time.Now())
+		p.last = r.tab.token
+		r.turn.dirty, q.writes = true, true
 	}
 }

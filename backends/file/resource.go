@@ -3,7 +3,7 @@ package file
 import (
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -11,18 +11,19 @@ import (
 
 // resource is what one Backend knows of one name while it uses it: an actor on demand.
 //
-// Owns: the name's open files, the kernel locks on them, the calls that wait for or hold the name.
+// Owns: the name's open files, the kernel locks on them, the requests that wait for or hold the name.
 // Takes: message.
 // States: live; retired, after it was out of use for a while, with nothing open and out of the index: whoever still
 // comes is sent to its successor.
 //
 // Between turns:
 //
-//	I1  The table is not locked by us, unless locking: then a task waits for its lock and nothing else happens.
-//	I2  Our lines of the table are calls, in the same state; unless unsaved: then our next turn makes it so.
+//	I1  The table is not locked by us, unless locking: then a task waits for its lock, or an operation has taken the
+//	    resource, and nothing else happens. One that is taken belongs to the operation, but for its mail.
+//	I2  Our lines of the table are parts, in the same state; unless unsaved: then our next turn makes it so.
 //	I3  kernelHolds counts our grants that lie on the kernel lock; it is not locked if and only if that is 0.
 //	I4  A first waiter of ours that could be granted, is.
-//	I5  If calls is not empty, something will wake us: another process, a watch, or the timer.
+//	I5  If parts is not empty, something will wake us: another process, a watch, or the timer.
 //
 // Its turns make system calls on two small local files, each a microsecond or so, on the goroutine of the caller. The one
 // that can take long is waiting for the lock of a table that another process is changing: it is tried in the
@@ -32,23 +33,27 @@ type resource struct {
 	name  string
 	stem  string
 	actor *actor.OnDemand[message]
+	alone [1]*resource // itself: what a turn on one table changes
 
 	table  tableFile
 	kernel kernelLock
 	tab    *table // as in the file, after load
+	stale  bool   // others have changed the table since reconcile
 
-	calls   map[uint64]*call // waiting and granted, by number
-	waiters int              // how many of calls wait
+	parts   map[uint64]*part // waiting and granted, by number
+	waiters int              // how many of parts wait
 
 	pending   []message // to be handled under the table's lock
+	batch     []message // what is handled in the present turn under the lock
+	fault     error     // why the table cannot be used in that turn
 	locking   bool
+	taken     bool // by an operation, which frees it
 	unsaved   bool // the table could not be written: our lines there are out of date
-	leftover  bool // the table may have a line of ours that is over: see letGo
+	leftover  bool // the table may have a line of ours that is over: see releaseSole
 	retired   bool
 	lingering bool // out of use, and counted in the Backend's
 
-	turn  turn // what the present turn under the lock has found out
-	spare turn // room for the next one
+	turn turn // what the present turn under the lock has found out
 
 	blocked  bool         // our first waiter could have the lock but for the kernel's refusal
 	attempts int          // looks at it since the last event
@@ -63,11 +68,11 @@ type resource struct {
 
 	owner backends.Owner // the last one seen, and what the table says of it
 	words string
-	stamp stamp
 }
 
 func newResource(b *Backend, name, stem string) *resource {
-	r := &resource{b: b, name: name, stem: stem, table: tableFile{fd: -1}, kernel: kernelLock{fd: -1}, calls: make(map[uint64]*call)}
+	r := &resource{b: b, name: name, stem: stem, table: tableFile{fd: -1}, kernel: kernelLock{fd: -1}, parts: make(map[uint64]*part)}
+	r.alone[0] = r
 	r.actor = actor.NewOnDemand("lockkeeper/file "+stem, r.receive, r.failed)
 	return r
 }
@@ -80,8 +85,18 @@ func (r *resource) receive(m message) {
 		r.locking = false
 		r.resume(m.err)
 		return
-	case m.verb == giveUp:
-		r.answer(m.call, errGaveUp)
+	case m.verb == freed:
+		r.locking, r.taken = false, false
+		r.unlockTable()
+		r.conclude()
+		return
+	case m.verb == poison:
+		panic(m.err)
+	case m.verb == cancel:
+		r.cancel(m)
+		return
+	case m.verb == cancelLate:
+		m.part.answer(m.err)
 		return
 	case m.verb == tick:
 		r.tick()
@@ -91,72 +106,38 @@ func (r *resource) receive(m message) {
 			r.retireIdle()
 		}
 		return
-	case m.verb == tryNow, m.verb == releaseNow:
-		r.prompt(m)
-		return
+	case m.now && (r.retired || r.locking || len(r.pending) > 0 || r.table.fd < 0 || r.b.closing.Load()):
+		return // not without waiting
 	case r.retired:
 		r.redirect(m)
 		return
-	case m.call != nil && m.verb != cancelWait && r.b.closing.Load():
-		m.call.fail(backends.ErrClosed) // before anything is opened: see watcher.closeAll
+	case r.b.closing.Load() && m.op != nil:
+		m.op.end(backends.ErrClosed) // before anything is opened: see watcher.closeAll
 		return
-	case m.verb == cancelWait && r.forget(m.call):
+	case r.b.closing.Load() && m.query != nil:
+		m.query.answer(backends.ErrClosed)
 		return
 	}
 	r.used = true
 	if m.verb == again {
 		r.retrying = false
 	}
-	if m.verb == release && r.letGo(m.call) {
-		r.afterLetGo()
+	if m.verb == start && r.releaseSole(&m) {
 		return
 	}
 	r.pending = append(r.pending, m)
 	r.work()
-	if m.verb == cancelWait && r.locking {
-		// The table is locked by a process that is slow, perhaps stopped. The caller must not wait for that.
-		r.actor.After(cancelPatience, message{verb: giveUp, call: m.call})
-	}
 }
-
-// cancelPatience is how long a cancelled caller waits for its ticket to be taken out of a table that another process has
-// locked. After that the ticket goes as soon as that process lets go; if it were granted first, it would be given back.
-const cancelPatience = 100 * time.Millisecond
-
-var errGaveUp = errors.New("cancelled")
 
 // redirect answers what reaches a retired resource.
 func (r *resource) redirect(m message) {
-	switch m.verb {
-	case acquire, try, renew, release, inspect, breakAll:
-		m.call.fail(errRetired)
-	case cancelWait:
-		m.call.fail(errGaveUp)
-	case shut:
-		r.b.watcher.actor.Tell(notice{verb: resourceShut})
-	}
-}
-
-// forget drops a call that has not been handled yet. True: it was answered.
-func (r *resource) forget(c *call) bool {
-	if c.state != fresh {
-		return c.state != waiting
-	}
-	for i, m := range r.pending {
-		if m.call == c && (m.verb == acquire || m.verb == try) {
-			r.pending = append(r.pending[:i:i], r.pending[i+1:]...)
-			c.fail(errGaveUp)
-			return true
-		}
-	}
-	return false
-}
-
-// answer ends a call that its caller may have given up already.
-func (r *resource) answer(c *call, err error) {
-	if !c.answered {
-		c.err = err
-		c.answer()
+	switch {
+	case m.op != nil:
+		m.op.send(m.step, (*actor.OnDemand[message]).Tell)
+	case m.query != nil:
+		m.query.answer(errRetired)
+	case m.verb == shut:
+		r.b.watcher.actor.Tell(news{verb: resourceShut})
 	}
 }
 
@@ -166,13 +147,16 @@ func (r *resource) work() {
 		return
 	}
 	ok, err := r.lockTable()
-	if err == nil && !ok {
+	switch {
+	case ok || err != nil:
+		r.resume(err)
+	case r.pending[0].now:
+		r.pending = r.pending[:0]
+	default:
 		r.locking = true
 		fd := r.table.fd // stays open while locking
 		r.actor.Go(func() message { return message{verb: tableLocked, err: waitLock(fd)} })
-		return
 	}
-	r.resume(err)
 }
 
 // lockTable tries to lock the table a few times: it is mostly locked for microseconds only.
@@ -189,6 +173,12 @@ func (r *resource) lockTable() (bool, error) {
 	return false, nil
 }
 
+func (r *resource) unlockTable() {
+	if r.table.fd >= 0 {
+		unlock(r.table.fd)
+	}
+}
+
 // unavailable is an error of the files of this name.
 func (r *resource) unavailable(err error) error {
 	return unusable("use", r.stem+tableEnding+" in "+r.b.dir.path, err)
@@ -198,22 +188,42 @@ func (r *resource) unavailable(err error) error {
 func (r *resource) failed(m message, p *actor.PanicError) {
 	err := fmt.Errorf("%w: %w", backends.ErrUnavailable, p)
 	if !r.retired {
-		r.loseAll(err)
-		for _, c := range r.calls {
-			c.fail(err)
+		for _, s := range r.partners() {
+			s.actor.Tell(message{verb: poison, err: p})
 		}
-		for _, m := range r.pending {
-			if m.call != nil {
-				m.call.fail(err)
-			}
+		r.loseAll(err)
+		for _, p := range r.parts {
+			p.answer(err)
+		}
+		for _, m := range append(r.batch, r.pending...) {
+			m.fail(err)
 		}
 		r.announce()
 		r.retire()
 	}
-	if m.call != nil {
-		m.call.fail(err)
-	}
+	m.fail(err)
 	if m.verb == shut {
-		r.b.watcher.actor.Tell(notice{verb: resourceShut})
+		r.b.watcher.actor.Tell(news{verb: resourceShut})
+	}
+}
+
+// partners returns the other resources of the operation that is changing the table now, if any.
+func (r *resource) partners() []*resource {
+	if len(r.batch) == 0 || r.batch[0].op == nil || !r.batch[0].op.linked() {
+		return nil
+	}
+	rs := r.batch[0].op.resources()
+	return slices.DeleteFunc(rs, func(p *resource) bool { return p == nil || p == r })
+}
+
+// fail answers whoever waits for the message to be handled.
+func (m message) fail(err error) {
+	switch {
+	case m.op != nil:
+		m.op.end(err)
+	case m.part != nil:
+		m.part.answer(err)
+	case m.query != nil:
+		m.query.answer(err)
 	}
 }

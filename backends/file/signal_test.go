@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -26,9 +27,9 @@ func stormed(c *proctest.Child) error {
 		return err
 	}
 	ctx := context.Background()
-	g, err := b.Acquire(ctx, mutex("db")) // opens the files
+	g, err := backends.Acquire(ctx, b, mutex("db")) // opens the files
 	if err == nil {
-		err = b.Release(ctx, g)
+		err = backends.Release(ctx, b, g)
 	}
 	if err != nil {
 		return err
@@ -37,8 +38,8 @@ func stormed(c *proctest.Child) error {
 	for _, ok := c.Listen(); ok; _, ok = c.Listen() {
 		done := make(chan error, 1)
 		go func() {
-			g, err := b.Acquire(ctx, mutex("db"))
-			done <- errors.Join(err, b.Release(ctx, g))
+			g, err := backends.Acquire(ctx, b, mutex("db"))
+			done <- errors.Join(err, backends.Release(ctx, b, g))
 		}()
 		const many = 300
 		for range many {
@@ -107,7 +108,7 @@ func parent(c *proctest.Child) error {
 		if r.Weight == r.Capacity && !onKernel(r.Kind) || r.Name == "rw" && r.Weight > 1 {
 			continue
 		}
-		if _, err := b.Acquire(context.Background(), r); err != nil {
+		if _, err := backends.Acquire(context.Background(), b, r); err != nil {
 			return err
 		}
 	}

@@ -131,7 +131,7 @@ func TestTableLockedByStoppedProcess(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if err := a.Release(ctx, g); err != nil && !errors.Is(err, context.Canceled) {
+	if err := backends.Release(ctx, a, g); err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("Release: %v", err)
 	}
 	w.cancel()
@@ -140,7 +140,7 @@ func TestTableLockedByStoppedProcess(t *testing.T) {
 	}
 	ctx, cancel = context.WithTimeout(context.Background(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := b.Acquire(ctx, mutex("db")); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := backends.Acquire(ctx, b, mutex("db")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Acquire: %v; want context.DeadlineExceeded", err)
 	}
 	if err := b.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {

@@ -41,11 +41,11 @@ func TestFullDisk(t *testing.T) {
 			g := mustAcquire(t, a, mutex("db"))
 			fill(t, dir)
 			for range 2 {
-				_, err := b.Acquire(patient(t), mutex("new"))
+				_, err := backends.Acquire(patient(t), b, mutex("new"))
 				if !errors.Is(err, backends.ErrUnavailable) || !errors.Is(err, syscall.ENOSPC) {
 					t.Errorf("Acquire of a new name: %v; want ErrUnavailable and ENOSPC", err)
 				}
-				_, err = b.TryAcquire(patient(t), permits("new", 1, 2))
+				_, err = backends.TryAcquire(patient(t), b, permits("new", 1, 2))
 				if !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, backends.ErrBusy) {
 					t.Errorf("TryAcquire of a new name: %v; want ErrUnavailable", err)
 				}
@@ -143,7 +143,7 @@ func TestNoGrantWithoutToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, dir)
-	if g, err := b.Acquire(patient(t), mutex("db")); !errors.Is(err, backends.ErrUnavailable) {
+	if g, err := backends.Acquire(patient(t), b, mutex("db")); !errors.Is(err, backends.ErrUnavailable) {
 		t.Fatalf("Acquire = %+v, %v; want ErrUnavailable", g, err)
 	}
 	if ok, err := tryFile(filepath.Join(dir, "db.lock")); !ok || err != nil {
@@ -164,7 +164,7 @@ func TestNoGrantWithoutFlush(t *testing.T) {
 				t.Fatal(err)
 			}
 			b.dir.fd = fd
-			g, err := b.Acquire(patient(t), mutex("db"))
+			g, err := backends.Acquire(patient(t), b, mutex("db"))
 			switch {
 			case opts == nil && err != nil:
 				t.Errorf("Acquire: %v", err)

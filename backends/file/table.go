@@ -41,7 +41,7 @@ func (t *table) free() int64 {
 }
 
 // sole returns the line of a client other than me that holds all of a mutex or reader-writer lock, or -1. The kernel knows
-// better than such a line: its holder may have let go and left it, see resource.letGo.
+// better than such a line: its holder may have released and left it, see resource.releaseSole.
 func (t *table) sole(me uint64) int {
 	if !onKernel(t.kind) {
 		return -1

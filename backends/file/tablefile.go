@@ -75,7 +75,7 @@ func (r *resource) load() error {
 		return nil // as we left it
 	}
 	f.raw = append(f.raw[:0], first...)
-	r.turn.reread = true
+	r.stale = true
 	t, err := f.parse()
 	switch {
 	case err == errCorrupt: //nolint:errorlint // ours, unwrapped
@@ -111,8 +111,8 @@ func (r *resource) needsInbox() bool {
 		return true
 	}
 	if r.waiters > 0 {
-		for _, c := range r.calls {
-			return !onKernel(c.request.Kind) // all calls of a name are of one kind
+		for _, p := range r.parts {
+			return !onKernel(p.request.Kind) // all requests of a name are of one kind
 		}
 	}
 	return false
@@ -156,10 +156,14 @@ func (r *resource) mustCheck() bool {
 	return false
 }
 
+// wantsPermits reports whether a request for permits of a semaphore is pending.
 func (r *resource) wantsPermits() bool {
-	return slices.ContainsFunc(r.pending, func(m message) bool {
-		return (m.verb == acquire || m.verb == try || m.verb == tryNow) && !onKernel(m.call.request.Kind)
-	})
+	for _, m := range r.pending {
+		if m.op != nil && m.op.wantsPermits(m.step) {
+			return true
+		}
+	}
+	return false
 }
 
 // parse reads the table whose first page is raw.

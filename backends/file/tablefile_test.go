@@ -89,7 +89,7 @@ func TestTableOfAnotherName(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = b.Acquire(patient(t), mutex("x"))
+	_, err = backends.Acquire(patient(t), b, mutex("x"))
 	if !errors.Is(err, backends.ErrMismatch) || !strings.Contains(err.Error(), `the table of another name, "db"`) {
 		t.Errorf("Acquire: %v; want ErrMismatch that names the other", err)
 	}

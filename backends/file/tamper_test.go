@@ -150,14 +150,14 @@ func (c tampering) check(t *testing.T) {
 	}
 	released := make(chan error, 1)
 	if c.moment == "handed over" {
-		go func() { released <- a.Release(patient(t), g) }()
+		go func() { released <- backends.Release(patient(t), a, g) }()
 	}
 	if err := c.do(dir, a); err != nil {
 		t.Fatal(err)
 	}
 	if c.moment != "handed over" {
 		c.holds(t, newcomer, g, lost)
-		released <- a.Release(patient(t), g)
+		released <- backends.Release(patient(t), a, g)
 	}
 	if err := <-released; err != nil && (!errors.Is(err, backends.ErrLost) || c.safe()) {
 		t.Errorf("Release: %v", err)
@@ -172,7 +172,7 @@ func (c tampering) check(t *testing.T) {
 			t.Errorf("token %d after %d", h.Token, last)
 		}
 		last = h.Token
-		if err := b.Release(patient(t), h); err != nil && (!errors.Is(err, backends.ErrLost) || onKernel(h.Resource.Kind)) {
+		if err := backends.Release(patient(t), b, h); err != nil && (!errors.Is(err, backends.ErrLost) || onKernel(h.Resource.Kind)) {
 			t.Errorf("Release by the next: %v", err) // the tampering may end a permit that was granted during it
 		}
 	}
@@ -193,7 +193,7 @@ func (c tampering) safe() bool {
 
 // holds checks that no newcomer is granted beside the grant, which has not been released.
 func (c tampering) holds(t *testing.T, newcomer *Backend, g backends.Grant, lost lostBox) {
-	h, err := newcomer.TryAcquire(patient(t), c.next)
+	h, err := backends.TryAcquire(patient(t), newcomer, c.next)
 	switch {
 	case errors.Is(err, backends.ErrBusy):
 		if onKernel(c.hold.Kind) && !c.safe() { // the lock is free, or the waiter has it
@@ -235,7 +235,7 @@ func TestCopiedDirectory(t *testing.T) {
 	}
 	for i, r := range requests {
 		r.Weight = r.Capacity
-		g, err := b.TryAcquire(patient(t), r)
+		g, err := backends.TryAcquire(patient(t), b, r)
 		if err != nil || g.Token <= held[i].Token {
 			t.Fatalf("in the copy: %+v, %v; want a token above %d", g, err, held[i].Token)
 		}

@@ -4,23 +4,41 @@ import (
 	"cmp"
 	"errors"
 	"slices"
+
+	"github.com/lockkeeper/lockkeeper/actor"
 )
 
 // turn is what happens under one lock of the table. Answers and messages go out when the table is unlocked.
 type turn struct {
-	reread   bool     // the table is not as we left it
-	dirty    bool     // the table is to be written
-	moved    bool     // permits were freed or the queue changed its head: others may be due
-	minted   []*call  // granted
-	queued   []*call  // new, and neither granted nor refused
-	answers  []*call  // to be answered
-	undone   []*call  // of answers, those that fail if the table cannot be written
-	events   []event  // to be told
-	targets  []uint64 // clients to be woken
-	acks     int      // shuts to be acknowledged
-	everyone bool     // all clients are to look: the table was damaged
+	dirty    bool         // the table is to be written
+	moved    bool         // permits were freed or the queue changed its head: others may be due
+	minted   []*part      // granted
+	queued   []*part      // new, and neither granted nor refused
+	refused  []*part      // to be answered
+	released []*release   // to be answered
+	queries  []*query     // to be answered
+	broken   []*operation // of which a request has failed
+	events   []event      // to be told
+	targets  []uint64     // clients to be woken
+	acks     int          // shuts to be acknowledged
+	everyone bool         // all clients are to look: the table was damaged
 
 	abandoned error // why the resource is of no use any more: the directory has gone
+}
+
+// reset makes room for the next turn.
+func (t *turn) reset() {
+	clear(t.minted) // parts are large, and not ours any more
+	clear(t.queued)
+	clear(t.refused)
+	clear(t.released)
+	clear(t.queries)
+	clear(t.broken)
+	clear(t.events)
+	*t = turn{
+		minted: t.minted[:0], queued: t.queued[:0], refused: t.refused[:0], released: t.released[:0],
+		queries: t.queries[:0], broken: t.broken[:0], events: t.events[:0], targets: t.targets[:0],
+	}
 }
 
 // resume goes on when the table is locked, or never will be.
@@ -30,69 +48,126 @@ func (r *resource) resume(err error) {
 		if errors.Is(err, errReplaced) { // locked a file that has lost its name: again, with the new one
 			unlock(r.table.fd)
 			r.table.close()
-			r.declinePending()
+			if r.pending[0].now { // to open and lock the new one may take a while
+				r.pending = r.pending[:0]
+				r.conclude()
+				return
+			}
 			r.work()
 			return
 		}
 	}
-	if err != nil {
-		r.refuse(r.unavailable(err))
-	} else {
-		r.change()
+	if r.fault = err; err != nil {
+		r.fault = r.unavailable(err)
 	}
-	if r.table.fd >= 0 {
-		unlock(r.table.fd)
+	m, linked := r.next()
+	if !linked {
+		change(r.alone[:])
+		r.conclude()
+		return
 	}
+	m.op.steps[m.step].resource = r
+	if last := len(m.op.steps) - 1; m.step < last {
+		r.locking, r.taken = true, true
+		if !m.now { // else its caller goes on at once
+			m.op.send(m.step+1, (*actor.OnDemand[message]).Tell)
+		}
+		return
+	}
+	change(m.op.resources())
+	m.op.free(m.step)
 	r.conclude()
 }
 
-// change does what is pending to the table. The table is locked.
-func (r *resource) change() {
-	pending := r.pending
-	r.pending = r.pending[len(r.pending):]
-	if r.turn.reread || r.unsaved {
-		r.reconcile()
+// next takes what is to be handled in this turn out of pending: a linked operation, which it returns,
+// or all that comes before one.
+func (r *resource) next() (m message, linked bool) {
+	n := slices.IndexFunc(r.pending, func(m message) bool { return m.op != nil && m.op.linked() })
+	if n < 0 {
+		n = len(r.pending)
 	}
-	r.unsaved = false
-	for _, m := range pending {
-		r.apply(m)
-	}
-	clear(pending)
-	if len(r.pending) == 0 {
-		r.pending = pending[:0]
-	}
-	r.settle()
-	r.spread()
-	r.announce() // losses before anybody else can see that the permits are free
-	err := r.save()
-	if err == nil && r.newHead() {
-		// The holder may have let go before it could see the ticket: see letGo.
-		if r.settle(); len(r.turn.minted) > 0 {
-			r.spread()
-			r.announce()
-			err = r.save()
-		}
-	}
-	if err != nil {
-		r.undo(r.unavailable(err))
-	}
-	r.dropKernel()
+	r.batch = append(r.batch[:0], r.pending[:max(n, 1)]...)
+	r.pending = slices.Delete(r.pending, 0, len(r.batch))
+	return r.batch[0], n == 0
 }
 
-func (r *resource) apply(m message) {
+// change does what is to be done to the tables of some resources, which are locked. They are written
+// when all is decided, one after the other, and unlocked when all are written. A process that dies in
+// between leaves requests of its operation in some of the tables: they are lines of a dead process,
+// which everybody skips and removes, and the requests of others that wait behind them in one table
+// wait for nothing in another.
+func change(rs []*resource) {
+	for _, r := range rs {
+		r.prepare()
+	}
+	for _, r := range rs {
+		for i := 0; r.fault == nil && i < len(r.batch); i++ {
+			r.apply(&r.batch[i])
+		}
+	}
+	last := rs[len(rs)-1]
+	for i := range last.batch {
+		if o := last.batch[i].op; o != nil && !o.wait && o.cancelled.Load() == nil {
+			o.decide(rs)
+		}
+	}
+	for _, r := range rs {
+		r.settle()
+	}
+	if len(rs) > 1 {
+		last.batch[0].op.revoke(rs)
+	}
+	if r, err := write(rs); err != nil {
+		err = r.unavailable(err)
+		for _, r := range rs {
+			r.undo(err)
+			if len(rs) > 1 { // perhaps this table has been written
+				r.pending = append(r.pending, message{verb: look})
+			}
+		}
+	}
+	for _, r := range rs {
+		r.dropKernel()
+		r.unlockTable()
+	}
+	tell(rs)
+}
+
+// prepare makes the table agree with what we know, or refuses everything if it cannot be used.
+func (r *resource) prepare() {
+	switch {
+	case r.fault != nil:
+		r.refuse(r.fault)
+		return
+	case r.stale || r.unsaved:
+		r.reconcile()
+	}
+	r.stale, r.unsaved = false, false
+}
+
+func (r *resource) apply(m *message) {
 	switch m.verb {
-	case acquire, try, tryNow:
-		r.admit(m.call, m.verb)
-	case cancelWait:
-		r.withdraw(m.call)
-	case release, releaseNow:
-		r.release(m.call)
+	case start:
+		for i := range m.op.releases {
+			if l := &m.op.releases[i]; l.step == m.step {
+				r.release(l)
+			}
+		}
+		for i := range m.op.parts {
+			if p := &m.op.parts[i]; p.step == m.step {
+				r.admit(p)
+			}
+		}
+	case cancel:
+		r.withdraw(m)
+	case takeBack:
+		r.drop(m.part)
 	case renew:
-		r.renew(m.call)
+		r.renew(m.query)
 	case inspect:
-		r.inspect(m.call)
+		r.inspect(m.query)
 	case breakAll:
-		r.breakAll(m.call)
+		r.breakAll(m.query)
 	case shut:
 		r.shut()
 	case verify:
@@ -111,12 +186,31 @@ func (r *resource) apply(m message) {
 	}
 }
 
-// announce tells holders and waiters what has happened to them.
-func (r *resource) announce() {
-	for _, e := range r.turn.events {
-		e.notify(e.Event)
+// write writes the tables. It returns the resource whose table could not be written.
+func write(rs []*resource) (*resource, error) {
+	for _, r := range rs {
+		r.spread()
+		r.announce() // losses before anybody else can see that the permits are free
 	}
-	r.turn.events = nil
+	for _, r := range rs {
+		if err := r.save(); err != nil {
+			return r, err
+		}
+	}
+	for _, r := range rs {
+		if !r.newHead() {
+			continue
+		}
+		// The holder may have let go before it could see the ticket: see releaseSole.
+		if r.settle(); len(r.turn.minted) > 0 {
+			r.spread()
+			r.announce()
+			if err := r.save(); err != nil {
+				return r, err
+			}
+		}
+	}
+	return nil, nil
 }
 
 // newHead reports whether the first in the queue has come in this turn and is ours.
@@ -125,71 +219,29 @@ func (r *resource) newHead() bool {
 	return len(q) > 0 && len(t.waiters) > 0 && t.waiters[0].id == q[0].id
 }
 
-// conclude ends a turn: the table is unlocked, what was decided goes out.
-func (r *resource) conclude() {
-	r.announce()
-	t := r.turn
-	r.turn, r.spare = r.spare, turn{}
-	for _, c := range t.minted {
-		c.answer()
-	}
-	for _, c := range t.answers {
-		c.answer()
-	}
-	for _, client := range t.targets {
-		if !r.b.dir.wake(client, r.stem) {
-			r.pending = append(r.pending, message{verb: died, client: client})
-		}
-	}
-	r.spare = t.room()
-	if len(r.pending) > 0 { // each death is reported once, so this comes to an end
-		r.turn.acks, r.turn.abandoned = t.acks, t.abandoned
-		r.work()
-		return
-	}
-	r.stand()
-	if t.abandoned != nil && !r.locking && len(r.calls) == 0 {
-		r.retire()
-	}
-	for range t.acks {
-		r.retire()
-		r.b.watcher.actor.Tell(notice{verb: resourceShut})
-	}
-}
-
-// room returns an empty turn that uses the memory of an old one.
-func (t *turn) room() turn {
-	again := turn{targets: t.targets[:0]}
-	for _, list := range [...]struct{ old, again *[]*call }{
-		{&t.minted, &again.minted}, {&t.queued, &again.queued}, {&t.answers, &again.answers}, {&t.undone, &again.undone},
-	} {
-		clear(*list.old) // calls are not ours any more, and large
-		*list.again = (*list.old)[:0]
-	}
-	return again
-}
-
-// refuse answers everything pending with an error: the table could not be opened, locked or read. What ends, ends all
+// refuse answers everything with an error: the table could not be opened, locked or read. What ends, ends all
 // the same; the table will be told when it can be.
 func (r *resource) refuse(err error) {
-	r.tab, r.unsaved = &table{name: r.name}, r.unsaved || len(r.calls) > 0
+	r.tab, r.unsaved = &table{name: r.name}, r.unsaved || len(r.parts) > 0
 	r.table.forget()
-	for _, m := range r.pending {
-		switch m.verb {
-		case acquire, try, tryNow, renew, inspect, breakAll:
-			m.call.err, m.call.state = err, over
-			r.reply(m.call)
-		case cancelWait:
-			r.withdraw(m.call)
-		case release, releaseNow:
-			r.release(m.call)
-			m.call.err = cmp.Or(m.call.err, err)
-		case shut:
-			r.shut()
-		case verify:
-			r.checkPlace()
+	for i := range r.batch {
+		switch m := &r.batch[i]; m.verb {
+		case start:
+			for i := range m.op.parts {
+				if p := &m.op.parts[i]; p.step == m.step {
+					r.refusePart(p, err)
+				}
+			}
+			r.apply(m)
+			for _, l := range r.turn.released {
+				l.err = cmp.Or(l.err, err)
+			}
+		case renew, inspect, breakAll:
+			m.query.err = err
+			r.turn.queries = append(r.turn.queries, m.query)
+		case cancel, takeBack, shut, verify:
+			r.apply(m)
 		}
 	}
-	r.pending = r.pending[:0]
 	r.dropKernel()
 }

@@ -29,9 +29,9 @@ func visitor(c *proctest.Child) error {
 		return nil
 	}
 	defer b.Close(context.Background()) //nolint:errcheck // it ends here
-	g, err := b.TryAcquire(context.Background(), mutex("db"))
+	g, err := backends.TryAcquire(context.Background(), b, mutex("db"))
 	if err == nil {
-		err = b.Release(context.Background(), g)
+		err = backends.Release(context.Background(), b, g)
 	}
 	c.Say("works %v", err)
 	return nil
@@ -102,7 +102,7 @@ func examiner(c *proctest.Child) error {
 	}
 	b, err := New(c.Args[0])
 	if err == nil {
-		_, err = b.TryAcquire(context.Background(), mutex("db"))
+		_, err = backends.TryAcquire(context.Background(), b, mutex("db"))
 		_ = b.Close(context.Background())
 	}
 	c.Say("locked: %t, found: %v, %v", err == nil, backends.Worst(found), found)

@@ -260,8 +260,8 @@ func TestLookingDuringUseSeesNoForeignHolders(t *testing.T) {
 			var err error
 			for range rounds {
 				var g backends.Grant
-				if g, err = c.Acquire(t.Context(), mutex("db")); err == nil {
-					err = c.Release(t.Context(), g)
+				if g, err = backends.Acquire(t.Context(), c, mutex("db")); err == nil {
+					err = backends.Release(t.Context(), c, g)
 				}
 				if err != nil {
 					break

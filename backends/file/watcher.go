@@ -15,14 +15,14 @@ import (
 // events; and tells the resources concerned.
 //
 // Owns: the inbox, watches, the order of closing.
-// Takes: notice.
+// Takes: news.
 // States: open; closing, from closeAll until all resources have shut; ending, until all its tasks have ended; ended.
 //
 // It runs one task that reads the inbox, one for each process it watches, and, once something was in use for
 // longer than a moment, one that reads file events. All end with the files they read.
 type watcher struct {
 	b         *Backend
-	actor     *actor.OnDemand[notice]
+	actor     *actor.OnDemand[news]
 	inbox     io.ReadCloser
 	peers     map[uint64]*peer
 	events    *fileEvents         // nil: none
@@ -43,25 +43,25 @@ type peer struct {
 	wants []*resource
 }
 
-type noticeVerb uint8
+type newsVerb uint8
 
 const (
-	watchClient  noticeVerb = iota + 1 // client, resource
-	forgetClient                       // client, resource
-	clientEnded                        // client; its task has ended
-	watchLock                          // resource
-	forgetLock                         // resource
-	newInbox                           // inbox, in place of the removed one
-	report                             // have removals of files reported
-	fileEvent                          // watch, mask, name
-	taskEnded                          // the reader of inbox or events
+	watchClient  newsVerb = iota + 1 // client, resource
+	forgetClient                     // client, resource
+	clientEnded                      // client; its task has ended
+	watchLock                        // resource
+	forgetLock                       // resource
+	newInbox                         // inbox, in place of the removed one
+	report                           // have removals of files reported
+	fileEvent                        // watch, mask, name
+	taskEnded                        // the reader of inbox or events
 	closeAll
 	resourceShut
 )
 
-// notice is what the watcher takes.
-type notice struct {
-	verb     noticeVerb
+// news is what the watcher takes.
+type news struct {
+	verb     newsVerb
 	client   uint64
 	resource *resource
 	peer     *peer
@@ -73,13 +73,13 @@ type notice struct {
 
 func newWatcher(b *Backend, inbox io.ReadCloser) *watcher {
 	w := &watcher{b: b, inbox: inbox, peers: make(map[uint64]*peer), locks: make(map[int32]*resource)}
-	w.actor = actor.NewOnDemand("lockkeeper/file watcher", w.receive, func(_ notice, p *actor.PanicError) { panic(p) })
+	w.actor = actor.NewOnDemand("lockkeeper/file watcher", w.receive, func(_ news, p *actor.PanicError) { panic(p) })
 	w.tasks++
-	w.actor.Go(func() notice { w.readInbox(inbox); return notice{verb: taskEnded} })
+	w.actor.Go(func() news { w.readInbox(inbox); return news{verb: taskEnded} })
 	return w
 }
 
-func (w *watcher) receive(n notice) {
+func (w *watcher) receive(n news) {
 	switch n.verb {
 	case watchClient:
 		w.watchClient(n.client, n.resource)
@@ -145,7 +145,7 @@ func (w *watcher) changeInbox(inbox io.ReadCloser) {
 	_ = w.inbox.Close() // ends its task
 	w.inbox = inbox
 	w.tasks++
-	w.actor.Go(func() notice { w.readInbox(inbox); return notice{verb: taskEnded} })
+	w.actor.Go(func() news { w.readInbox(inbox); return news{verb: taskEnded} })
 	w.watchInboxes()
 	w.b.tellAll(message{verb: verify})
 }
@@ -155,13 +155,13 @@ func (w *watcher) deliver(lines string) {
 	slices.Sort(stems)
 	stems = slices.Compact(stems)
 	for _, s := range stems {
-		r, ok := w.b.resources.Load(s)
-		switch m := (message{verb: look}); {
-		case !ok: // its use has ended since
+		m := message{verb: look}
+		switch r := w.b.live(s); {
+		case r == nil: // its use has ended since
 		case len(stems) == 1:
-			r.(*resource).actor.Deliver(m) // on this goroutine: the shortest way to whoever waits
+			r.actor.Deliver(m) // on this goroutine: the shortest way to whoever waits
 		default:
-			r.(*resource).actor.Tell(m)
+			r.actor.Tell(m)
 		}
 	}
 }
@@ -191,9 +191,9 @@ func (w *watcher) watchClient(client uint64, r *resource) {
 		p = &peer{file: f}
 		w.peers[client] = p
 		w.tasks++
-		w.actor.Go(func() notice {
+		w.actor.Go(func() news {
 			awaitEnd(p.file)
-			return notice{verb: clientEnded, client: client, peer: p}
+			return news{verb: clientEnded, client: client, peer: p}
 		})
 	}
 	p.wants = append(p.wants, r)

@@ -20,18 +20,18 @@ func ExampleBackend_Peer() {
 		Weight:   1,
 		Tokens:   1,
 	}
-	g, err := here.Acquire(ctx, r)
+	g, err := backends.Acquire(ctx, here, r)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	_, err = there.TryAcquire(ctx, r)
+	_, err = backends.TryAcquire(ctx, there, r)
 	fmt.Println("there:", errors.Is(err, backends.ErrBusy))
 
-	if err := here.Release(ctx, g); err != nil {
+	if err := backends.Release(ctx, here, g); err != nil {
 		fmt.Println(err)
 	}
-	next, err := there.TryAcquire(ctx, r)
+	next, err := backends.TryAcquire(ctx, there, r)
 	fmt.Println("there:", err, next.Token > g.Token)
 	// Output:
 	// there: true

@@ -13,31 +13,28 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 	if err := backends.CheckName(name); err != nil {
 		return backends.State{}, wrap("inspect", "", err)
 	}
-	if err := ended(ctx); err != nil {
-		return backends.State{}, wrap("inspect", name, err)
-	}
 	state := backends.State{Resource: backends.Resource{Name: name}}
-	err := b.run("inspect", name, func(s *store) {
+	err := b.run(ctx, "inspect", name, func(s *store) error {
 		if r := s.resources[name]; r != nil {
 			state = r.state()
 		}
+		return nil
 	})
 	return state, err
 }
 
-// List yields the state of every resource in use, all as they were at one instant: when the sequence began.
+// List yields the state of every resource in use, all as they were at one instant: when the
+// sequence began.
 func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 	return func(yield func(backends.State, error) bool) {
 		var states []backends.State
-		err := wrap("list", "", ended(ctx))
-		if err == nil {
-			err = b.run("list", "", func(s *store) {
-				states = slices.Grow(states, len(s.resources))
-				for _, r := range s.resources {
-					states = append(states, r.state())
-				}
-			})
-		}
+		err := b.run(ctx, "list", "", func(s *store) error {
+			states = slices.Grow(states, len(s.resources))
+			for _, r := range s.resources {
+				states = append(states, r.state())
+			}
+			return nil
+		})
 		for _, state := range states {
 			if !yield(state, nil) {
 				return
@@ -55,9 +52,10 @@ func (r *resource) state() backends.State {
 		state.Holders = append(state.Holders, h.Holder)
 	}
 	for e := r.queue.Front(); e != nil; e = e.Next() {
-		c := e.Value.(*call)
+		w := e.Value.(*place)
+		want := &w.op.Acquire[w.i]
 		state.Waiters = append(state.Waiters, backends.Waiter{
-			ID: c.grant.ID, Owner: c.request.Owner, Weight: c.request.Weight, Since: c.since,
+			ID: w.id, Owner: want.Owner, Weight: want.Weight, Since: w.since,
 		})
 	}
 	return state

@@ -1,15 +1,12 @@
 package memory
 
 import (
-	"container/list"
+	"context"
 	"fmt"
 	"math/rand/v2"
-	"sync/atomic"
-	"time"
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
-	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // Backend is one client of a store in memory. Make it with [New] or [Backend.Peer]; the methods of
@@ -26,7 +23,7 @@ type Backend struct {
 
 var _ backends.Backend = (*Backend)(nil)
 
-var capabilities = backends.Capabilities{Name: "memory", Break: true, Immediate: true}
+var capabilities = backends.Capabilities{Name: "memory", Break: true}
 
 // New returns the first client of a new store.
 func New() *Backend {
@@ -35,8 +32,8 @@ func New() *Backend {
 	return s.client()
 }
 
-// Peer returns another client of the same store, as another process would be. It has an identity, grants and a Close of
-// its own, and works whether or not b is closed.
+// Peer returns another client of the same store, as another process would be. It has an identity,
+// grants and a Close of its own, and works whether or not b is closed.
 func (b *Backend) Peer() *Backend { return b.made().client() }
 
 // made returns the store. It panics if b is the zero value.
@@ -52,121 +49,88 @@ func (b *Backend) Capabilities() backends.Capabilities { return capabilities }
 
 func (s *store) client() *Backend { return &Backend{store: s, id: rand.Uint64()} }
 
-// call is one message to the store's actor, and the answer to it. A turn that answers a call does not touch it again,
-// for its caller uses it for something else at once.
-type call struct {
-	turn    func(*store, *call)
+// message is what the store's actor takes: an operation to start or to cancel, or a call.
+type message struct {
 	client  *Backend
-	request backends.Request // acquire, try
-	grant   backends.Grant   // release: what is given back; acquire, try: the answer
-	target  *call            // cancelWait: the call that waits
-	other   func(*store)     // any other verb
-	place   *list.Element    // in the queue, while the call waits there
-	since   time.Time        // when it came
-	err     error
-	told    func(error) // of a post: nobody waits on done
-	state   atomic.Uint32
-	done    chan struct{} // capacity 1: the actor never waits for a caller; made for the first wait
-	bubbled bool          // done was made in a synctest bubble
+	op      *backends.Op
+	refused error   // start: why no request of op makes sense
+	places  *places // start, of an op that may wait; cancel
+	cancel  bool
+
+	call func(*store) error // of any other method, whose caller waits on done
+	done chan error         // capacity 1: the actor never waits for a caller
 }
 
-// The states of a call. Most calls are answered before their caller looks, and need no channel.
-const (
-	open     uint32 = iota // nobody has answered, nobody waits
-	awaited                // the caller waits on done, or is about to: whoever answers sends
-	answered               // err, and grant, may be read
-)
-
-// newCall takes a call from the store's pool.
-func (b *Backend) newCall(turn func(*store, *call)) *call {
-	c, _ := b.made().calls.Get().(*call)
-	if c == nil {
-		c = new(call)
+// receive is one turn. Callbacks come at its end, when the state is whole: what they start or
+// cancel is queued, and a callback that panics leaves nothing half changed.
+func (s *store) receive(m message) {
+	var err error
+	switch {
+	case m.call != nil:
+		err = m.call(s)
+	case m.cancel:
+		s.cancel(m.places)
+	default:
+		s.start(m)
 	}
-	c.turn, c.client = turn, b
-	return c
-}
-
-// free takes a call back whose answer has been received.
-func (c *call) free() {
-	s := c.client.store
-	c.turn, c.client, c.request, c.grant, c.target = nil, nil, backends.Request{}, backends.Grant{}, nil
-	c.other, c.place, c.since, c.err = nil, nil, time.Time{}, nil
-	if c.bubbled { // a channel must not leave the bubble in which it was made
-		c.bubbled, c.done = false, nil
+	s.tellAll()
+	if m.done != nil {
+		m.done <- err
 	}
-	c.state.Store(open)
-	s.calls.Put(c)
 }
 
-func (c *call) answer(err error) {
-	c.err = err
-	if c.told != nil {
-		if c.state.Swap(answered) != answered {
-			c.told(err)
+// fail is called for the message in whose turn a callback has panicked, and for every message after
+// it. The first time all that wait, or would be told of a grant, are told as well.
+func (s *store) fail(m message, p *actor.PanicError) {
+	err := fmt.Errorf("%w: %w", backends.ErrUnavailable, p)
+	switch {
+	case !s.failed:
+		s.failed = true
+		for i := range s.tells[s.told:] {
+			if t := &s.tells[s.told+i]; t.notify == nil && !t.release && t.err == nil {
+				t.grant, t.err = backends.Grant{}, wrap("acquire", t.grant.Resource.Name, err)
+			}
 		}
-		return
+		for _, r := range s.resources {
+			for e := r.queue.Front(); e != nil; e = e.Next() {
+				w := e.Value.(*place)
+				s.answer(w.op, w.i, wrap("acquire", r.Name, err))
+			}
+		}
+		clear(s.resources)
+	case m.op != nil && !m.cancel:
+		for i := range m.op.Release {
+			s.released(m.op, i, wrap("release", m.op.Release[i].Resource.Name, err))
+		}
+		for i := range m.op.Acquire {
+			s.answer(m.op, i, wrap("acquire", m.op.Acquire[i].Name, err))
+		}
 	}
-	if c.state.Swap(answered) == awaited { // else the caller has it now, and c with it
-		c.done <- struct{}{}
-	}
-}
-
-// pending reports whether the answer is still to come. It then comes over done.
-func (c *call) pending() bool {
-	if c.state.Load() == answered {
-		return false
-	}
-	if bubbles.Inside() || c.done == nil {
-		c.done, c.bubbled = make(chan struct{}, 1), bubbles.MadeInside()
-	}
-	return c.state.CompareAndSwap(open, awaited)
-}
-
-// do has the actor handle c, which no turn leaves waiting, and returns when it is answered.
-func (b *Backend) do(c *call) {
-	b.store.actor.Deliver(c)
-	if c.pending() {
-		<-c.done
+	s.tellRest()
+	if m.done != nil {
+		m.done <- err
 	}
 }
 
-// run has the actor call f, unless the client is closed.
-func (b *Backend) run(verb, name string, f func(*store)) error {
-	c := b.newCall((*store).run)
-	defer c.free()
-	c.other = f
-	b.do(c)
-	return wrap(verb, name, c.err)
-}
-
-func (s *store) run(c *call) {
-	if c.client.closed {
-		c.answer(backends.ErrClosed)
-		return
+// run has the actor call f, and returns when it has.
+func (b *Backend) run(ctx context.Context, verb, name string, f func(*store) error) error {
+	s := b.made()
+	if err := backends.Ended(ctx); err != nil {
+		return wrap(verb, name, err)
 	}
-	c.other(s)
-	c.answer(nil)
+	m := message{done: make(chan error, 1), call: func(s *store) error {
+		if b.closed {
+			return backends.ErrClosed
+		}
+		return f(s)
+	}}
+	s.actor.Deliver(m)
+	return wrap(verb, name, <-m.done)
 }
-
-// callError says which call failed. It is put into words only if somebody reads it: busy is an everyday answer.
-type callError struct {
-	verb, name string
-	err        error
-}
-
-func (e *callError) Error() string {
-	if e.name == "" {
-		return fmt.Sprintf("memory: %s: %v", e.verb, e.err)
-	}
-	return fmt.Sprintf("memory: %s %q: %v", e.verb, e.name, e.err)
-}
-
-func (e *callError) Unwrap() error { return e.err }
 
 func wrap(verb, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &callError{verb, name, err}
+	return &backends.OpError{Store: capabilities.Name, Op: verb, Name: name, Err: err}
 }

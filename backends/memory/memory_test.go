@@ -4,16 +4,8 @@ import (
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/backends"
-	"github.com/lockkeeper/lockkeeper/backends/backendtest"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
-
-func TestContract(t *testing.T) {
-	backendtest.Run(t, func(testing.TB) backendtest.Env {
-		store := memory.New()
-		return backendtest.Env{Open: func(testing.TB) backends.Backend { return store.Peer() }}
-	})
-}
 
 func TestStoresAreIndependent(t *testing.T) {
 	a, b := memory.New(), memory.New()
@@ -44,7 +36,7 @@ func mutex(name string) backends.Request {
 
 func try(t testing.TB, b backends.Backend, r backends.Request) backends.Grant {
 	t.Helper()
-	g, err := b.TryAcquire(t.Context(), r)
+	g, err := backends.TryAcquire(t.Context(), b, r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +45,7 @@ func try(t testing.TB, b backends.Backend, r backends.Request) backends.Grant {
 
 func release(t testing.TB, b backends.Backend, g backends.Grant) {
 	t.Helper()
-	if err := b.Release(t.Context(), g); err != nil {
+	if err := backends.Release(t.Context(), b, g); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -11,14 +11,15 @@ import (
 )
 
 // TestMisuse has a row for every exported function: nil contexts, a zero Backend, a nil one, and
-// posts without a function for their answer. The conformance suite covers requests that make no
-// sense.
+// operations without a callback for their answers. The conformance suite covers requests that make
+// no sense.
 func TestMisuse(t *testing.T) {
 	var none context.Context
 	var nobody *Backend
 	ctx := t.Context()
 	r := backends.Request{Resource: backends.Resource{Name: "a", Kind: backends.Mutex, Capacity: 1}, Weight: 1, Tokens: 1}
 	renewals := []backends.Renewal{{Grant: backends.Grant{Resource: r.Resource, Weight: 1}}}
+	ask := &backends.Op{Acquire: []backends.Request{r}, Granted: func(int, backends.Grant, error) {}}
 	const (
 		nilContext = "invalid context <nil>"
 		nilPointer = apitest.NilPointer
@@ -29,25 +30,26 @@ func TestMisuse(t *testing.T) {
 		bad("Backend.Peer", "zero", func() any { return new(Backend).Peer() }, unmade),
 		bad("Backend.Peer", "nil receiver", func() any { return nobody.Peer() }, nilPointer),
 		bad("Backend.Capabilities", "zero", func() any { return new(Backend).Capabilities().Name }, "memory"),
-		bad("Backend.Release", "no grant", func() any { return New().Release(none, backends.Grant{}) },
-			`error: memory: release: lease on "" (token 0) lost: not-owner`),
 		bad("Backend.Close", "twice, without a context", func() any { b := New(); _ = b.Close(none); return b.Close(none) }, "<nil>"),
-		bad("Backend.Post", "nobody to answer", func() any { return New().Post(backends.Post{Request: r}) }, "panic: memory: Post needs Answered"),
-		bad("Backend.Post", "nobody to hear of the release", func() any {
-			return New().Post(backends.Post{Request: r, After: &backends.Grant{}, Answered: func(backends.Grant, error) {}})
-		}, "panic: memory: Post needs Answered, and Released"),
-		bad("Backend.Post", "nil context", func() any {
-			var answer error
-			New().Post(backends.Post{Request: r, Answered: func(_ backends.Grant, err error) { answer = err }}).Send(none)
-			return answer
-		}, `error: memory: acquire "a": `+nilContext),
+		bad("Backend.Start", "zero", func() any { return new(Backend).Start(ask) }, unmade),
+		bad("Backend.Start", "nil receiver", func() any { return nobody.Start(ask) }, nilPointer),
+		bad("Backend.Start", "nil", func() any { return New().Start(nil) }, nilPointer),
+		bad("Backend.Start", "nothing to do", func() any { return New().Start(new(backends.Op)) == nil }, "true"),
+		bad("Backend.Start", "nobody to answer", func() any {
+			return New().Start(&backends.Op{Acquire: ask.Acquire})
+		}, "panic: memory: an operation needs a callback"),
+		bad("Backend.Start", "nobody to hear of the release", func() any {
+			return New().Start(&backends.Op{Acquire: ask.Acquire, Granted: ask.Granted, Release: make([]backends.Grant, 1)})
+		}, "panic: memory: an operation needs a callback"),
+		bad("Backend.Cancel", "zero", func() any { return new(Backend).Cancel(ask) }, unmade),
+		bad("Backend.Cancel", "nil receiver", func() any { return nobody.Cancel(ask) }, nilPointer),
+		bad("Backend.Cancel", "nil", func() any { return New().Cancel(nil) }, nilPointer),
+		bad("Backend.Cancel", "never started", func() any { return New().Cancel(ask) == nil }, "true"),
 	}
 	for name, call := range map[string]func(b *Backend, ctx context.Context) error{
-		"Acquire":    func(b *Backend, ctx context.Context) error { _, err := b.Acquire(ctx, r); return err },
-		"TryAcquire": func(b *Backend, ctx context.Context) error { _, err := b.TryAcquire(ctx, r); return err },
-		"Renew":      func(b *Backend, ctx context.Context) error { return b.Renew(ctx, renewals)[0].Err },
-		"Inspect":    func(b *Backend, ctx context.Context) error { _, err := b.Inspect(ctx, "a"); return err },
-		"Break":      func(b *Backend, ctx context.Context) error { return b.Break(ctx, "a") },
+		"Renew":   func(b *Backend, ctx context.Context) error { return b.Renew(ctx, renewals)[0].Err },
+		"Inspect": func(b *Backend, ctx context.Context) error { _, err := b.Inspect(ctx, "a"); return err },
+		"Break":   func(b *Backend, ctx context.Context) error { return b.Break(ctx, "a") },
 		"List": func(b *Backend, ctx context.Context) (err error) {
 			for _, err = range b.List(ctx) {
 			}

@@ -14,7 +14,7 @@ func TestReleaseNeedsNoContext(t *testing.T) {
 	g := try(t, b, mutex("db"))
 	done, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := b.Release(done, g); err != nil {
+	if err := backends.Release(done, b, g); err != nil {
 		t.Errorf("Release with a cancelled context: %v", err)
 	}
 	release(t, b, try(t, b, mutex("db")))

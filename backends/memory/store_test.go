@@ -43,16 +43,16 @@ func TestPanicFailsEverybody(t *testing.T) {
 	r := mutex("db")
 	r.Notify = func(backends.Event) { panic("a bad callback") }
 	g := try(t, b, r)
-	_, err := b.Peer().Acquire(t.Context(), mutex("db")) // has the holder told
+	_, err := backends.Acquire(t.Context(), b.Peer(), mutex("db")) // has the holder told
 	var panicked *actor.PanicError
 	if !errors.Is(err, backends.ErrUnavailable) || !errors.As(err, &panicked) || panicked.Value != "a bad callback" {
 		t.Errorf("Acquire: %v; want ErrUnavailable and the panic", err)
 	}
 	for what, err := range map[string]error{
-		"Release":    b.Release(t.Context(), g),
+		"Release":    backends.Release(t.Context(), b, g),
 		"Break":      b.Break(t.Context(), "db"),
-		"TryAcquire": second(b.TryAcquire(t.Context(), mutex("other"))),
-		"Acquire":    second(b.Peer().Acquire(t.Context(), mutex("db"))),
+		"TryAcquire": second(backends.TryAcquire(t.Context(), b, mutex("other"))),
+		"Acquire":    second(backends.Acquire(t.Context(), b.Peer(), mutex("db"))),
 		"Inspect":    second(b.Inspect(t.Context(), "db")),
 		"Renew":      b.Renew(t.Context(), []backends.Renewal{{Grant: g}})[0].Err,
 	} {
@@ -76,7 +76,7 @@ func TestPanicFailsThoseWhoWait(t *testing.T) {
 		var all sync.WaitGroup
 		for range 10 {
 			all.Go(func() {
-				if _, err := b.Peer().Acquire(context.Background(), mutex("db")); !errors.Is(err, backends.ErrUnavailable) {
+				if _, err := backends.Acquire(context.Background(), b.Peer(), mutex("db")); !errors.Is(err, backends.ErrUnavailable) {
 					t.Errorf("a waiting Acquire: %v; want ErrUnavailable", err)
 				}
 			})
@@ -90,39 +90,46 @@ func TestPanicFailsThoseWhoWait(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
-// Actors call the store in their turns, and the store calls them back: nobody waits for ever.
-func TestActorsMayCallInTheirTurns(t *testing.T) {
+// Actors start operations in their turns, and the store calls them back, perhaps in the same turn:
+// no goroutine waits for ever.
+func TestActorsMayStartOperationsInTheirTurns(t *testing.T) {
 	const actors, rounds = 8, 2000
 	store := memory.New()
 	var finished sync.WaitGroup
 	for i := range actors {
-		b := store.Peer()
-		var a *actor.OnDemand[int]
-		left := rounds
-		finished.Add(1)
-		a = actor.NewOnDemand(fmt.Sprint("keeper ", i), func(msg int) {
-			if msg < 0 || left == 0 {
-				return // an event
-			}
-			r := mutex("db" + strconv.Itoa(left%3))
-			r.Notify = func(backends.Event) { a.Tell(-1) }
-			if g, err := b.TryAcquire(context.Background(), r); err == nil {
-				b.Renew(context.Background(), []backends.Renewal{{Grant: g, Tokens: 1}})
-				if err := b.Release(context.Background(), g); err != nil {
-					t.Error(err)
-				}
-			} else if !errors.Is(err, backends.ErrBusy) {
+		b, left := store.Peer(), rounds
+		var a *actor.OnDemand[*backends.Grant]
+		op := &backends.Op{Wait: true, Released: func(_ int, err error) {
+			if err != nil {
 				t.Error(err)
 			}
-			if left--; left == 0 {
-				finished.Done()
-				return
+		}}
+		op.Granted = func(_ int, g backends.Grant, err error) {
+			if err != nil {
+				t.Error(err)
 			}
-			a.Tell(1)
-		}, func(_ int, p *actor.PanicError) { t.Error(p) })
-		a.Deliver(1)
+			a.Tell(&g)
+		}
+		finished.Add(1)
+		a = actor.NewOnDemand(fmt.Sprint("keeper ", i), func(g *backends.Grant) {
+			op.Release, op.Acquire = op.Release[:0], op.Acquire[:0]
+			if g.Token != 0 {
+				b.Renew(context.Background(), []backends.Renewal{{Grant: *g, Tokens: 1}})
+				op.Release = append(op.Release, *g)
+			}
+			if left--; left < 0 {
+				defer finished.Done()
+			} else {
+				op.Acquire = append(op.Acquire, mutex("db"+strconv.Itoa(left%3)))
+			}
+			b.Start(op)
+		}, func(_ *backends.Grant, p *actor.PanicError) { t.Error(p) })
+		a.Deliver(&backends.Grant{})
 	}
 	finished.Wait()
+	for state, err := range store.List(t.Context()) {
+		t.Errorf("left: %+v, %v", state, err)
+	}
 }
 
 func heap() uint64 {
@@ -157,4 +164,21 @@ func TestManyNamesLeaveNothing(t *testing.T) {
 		t.Errorf("%d bytes are left of %d names", after-before, n)
 	}
 	runtime.KeepAlive(b)
+}
+
+func TestPanicsOfSeveralCallbacksFailEverybody(t *testing.T) {
+	b := memory.New()
+	bad := backends.Request{
+		Resource: backends.Resource{Name: "db", Kind: backends.Semaphore, Capacity: 3}, Weight: 1, Tokens: 1,
+		Notify: func(backends.Event) { panic("a bad callback") },
+	}
+	for range 3 {
+		try(t, b, bad)
+	}
+	all := bad
+	all.Weight = 3
+	_, err := backends.Acquire(t.Context(), b.Peer(), all) // has the holders told
+	if !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("Acquire: %v; want ErrUnavailable", err)
+	}
 }

@@ -33,9 +33,9 @@ func BenchmarkUncontended(b *testing.B) {
 		r := mutex("n", 10*time.Second)
 		b.ReportAllocs()
 		for b.Loop() {
-			g, err := c.Acquire(ctx, r)
+			g, err := backends.Acquire(ctx, c, r)
 			if err == nil {
-				err = c.Release(ctx, g)
+				err = backends.Release(ctx, c, g)
 			}
 			if err != nil {
 				b.Fatal(err)
@@ -68,9 +68,9 @@ func BenchmarkCycle(b *testing.B) {
 			c := open(b, s.Client(b), redis.WithPrefix(prefix))
 			all.Go(func() {
 				for left.Add(-1) >= 0 {
-					g, err := c.Acquire(ctx, r)
+					g, err := backends.Acquire(ctx, c, r)
 					if err == nil {
-						err = c.Release(ctx, g)
+						err = backends.Release(ctx, c, g)
 					}
 					if err != nil {
 						b.Error(err)
@@ -91,7 +91,7 @@ func BenchmarkRenew(b *testing.B) {
 	const n = 1000
 	rs := make([]backends.Renewal, n)
 	for i := range rs {
-		g, err := c.Acquire(ctx, mutex(string(rune('a'+i)), time.Minute))
+		g, err := backends.Acquire(ctx, c, mutex(string(rune('a'+i)), time.Minute))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -67,7 +67,7 @@ func (b *bed) load(suffixes []string, exclusive bool) {
 
 // turn holds a name once.
 func (b *bed) turn(c *redis.Backend, r backends.Request, used *atomic.Int64, exclusive bool) {
-	g, err := c.Acquire(b.ctx, r)
+	g, err := backends.Acquire(b.ctx, c, r)
 	if err != nil {
 		b.Errorf("%s: Acquire: %v", r.Name, err)
 		return
@@ -76,7 +76,7 @@ func (b *bed) turn(c *redis.Backend, r backends.Request, used *atomic.Int64, exc
 		b.Errorf("%s: %d permits are out, of %d", r.Name, n, r.Capacity)
 	}
 	used.Add(-r.Weight)
-	if err := c.Release(b.ctx, g); err != nil && (exclusive || !errors.Is(err, backends.ErrLost)) {
+	if err := backends.Release(b.ctx, c, g); err != nil && (exclusive || !errors.Is(err, backends.ErrLost)) {
 		b.Error(fmt.Errorf("%s: Release: %w", r.Name, err))
 	}
 }

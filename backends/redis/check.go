@@ -33,10 +33,7 @@ const clockApart = time.Second
 func (b *Backend) Check(ctx context.Context) ([]backends.Finding, error) {
 	var found []backends.Finding
 	var err error
-	e := b.call(ctx, func(ctx context.Context) message {
-		found, err = b.check(ctx)
-		return nil
-	})
+	e := b.call(ctx, func(ctx context.Context) { found, err = b.check(ctx) })
 	if e != nil { // and found and err are the task's alone
 		return nil, wrap("check", "", e)
 	}
@@ -46,7 +43,7 @@ func (b *Backend) Check(ctx context.Context) ([]backends.Finding, error) {
 func (b *Backend) check(ctx context.Context) (found []backends.Finding, err error) {
 	nodes, err := b.nodes(ctx)
 	if err != nil {
-		x := exam{b: b, ctx: ctx, node: &node{client: b.clients.calls}}
+		x := exam{b: b, ctx: ctx, node: &node{client: b.conns.calls}}
 		err = x.unanswered(err)
 		return x.found, err
 	}
@@ -77,9 +74,9 @@ type node struct {
 }
 
 func (b *Backend) nodes(ctx context.Context) ([]node, error) {
-	cluster, ok := b.clients.calls.(*redis.ClusterClient)
+	cluster, ok := b.conns.calls.(*redis.ClusterClient)
 	if !ok {
-		return []node{{client: b.clients.calls}}, nil
+		return []node{{client: b.conns.calls}}, nil
 	}
 	masters := make(chan node, maxNodes)
 	err := cluster.ForEachMaster(ctx, func(_ context.Context, c *redis.Client) error {
@@ -123,7 +120,7 @@ func (x *exam) run() error {
 	x.info = parseInfo(text)
 	switch {
 	case x.ctx.Err() != nil:
-		return ended(x.ctx)
+		return backends.Ended(x.ctx)
 	case evalErr != nil && infoErr != nil && !replied(evalErr) && !replied(infoErr):
 		return x.unanswered(evalErr)
 	case x.info["redis_mode"] == "sentinel":

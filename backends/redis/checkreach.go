@@ -59,7 +59,7 @@ func (x *exam) unanswered(err error) error {
 	var untrusted *tls.CertificateVerificationError
 	switch {
 	case x.ctx.Err() != nil:
-		return ended(x.ctx)
+		return backends.Ended(x.ctx)
 	case replied(err):
 		x.refusal(err)
 		return nil
@@ -175,7 +175,7 @@ func (x *exam) cluster() {
 	if x.info["cluster_enabled"] != "1" {
 		return
 	}
-	if _, ok := x.b.clients.calls.(*redis.ClusterClient); !ok {
+	if _, ok := x.b.conns.calls.(*redis.ClusterClient); !ok {
 		x.add(backends.Finding{Level: backends.Failure, Topic: "role", What: "it is a node of a cluster, and the client is for one server",
 			Means: "the names that other nodes keep cannot be used",
 			Mend:  "in a program, use redis.NewClusterClient; the command lockkeeper supports no clusters"})

@@ -1,49 +1,54 @@
 package redis_test
 
 import (
-	"context"
-	"strings"
+	"errors"
 	"testing"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
-	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-func TestApplicationsExhaustedPoolDoesNotMatter(t *testing.T) {
+// A client whose state may be half changed must grant nothing more, and answer at once.
+func TestPanicInNotifyEndsTheClient(t *testing.T) {
 	b := newBed(t, server.Get(t))
-	app := b.server.ClientOf(t, &goredis.Options{PoolSize: 1})
-	c := open(t, app, redis.WithPrefix(b.prefix))
-	ctx, cancel := context.WithCancel(b.ctx)
-	blocked := make(chan error, 1)
-	go func() { blocked <- app.BLPop(ctx, 0, b.prefix+"list").Err() }()
-	b.until("the application blocks its connection", func() bool {
-		return strings.Contains(b.client.Info(b.ctx, "clients").Val(), "blocked_clients:1")
-	})
-	g := b.acquire(c, mutex("n", time.Minute))
-	if r := b.renew(c, g, time.Minute); r.Err != nil {
-		t.Errorf("Renew: %v", r.Err)
+	a, c := b.open(), b.open()
+	r := mutex("n", time.Second)
+	r.Notify = func(backends.Event) { panic("as the test wants") }
+	b.acquire(a, r)
+	own := b.queue(a, mutex("n", time.Second))
+	b.listening(a)
+	w := b.start(c, mutex("n", time.Second)) // a is told that c waits
+	<-own.ended
+	if !errors.Is(own.err, backends.ErrUnavailable) {
+		t.Errorf("a waiting Acquire: %v, want ErrUnavailable", own.err)
 	}
-	b.release(c, g)
-	b.client.LPush(b.ctx, b.prefix+"list", "x")
-	<-blocked
-	cancel()
+	if _, err := backends.TryAcquire(b.ctx, a, mutex("m", time.Second)); !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("TryAcquire: %v, want ErrUnavailable", err)
+	}
+	if err := a.Close(b.ctx); err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	b.release(c, w.granted()) // its grant and its request end by themselves
 }
 
-// What the application set up stays as it is, and what it set to "none" does not come back as the default.
-func TestClientIsOnlyRead(t *testing.T) {
+func TestBreakIsToldToTheHolder(t *testing.T) {
 	b := newBed(t, server.Get(t))
-	app := b.server.ClientOf(t, &goredis.Options{MaxRetries: -1, ReadTimeout: -1, PoolSize: 3})
-	before := *app.Options()
-	c := open(t, app, redis.WithPrefix(b.prefix))
-	b.release(c, b.acquire(c, mutex("n", time.Minute)))
-	after := *app.Options()
-	if before.MaxRetries != after.MaxRetries || before.ReadTimeout != after.ReadTimeout || before.PoolSize != after.PoolSize ||
-		before.ContextTimeoutEnabled != after.ContextTimeoutEnabled || before.DialerRetries != after.DialerRetries {
-		t.Errorf("the client's options were %+v and are %+v", before, after)
+	a := b.open()
+	events := make(chan backends.Event, 8)
+	r := mutex("n", time.Hour)
+	r.Notify = func(e backends.Event) { events <- e }
+	g := b.acquire(a, r)
+	b.listening(a) // because it has held for a moment
+	if err := b.open().Break(b.ctx, "n"); err != nil {
+		t.Fatal(err)
 	}
-	if n := app.PoolStats().TotalConns; n != 0 {
-		t.Errorf("%d connections of the application's were used", n)
+	e := <-events
+	var lost *backends.LostError
+	if e.Type != backends.Lost || !errors.As(e.Err, &lost) || lost.Token != g.Token {
+		t.Fatalf("event %+v, want the loss of token %d", e, g.Token)
+	}
+	// The look that follows a new subscription may come before the message that says why.
+	if lost.Reason != backends.Broken && lost.Reason != backends.NotOwner {
+		t.Errorf("the reason is %q", lost.Reason)
 	}
 }

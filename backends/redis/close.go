@@ -17,79 +17,82 @@ func (b *Backend) Close(ctx context.Context) error {
 	if err := backends.CheckContext(ctx); err != nil {
 		return wrap("close", "", err)
 	}
-	b.desk.actor.Deliver(closeAll{})
+	b.client.actor.Deliver(closeAll{})
 	select {
-	case <-b.desk.closed:
+	case <-b.client.closed:
 		return nil
 	default:
 	}
 	select { // a tie does not matter: both are true
-	case <-b.desk.closed:
+	case <-b.client.closed:
 		return nil
 	case <-ctx.Done():
-		b.desk.actor.Deliver(stopRetries{})
-		return wrap("close", "", ended(ctx))
+		b.client.actor.Deliver(stopRetries{})
+		return wrap("close", "", backends.Ended(ctx))
 	}
 }
 
 // closeAll begins the end.
 type closeAll struct{}
 
-func (closeAll) on(d *desk) {
-	if d.closing {
+func (closeAll) on(cl *client) {
+	if cl.closing {
 		return
 	}
-	d.closing = true
-	for _, q := range d.waiting {
-		how := "cancel"
-		if d.recall(q); q.asking || q.copied {
-			how = "forbid"
-		}
-		d.returns.fresh.list = append(d.returns.fresh.list, d.b.giveBackOf(q, how))
-		d.forget(q)
-		q.conclude(outcome{err: backends.ErrClosed})
+	cl.closing = true
+	cl.b.ended.Store(true)
+	for _, q := range cl.waiting { // fail takes others of its operation out, too
+		q.op.revoke()
+		cl.fail(q.op, nil, backends.ErrClosed, false)
 	}
-	for seq, h := range d.held {
+	for seq, h := range cl.held {
 		if h.back == nil { // else a release is on its way already
-			how := "release"
+			how := endGrant
 			if h.copied {
-				how = "forbid"
+				how = endForGood
 			}
-			back := &giveBack{call: d.b.giveBackCall(h.place.name, h.id, how), until: h.till, held: true}
-			d.returns.fresh.list = append(d.returns.fresh.list, back)
+			back := &ending{call: cl.b.endCall(h.place.name, h.id, how), until: h.till, held: true}
+			cl.endings.fresh.list = append(cl.endings.fresh.list, back)
 		}
-		d.drop(seq)
+		cl.drop(seq)
 	}
-	stopAll(d.unsure)
-	d.deafen()
-	d.sendReturns(&d.returns.fresh)
-	d.settle()
+	stopAll(cl.unsure)
+	cl.deafen()
+	cl.sendEndings(&cl.endings.fresh)
+	// An operation whose command is on its way has begun before this turn, and may be in the mail:
+	// the connections are closed after it.
+	cl.actor.Tell(settle{})
 }
+
+// settle says that what Close waits for may be over.
+type settle struct{}
+
+func (settle) on(cl *client) { cl.settle() }
 
 // settle closes the connections when all was given back, which ends the I/O that is still going on, and then reports that
 // the client is closed.
-func (d *desk) settle() {
-	if !d.closing || !d.shut && !d.returns.empty() {
+func (cl *client) settle() {
+	if !cl.closing || !cl.shut && !cl.endings.empty() {
 		return
 	}
-	if !d.shut {
-		d.shut = true
-		d.b.closing.Store(true)
-		d.task(func() message {
-			d.b.clients.close()
+	if !cl.shut {
+		cl.shut = true
+		cl.b.closing.Store(true)
+		cl.task(func() message {
+			cl.b.conns.close()
 			return nil
 		})
 		return
 	}
-	if d.io == 0 {
-		d.end()
+	if cl.io == 0 && cl.b.running.Load() == 0 {
+		cl.end()
 	}
 }
 
-func (d *desk) end() {
+func (cl *client) end() {
 	select {
-	case <-d.closed:
+	case <-cl.closed:
 	default:
-		close(d.closed)
+		close(cl.closed)
 	}
 }

@@ -3,6 +3,8 @@ package redis_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -33,13 +35,26 @@ func startCluster(t testing.TB) *redistest.Server {
 	return s
 }
 
+// inOneSlot returns n names, new ones each time, that lie in one slot.
+func inOneSlot(_ testing.TB, n int) (names []string) {
+	bySlot := make(map[int][]string)
+	for {
+		name := fmt.Sprintf("%x", rand.Uint64())
+		slot := redis.SlotOf(name)
+		if bySlot[slot] = append(bySlot[slot], name); len(bySlot[slot]) == n {
+			return bySlot[slot]
+		}
+	}
+}
+
 func TestContractInACluster(t *testing.T) {
 	s := startCluster(t)
 	backendtest.Run(t, func(t testing.TB) backendtest.Env {
 		prefix := s.Prefix()
 		return backendtest.Env{
-			TTL:    300 * time.Millisecond,
-			Rounds: 20,
+			TTL:      300 * time.Millisecond,
+			Rounds:   20,
+			Together: inOneSlot,
 			Open: func(t testing.TB) backends.Backend {
 				c := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: []string{s.Addr}})
 				t.Cleanup(func() { c.Close() })
@@ -56,8 +71,9 @@ func TestContractOverASharedPool(t *testing.T) {
 	backendtest.Run(t, func(t testing.TB) backendtest.Env {
 		prefix := s.Prefix()
 		return backendtest.Env{
-			TTL:    300 * time.Millisecond,
-			Rounds: 20,
+			TTL:      300 * time.Millisecond,
+			Rounds:   20,
+			Together: inOneSlot,
 			Open: func(t testing.TB) backends.Backend {
 				return open(t, struct{ goredis.UniversalClient }{s.Client(t)}, redis.WithPrefix(prefix))
 			},
@@ -70,7 +86,7 @@ func TestWaitReplicas(t *testing.T) {
 	primary := redistest.Start(t)
 	b := newBed(t, primary)
 	c := b.open(redis.WithWaitReplicas(1, 100*time.Millisecond))
-	if g, err := c.TryAcquire(b.ctx, mutex("n", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
+	if g, err := backends.TryAcquire(b.ctx, c, mutex("n", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
 		t.Fatalf("TryAcquire without a replica = %+v, %v; want ErrUnavailable", g, err)
 	}
 	plain := b.open()

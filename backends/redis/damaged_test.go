@@ -70,8 +70,8 @@ func (d *damagedCase) request() backends.Request {
 // calls are all that can be asked of a name.
 func (d *damagedCase) calls() map[string]func() error {
 	return map[string]func() error{
-		"Acquire":    func() error { _, err := d.other.Acquire(d.ctx, d.request()); return err },
-		"TryAcquire": func() error { _, err := d.other.TryAcquire(d.ctx, d.request()); return err },
+		"Acquire":    func() error { _, err := backends.Acquire(d.ctx, d.other, d.request()); return err },
+		"TryAcquire": func() error { _, err := backends.TryAcquire(d.ctx, d.other, d.request()); return err },
 		"Inspect":    func() error { _, err := d.other.Inspect(d.ctx, d.name); return err },
 		"Break":      func() error { return d.other.Break(d.ctx, d.name) },
 		"Renew": func() error {
@@ -202,7 +202,7 @@ func (d *damagedCase) meet(kind, value string) {
 	} else {
 		d.client.Del(d.ctx, h+":q")
 	}
-	if _, err := d.other.TryAcquire(d.ctx, d.request()); !errors.Is(err, backends.ErrMismatch) || !strings.Contains(err.Error(), field) {
+	if _, err := backends.TryAcquire(d.ctx, d.other, d.request()); !errors.Is(err, backends.ErrMismatch) || !strings.Contains(err.Error(), field) {
 		d.Errorf("%s %q: TryAcquire: %v, want ErrMismatch with the field", field, value, err)
 	}
 	if _, err := d.other.Inspect(d.ctx, d.name); !errors.Is(err, backends.ErrMismatch) {

@@ -34,21 +34,6 @@ func wrap(verb, name string, err error) error {
 	return &backends.OpError{Store: capabilities.Name, Op: verb, Name: name, Err: err}
 }
 
-// ended returns the error of a context that is done or nil, else nil.
-func ended(ctx context.Context) error {
-	if err := backends.CheckContext(ctx); err != nil {
-		return err
-	}
-	err := ctx.Err()
-	if err == nil {
-		return nil
-	}
-	if cause := context.Cause(ctx); cause != err {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
-}
-
 // blame says that a context's deadline was the cause of err, where it was: connections are given the deadline too, and
 // may notice it first.
 func blame(ctx context.Context, err error) error {
@@ -61,6 +46,15 @@ func blame(ctx context.Context, err error) error {
 	return err
 }
 
+// expired is ended, and also tells when the deadline of ctx has passed: connections are given the
+// deadline too, and may notice it first.
+func expired(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && !time.Now().Before(deadline) {
+		return context.DeadlineExceeded
+	}
+	return backends.Ended(ctx)
+}
+
 // classify gives an error of the client or the server its sentinel. Whatever is not known to be
 // final is ErrUnavailable: it says nothing about who holds what. A call that Close interrupts is
 // ErrClosed, and so is a call through a client that its application has closed. A cluster's client
@@ -69,7 +63,7 @@ func (b *Backend) classify(err error) error {
 	if err == nil {
 		return nil
 	}
-	if b.closing.Load() || b.clients.batch && errors.Is(err, redis.ErrClosed) {
+	if b.closing.Load() || b.conns.batch && errors.Is(err, redis.ErrClosed) {
 		return fmt.Errorf("%w: %w", backends.ErrClosed, err)
 	}
 	var reply redis.Error

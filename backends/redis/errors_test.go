@@ -73,7 +73,7 @@ func TestCauseOfACancellationIsTold(t *testing.T) {
 	cause := errors.New("the reason")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	cancel(cause)
-	if err := ended(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, cause) {
+	if err := backends.Ended(ctx); !errors.Is(err, context.Canceled) || !errors.Is(err, cause) {
 		t.Errorf("ended says %v", err)
 	}
 }

@@ -23,7 +23,7 @@ func ExampleNew() {
 	}
 	defer b.Close(ctx)
 
-	g, err := b.Acquire(ctx, backends.Request{
+	g, err := backends.Acquire(ctx, b, backends.Request{
 		Resource: backends.Resource{Name: "invoices", Kind: backends.Mutex, Capacity: 1},
 		Weight:   1,
 		Tokens:   1,
@@ -34,7 +34,7 @@ func ExampleNew() {
 		return
 	}
 	fmt.Println("held until", g.ValidUntil, "with token", g.Token)
-	if err := b.Release(ctx, g); err != nil {
+	if err := backends.Release(ctx, b, g); err != nil {
 		fmt.Println(err)
 	}
 }

@@ -24,7 +24,7 @@ const (
 type inbox struct {
 	sub        *redis.PubSub // nil: closed
 	subscribed bool
-	fresh      bool // no beat has begun since it was subscribed
+	fresh      bool // no look has begun since it was subscribed
 	warming    *actor.Timer
 	cooling    *actor.Timer
 	awaited    map[uint64]*actor.Timer // grants that the heartbeat found before their message came
@@ -33,80 +33,80 @@ type inbox struct {
 func hexID(id uint64) string { return idText(backends.GrantID{Client: id})[:16] }
 
 // warm sees to it that a holder hears of waiters.
-func (d *desk) warm() {
-	if in := &d.inbox; in.sub == nil && in.warming == nil && !d.closing {
-		in.warming = d.actor.After(warmAfter, warmed{})
+func (cl *client) warm() {
+	if in := &cl.inbox; in.sub == nil && in.warming == nil && !cl.closing {
+		in.warming = cl.actor.After(warmAfter, warmed{})
 	}
 }
 
 type warmed struct{}
 
-func (warmed) on(d *desk) {
-	d.inbox.warming = nil
-	if len(d.held) > 0 {
-		d.listen()
+func (warmed) on(cl *client) {
+	cl.inbox.warming = nil
+	if len(cl.held) > 0 {
+		cl.listen()
 	}
 }
 
 // cool sees to it that an inbox that nobody needs is closed.
-func (d *desk) cool() {
-	if in := &d.inbox; in.sub != nil && in.cooling == nil && !d.closing {
-		in.cooling = d.actor.After(coolAfter, cooled{})
+func (cl *client) cool() {
+	if in := &cl.inbox; in.sub != nil && in.cooling == nil && !cl.closing {
+		in.cooling = cl.actor.After(coolAfter, cooled{})
 	}
 }
 
 type cooled struct{}
 
-func (cooled) on(d *desk) {
-	d.inbox.cooling = nil
-	if len(d.waiting) == 0 && len(d.held) == 0 {
-		d.deafen()
+func (cooled) on(cl *client) {
+	cl.inbox.cooling = nil
+	if len(cl.waiting) == 0 && len(cl.held) == 0 {
+		cl.deafen()
 	}
 }
 
 // listen opens the inbox. Requests that were queued before the subscription stands are looked at when it does, so no grant is
 // missed in between.
-func (d *desk) listen() {
-	if d.inbox.sub != nil || d.closing {
+func (cl *client) listen() {
+	if cl.inbox.sub != nil || cl.closing {
 		return
 	}
-	b := d.b
-	sub := b.clients.calls.Subscribe(context.Background())
-	d.inbox.sub, d.inbox.awaited = sub, make(map[uint64]*actor.Timer)
-	d.task(func() message {
+	b := cl.b
+	sub := b.conns.calls.Subscribe(context.Background())
+	cl.inbox.sub, cl.inbox.awaited = sub, make(map[uint64]*actor.Timer)
+	cl.task(func() message {
 		ctx, cancel := context.WithTimeout(context.Background(), subscribeTime)
 		defer cancel()
 		_ = sub.Subscribe(ctx, b.channel) // what failed now is tried again by receive
-		d.receiveFrom(sub)
+		cl.receiveFrom(sub)
 		return nil
 	})
 }
 
-// receiveFrom hands messages to the desk until the subscription is closed. It is the only reader, so it handles a message on its
-// own goroutine when the desk is at rest: the way from a release to the next holder is short. After an error the
+// receiveFrom hands messages to the client until the subscription is closed. It is the only reader, so it handles a message on its
+// own goroutine when the client is at rest: the way from a release to the next holder is short. After an error the
 // next Receive connects and subscribes again.
-func (d *desk) receiveFrom(sub *redis.PubSub) {
+func (cl *client) receiveFrom(sub *redis.PubSub) {
 	for {
 		switch m, err := sub.Receive(context.Background()); {
 		case errors.Is(err, redis.ErrClosed):
 			return
 		case err != nil:
-			relook(context.Background(), d.b.clients.calls, err)
+			relook(context.Background(), cl.b.conns.calls, err)
 			<-time.After(receivePause)
 		default:
 			switch m := m.(type) {
 			case *redis.Subscription:
-				d.actor.Deliver(subscribed{sub})
+				cl.actor.Deliver(subscribed{sub})
 			case *redis.Message:
-				d.actor.Deliver(hint{sub, m.Payload})
+				cl.actor.Deliver(hint{sub, m.Payload})
 			}
 		}
 	}
 }
 
 // deafen closes the inbox.
-func (d *desk) deafen() {
-	in := &d.inbox
+func (cl *client) deafen() {
+	in := &cl.inbox
 	for _, t := range []*actor.Timer{in.warming, in.cooling} {
 		if t != nil {
 			t.Stop()
@@ -116,7 +116,7 @@ func (d *desk) deafen() {
 	sub := in.sub
 	*in = inbox{}
 	if sub != nil {
-		d.task(func() message {
+		cl.task(func() message {
 			sub.Close() // what it was for is over
 			return nil
 		})
@@ -127,17 +127,17 @@ func (d *desk) deafen() {
 // everything is looked at.
 type subscribed struct{ sub *redis.PubSub }
 
-func (m subscribed) on(d *desk) {
-	if d.inbox.sub != m.sub {
+func (m subscribed) on(cl *client) {
+	if cl.inbox.sub != m.sub {
 		return
 	}
-	d.inbox.subscribed, d.inbox.fresh = true, true
-	for _, p := range d.names {
+	cl.inbox.subscribed, cl.inbox.fresh = true, true
+	for _, p := range cl.names {
 		if p.waiting.Len() > 0 || len(p.held) > 0 {
-			d.due[p] = true
+			cl.due[p] = true
 		}
 	}
-	d.beat()
+	cl.lookAtDue()
 }
 
 // overdue says that a message has not come that should have: the inbox is opened anew.
@@ -146,32 +146,32 @@ type overdue struct {
 	sub *redis.PubSub
 }
 
-func (m overdue) on(d *desk) {
-	if d.inbox.sub != m.sub {
+func (m overdue) on(cl *client) {
+	if cl.inbox.sub != m.sub {
 		return
 	}
-	d.deafen()
-	d.listen()
+	cl.deafen()
+	cl.listen()
 }
 
 // hint is a message: a word, numbers, and a name. "g" tells which requests were granted, with "1" if others wait; "c" that others wait;
-// "b" that grants were broken; "m" that there may be room for more than one command could grant.
+// "t" that another client has found the name busy; "b" that grants were broken; "m" that there may be room for more than one command could grant.
 type hint struct {
 	sub     *redis.PubSub
 	payload string
 }
 
-func (m hint) on(d *desk) {
+func (m hint) on(cl *client) {
 	word, rest, _ := strings.Cut(m.payload, " ")
 	numbers, name, ok := strings.Cut(rest, " ")
-	if !ok || d.closing || d.inbox.sub != m.sub {
+	if !ok || cl.closing || cl.inbox.sub != m.sub {
 		return
 	}
-	p := d.names[name]
+	p := cl.names[name]
 	switch {
 	case word == "g0" || word == "g1":
 		for s := range strings.SplitSeq(numbers, ",") {
-			d.noticed(name, s, word == "g1")
+			cl.woken(name, s, word == "g1")
 		}
 		if word == "g1" && p != nil {
 			p.contend()
@@ -179,12 +179,17 @@ func (m hint) on(d *desk) {
 	case word == "c" && p != nil:
 		p.news = p.asked > 0 || p.waiting.Len() > 0
 		p.contend()
+	case word == "t" && p != nil:
+		p.tried = p.asked > 0 || p.waiting.Len() > 0
+		for _, h := range p.held {
+			h.tried()
+		}
 	case word == "m" && p != nil:
-		d.due[p] = true
-		d.beat()
+		cl.due[p] = true
+		cl.lookAtDue()
 	case word == "b" && p != nil:
 		p.broken = true
-		d.due[p] = true
-		d.beat()
+		cl.due[p] = true
+		cl.lookAtDue()
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
@@ -54,7 +55,7 @@ func TestReleaseWakesExactlyTheNext(t *testing.T) {
 		c := b.open(redis.WithHeartbeat(time.Minute))
 		for range each {
 			all.Go(func() {
-				if h, err := c.Acquire(ctx, mutex("n", time.Minute)); err == nil {
+				if h, err := backends.Acquire(ctx, c, mutex("n", time.Minute)); err == nil {
 					granted <- func() { b.release(c, h) }
 				}
 			})

@@ -27,9 +27,8 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 	}
 	var state backends.State
 	var err error
-	e := b.call(ctx, func(ctx context.Context) message {
+	e := b.call(ctx, func(ctx context.Context) {
 		state, err = b.inspect(ctx, name)
-		return nil
 	})
 	if e != nil {
 		return backends.State{}, wrap("inspect", name, e)
@@ -39,7 +38,7 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 
 func (b *Backend) inspect(ctx context.Context, name string) (backends.State, error) {
 	k := call{keys: b.address(name).keys, args: b.header(0)}
-	res := b.eval(ctx, b.clients.calls, inspectScript, k)
+	res := b.eval(ctx, b.conns.calls, inspectScript, k)
 	r, err := asReply(res.val, res.err)
 	if err != nil && errors.Is(b.classify(err), backends.ErrPermission) {
 		r, err = b.readState(ctx, name)
@@ -140,9 +139,9 @@ func number[T uint8 | int64 | uint64](s string) T {
 
 // The records of grants and waiters, as in state.lua.
 var (
-	grantRecord  = regexp.MustCompile(`(?s)^(\d+) [hs](\d+) (\d+) \d+ (\d+) (.*)$`)
+	grantRecord  = regexp.MustCompile(`(?s)^(\d+) [hsHSTU](\d+) (\d+) \d+ (\d+) (.*)$`)
 	clientRecord = regexp.MustCompile(`^\d+ \d+$`)
-	waiterRecord = regexp.MustCompile(`(?s)^(\d+) (\d+) \d+ [hs]\d+ [[:xdigit:]]+ (\d+) (.*)$`)
+	waiterRecord = regexp.MustCompile(`(?s)^(\d+) (\d+) \d+ [hsHS]\d+ [[:xdigit:]]+ (\d+) (.*)$`)
 )
 
 func parseHolder(id, s string, now int64) (h backends.Holder, ok bool) {
@@ -202,17 +201,16 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 func (b *Backend) names(ctx context.Context) (map[string]bool, error) {
 	names := make(map[string]bool)
 	var err error
-	e := b.call(ctx, func(ctx context.Context) message {
+	e := b.call(ctx, func(ctx context.Context) {
 		scan := func(ctx context.Context, node *redis.Client) error { return b.scan(ctx, node, names) }
-		if c, ok := b.clients.calls.(*redis.ClusterClient); ok {
+		if c, ok := b.conns.calls.(*redis.ClusterClient); ok {
 			err = oneByOne(ctx, c.ForEachMaster, scan)
 		} else {
-			err = b.scan(ctx, b.clients.calls, names)
+			err = b.scan(ctx, b.conns.calls, names)
 		}
 		if err != nil {
 			err = b.classify(err)
 		}
-		return nil
 	})
 	if e != nil {
 		return nil, e // and names is the task's alone

@@ -10,11 +10,11 @@ import (
 // It does not check that the server is a primary. Without the right to TIME it uses this machine's
 // clock.
 func (b *Backend) readState(ctx context.Context, name string) (row, error) {
-	fields, err := b.clients.calls.Do(ctx, "hgetall", b.address(name).keys[0]).Result()
+	fields, err := b.conns.calls.Do(ctx, "hgetall", b.address(name).keys[0]).Result()
 	if err != nil {
 		return nil, err
 	}
-	now, err := b.clients.calls.Time(ctx).Result()
+	now, err := b.conns.calls.Time(ctx).Result()
 	if err != nil {
 		now = time.Now()
 	}

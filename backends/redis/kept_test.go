@@ -63,7 +63,7 @@ func TestKeysOfAReleasedNameExpireWithinTenMinutes(t *testing.T) {
 			b.release(c, g)
 			ctx, cancel := context.WithCancel(b.ctx)
 			cancel()
-			_, _ = other.Acquire(ctx, mutex("n", day))
+			_, _ = backends.Acquire(ctx, other, mutex("n", day))
 		},
 		"asked again": func(b *bed, c, other *redis.Backend) {
 			g := b.acquire(c, mutex("n", day))

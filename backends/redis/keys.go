@@ -60,6 +60,7 @@ type address struct {
 	name string
 	text any   // the name
 	keys []any // three strings, in one slot of a cluster; not to be changed
+	slot int   // of a cluster; 0 where there is one server
 }
 
 // addresses remembers those used last, by hash of the name: names that come back cost nothing, and a million names used once
@@ -73,10 +74,29 @@ func (b *Backend) address(name string) *address {
 	a := slot.Load()
 	if a == nil || a.name != name {
 		h := b.opt.prefix + "{" + encode(name) + "}"
-		a = &address{name, name, []any{h, h + ":q", h + ":d"}}
+		a = &address{name: name, text: name, keys: []any{h, h + ":q", h + ":d"}}
+		if !b.conns.batch {
+			a.slot = slotOf(encode(name))
+		}
 		slot.Store(a)
 	}
 	return a
+}
+
+// slotOf returns the slot of a hash tag: its CRC-16 (XMODEM), by the cluster specification.
+func slotOf(tag string) int {
+	var crc uint16
+	for i := range len(tag) {
+		crc ^= uint16(tag[i]) << 8
+		for range 8 {
+			if crc&0x8000 != 0 {
+				crc = crc<<1 ^ 0x1021
+			} else {
+				crc <<= 1
+			}
+		}
+	}
+	return int(crc % 16384)
 }
 
 // nameOf returns the name whose hash has this key.

@@ -42,17 +42,21 @@ func newLane(opt redis.Options, e *eras) *lane {
 // take reports whether the lane was free; then the caller has it, and must call do.
 func (l *lane) take() bool { return l != nil && !l.busy.Load() && l.busy.CompareAndSwap(false, true) }
 
-// do has x talk to the server with the lane's client, and leaves the lane. The end of ctx ends the I/O: the
+// do has f talk to the server with the lane's client, and leaves the lane. The end of ctx ends the I/O: the
 // connection is closed, and the outcome of what was sent is unknown.
-func (l *lane) do(ctx context.Context, x exchange) message {
+func (l *lane) do(ctx context.Context, f func(context.Context, redis.UniversalClient)) {
+	if ctx.Done() == nil {
+		defer l.busy.Store(false)
+		f(ctx, l.client)
+		return
+	}
 	stop := context.AfterFunc(ctx, l.cut)
-	m := x.exchange(ctx, l.client)
+	f(ctx, l.client)
 	if stop() {
 		l.busy.Store(false)
 	} else {
 		l.leave()
 	}
-	return m
 }
 
 // opened notes a connection, and closes it if its call is being ended, which it would block.

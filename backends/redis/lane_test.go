@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
@@ -20,7 +21,7 @@ func TestCancelEndsTheCallersOwnRead(t *testing.T) {
 	ctx, cancel := context.WithCancel(b.ctx)
 	time.AfterFunc(50*time.Millisecond, cancel)
 	begin := time.Now()
-	if _, err := a.Acquire(ctx, mutex("n", time.Minute)); !errors.Is(err, context.Canceled) {
+	if _, err := backends.Acquire(ctx, a, mutex("n", time.Minute)); !errors.Is(err, context.Canceled) {
 		t.Errorf("Acquire from a frozen server, cancelled: %v", err)
 	}
 	if d := time.Since(begin); d >= redis.ReadTimeout {
@@ -39,10 +40,10 @@ func TestManyCallersShareTheLaneAndThePool(t *testing.T) {
 		go func() {
 			for range each {
 				ctx, cancel := context.WithCancel(b.ctx)
-				g, err := a.Acquire(ctx, mutex(string(rune('a'+i)), time.Minute))
+				g, err := backends.Acquire(ctx, a, mutex(string(rune('a'+i)), time.Minute))
 				go cancel() // its end meets the end of the call, or the next one's beginning
 				if err == nil {
-					err = a.Release(b.ctx, g)
+					err = backends.Release(b.ctx, a, g)
 				}
 				if err != nil && !errors.Is(err, context.Canceled) {
 					done <- err

@@ -15,7 +15,7 @@ import (
 )
 
 // TestMisuse has a row for every exported function: nil contexts, a zero Backend, a nil one, and
-// posts without a function for their answer. Tests of their own cover the clients that New refuses,
+// operations without a function for their answers. Tests of their own cover the clients that New refuses,
 // and the conformance suite covers requests that make no sense.
 func TestMisuse(t *testing.T) {
 	var none context.Context
@@ -28,7 +28,8 @@ func TestMisuse(t *testing.T) {
 		Resource: backends.Resource{Name: "a", Kind: backends.Mutex, Capacity: 1}, Weight: 1, Tokens: 1, TTL: time.Second,
 	}
 	g := backends.Grant{Resource: r.Resource, Weight: 1}
-	answered := func(backends.Grant, error) {}
+	answers := make(chan error, 1)
+	op := backends.Op{Acquire: []backends.Request{r}, Granted: func(_ int, _ backends.Grant, err error) { answers <- err }}
 	const unmade = "panic: redis: use of a zero Backend: make it with New"
 	bad := func(name, which string, call func() any, want string) apitest.Row {
 		return apitest.Row{Name: name, Case: which, Call: call, Want: want}
@@ -50,31 +51,26 @@ func TestMisuse(t *testing.T) {
 		bad("WithWaitReplicas", "negative", option(redis.WithWaitReplicas(-1, time.Second)), "error: redis: invalid replicas"),
 		bad("WithSharedPool", "for New", option(redis.WithSharedPool()), "<nil>"),
 		bad("Backend.Capabilities", "zero", func() any { return new(redis.Backend).Capabilities().Name }, "redis"),
-		bad("Backend.Post", "zero", func() any {
-			return new(redis.Backend).Post(backends.Post{Request: r, Answered: answered})
-		}, unmade),
-		bad("Backend.Post", "nil receiver", func() any {
-			return nobody.Post(backends.Post{Request: r, Answered: answered})
-		}, apitest.NilPointer),
-		bad("Backend.Post", "no Answered", func() any {
-			return b.Post(backends.Post{Request: r})
-		}, "panic: redis: Post needs Answered"),
-		bad("Backend.Post", "After without Released", func() any {
-			return b.Post(backends.Post{Request: r, After: &g, Answered: answered})
-		}, "panic: redis: Post needs Answered, and Released"),
-		bad("Backend.Post", "nil context", func() any {
-			var answer error
-			b.Post(backends.Post{Request: r, Answered: func(_ backends.Grant, err error) { answer = err }}).Send(none)
-			return refusal(answer)
+		bad("Backend.Start", "zero", func() any { return new(redis.Backend).Start(&op) }, unmade),
+		bad("Backend.Start", "nil receiver", func() any { return nobody.Start(&op) }, apitest.NilPointer),
+		bad("Backend.Start", "no Granted", func() any {
+			return b.Start(&backends.Op{Acquire: []backends.Request{r}})
+		}, "panic: redis: an operation needs a callback"),
+		bad("Backend.Start", "no Released", func() any {
+			return b.Start(&backends.Op{Release: []backends.Grant{g}})
+		}, "panic: redis: an operation needs a callback"),
+		bad("Backend.Start", "work with a nil context", func() any {
+			b.Start(&op)(none)
+			return refusal(<-answers)
 		}, "refused"),
+		bad("Backend.Cancel", "zero", func() any { return new(redis.Backend).Cancel(&op) }, unmade),
+		bad("Backend.Cancel", "nil receiver", func() any { return nobody.Cancel(&op) }, apitest.NilPointer),
+		bad("Backend.Cancel", "not started", func() any { return b.Cancel(new(backends.Op)) == nil }, "true"),
 	}
 	for name, call := range map[string]func(b *redis.Backend, ctx context.Context) error{
-		"Acquire":    func(b *redis.Backend, ctx context.Context) error { _, err := b.Acquire(ctx, r); return err },
-		"TryAcquire": func(b *redis.Backend, ctx context.Context) error { _, err := b.TryAcquire(ctx, r); return err },
 		"Renew": func(b *redis.Backend, ctx context.Context) error {
 			return b.Renew(ctx, []backends.Renewal{{Grant: g, TTL: time.Second}})[0].Err
 		},
-		"Release": func(b *redis.Backend, ctx context.Context) error { return b.Release(ctx, g) },
 		"Inspect": func(b *redis.Backend, ctx context.Context) error { _, err := b.Inspect(ctx, "a"); return err },
 		"Break":   func(b *redis.Backend, ctx context.Context) error { return b.Break(ctx, "a") },
 		"List": func(b *redis.Backend, ctx context.Context) (err error) {

@@ -67,7 +67,7 @@ func TestCallerReturnsAtItsDeadlineFromABlackHole(t *testing.T) {
 	p.BlackHole()
 	ctx, cancel := context.WithTimeout(b.ctx, 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.Acquire(ctx, mutex("n", time.Minute)); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := backends.Acquire(ctx, c, mutex("n", time.Minute)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("Acquire: %v, want context.DeadlineExceeded", err)
 	}
 	p.Judge(nil) // so that requests on the server are given back
@@ -103,7 +103,7 @@ func TestConnectionResetsAreSurvived(t *testing.T) {
 func TestUnreachableServerIsUnavailable(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	c := open(t, b.server.ClientOf(t, &goredis.Options{Addr: "127.0.0.1:1", Password: "secret-word", MaxRetries: -1}))
-	_, err := c.TryAcquire(b.ctx, mutex("n", time.Minute))
+	_, err := backends.TryAcquire(b.ctx, c, mutex("n", time.Minute))
 	if !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, backends.ErrBusy) {
 		t.Fatalf("TryAcquire: %v, want ErrUnavailable", err)
 	}

@@ -34,7 +34,7 @@ func WithGrace(d time.Duration) Option { return Option{func(o *options) { o.grac
 // every 2 s for 10 000 names and every 10 s for 50 000.
 //
 // A waiter counts as dead when three or four heartbeats are missing; what it was granted before
-// that goes to the next when it has not been heard of for two to four, see doc.go. Default 950 ms,
+// that goes to the next when it has not been heard of for two to four. Default 950 ms,
 // so that a lost message is noticed within a second; 50 ms to 1 min.
 func WithHeartbeat(d time.Duration) Option { return Option{func(o *options) { o.heartbeat = d }} }
 

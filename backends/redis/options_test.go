@@ -95,7 +95,7 @@ func TestClosedClientIsErrClosed(t *testing.T) {
 	if !errors.Is(w.err, backends.ErrClosed) {
 		t.Errorf("a waiter: %v, want ErrClosed", w.err)
 	}
-	if _, err := c.TryAcquire(b.ctx, mutex("m", time.Second)); !errors.Is(err, backends.ErrClosed) {
+	if _, err := backends.TryAcquire(b.ctx, c, mutex("m", time.Second)); !errors.Is(err, backends.ErrClosed) {
 		t.Errorf("TryAcquire: %v, want ErrClosed", err)
 	}
 	if _, err := c.Inspect(b.ctx, "n"); !errors.Is(err, backends.ErrClosed) {

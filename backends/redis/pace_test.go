@@ -15,12 +15,12 @@ func TestPaceKeepsToItsShareAndClientsAlive(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 1))
 		b := &Backend{opt: options{heartbeat: beat}}
 		b.pace.Store(newPace(beat, 0))
-		d := &desk{b: b}
+		cl := &client{b: b}
 		for range 50 {
 			names, before := r.IntN(1<<r.IntN(20)), b.pace.Load()
 			for range 12 { // as many heartbeats as it takes to get there
 				old := b.pace.Load()
-				d.setPace(names, r.IntN(40) == 0)
+				cl.setPace(names, r.IntN(40) == 0)
 				now := b.pace.Load()
 				alive, err := strconv.ParseInt(old.alive.(string), 10, 64)
 				if err != nil || time.Duration(alive+2)*time.Microsecond < 2*now.period {
@@ -42,9 +42,9 @@ func TestPaceKeepsToItsShareAndClientsAlive(t *testing.T) {
 func TestPaceOfAFewNamesIsTheHeartbeat(t *testing.T) {
 	b := &Backend{opt: options{heartbeat: 950 * time.Millisecond}}
 	b.pace.Store(newPace(b.opt.heartbeat, 0))
-	d := &desk{b: b}
+	cl := &client{b: b}
 	for _, names := range []int{1, 1000, 4_750} {
-		d.setPace(names, false)
+		cl.setPace(names, false)
 		if p := b.pace.Load().period; p != b.opt.heartbeat {
 			t.Errorf("%d names each %v", names, p)
 		}

@@ -124,7 +124,7 @@ func encoded(name string) string {
 // excluded checks that the holders exclude others although a key is lost, and are renewed.
 func (p *partial) excluded(holder, other *redis.Backend) {
 	p.Helper()
-	if _, err := other.TryAcquire(p.ctx, p.request(p.capacity)); !errors.Is(err, backends.ErrBusy) {
+	if _, err := backends.TryAcquire(p.ctx, other, p.request(p.capacity)); !errors.Is(err, backends.ErrBusy) {
 		p.Errorf("%s: a try beside the holders: %v, want ErrBusy", p.name, err)
 	}
 	for _, g := range p.grants {
@@ -149,7 +149,7 @@ func (p *partial) refused(other *redis.Backend) {
 			p.Errorf("%s: a waiting Acquire: %v, want ErrMismatch", p.name, w.err)
 		}
 	}
-	if _, err := other.TryAcquire(p.ctx, p.request(1)); !errors.Is(err, backends.ErrMismatch) {
+	if _, err := backends.TryAcquire(p.ctx, other, p.request(1)); !errors.Is(err, backends.ErrMismatch) {
 		p.Errorf("%s: TryAcquire: %v, want ErrMismatch", p.name, err)
 	}
 	if _, err := other.Inspect(p.ctx, p.name); !errors.Is(err, backends.ErrMismatch) {
@@ -172,7 +172,7 @@ func (p *partial) stays() {
 func (p *partial) free(holder *redis.Backend) {
 	p.Helper()
 	for _, g := range p.grants {
-		switch err := holder.Release(p.ctx, g); {
+		switch err := backends.Release(p.ctx, holder, g); {
 		case err == nil:
 		case p.forgotten() && errors.Is(err, backends.ErrLost):
 		case p.how == foreign && errors.Is(err, backends.ErrMismatch):
@@ -202,13 +202,13 @@ func (p *partial) serve(waiter *redis.Backend, w *waiting, last uint64) {
 	case w.grant.Token <= last:
 		p.Errorf("%s: token %d after %d", p.name, w.grant.Token, last)
 	default:
-		p.giveBack(waiter, w.grant)
+		p.finish(waiter, w.grant)
 	}
 }
 
-func (p *partial) giveBack(c *redis.Backend, g backends.Grant) {
+func (p *partial) finish(c *redis.Backend, g backends.Grant) {
 	p.Helper()
-	if err := c.Release(p.ctx, g); err != nil && p.how != foreign {
+	if err := backends.Release(p.ctx, c, g); err != nil && p.how != foreign {
 		p.Errorf("%s: Release: %v", p.name, err)
 	}
 }

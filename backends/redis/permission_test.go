@@ -61,10 +61,10 @@ func refusedEverywhere(t *testing.T, c *redis.Backend) {
 	r := mutex("n", time.Second)
 	g := backends.Grant{ID: backends.GrantID{Client: 1, Seq: 1}, Resource: r.Resource, Weight: 1, Token: 1, Tokens: 1}
 	for call, f := range map[string]func() error{
-		"Acquire":    func() error { _, err := c.Acquire(ctx, r); return err },
-		"TryAcquire": func() error { _, err := c.TryAcquire(ctx, r); return err },
+		"Acquire":    func() error { _, err := backends.Acquire(ctx, c, r); return err },
+		"TryAcquire": func() error { _, err := backends.TryAcquire(ctx, c, r); return err },
 		"Renew":      func() error { return c.Renew(ctx, []backends.Renewal{{Grant: g, TTL: time.Second}})[0].Err },
-		"Release":    func() error { return c.Release(ctx, g) },
+		"Release":    func() error { return backends.Release(ctx, c, g) },
 		"Inspect":    func() error { _, err := c.Inspect(ctx, "n"); return err },
 		"Break":      func() error { return c.Break(ctx, "n") },
 		"List": func() error {

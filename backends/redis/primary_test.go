@@ -55,11 +55,11 @@ func TestOnlyAPrimaryIsBelieved(t *testing.T) {
 			return s.client.Renew(ctx, []backends.Renewal{{Grant: g, TTL: time.Minute}})[0].Err
 		},
 		"TryAcquire": func(s *strayed, ctx context.Context, g backends.Grant) error {
-			_, err := s.client.TryAcquire(ctx, mutex("n", time.Minute)) // another kind: a mismatch where it is known
+			_, err := backends.TryAcquire(ctx, s.client, mutex("n", time.Minute)) // another kind: a mismatch where it is known
 			return err
 		},
 		"Acquire": func(s *strayed, ctx context.Context, g backends.Grant) error {
-			_, err := s.client.Acquire(ctx, mutex("other", time.Minute))
+			_, err := backends.Acquire(ctx, s.client, mutex("other", time.Minute))
 			return err
 		},
 		"Inspect": func(s *strayed, ctx context.Context, g backends.Grant) error {
@@ -116,7 +116,7 @@ func (s *strayed) kept(gs ...backends.Grant) {
 func TestReleaseRefusedByAReplicaIsTriedAgain(t *testing.T) {
 	t.Parallel()
 	for what, release := range map[string]func(s *strayed, g backends.Grant) error{
-		"Release": func(s *strayed, g backends.Grant) error { return s.client.Release(s.ctx, g) },
+		"Release": func(s *strayed, g backends.Grant) error { return backends.Release(s.ctx, s.client, g) },
 		"Post": func(s *strayed, g backends.Grant) error {
 			l := s.send(s.client, s.request(backends.Mutex, 1), &g)
 			<-l.answered
@@ -154,7 +154,7 @@ func TestHeartbeatsToAReplicaEndNothing(t *testing.T) {
 	w := s.queue(s.client, r)
 	gone := make(chan error, 1)
 	go func() {
-		_, err := s.client.Acquire(ctx, mutex("n", time.Minute))
+		_, err := backends.Acquire(ctx, s.client, mutex("n", time.Minute))
 		gone <- err
 	}()
 	s.until("both wait", func() bool { return len(s.inspect(other, "n").Waiters) == 2 })

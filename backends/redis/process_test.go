@@ -22,7 +22,7 @@ func holder(c *proctest.Child) error {
 	if err != nil {
 		return err
 	}
-	g, err := b.Acquire(context.Background(), r)
+	g, err := backends.Acquire(context.Background(), b, r)
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func worker(c *proctest.Child) error {
 	}()
 	for n := 1; ; n++ {
 		r.MinValid = time.Duration(n%2) * r.TTL / 4 // every other grant may come by message
-		g, err := b.Acquire(ctx, r)
+		g, err := backends.Acquire(ctx, b, r)
 		if ctx.Err() != nil {
 			break
 		}
@@ -64,7 +64,7 @@ func worker(c *proctest.Child) error {
 		}
 		h := rec.Granted(history.Grant{Name: r.Name, Capacity: 1, Weight: 1, Token: g.Token, Holder: "main"})
 		h.Ended()
-		if err := b.Release(ctx, g); err != nil && ctx.Err() == nil {
+		if err := backends.Release(ctx, b, g); err != nil && ctx.Err() == nil {
 			return err
 		}
 		if n%25 == 0 {

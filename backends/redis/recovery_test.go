@@ -168,9 +168,9 @@ func TestOneSilentConnectionTellsOfTheOthers(t *testing.T) {
 	var callers sync.WaitGroup
 	for i := range connections {
 		callers.Go(func() {
-			g, err := c.Acquire(b.ctx, mutex(fmt.Sprint("n", i), time.Minute))
+			g, err := backends.Acquire(b.ctx, c, mutex(fmt.Sprint("n", i), time.Minute))
 			if err == nil { // a grant that is held would soon open the inbox, one more connection
-				err = c.Release(b.ctx, g)
+				err = backends.Release(b.ctx, c, g)
 			}
 			if err != nil {
 				t.Error(err)
@@ -195,7 +195,7 @@ func TestOneSilentConnectionTellsOfTheOthers(t *testing.T) {
 		}
 		return redistest.Pass
 	})
-	callers.Go(func() { _, _ = c.TryAcquire(b.ctx, mutex("lane", time.Minute)) })
+	callers.Go(func() { _, _ = backends.TryAcquire(b.ctx, c, mutex("lane", time.Minute)) })
 	<-taken // the caller's own connection: others take those of the pool
 	b.acquire(c, mutex("other", time.Minute))
 	if n := swallowed.Load(); n != 1 {
@@ -229,13 +229,13 @@ func (b *bed) patient(what string, c *redis.Backend) *patient {
 	x := &patient{bed: b, what: what, client: c}
 	b.until("all is well before the outage", func() (ok bool) {
 		var err error
-		x.grant, err = c.Acquire(b.ctx, mutex("held "+what, time.Minute))
+		x.grant, err = backends.Acquire(b.ctx, c, mutex("held "+what, time.Minute))
 		return err == nil && b.renew(c, x.grant, time.Minute).Err == nil
 	})
 	x.crowd(func(name string) {
 		b.until("all is well before the outage", func() bool {
-			g, err := c.Acquire(b.ctx, mutex(name, time.Minute))
-			return err == nil && c.Release(b.ctx, g) == nil
+			g, err := backends.Acquire(b.ctx, c, mutex(name, time.Minute))
+			return err == nil && backends.Release(b.ctx, c, g) == nil
 		})
 	})
 	return x
@@ -260,8 +260,8 @@ func (x *patient) suffer() {
 				ctx, cancel = context.WithCancel(x.ctx)
 				time.AfterFunc(15*time.Millisecond, cancel)
 			}
-			if g, err := x.client.TryAcquire(ctx, mutex(name, time.Minute)); err == nil {
-				_ = x.client.Release(ctx, g)
+			if g, err := backends.TryAcquire(ctx, x.client, mutex(name, time.Minute)); err == nil {
+				_ = backends.Release(ctx, x.client, g)
 			}
 			cancel()
 		}
@@ -273,11 +273,11 @@ func (x *patient) recover() {
 	begin := time.Now()
 	x.crowd(func(name string) {
 		x.soon("acquire and release", func() error {
-			g, err := x.client.Acquire(x.ctx, mutex(name, time.Minute))
+			g, err := backends.Acquire(x.ctx, x.client, mutex(name, time.Minute))
 			if err != nil {
 				return err
 			}
-			return x.client.Release(x.ctx, g)
+			return backends.Release(x.ctx, x.client, g)
 		})
 	})
 	x.Logf("a client %s has recovered after %v", x.what, time.Since(begin).Round(time.Millisecond))

@@ -21,8 +21,8 @@ import (
 type Backend struct {
 	id       uint64
 	opt      options
-	clients  clients
-	desk     *desk
+	conns    connections
+	client   *client
 	patience time.Duration // cancelPatience, but for tests
 	inboxes  any           // what the channels of all clients begin with; a client's own number follows
 	pace     atomic.Pointer[pace]
@@ -31,7 +31,9 @@ type Backend struct {
 	owner    atomic.Pointer[ownerText]
 
 	addresses addresses
-	closing   atomic.Bool // set once, by the desk; tells tasks why their connections end
+	running   atomic.Int64 // calls of do that talk to the server
+	ended     atomic.Bool  // set once, by Close: no more of them
+	closing   atomic.Bool  // set once, by the client; tells tasks why their connections end
 }
 
 var _ backends.Backend = (*Backend)(nil)
@@ -56,11 +58,11 @@ func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
-	b := &Backend{id: rand.Uint64(), opt: o, clients: connect(client, o), patience: cancelPatience}
+	b := &Backend{id: rand.Uint64(), opt: o, conns: connect(client, o), patience: cancelPatience}
 	b.inboxes = o.prefix + "inbox:"
 	b.channel = o.prefix + "inbox:" + hexID(b.id)
 	b.pace.Store(newPace(o.heartbeat, 0))
-	b.desk = newDesk(b)
+	b.client = newClient(b)
 	return b, nil
 }
 
@@ -69,7 +71,7 @@ func (b *Backend) Capabilities() backends.Capabilities { return capabilities }
 
 // made panics if b is the zero value.
 func (b *Backend) made() {
-	if b.desk == nil {
+	if b.client == nil {
 		panic("redis: use of a zero Backend: make it with New")
 	}
 }
@@ -79,98 +81,49 @@ func (b *Backend) header(more int) []any {
 	return append(make([]any, 0, 2+more), b.inboxes, b.pace.Load().alive)
 }
 
-// call runs f, which does I/O, on a goroutine of its own, and returns when f has returned or ctx has ended. The
-// end of ctx wins a tie: whoever calls undoes what f may still bring about. What f returns is handled by the desk, unless
-// it is nil.
-func (b *Backend) call(ctx context.Context, f job) error {
+// call runs f, which does I/O, on a goroutine of its own, and returns when f has returned or ctx has
+// ended. The end of ctx wins a tie: whoever calls undoes what f may still bring about.
+func (b *Backend) call(ctx context.Context, f func(context.Context)) error {
 	b.made()
 	if err := backends.CheckContext(ctx); err != nil {
 		return err
 	}
-	r := newRun()
-	b.desk.actor.Deliver(&r)
-	return b.run(ctx, &r, f, nil)
+	return b.do(ctx, nil, func(ctx context.Context, _ redis.UniversalClient) { f(ctx) })
 }
 
-// exchange is what talks to the server, with the client that it is given, and returns what the desk is to be told.
-type exchange interface {
-	exchange(context.Context, redis.UniversalClient) message
-}
-
-// job is an exchange with whichever client it likes.
-type job func(context.Context) message
-
-func (f job) exchange(ctx context.Context, _ redis.UniversalClient) message { return f(ctx) }
-
-// run does x when the desk hands it out, in the lane if it may have that.
-func (b *Backend) run(ctx context.Context, r *run, x exchange, l *lane) error {
-	select { // a tie does not matter: the end of ctx ends x, and abandon takes back work that was not begun
-	case _, ok := <-r.work:
-		switch {
-		case !ok:
-			return r.refused
-		case ctx.Err() != nil:
-			b.desk.actor.Deliver(performed{})
-		case b.perform(ctx, l, x):
-		default:
-			select {
-			case <-b.delegate(ctx, x):
-				return nil
-			case <-ctx.Done():
-			}
-		}
-	case <-ctx.Done():
-		b.desk.actor.Deliver(abandon{r.work})
+// do has f talk to the server, and returns when f has returned or ctx has ended. f runs on the
+// goroutine of the caller in the lane, which ctx can end, or else in a task.
+//
+// running is raised before ended is looked at, and settle looks at it after ended was set: so
+// either f does not run, or Close waits for it.
+func (b *Backend) do(ctx context.Context, l *lane, f func(context.Context, redis.UniversalClient)) error {
+	if b.running.Add(1); b.ended.Load() {
+		b.stopped()
+		return backends.ErrClosed
 	}
-	return ended(ctx)
-}
-
-// perform does work that the desk has handed out on the caller's goroutine, and tells the desk what came of it, if it may have the lane.
-func (b *Backend) perform(ctx context.Context, l *lane, x exchange) bool {
-	if !l.take() {
-		return false
+	if l.take() {
+		defer b.stopped()
+		l.do(ctx, f)
+		return backends.Ended(ctx)
 	}
-	b.desk.actor.Deliver(performed{l.do(ctx, x)})
-	return true
-}
-
-// delegate has a task do work that the desk has handed out, and returns a channel that is closed
-// when it is done.
-func (b *Backend) delegate(ctx context.Context, x exchange) <-chan struct{} {
 	done := make(chan struct{})
-	b.desk.actor.Go(func() message {
+	b.client.actor.Go(func() message {
+		defer b.stopped()
 		defer close(done) // also when it panics
 		grow(1)
-		return performed{x.exchange(ctx, b.clients.calls)}
+		f(ctx, b.conns.calls)
+		return nil
 	})
-	return done
-}
-
-// run is a call on its way to the desk.
-type run struct {
-	work    chan struct{} // capacity 1: what the desk hands out, and counts; closed if it refuses
-	refused error         // why; written before that
-}
-
-func newRun() run { return run{work: make(chan struct{}, 1)} }
-
-func (r *run) on(d *desk) {
-	if d.closing {
-		r.fail(backends.ErrClosed)
-		return
+	select { // a tie does not matter: the end of ctx wins
+	case <-done:
+	case <-ctx.Done():
 	}
-	d.handOut(r.work)
+	return backends.Ended(ctx)
 }
 
-func (r *run) fail(err error) {
-	r.refused = err
-	close(r.work)
-}
-
-// abandon says that the caller that was to do some work has gone.
-type abandon struct{ work chan struct{} }
-
-func (m abandon) on(d *desk) {
-	d.takeBack(m.work)
-	d.settle()
+// stopped says that f has returned.
+func (b *Backend) stopped() {
+	if b.running.Add(-1) == 0 && b.ended.Load() {
+		b.tell(settle{})
+	}
 }

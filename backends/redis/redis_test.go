@@ -97,7 +97,7 @@ func (b *bed) hash(name string) string { return b.prefix + "{" + name + "}" }
 
 func (b *bed) acquire(c *redis.Backend, r backends.Request) backends.Grant {
 	b.Helper()
-	g, err := c.Acquire(b.ctx, r)
+	g, err := backends.Acquire(b.ctx, c, r)
 	if err != nil {
 		b.Fatalf("Acquire: %v", err)
 	}
@@ -106,7 +106,7 @@ func (b *bed) acquire(c *redis.Backend, r backends.Request) backends.Grant {
 
 func (b *bed) release(c *redis.Backend, g backends.Grant) {
 	b.Helper()
-	if err := c.Release(b.ctx, g); err != nil {
+	if err := backends.Release(b.ctx, c, g); err != nil {
 		b.Fatalf("Release: %v", err)
 	}
 }
@@ -130,7 +130,7 @@ func (b *bed) start(c *redis.Backend, r backends.Request) *waiting {
 	w := &waiting{bed: b, cancel: cancel, ended: make(chan struct{})}
 	go func() {
 		defer close(w.ended)
-		w.grant, w.err = c.Acquire(ctx, r)
+		w.grant, w.err = backends.Acquire(ctx, c, r)
 	}()
 	b.Cleanup(func() { cancel(); <-w.ended })
 	return w

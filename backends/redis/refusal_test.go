@@ -24,7 +24,7 @@ func (b *bed) refused(c *redis.Backend, g backends.Grant, word string) {
 	if !errors.Is(r.Err, backends.ErrUnavailable) || errors.Is(r.Err, backends.ErrLost) || !strings.Contains(r.Err.Error(), word) {
 		b.Errorf("Renew: %v, want ErrUnavailable for %s", r.Err, word)
 	}
-	_, err := c.TryAcquire(b.ctx, mutex("other", time.Minute))
+	_, err := backends.TryAcquire(b.ctx, c, mutex("other", time.Minute))
 	if !errors.Is(err, backends.ErrUnavailable) || errors.Is(err, backends.ErrBusy) {
 		b.Errorf("TryAcquire: %v, want ErrUnavailable", err)
 	}
@@ -62,7 +62,7 @@ func TestServerThatCannotSaveEndsNoLease(t *testing.T) {
 		return goredis.HasErrorPrefix(b.client.Set(b.ctx, "k", "v", 0).Err(), "MISCONF")
 	})
 	b.refused(c, g, "MISCONF")
-	if err := c.Release(b.ctx, g); !errors.Is(err, backends.ErrUnavailable) {
+	if err := backends.Release(b.ctx, c, g); !errors.Is(err, backends.ErrUnavailable) {
 		t.Errorf("Release: %v, want ErrUnavailable", err)
 	}
 	if err := b.client.ConfigSet(b.ctx, "stop-writes-on-bgsave-error", "no").Err(); err != nil {
@@ -105,7 +105,7 @@ func TestFullServerRefusesOnlyNewConnections(t *testing.T) {
 	if err := b.client.ConfigSet(b.ctx, "maxclients", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := late.TryAcquire(b.ctx, mutex("m", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
+	if _, err := backends.TryAcquire(b.ctx, late, mutex("m", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
 		t.Errorf("TryAcquire over a new connection: %v, want ErrUnavailable", err)
 	}
 	b.until("its inbox was refused several times", func() bool {
@@ -159,7 +159,7 @@ func TestDeletedUserHoldsUntilTheirTimeIsOver(t *testing.T) {
 	if err := b.client.ACLDelUser(b.ctx, "leaver").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.TryAcquire(b.ctx, mutex("n", time.Minute)); !errors.Is(err, backends.ErrPermission) {
+	if _, err := backends.TryAcquire(b.ctx, c, mutex("n", time.Minute)); !errors.Is(err, backends.ErrPermission) {
 		t.Errorf("TryAcquire: %v, want ErrPermission", err)
 	}
 	<-l.Context().Done()

@@ -18,7 +18,7 @@ func TestLostReplyOfAReleaseIsNoLoss(t *testing.T) {
 	b.release(c, b.acquire(c, mutex("n", time.Minute))) // the server knows the scripts
 	g := b.acquire(c, mutex("n", time.Minute))
 	p.Judge(once("evalsha", dropReply))
-	if err := c.Release(b.ctx, g); err != nil {
+	if err := backends.Release(b.ctx, c, g); err != nil {
 		t.Fatalf("Release, repeated by the client: %v", err)
 	}
 }
@@ -41,7 +41,7 @@ func TestRepeatedReleaseAfterAnotherGrantIsNoLoss(t *testing.T) {
 		b.release(other, b.acquire(other, mutex("n", time.Minute)))
 		return redistest.Pass
 	})
-	if err := c.Release(b.ctx, g); err != nil {
+	if err := backends.Release(b.ctx, c, g); err != nil {
 		t.Fatalf("Release, repeated by the client: %v", err)
 	}
 	if sent < 2 {

@@ -34,9 +34,8 @@ func (b *Backend) Renew(ctx context.Context, rs []backends.Renewal) []backends.R
 	var results []result
 	// What a call that is given up was asked for must not change under it.
 	rs = slices.Clone(rs)
-	if err := b.call(ctx, func(ctx context.Context) message {
+	if err := b.call(ctx, func(ctx context.Context) {
 		results = b.renew(ctx, rs, todo)
-		return nil
 	}); err != nil {
 		for _, i := range todo {
 			answers[i].Err = wrap("renew", rs[i].Grant.Resource.Name, err)
@@ -50,13 +49,13 @@ func (b *Backend) Renew(ctx context.Context, rs []backends.Renewal) []backends.R
 		news[j] = entry{g.ID, rs[i].TTL, answers[i]}
 		answers[i].Err = wrap("renew", g.Resource.Name, blame(ctx, answers[i].Err))
 	}
-	b.desk.actor.Deliver(news)
+	b.client.actor.Deliver(news)
 	return answers
 }
 
 func (b *Backend) renew(ctx context.Context, rs []backends.Renewal, todo []int) []result {
 	size := 1
-	if b.clients.batch {
+	if b.conns.batch {
 		size = renewNames
 	}
 	var calls []call
@@ -70,11 +69,11 @@ func (b *Backend) renew(ctx context.Context, rs []backends.Renewal, todo []int) 
 		calls = append(calls, c)
 	}
 	if b.opt.replicas == 0 {
-		return spread(b.evalAll(ctx, b.clients.urgent, renewScript, calls), len(todo), size)
+		return spread(b.evalAll(ctx, b.conns.urgent, renewScript, calls), len(todo), size)
 	}
 	answers := make([]result, len(calls))
 	for i, c := range calls {
-		answers[i] = b.eval(ctx, b.clients.urgent, renewScript, c)
+		answers[i] = b.eval(ctx, b.conns.urgent, renewScript, c)
 	}
 	return spread(answers, len(todo), size)
 }
@@ -106,19 +105,19 @@ type entry struct {
 	answer backends.Renewed
 }
 
-func (m books) on(d *desk) {
+func (m books) on(cl *client) {
 	for _, e := range m {
-		if e.id.Client != d.b.id {
+		if e.id.Client != cl.b.id {
 			continue
 		}
-		h := d.held[e.id.Seq]
+		h := cl.held[e.id.Seq]
 		switch {
 		case h == nil:
 		case e.answer.Err == nil:
 			h.contended = e.answer.Contended
-			h.prolong(d.b.life(e.ttl))
+			h.prolong(cl.b.life(e.ttl))
 		case isLost(e.answer.Err):
-			d.drop(e.id.Seq)
+			cl.drop(e.id.Seq)
 		}
 	}
 }

@@ -117,7 +117,7 @@ func TestAddressBehindANameChanges(t *testing.T) {
 		}
 		return r.Err == nil
 	})
-	b.until("released at the new address", func() bool { return c.Release(b.ctx, g) == nil })
+	b.until("released at the new address", func() bool { return backends.Release(b.ctx, c, g) == nil })
 	if s := b.inspect(open(t, replica.Client(t), redis.WithPrefix(b.prefix)), "n"); len(s.Holders) != 0 {
 		t.Errorf("left at the new address: %+v", s)
 	}
@@ -139,7 +139,7 @@ func TestIsolatedPrimaryGrantsAndRenewsNothing(t *testing.T) {
 	b.inStep()
 	b.promote(replica)
 	b.until("the old primary knows that it is alone", func() bool {
-		_, err := b.open().TryAcquire(b.ctx, mutex("other", time.Minute))
+		_, err := backends.TryAcquire(b.ctx, b.open(), mutex("other", time.Minute))
 		return errors.Is(err, backends.ErrUnavailable)
 	})
 	next, err := majority.Lock("n").Acquire(b.ctx)
@@ -186,7 +186,7 @@ func TestFailoverWhileTheSentinelIsDown(t *testing.T) {
 	b.server.Kill()
 	ctx, cancel := context.WithTimeout(b.ctx, 500*time.Millisecond)
 	defer cancel()
-	if _, err := a.TryAcquire(ctx, mutex("other", time.Minute)); !errors.Is(err, backends.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := backends.TryAcquire(ctx, a, mutex("other", time.Minute)); !errors.Is(err, backends.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("TryAcquire without any server: %v", err)
 	}
 	b.promote(replica)
@@ -195,7 +195,7 @@ func TestFailoverWhileTheSentinelIsDown(t *testing.T) {
 	b.until("released at the new primary", func() bool {
 		ctx, cancel := context.WithTimeout(b.ctx, 5*time.Second)
 		defer cancel()
-		return a.Release(ctx, g) == nil
+		return backends.Release(ctx, a, g) == nil
 	})
 	b.release(c, w.granted())
 }

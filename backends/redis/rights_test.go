@@ -68,7 +68,7 @@ func TestMissingRightsAreErrPermission(t *testing.T) {
 		"no right to scripts":  b.login("reader", "+@read", "~*"),
 		"a wrong password":     b.server.ClientOf(t, &goredis.Options{Username: "known", Password: "guess-word"}),
 	} {
-		_, err := open(t, c).TryAcquire(b.ctx, mutex("n", time.Minute))
+		_, err := backends.TryAcquire(b.ctx, open(t, c), mutex("n", time.Minute))
 		if !errors.Is(err, backends.ErrPermission) || errors.Is(err, backends.ErrBusy) {
 			t.Errorf("%s: TryAcquire says %v, want ErrPermission", what, err)
 		}
@@ -96,7 +96,7 @@ func TestReleaseWithoutRightsHappensWhenTheyAreBack(t *testing.T) {
 	c := open(t, b.login("user", "~*", "&*", "+@all"))
 	g := b.acquire(c, mutex("n", time.Minute))
 	b.login("user", "-@all")
-	if err := c.Release(b.ctx, g); !errors.Is(err, backends.ErrPermission) {
+	if err := backends.Release(b.ctx, c, g); !errors.Is(err, backends.ErrPermission) {
 		t.Errorf("Release without rights: %v, want ErrPermission", err)
 	}
 	b.login("user", "+@all")

@@ -24,24 +24,18 @@ var (
 	stateLua string
 	//go:embed lua/rules.lua
 	rulesLua string
-	//go:embed lua/acquire.lua
-	acquireLua string
-	//go:embed lua/acquire_lone.lua
-	acquireLoneLua string
-	//go:embed lua/giveback_lone.lua
-	giveBackLoneLua string
-	//go:embed lua/acquire_fast.lua
-	acquireFastLua string
-	//go:embed lua/giveback_fast.lua
-	giveBackFastLua string
-	//go:embed lua/giveback.lua
-	giveBackLua string
+	//go:embed lua/op.lua
+	opLua string
+	//go:embed lua/op_lone.lua
+	opLoneLua string
+	//go:embed lua/op_fast.lua
+	opFastLua string
 	//go:embed lua/renew.lua
 	renewLua string
 	//go:embed lua/look.lua
 	lookLua string
-	//go:embed lua/beat.lua
-	beatLua string
+	//go:embed lua/heartbeat.lua
+	heartbeatLua string
 	//go:embed lua/break.lua
 	breakLua string
 	//go:embed lua/inspect.lua
@@ -50,13 +44,13 @@ var (
 	//go:embed lua/names.lua
 	namesLua string
 
-	acquireScript  = newScript(primary, acquireLoneLua, shortLua+acquireFastLua, acquireLua)
-	giveBackScript = newScript(always, giveBackLoneLua, shortLua+giveBackFastLua, giveBackLua)
-	renewScript    = newScript(always, "", "", renewLua)
-	beatScript     = newScript(always, "", lookLua, beatLua)
-	breakScript    = newScript(always, "", "", breakLua)
-	inspectScript  = newScript(always, "", "", inspectLua).reading()
-	namesScript    = asScript(always + namesLua).reading()
+	opScript        = newScript(primary, opLoneLua, shortLua+opFastLua, opLua)
+	releaseScript   = newScript(always, opLoneLua, shortLua+opFastLua, opLua) // of operations that only release
+	renewScript     = newScript(always, "", "", renewLua)
+	heartbeatScript = newScript(always, "", lookLua, heartbeatLua)
+	breakScript     = newScript(always, "", "", breakLua)
+	inspectScript   = newScript(always, "", "", inspectLua).reading()
+	namesScript     = asScript(always + namesLua).reading()
 )
 
 // The codes with which scripts answer, as in rules.lua.
@@ -65,7 +59,8 @@ const (
 	codeGranted  = 1
 	codeQueued   = 2
 	codeGivenUp  = 3
-	codeLost     = 4
+	codeTried    = 4
+	codeIdle     = 5
 	codeMismatch = -1
 )
 

@@ -46,7 +46,6 @@ func TestScriptsSayWhatTheyTake(t *testing.T) {
 
 func sources() map[string]string {
 	return map[string]string{
-		"base": baseLua, "state": stateLua, "rules": rulesLua, "look": lookLua, "short": shortLua, "acquire": acquireLua, "acquire_fast": acquireFastLua, "acquire_lone": acquireLoneLua, "giveback_lone": giveBackLoneLua, "giveback": giveBackLua,
-		"giveback_fast": giveBackFastLua, "renew": renewLua, "beat": beatLua, "break": breakLua, "inspect": inspectLua, "names": namesLua,
+		"base": baseLua, "state": stateLua, "rules": rulesLua, "look": lookLua, "short": shortLua, "op": opLua, "op_lone": opLoneLua, "op_fast": opFastLua, "renew": renewLua, "heartbeat": heartbeatLua, "break": breakLua, "inspect": inspectLua, "names": namesLua,
 	}
 }

@@ -79,7 +79,7 @@ func (b *Backend) eval(ctx context.Context, c redis.UniversalClient, s *script, 
 		r.unsure = r.unsure || unsure
 		unsure = r.unsure
 		relook(ctx, c, r.err)
-		if !s.repeat(r) || n > b.clients.repeats.most || !b.clients.repeats.pause(ctx, n) {
+		if !s.repeat(r) || n > b.conns.repeats.most || !b.conns.repeats.pause(ctx, n) {
 			return r
 		}
 	}
@@ -229,7 +229,7 @@ func (b *Backend) evalAll(ctx context.Context, c redis.UniversalClient, s *scrip
 			}
 		}
 		relook(ctx, c, failure)
-		if todo = again; len(todo) == 0 || n > b.clients.repeats.most || !b.clients.repeats.pause(ctx, n) {
+		if todo = again; len(todo) == 0 || n > b.conns.repeats.most || !b.conns.repeats.pause(ctx, n) {
 			return results
 		}
 	}

@@ -49,7 +49,7 @@ func TestFailover(t *testing.T) {
 	primary.Kill()
 	for { // the lease was replicated: it can be given back when the client has found the new primary
 		ctx, cancel := context.WithTimeout(b.ctx, time.Second)
-		err := a.Release(ctx, g)
+		err := backends.Release(ctx, a, g)
 		cancel()
 		if err == nil || errors.Is(err, backends.ErrLost) {
 			break

@@ -37,7 +37,7 @@ func TestWaitersSurviveAnAbsentServer(t *testing.T) {
 	b.server.Kill()
 	ctx, cancel := context.WithTimeout(b.ctx, 300*time.Millisecond)
 	defer cancel()
-	if _, err := a.TryAcquire(ctx, mutex("other", time.Minute)); err == nil || errors.Is(err, backends.ErrBusy) {
+	if _, err := backends.TryAcquire(ctx, a, mutex("other", time.Minute)); err == nil || errors.Is(err, backends.ErrBusy) {
 		t.Errorf("TryAcquire without a server: %v", err)
 	}
 	b.server.Restart(t)
@@ -89,7 +89,7 @@ func TestDataLossIsNoticedAndTokensGoOn(t *testing.T) {
 			if h.Token <= g.Token {
 				t.Errorf("token %d after %d", h.Token, g.Token)
 			}
-			if err := a.Release(b.ctx, g); !errors.Is(err, backends.ErrLost) {
+			if err := backends.Release(b.ctx, a, g); !errors.Is(err, backends.ErrLost) {
 				t.Errorf("Release of a lost grant: %v, want ErrLost", err)
 			}
 			b.release(c, h)
@@ -128,7 +128,7 @@ func TestForeignDataIsRefusedAndStays(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			key := put(dashed(what))
 			before := b.client.Dump(b.ctx, key).Val()
-			if _, err := a.TryAcquire(b.ctx, mutex(dashed(what), time.Minute)); !errors.Is(err, backends.ErrMismatch) {
+			if _, err := backends.TryAcquire(b.ctx, a, mutex(dashed(what), time.Minute)); !errors.Is(err, backends.ErrMismatch) {
 				t.Errorf("TryAcquire: %v, want ErrMismatch", err)
 			}
 			if _, err := a.Inspect(b.ctx, dashed(what)); !errors.Is(err, backends.ErrMismatch) {
@@ -178,7 +178,7 @@ func TestExhaustedMemory(t *testing.T) {
 	if err := b.client.ConfigSet(b.ctx, "maxmemory", "1").Err(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := a.TryAcquire(b.ctx, mutex("new", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
+	if _, err := backends.TryAcquire(b.ctx, a, mutex("new", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
 		t.Errorf("TryAcquire without memory: %v, want ErrUnavailable", err)
 	}
 	if n := b.client.Exists(b.ctx, b.hash("new")).Val(); n != 0 {

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -25,14 +24,14 @@ func TestShortPathsDoWhatTheGeneralRulesDo(t *testing.T) {
 	defer cancel()
 	s := redistest.Start(t)
 	c := s.Client(t)
-	whole := newTwin(t, ctx, c, "whole:", acquireScript.src, giveBackScript.src)
-	general := newTwin(t, ctx, c, "general:", newScript(primary, "", "", acquireLua).src, newScript(always, "", "", giveBackLua).src)
+	whole := newTwin(t, ctx, c, "whole:", opScript.src)
+	general := newTwin(t, ctx, c, "general:", newScript(primary, "", "", opLua).src)
 	rounds := 40
 	if testing.Short() {
 		rounds = 8
 	}
 	for seed := range uint64(rounds) {
-		d := &dice{Rand: rand.New(rand.NewPCG(seed, 1)), name: fmt.Sprint("n", seed)}
+		d := &dice{Rand: rand.New(rand.NewPCG(seed, 1)), names: []string{fmt.Sprint("n", seed), fmt.Sprint("m", seed)}}
 		d.kind, d.capacity = 1, 1
 		if d.IntN(3) == 0 {
 			d.kind, d.capacity = 3, 3
@@ -41,7 +40,7 @@ func TestShortPathsDoWhatTheGeneralRulesDo(t *testing.T) {
 		for range 60 {
 			k := d.next()
 			trail = append(trail, fmt.Sprint(k.script, " ", k.args))
-			a, b := whole.do(t, k, d.name), general.do(t, k, d.name)
+			a, b := whole.do(t, k, d.names), general.do(t, k, d.names)
 			if a != b {
 				t.Fatalf("seed %d: after\n%s\nwith short paths:\n%s\nwithout:\n%s", seed, strings.Join(trail, "\n"), a, b)
 			}
@@ -58,14 +57,14 @@ type twin struct {
 	mail   *redis.PubSub
 }
 
-func newTwin(t *testing.T, ctx context.Context, c *redis.Client, prefix, acquire, giveBack string) *twin {
+func newTwin(t *testing.T, ctx context.Context, c *redis.Client, prefix, op string) *twin {
 	w := &twin{ctx: ctx, client: c, prefix: prefix, sha: map[string]string{}, mail: c.PSubscribe(ctx, prefix+"*")}
 	t.Cleanup(func() { w.mail.Close() })
 	if _, err := w.mail.Receive(ctx); err != nil {
 		t.Fatal(err)
 	}
 	for name, src := range map[string]string{
-		"acquire": acquire, "giveback": giveBack, "renew": renewScript.src, "beat": beatScript.src, "inspect": inspectScript.src,
+		"op": op, "renew": renewScript.src, "heartbeat": heartbeatScript.src, "inspect": inspectScript.src,
 	} {
 		sha, err := c.ScriptLoad(ctx, src).Result()
 		if err != nil {
@@ -76,33 +75,75 @@ func newTwin(t *testing.T, ctx context.Context, c *redis.Client, prefix, acquire
 	return w
 }
 
-// do makes a call and returns everything that may not differ: the answer, the messages and the state.
-func (w *twin) do(t *testing.T, k dieCall, name string) string {
+// do makes a call and returns everything that may not differ: the answer, the messages and the states.
+func (w *twin) do(t *testing.T, k dieCall, names []string) string {
 	t.Helper()
-	h := w.prefix + "{" + name + "}"
-	keys := []string{h, h + ":q", h + ":d"}
-	head := []any{w.prefix + "inbox:", k.alive}
-	eval := func(script string, args ...any) row {
-		v, err := w.client.EvalSha(w.ctx, w.sha[script], keys, append(slices.Clone(head), args...)...).Result()
-		if script == "acquire" {
-			tokens, _ := strconv.Atoi(args[6].(string))
-			v = spelt(v, tokens)
-		}
-		r, err := asReply(v, err)
-		if err != nil {
-			t.Fatalf("%s %v: %v", script, args, err)
-		}
-		return r
-	}
-	r := eval(k.script, k.args...)
 	var text strings.Builder
-	fmt.Fprintln(&text, answerText(k.script, r), w.messages(t))
-	state := eval("inspect")
+	fmt.Fprintln(&text, w.answerText(t, k), w.messages(t))
+	for _, name := range names {
+		w.state(t, &text, name)
+	}
+	return text.String()
+}
+
+func (w *twin) keys(names ...string) (keys []string) {
+	for _, n := range names {
+		h := w.prefix + "{" + n + "}"
+		keys = append(keys, h, h+":q", h+":d")
+	}
+	return keys
+}
+
+func (w *twin) eval(t *testing.T, k dieCall) any {
+	t.Helper()
+	v, err := w.client.EvalSha(w.ctx, w.sha[k.script], w.keys(k.names...), append([]any{w.prefix + "inbox:", k.alive}, k.args...)...).Result()
+	if err != nil {
+		t.Fatalf("%s %v: %v", k.script, k.args, err)
+	}
+	return v
+}
+
+// answerText leaves tokens and times out of an answer.
+func (w *twin) answerText(t *testing.T, k dieCall) string {
+	v := w.eval(t, k)
+	rows, ok := v.([]any)
+	if !ok {
+		rows = []any{v}
+	}
+	if k.script != "op" {
+		inner, _ := rows[0].([]any)
+		return fmt.Sprint(k.script, " ", len(inner), inner[len(inner)-1])
+	}
+	if len(rows) != len(k.tokens) {
+		t.Fatalf("%v: %d rows for %v", k.args, len(rows), k.tokens)
+	}
+	var text strings.Builder
+	for i, v := range rows {
+		if _, lone := v.(int64); lone && k.tokens[i] > 0 {
+			v = []any{int64(codeGranted), v, int64(k.tokens[i]), int64(0)}
+		}
+		r, err := asRow(v)
+		switch {
+		case err != nil:
+			t.Fatalf("%v: %v", k.args, err)
+		case k.tokens[i] > 0 && r.int(0) == codeGranted:
+			fmt.Fprint(&text, "granted ", r.int(2), " contended ", r.int(3), " token ", r.uint(1) > 0)
+		case k.tokens[i] > 0 && r.int(0) == codeQueued:
+			fmt.Fprint(&text, "queued ", r.int(1), " due ", time.Duration(r.int(2))*time.Microsecond > time.Minute)
+		default:
+			fmt.Fprint(&text, " ", r)
+		}
+	}
+	return text.String()
+}
+
+func (w *twin) state(t *testing.T, text *strings.Builder, name string) {
+	state, _ := w.eval(t, dieCall{script: "inspect", alive: micros(hour), names: []string{name}}).([]any)
 	st, err := parseState(name, state)
 	if err != nil {
 		t.Fatal(err)
 	}
-	fmt.Fprint(&text, st.Resource, " holders")
+	fmt.Fprint(text, st.Resource, " holders")
 	fields := pairs(state, 1)
 	for _, g := range st.Holders {
 		mark := fields["g:"+idText(g.ID)]
@@ -110,49 +151,30 @@ func (w *twin) do(t *testing.T, k dieCall, name string) string {
 			mark = m
 		}
 		_, mark, _ = strings.Cut(mark, " ")
-		fmt.Fprint(&text, " ", idText(g.ID), mark[:1], g.Weight, g.Expires > time.Minute)
+		fmt.Fprint(text, " ", idText(g.ID), mark[:1], g.Weight, g.Expires > time.Minute)
 	}
-	fmt.Fprint(&text, " waiters")
+	fmt.Fprint(text, " waiters")
 	for _, q := range st.Waiters {
-		fmt.Fprint(&text, " ", idText(q.ID), "/", q.Weight)
+		fmt.Fprint(text, " ", idText(q.ID), "/", q.Weight)
 	}
-	fmt.Fprintln(&text, " s", fields["s"], "q", fields["q"], "r", fields["r"], "waiting", w.client.ZRange(w.ctx, keys[1], 0, -1).Val())
-	if st.Resource.Kind != 0 {
-		for f, v := range fields {
-			if n, _, _ := strings.Cut(v, " "); strings.HasPrefix(f, "c:") && fields["q"] != "0" {
-				head = append(head, f+"="+n)
-			}
+	keys := w.keys(name)
+	fmt.Fprintln(text, " s", fields["s"], "q", fields["q"], "r", fields["r"], "waiting", w.client.ZRange(w.ctx, keys[1], 0, -1).Val())
+	var counts []string
+	for f, v := range fields {
+		if n, _, _ := strings.Cut(v, " "); st.Resource.Kind != 0 && strings.HasPrefix(f, "c:") && fields["q"] != "0" {
+			counts = append(counts, f+"="+n)
 		}
 	}
-	counts := fmt.Sprint(head[2:]...)
-	parts := strings.Split(counts, "c:")
-	sort.Strings(parts)
-	fmt.Fprintln(&text, parts)
+	sort.Strings(counts)
+	fmt.Fprintln(text, counts)
 	for i, key := range keys {
 		// Without an expiry, or with none in time, a key would stay. The time itself may differ: the short paths move it rarely.
 		if ttl := w.client.PTTL(w.ctx, key).Val(); ttl != -2 && (ttl <= 0 || ttl > 30*time.Minute+hour) {
-			fmt.Fprintf(&text, "key %d expires in %v\n", i, ttl)
+			fmt.Fprintf(text, "key %d expires in %v\n", i, ttl)
 		} else {
-			fmt.Fprint(&text, " key ", i, ttl != -2)
+			fmt.Fprint(text, " key ", i, ttl != -2)
 		}
 	}
-	return text.String()
-}
-
-// answerText leaves tokens and times out of an answer.
-func answerText(script string, r row) string {
-	switch code := r.int(0); {
-	case script == "acquire" && code == codeGranted:
-		return fmt.Sprint("granted ", r.int(2), " contended ", r.int(3), " token ", r.uint(1) > 0)
-	case script == "acquire" && code == codeQueued:
-		return fmt.Sprint("queued ", r.int(1), " due ", time.Duration(r.int(2))*time.Microsecond > time.Minute)
-	case script == "renew" || script == "beat":
-		inner, _ := r[0].([]any)
-		if len(inner) > 1 {
-			return fmt.Sprint(script, " ", len(inner), inner[len(inner)-1])
-		}
-	}
-	return fmt.Sprint(script, " ", r)
 }
 
 // messages returns what was published.
@@ -185,7 +207,7 @@ func messageText(t *testing.T, payload string) string {
 	}
 	var text strings.Builder
 	for s := range strings.SplitSeq(numbers, ",") {
-		seq, n, ok := parseNotice(s, false)
+		seq, n, ok := parseWakeUp(s, false)
 		if !ok || n.token < uint64(n.made) || n.made == 0 {
 			t.Errorf("message %q", payload)
 		}
@@ -199,48 +221,69 @@ const hour = time.Hour
 // dice throws calls.
 type dice struct {
 	*rand.Rand
-	name     string
+	names    []string
 	kind     int
 	capacity int
 	ids      []string
-	asked    map[string][]any // how each was asked for
+	asked    map[string]dieCall // how each was asked for
+	of       map[string]string  // its name
 }
 
 type dieCall struct {
 	script string
 	alive  string
+	names  []string
 	args   []any
+	tokens []int // of op, for each row: how many are asked for, 0 of what is given back
 }
 
 func (d *dice) next() dieCall {
-	k := dieCall{alive: micros(hour)}
-	if d.IntN(12) == 0 { // at the next call it is over
+	k := d.call()
+	if k.alive = micros(hour); d.IntN(12) == 0 { // at the next call it is over
 		k.alive = "1"
 	}
+	return k
+}
+
+func (d *dice) call() dieCall {
 	life := micros(hour)
 	if d.IntN(12) == 0 {
 		life = "1"
 	}
+	if d.asked == nil {
+		d.asked, d.of = map[string]dieCall{}, map[string]string{}
+	}
 	switch n := d.IntN(20); {
-	case n < 6 || len(d.ids) == 0:
-		k.script, k.args = "acquire", d.acquire(life, "")
-	case n < 9:
-		k.script, k.args = "acquire", d.acquire(life, d.one())
+	case n < 9 || len(d.ids) == 0:
+		return d.op(life)
 	case n < 13: // asked again
-		k.script, k.args = "acquire", slices.Clone(d.asked[d.one()])
+		return d.asked[d.one()]
 	case n < 16:
-		k.script, k.args = "giveback", []any{d.name, d.one(), "release", "60000000"}
+		return d.back(endGrant)
+	case n < 17 && d.IntN(4) == 0:
+		return d.back(endForGood)
 	case n < 17:
-		how := "cancel"
-		if d.IntN(4) == 0 {
-			how = "forbid"
-		}
-		k.script, k.args = "giveback", []any{d.name, d.one(), how, "60000000"}
+		return d.back(endAny)
 	case n < 18:
-		k.script, k.args = "renew", []any{d.one(), life, "0"}
+		id := d.one()
+		return dieCall{script: "renew", names: []string{d.of[id]}, args: []any{id, life, "0"}}
 	default:
 		id := d.one()
-		k.script, k.args = "beat", []any{id[:16], d.name, "1", "1", id[17:]}
+		return dieCall{script: "heartbeat", names: []string{d.of[id]}, args: []any{id[:16], d.of[id], "1", "1", id[17:]}}
+	}
+}
+
+// back gives back what an id has, or what two ids of two names have.
+func (d *dice) back(how string) dieCall {
+	k := dieCall{script: "op", args: []any{""}}
+	for range 1 + d.IntN(2) {
+		if id := d.one(); !slices.Contains(k.names, d.of[id]) {
+			if len(k.names) > 0 {
+				k.args = append(k.args, "")
+			}
+			k.names, k.tokens = append(k.names, d.of[id]), append(k.tokens, 0)
+			k.args = append(k.args, d.of[id], how+id)
+		}
 	}
 	return k
 }
@@ -250,34 +293,50 @@ func (d *dice) one() string {
 	return d.ids[max(0, len(d.ids)-1-d.IntN(4))]
 }
 
-func (d *dice) acquire(life, after string) []any {
-	if d.asked == nil {
-		d.asked = map[string][]any{}
-	}
-	id := idText(backends.GrantID{Client: uint64(d.IntN(3)), Seq: uint64(len(d.ids) + 1)})
-	d.ids = append(d.ids, id)
-	mode, mark, weight := "wait", "h", d.capacity
+// op requests one name or both, and gives back something before that, or not.
+func (d *dice) op(life string) dieCall {
+	k := dieCall{script: "op", args: []any{"wait"}}
 	if d.IntN(5) == 0 {
-		mode = "try"
+		k.args[0] = "try"
 	}
-	if d.IntN(4) == 0 {
-		mark = "s"
+	names := d.names
+	if d.IntN(3) > 0 {
+		names = names[d.IntN(2):][:1]
 	}
+	client := uint64(d.IntN(3))
+	var ids []string
+	for _, name := range names {
+		k.names, k.args = append(k.names, name), append(k.args, name)
+		if after := len(d.ids) > 0 && d.IntN(3) == 0; after {
+			if id := d.one(); d.of[id] == name {
+				k.args, k.tokens = append(k.args, endGrant+id), append(k.tokens, 0)
+			}
+		}
+		id := idText(backends.GrantID{Client: client, Seq: uint64(len(d.ids) + len(ids) + 1)})
+		ids = append(ids, id)
+		d.of[id] = name
+		args, tokens := d.request(id, life)
+		k.args, k.tokens = append(k.args, args...), append(k.tokens, tokens)
+		alone := dieCall{script: "op", names: []string{name}, args: append([]any{k.args[0], name}, args...), tokens: []int{tokens}}
+		d.asked[id] = alone // as the client does once it has had an answer
+	}
+	if d.IntN(2) == 0 {
+		d.asked[ids[0]] = k
+	}
+	d.ids = append(d.ids, ids...)
+	return k
+}
+
+func (d *dice) request(id, life string) (args []any, tokens int) {
+	mark, weight, brief := string("hsHS"[d.IntN(4)]), d.capacity, micros(hour)
 	if d.IntN(3) == 0 {
 		weight = 1 + d.IntN(d.capacity)
 	}
-	brief := micros(hour)
 	if d.IntN(8) == 0 {
 		brief = "1"
 	}
-	slip := fmt.Sprintf("%s %x", brief, d.Uint64())
-	owner, tokens := `{"h":"aA==","p":1,"l":""}`, 1+d.IntN(3)
-	args := []any{d.name, id, mode, fmt.Sprint(d.kind), fmt.Sprint(d.capacity), fmt.Sprint(weight), fmt.Sprint(tokens), life, owner, after, mark, slip}
-	d.asked[id] = args
-	if d.IntN(2) == 0 { // as the client does once it has had an answer
-		again := slices.Clone(args)
-		again[9] = ""
-		d.asked[id] = again
-	}
-	return args
+	tokens = 1 + d.IntN(3)
+	terms := fmt.Sprintf("%s%s %x", mark, brief, d.Uint64())
+	owner := `{"h":"aA==","p":1,"l":""}`
+	return []any{id, fmt.Sprint(d.kind), fmt.Sprint(d.capacity), fmt.Sprint(weight), fmt.Sprint(tokens), life, terms, owner}, tokens
 }

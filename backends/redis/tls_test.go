@@ -111,7 +111,7 @@ func TestServerThatCannotBeTrustedIsUnavailable(t *testing.T) {
 				return redistest.Pass
 			})
 			b := newBed(t, c.server)
-			_, err := open(t, encrypted(t, p.Addr, c.trust)).TryAcquire(b.ctx, mutex("n", time.Minute))
+			_, err := backends.TryAcquire(b.ctx, open(t, encrypted(t, p.Addr, c.trust)), mutex("n", time.Minute))
 			if !errors.Is(err, backends.ErrUnavailable) {
 				t.Errorf("TryAcquire: %v, want ErrUnavailable", err)
 			}
@@ -123,7 +123,7 @@ func TestServerThatCannotBeTrustedIsUnavailable(t *testing.T) {
 	}
 	t.Run("a client that does not encrypt", func(t *testing.T) {
 		b := newBed(t, good)
-		if _, err := b.open().TryAcquire(b.ctx, mutex("n", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
+		if _, err := backends.TryAcquire(b.ctx, b.open(), mutex("n", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
 			t.Errorf("TryAcquire: %v, want ErrUnavailable", err)
 		}
 	})
@@ -135,7 +135,7 @@ func TestServerThatWantsACertificateOfItsClients(t *testing.T) {
 	cert, key, trust := certify(t, time.Now().Add(time.Hour))
 	s := redistest.StartMutualTLS(t, cert, key)
 	b := newBed(t, s)
-	if _, err := open(t, encrypted(t, s.Addr, trust)).TryAcquire(b.ctx, mutex("n", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
+	if _, err := backends.TryAcquire(b.ctx, open(t, encrypted(t, s.Addr, trust)), mutex("n", time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
 		t.Errorf("TryAcquire without a certificate: %v, want ErrUnavailable", err)
 	}
 	pair, err := tls.LoadX509KeyPair(cert, key)

@@ -198,7 +198,7 @@ func TestMessageThatComesTooLateMakesTheWaiterAsk(t *testing.T) {
 	if old := fmt.Sprintf(":%d:", h.Token); strings.Contains(m, old) {
 		t.Errorf("token %d is that of the message %q", h.Token, m)
 	}
-	if err := c.Release(b.ctx, h); err != nil && !errors.Is(err, backends.ErrLost) {
+	if err := backends.Release(b.ctx, c, h); err != nil && !errors.Is(err, backends.ErrLost) {
 		t.Errorf("Release: %v", err)
 	}
 }
@@ -254,12 +254,12 @@ func stopped(c *proctest.Child) error {
 		return err
 	}
 	r.MinValid = 50 * time.Millisecond
-	g, err := b.Acquire(context.Background(), r)
+	g, err := backends.Acquire(context.Background(), b, r)
 	if err != nil {
 		return err
 	}
 	c.Say("held %d", g.Token)
-	if err := b.Release(context.Background(), g); err != nil {
+	if err := backends.Release(context.Background(), b, g); err != nil {
 		return err
 	}
 	return b.Close(context.Background())

@@ -101,6 +101,7 @@ func TestClusterOfThree(t *testing.T) {
 		{"AnyNameLiesInOneSlotAndHasAChannelOfItsOwn", oddNamesInACluster},
 		{"CheckLooksAtEachPrimary", checkCluster},
 		{"ClientThatReadsFromReplicasAsksPrimaries", readsFromReplicas},
+		{"SeveralNamesAreAskedForSlotBySlot", severalInACluster},
 		{"SlotMovesWhileHeldAndWaitedFor", slotMoves},
 		{"SlotThatNobodyServesLosesNothing", slotThatNobodyServes},
 		{"SlotWithoutAPrimaryLeavesTheOthersAlone", slotWithoutAPrimary},
@@ -171,7 +172,7 @@ func slotMoves(g *group) {
 		if r := g.renew(a, first, time.Minute); r.Err != nil && !errors.Is(r.Err, backends.ErrUnavailable) {
 			g.Errorf("%s: Renew: %v, want ErrUnavailable at worst", when, r.Err)
 		}
-		_, err := g.open().TryAcquire(g.ctx, two(n, time.Minute))
+		_, err := backends.TryAcquire(g.ctx, g.open(), two(n, time.Minute))
 		if !errors.Is(err, backends.ErrUnavailable) && !errors.Is(err, backends.ErrBusy) {
 			g.Errorf("%s: TryAcquire of what is held: %v", when, err)
 		}
@@ -211,7 +212,7 @@ func slotThatNobodyServes(g *group) {
 		err := g.client.Get(g.ctx, g.hash(n)).Err()
 		return err != nil && strings.HasPrefix(err.Error(), "CLUSTERDOWN")
 	})
-	if _, err := a.TryAcquire(g.ctx, mutex(n, time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
+	if _, err := backends.TryAcquire(g.ctx, a, mutex(n, time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
 		g.Errorf("TryAcquire: %v, want ErrUnavailable", err)
 	}
 	if r := g.renew(a, held, time.Minute); !errors.Is(r.Err, backends.ErrUnavailable) || errors.Is(r.Err, backends.ErrLost) {
@@ -236,7 +237,7 @@ func slotWithoutAPrimary(g *group) {
 	g.until("the others know", func() bool { return strings.Contains(g.client.ClusterNodes(g.ctx).Val(), "master,fail ") })
 	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
 	defer cancel()
-	if _, err := a.TryAcquire(ctx, mutex(gone, time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
+	if _, err := backends.TryAcquire(ctx, a, mutex(gone, time.Minute)); !errors.Is(err, backends.ErrUnavailable) {
 		g.Errorf("TryAcquire in a slot without a primary: %v, want ErrUnavailable", err)
 	}
 	answers := a.Renew(ctx, []backends.Renewal{{Grant: lost, TTL: time.Minute}, {Grant: held, TTL: time.Minute}})
@@ -277,7 +278,7 @@ func primaryFailsOver(g *group) {
 		}
 		return r.Err == nil
 	})
-	g.until("released at the new primary", func() bool { return a.Release(g.ctx, held) == nil })
+	g.until("released at the new primary", func() bool { return backends.Release(g.ctx, a, held) == nil })
 	h := w.granted()
 	if h.Token <= held.Token {
 		g.Errorf("token %d after %d", h.Token, held.Token)

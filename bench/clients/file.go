@@ -16,21 +16,33 @@ import (
 // retry is how often gofrs/flock looks whether a lock has become free. It has no other way to learn of it.
 const retry = time.Millisecond
 
-func openFile(s Spec) (Client, error) {
+// Manager returns a manager over the store of the lock, which is ours, and what closes both.
+func Manager(s Spec) (*manager.Manager, func() error, error) {
+	if s.Library == Redis {
+		return OverRedis(s, Dial(s.Store))
+	}
 	b, err := file.New(s.Store)
 	if err != nil {
-		return Client{}, err
+		return nil, nil, err
 	}
 	m, err := manager.New(b, s.options()...)
 	if err != nil {
+		return nil, nil, err
+	}
+	return m, func() error { return leases.Shut(m) }, nil
+}
+
+func openOurs(s Spec) (Client, error) {
+	m, shut, err := Manager(s)
+	if err != nil {
 		return Client{}, err
 	}
-	return managed(m, s.Name), nil
+	return Client{Handle: func() harness.Guard { return leases.Handle(m, s.Name) }, Close: shut}, nil
 }
 
 // options are the manager's.
 func (s Spec) options() []manager.Option {
-	opts := []manager.Option{manager.WithTTL(s.ttl())}
+	opts := []manager.Option{manager.WithTTL(s.ttl()), manager.WithIdleHold(s.IdleHold)}
 	if s.Strict {
 		opts = append(opts, manager.WithLocalHandoffs(0, 0))
 	}
@@ -43,13 +55,6 @@ func (s Spec) ttl() time.Duration {
 		return 10 * time.Second
 	}
 	return d
-}
-
-func managed(m *manager.Manager, name string) Client {
-	return Client{
-		Handle: func() harness.Guard { return leases.Handle(m, name) },
-		Close:  func() error { return leases.Shut(m) },
-	}
 }
 
 // openFlock gives every goroutine an object, and so a descriptor, of its own: two users of one object share its lock.

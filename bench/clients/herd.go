@@ -49,9 +49,14 @@ type Herds []*harness.Process
 
 // StartHerds starts them, and returns when every goroutine has been started.
 func StartHerds(s Spec, processes, goroutines int) (Herds, error) {
+	return startHerds(partHerd, task{Spec: s, Goroutines: goroutines}, processes)
+}
+
+// startHerds starts processes that play the part, and returns when each has said its first word.
+func startHerds(part string, t task, processes int) (Herds, error) {
 	var h Herds
 	for range processes {
-		p, err := harness.Start(partHerd, task{Spec: s, Goroutines: goroutines})
+		p, err := harness.Start(part, t)
 		if err != nil {
 			h.Kill()
 			return nil, err

@@ -3,6 +3,7 @@ package clients
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 )
@@ -25,6 +26,8 @@ type Spec struct {
 	Name    string
 	Strict  bool   // ours: no hand-off within the process while another one waits
 	TTL     string // as time.ParseDuration reads it; empty: ten seconds
+
+	IdleHold time.Duration // ours: how long the process keeps the lock unused
 }
 
 // Client is one process's access to a lock.
@@ -36,12 +39,10 @@ type Client struct {
 // Open connects to the store of the lock.
 func Open(ctx context.Context, s Spec) (Client, error) {
 	switch s.Library {
-	case File:
-		return openFile(s)
+	case File, Redis:
+		return openOurs(s)
 	case Flock:
 		return openFlock(s)
-	case Redis:
-		return openRedis(s)
 	case RedisLock1, RedisLock:
 		return openRedisLock(s)
 	case Redsync:

@@ -19,7 +19,9 @@ const (
 
 // Parts returns every part of this package, by name.
 func Parts() map[string]harness.Part {
-	return map[string]harness.Part{partObey: obey, partPingPong: pingPong, partCrowd: crowd, partHerd: herd}
+	return map[string]harness.Part{
+		partObey: obey, partPingPong: pingPong, partCrowd: crowd, partHerd: herd, partQueue: queue,
+	}
 }
 
 // order is what a process that obeys is told.

@@ -42,6 +42,19 @@ func (o Obedient) Answer() (Done, error) {
 	return d, err
 }
 
+// Use lets the process acquire and release once.
+func (o Obedient) Use() error {
+	for _, send := range []func() error{o.Acquire, o.Release} {
+		if err := send(); err != nil {
+			return err
+		}
+		if _, err := o.Answer(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Finish lets the process give the lock back and end.
 func (o Obedient) Finish() error {
 	err := o.Release()

@@ -19,18 +19,8 @@ import (
 // Dial returns a client as every library but rueidislock uses it, with go-redis's defaults.
 func Dial(addr string) *goredis9.Client { return goredis9.NewClient(&goredis9.Options{Addr: addr}) }
 
-func openRedis(s Spec) (Client, error) {
-	m, shut, err := Manager(s, Dial(s.Store))
-	if err != nil {
-		return Client{}, err
-	}
-	c := managed(m, s.Name)
-	c.Close = shut
-	return c, nil
-}
-
-// Manager returns a manager over Redis, and what closes it and the client.
-func Manager(s Spec, c *goredis9.Client) (*manager.Manager, func() error, error) {
+// OverRedis returns a manager over Redis, and what closes it and the client.
+func OverRedis(s Spec, c *goredis9.Client) (*manager.Manager, func() error, error) {
 	b, err := redis.New(c)
 	if err != nil {
 		return nil, nil, errors.Join(err, c.Close())

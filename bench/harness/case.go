@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -11,6 +12,7 @@ type Metrics map[string]float64
 // Budget says how much a side may spend on one round.
 type Budget struct {
 	Duration time.Duration // of one measured window
+	Minimum  bool          // also find the least figure
 	Quick    bool          // only show that the workload runs: take the smallest size that does
 }
 
@@ -59,6 +61,19 @@ type Check struct {
 	Bound      float64   // on the ratio, or on the figure itself where there is no baseline
 	Worst      bool      // judge the worst round instead of the median: for properties that hold always
 	NoTarget   bool      // only shown: nobody has promised this one
+
+	// Minimum judges the smallest figure of all rounds, set against the baseline's smallest. Noise
+	// only adds to the time of work that nobody disturbs, so the smallest has the least of it. A case
+	// with such a check has [Minima] rounds or more.
+	Minimum bool
+}
+
+// Minima is the least number of rounds of which a minimum is taken.
+const Minima = 15
+
+// byMinimum reports whether a check of the case takes a minimum.
+func (c Case) byMinimum() bool {
+	return slices.ContainsFunc(c.Checks, func(k Check) bool { return k.Minimum })
 }
 
 // Suite is a set of cases with what they need around them.

@@ -30,8 +30,8 @@ func TestProcessAnswersAndEndsWhenItsParentLetsGo(t *testing.T) {
 func TestProcessThatFailsIsNoticed(t *testing.T) {
 	for _, name := range []string{"fail", "no such part"} {
 		p, err := Start(name, nil)
-		if err != nil {
-			t.Fatal(err)
+		if err != nil { // it ended before its arguments were sent, and that was noticed
+			continue
 		}
 		var v any
 		if err := p.Receive(&v); err == nil {

@@ -62,12 +62,16 @@ func runCase(ctx context.Context, suite string, c Case, o Options) Outcome {
 	if c.Rounds > 0 && c.Rounds < rounds {
 		rounds, warm = c.Rounds, 0 // a case that asks for few rounds is a long one
 	}
+	if c.byMinimum() && rounds < Minima { // more rounds, in the same time
+		o.Duration = o.Duration * time.Duration(rounds) / Minima
+		rounds = Minima
+	}
 	if o.Quick {
 		rounds, warm = 1, 0
 	}
 	began := time.Now()
 	for r := range warm + rounds {
-		b := Budget{Duration: o.Duration, Quick: o.Quick}
+		b := Budget{Duration: o.Duration, Minimum: c.byMinimum(), Quick: o.Quick}
 		if r < warm {
 			b.Duration /= 3
 		}

@@ -36,6 +36,27 @@ func TestRoundsInterleaveTheSidesAndRotate(t *testing.T) {
 	}
 }
 
+func TestMinimumIsTakenOfFifteenRoundsInTheTimeOfFewer(t *testing.T) {
+	var total time.Duration
+	c := Case{
+		Name: "c",
+		Sides: []Side{{Name: "a", Run: func(_ context.Context, b Budget) (Metrics, error) {
+			total += b.Duration
+			return Metrics{"x": 1}, nil
+		}}},
+		Checks: []Check{{Metric: "x", Ours: "a", Base: []string{"a"}, Minimum: true}},
+	}
+	s := Suite{Name: "s", Open: Fixed(func() []Case { return []Case{c} })}
+	o := Options{Rounds: 3, Duration: time.Second, Progress: io.Discard}
+	outs, err := Run(t.Context(), []Suite{s}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(outs[0].Rounds); n != Minima || total > 4*time.Second {
+		t.Errorf("%d rounds in %v, want %d in the time of 3 and a warm-up", n, total, Minima)
+	}
+}
+
 func TestFailureOfOneSuiteDoesNotStopTheNext(t *testing.T) {
 	var order []string
 	broken := errors.New("broken")

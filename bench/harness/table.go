@@ -50,8 +50,11 @@ func (c Check) target() string {
 	if len(c.Base) > 0 {
 		s += " ×"
 	}
-	if c.Worst {
+	switch {
+	case c.Worst:
 		s += " always"
+	case c.Minimum:
+		s += " of minima"
 	}
 	return s
 }

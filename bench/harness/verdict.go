@@ -45,7 +45,11 @@ func judge(o Outcome, c Check) Verdict {
 	v := Verdict{Suite: o.Suite, Check: c, Err: o.Err}
 	var ours, bases, ratios []float64
 	wins := map[string]int{}
-	for _, round := range o.Rounds {
+	rounds := o.Rounds
+	if c.Minimum {
+		rounds = []map[string]Metrics{smallest(rounds)}
+	}
+	for _, round := range rounds {
 		x, ok := round[c.Ours][c.Metric]
 		if !ok {
 			continue
@@ -63,6 +67,24 @@ func judge(o Outcome, c Check) Verdict {
 	j := v.Judged()
 	v.Met = v.Err == nil && !math.IsNaN(j) && (c.Direction == AtLeast && j >= c.Bound || c.Direction == AtMost && j <= c.Bound)
 	return v
+}
+
+// smallest returns the smallest of each figure of each side, as if they were of one round.
+func smallest(rounds []map[string]Metrics) map[string]Metrics {
+	least := map[string]Metrics{}
+	for _, round := range rounds {
+		for side, figures := range round {
+			if least[side] == nil {
+				least[side] = Metrics{}
+			}
+			for unit, x := range figures {
+				if y, ok := least[side][unit]; !ok || x < y {
+					least[side][unit] = x
+				}
+			}
+		}
+	}
+	return least
 }
 
 // best returns the baseline that is hardest to beat in this round: the smallest where less is better, else the largest.

@@ -55,6 +55,19 @@ func TestBoundIsMetOrNot(t *testing.T) {
 	}
 }
 
+func TestMinimumSetsTheSmallestFigureAgainstTheSmallest(t *testing.T) {
+	c := Check{Metric: "x", Ours: "ours", Base: []string{"a", "b"}, Bound: 1.2, Minimum: true}
+	// Noise hits another side in each round: every ratio within a round is wrong.
+	o := rounds(c, [3]float64{11, 50, 40}, [3]float64{60, 10, 9.9}, [3]float64{99, 60, 15})
+	v := Verdicts([]Outcome{o})[0]
+	if v.Ours.Median != 11 || v.Base.Median != 9.9 || v.Name != "b" || !v.Met {
+		t.Errorf("verdict %+v, want 11 beside 9.9 of b, met", v)
+	}
+	if v.Ratio.Min != v.Ratio.Max || c.target() != "≤ 1.2 × of minima" {
+		t.Errorf("ratio %v, target %q", v.Ratio, c.target())
+	}
+}
+
 func TestFailedCaseIsNeverMet(t *testing.T) {
 	o := rounds(Check{Metric: "x", Ours: "ours", Bound: 100}, [3]float64{1, 1, 1})
 	o.Err = errors.New("broken")

@@ -36,19 +36,28 @@ func Loop(ctx context.Context, m *manager.Manager, name string, n int) error {
 	return nil
 }
 
-// Bare does the same on the backend itself, without a manager: what the store alone costs.
+// Bare does the same on the backend itself, without a manager: what the store alone costs. Like a
+// keeper it uses the same operation over and over, and runs the work.
 func Bare(ctx context.Context, b backends.Backend, name string, n int) error {
 	r := backends.Request{
 		Resource: backends.Resource{Name: name, Kind: backends.Mutex, Capacity: 1},
 		Weight:   1, Tokens: 1, TTL: 10 * time.Second,
 	}
+	answers := make(chan error, 1)
+	gs := make([]backends.Grant, 1)
+	acquire := &backends.Op{Acquire: []backends.Request{r}, Wait: true, Granted: func(_ int, g backends.Grant, err error) {
+		gs[0] = g
+		answers <- err
+	}}
+	release := &backends.Op{Release: gs, Released: func(_ int, err error) { answers <- err }}
 	for range n {
-		g, err := b.Acquire(ctx, r)
-		if err != nil {
-			return err
-		}
-		if err := b.Release(ctx, g); err != nil {
-			return err
+		for _, op := range []*backends.Op{acquire, release} {
+			if work := b.Start(op); work != nil {
+				work(ctx)
+			}
+			if err := <-answers; err != nil {
+				return err
+			}
 		}
 	}
 	return nil

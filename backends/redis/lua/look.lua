@@ -1,10 +1,10 @@
 -- What a heartbeat finds of names where nothing has changed: it reads a few fields and writes
 -- nothing, but when a client's time as alive has run down by three eighths. A name of which
--- anything else is to be said is left to beat.lua.
+-- anything else is to be said is left to heartbeat.lua.
 --
--- Keys, args, result and clock are those of beat.lua. The price of a name counts here: what is read
+-- Keys, args, result and clock are those of heartbeat.lua. The price of a name counts here: what is read
 -- of 50 000 of them is not in the processor's cache. On a quiet machine glimpse takes about a tenth
--- of beat.lua's time, look a half.
+-- of heartbeat.lua's time, look a half.
 
 local me = ARGV[3]
 local mine = 'c:' .. me
@@ -77,9 +77,10 @@ local function look(i, at, n)
     local code = f[10 + j] and 2 or 0
     if code == 0 and f[2] == '0' then
       local id = string.sub(ids[j], 3) .. ' '
-      if string.sub(f[4], 1, #id) == id then code = 1 end
-    elseif code == 0 and redis.call('HMGET', H, 'g:' .. string.sub(ids[j], 3))[1] then
-      code = 1
+      if string.sub(f[4], 1, #id) == id then code = string.find(f[4], '^%S+ %d+ [TU]') and 4 or 1 end
+    elseif code == 0 then
+      local g = redis.call('HMGET', H, 'g:' .. string.sub(ids[j], 3))[1]
+      code = g and (string.find(g, '^%d+ [TU]') and 4 or 1) or 0
     end
     row[3 + j] = code
   end

@@ -3,7 +3,7 @@
 --
 -- Keys, args, result, errors and clock are those of state.lua.
 
-local BUSY, GRANTED, QUEUED, GIVEN_UP, LOST = 0, 1, 2, 3, 4
+local BUSY, GRANTED, QUEUED, GIVEN_UP, TRIED, IDLE = 0, 1, 2, 3, 4, 5
 local MISMATCH = -1
 
 -- contended says whether any client but this one waits.

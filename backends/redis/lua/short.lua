@@ -7,7 +7,7 @@
 -- release and an acquire in one.
 --
 -- keys     H, Q, D of the name
--- args     3 name
+-- args     4 name
 -- result   of its own none
 -- clock    TIME
 
@@ -27,7 +27,7 @@ local function glance(...)
   if fields[7] + fields[9] + fields[10] >= 2 * LARGEST then return false end -- one of them is absurd
   waits = tonumber(fields[3])
   if m ~= '' then
-    holder, till, mark, rest, weight = string.match(m, '^(%S+) (%d+) ([hs])()(%d+) ')
+    holder, till, mark, rest, weight = string.match(m, '^(%S+) (%d+) ([hsHSTU])()(%d+) ')
     till = tonumber(till)
   end
   return waits and (m == '' or till and till > now)
@@ -88,6 +88,6 @@ local function finish(far, queue, client, message)
   redis.call('HSET', KEYS[1], unpack(write))
   if till ~= p then redis.call('PEXPIREAT', KEYS[1], text(math.floor(till / 1000))) end
   if queue and (till ~= p or queue == 'new') then redis.call('PEXPIREAT', KEYS[2], text(math.floor(till / 1000))) end
-  if client then redis.pcall('PUBLISH', inbox .. client, message .. ' ' .. ARGV[3]) end
+  if client then redis.pcall('PUBLISH', inbox .. client, message .. ' ' .. ARGV[4]) end
 end
 

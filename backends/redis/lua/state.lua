@@ -9,7 +9,9 @@
 --             m while d is 0: the only grant, as <id> <record>, or empty; then u may be out of date
 --             g:<id>     a grant, while d is not 0: its record:
 --                        deadline mark+weight token tokens since owner
---                        mark "h" held, "s" held by one who need not hear that others wait
+--                        mark "h" held, "s" held by a holder that need not hear that others wait;
+--                        "H", "S" by one that also wants to hear of tries that find it busy,
+--                        "T", "U" after there was one
 --             w:<id>     a waiter: ticket weight tokens mark+life secret since owner
 --                        life is how long its grant lasts if nobody asks for it or prolongs it,
 --                        secret a number that its message repeats
@@ -45,7 +47,7 @@ local function damaged(field) error({ err = 'DAMAGED ' .. field }) end
 -- grantOf reads the record of a grant.
 local function grantOf(field, v)
   local till, mark, weight, first, n, rest =
-    string.match(v, '^(%d+) ([hs])(%d+) (%d+) (%d+)( %d+ .*)$')
+    string.match(v, '^(%d+) ([hsHSTU])(%d+) (%d+) (%d+)( %d+ .*)$')
   local w = tonumber(weight)
   if not w or w < 1 or w > S.c or till + first + n > 2 * LARGEST then damaged(field) end
   return { till = tonumber(till), mark = mark, weight = w, first = first, n = n, rest = rest }
@@ -59,7 +61,7 @@ end
 local function waiterOf(field, v)
   local ticket, weight, tokens, mark, life, secret, owner = string.match(v, WAITER)
   local w = tonumber(weight)
-  if mark ~= 'h' and mark ~= 's' or w < 1 or w > S.c or ticket + tokens + life > LARGEST then
+  if not mark or not string.find(mark, '[hsHS]') or w < 1 or w > S.c or ticket + tokens + life > LARGEST then
     damaged(field)
   end
   return { ticket = tonumber(ticket), weight = w, mark = mark, tokens = tonumber(tokens),

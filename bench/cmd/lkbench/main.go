@@ -50,7 +50,8 @@ func parse(args []string, stderr io.Writer) (flags, error) {
 	set.StringVar(&f.suites, "suite", "all", "comma-separated: "+strings.Join(suites.Names(), ", "))
 	set.StringVar(&f.match, "run", "", "only cases whose name matches this regular expression")
 	set.BoolVar(&f.opts.Quick, "quick", false, "one short round, no verdict")
-	set.IntVar(&f.opts.Rounds, "rounds", 5, "measured rounds of each case")
+	set.IntVar(&f.opts.Rounds, "rounds", 5,
+		"measured rounds of each case; where a minimum is taken, at least 15, shorter ones in return")
 	set.DurationVar(&f.opts.Duration, "time", 300*time.Millisecond, "of one measured window")
 	set.StringVar(&f.md, "md", "", "write a Markdown report to this file")
 	set.StringVar(&f.profile, "cpuprofile", "", "write a CPU profile of this process to this file")

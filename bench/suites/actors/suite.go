@@ -28,6 +28,9 @@ func Suite() harness.Suite {
 	})}
 }
 
+// run is what a side runs.
+type run = func(context.Context, harness.Budget) (harness.Metrics, error)
+
 // message is what is told: three words, one of them a pointer, as real messages have.
 type message struct {
 	seq   int

@@ -32,7 +32,10 @@ func Suite() harness.Suite {
 		if err != nil {
 			return nil, nil, err
 		}
-		return []harness.Case{alone(dir), contended(dir, 64), handOff(dir), waiting(dir), killed(dir)},
+		return []harness.Case{
+				alone(dir), contended(dir, 64), handOff(dir), waiting(dir), killed(dir), tenNames(dir),
+				behindQueues(dir, "1 process", 1), behindQueues(dir, "2 processes", 2),
+			},
 			func() error { return os.RemoveAll(dir) }, nil
 	}}
 }
@@ -45,14 +48,7 @@ func alone(dir string) harness.Case {
 		Name:   "uncontended",
 		Models: "one process works on a file that nobody else touches now; ours also writes down a new token before each grant",
 		Sides: []harness.Side{
-			{Name: ours, Run: func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
-				m, err := open(dir)
-				if err != nil {
-					return nil, err
-				}
-				defer func() { err = errors.Join(err, leases.Shut(m)) }()
-				return harness.Loop(func(ctx context.Context, n int) error { return leases.Loop(ctx, m, "alone", n) })(ctx, b)
-			}},
+			{Name: ours, Run: loop(dir, leases.Loop)},
 			{Name: backend, Run: func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
 				s, err := file.New(filepath.Join(dir, "ours"))
 				if err != nil {
@@ -85,7 +81,7 @@ func alone(dir string) harness.Case {
 }
 
 func contended(dir string, n int) harness.Case {
-	mine := clients.Spec{Library: clients.File, Store: filepath.Join(dir, "ours"), Name: "contended"}
+	mine := spec(dir, "contended")
 	return harness.Case{
 		Name:   fmt.Sprintf("%d goroutines of one process", n),
 		Models: "requests to one server, with a heap of 64 MB, that all want the same file",
@@ -173,16 +169,39 @@ func killed(dir string) harness.Case {
 // sides runs the same with ours and the peer, each on a lock of its own.
 func sides(dir string, body func(clients.Spec) run) []harness.Side {
 	return []harness.Side{
-		{Name: ours, Run: body(clients.Spec{Library: clients.File, Store: filepath.Join(dir, "ours"), Name: "shared"})},
+		{Name: ours, Run: body(spec(dir, "shared"))},
 		{Name: peer, Run: body(clients.Spec{Library: clients.Flock, Store: filepath.Join(dir, "peers"), Name: "shared"})},
 	}
 }
 
-// open returns a manager over the suite's store.
-func open(dir string) (*manager.Manager, error) {
-	b, err := file.New(filepath.Join(dir, "ours"))
-	if err != nil {
-		return nil, err
+// loop measures a loop of a manager over the suite's store.
+func loop(dir string, body func(context.Context, *manager.Manager, string, int) error) run {
+	s := spec(dir, "alone")
+	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
+		m, shut, err := clients.Manager(s)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, shut()) }()
+		return harness.Loop(func(ctx context.Context, n int) error {
+			return body(ctx, m, s.Name, n)
+		})(ctx, b)
 	}
-	return manager.New(b)
+}
+
+// spec names a lock of ours.
+func spec(dir, name string) clients.Spec {
+	return clients.Spec{Library: clients.File, Store: filepath.Join(dir, "ours"), Name: name}
+}
+
+func tenNames(dir string) harness.Case {
+	return leases.TenNames(
+		harness.Side{Name: leases.Ten, Run: loop(dir, leases.LoopTen)},
+		harness.Side{Name: leases.One, Run: loop(dir, leases.Loop)}, 8)
+}
+
+func behindQueues(dir, what string, processes int) harness.Case {
+	return leases.BehindQueues(what, func(all bool) run {
+		return clients.Behind(spec(dir, "queues"), all, processes)
+	})
 }

@@ -63,6 +63,10 @@ func mutexAlone() harness.Case {
 		},
 		Checks: []harness.Check{
 			{What: "Mutex Lock+Unlock, uncontended", Metric: "ns/op", Ours: ours, Base: []string{stdlib}, Bound: 1.2},
+			{
+				What: "Mutex Lock+Unlock, uncontended", Metric: "least ns/op",
+				Ours: ours, Base: []string{stdlib}, Bound: 1.25, Minimum: true,
+			},
 			{What: "Mutex Lock+Unlock, uncontended", Metric: "ns/op", Ours: ours, Base: []string{weighted}, Bound: 0.5},
 			{What: "Mutex Lock+Unlock, allocations", Metric: "allocs/op", Ours: ours, Bound: 0.001},
 			{What: "Mutex, beside other context-aware locks", Metric: "ns/op", Ours: ours, Base: []string{channel, viney, marusama}, NoTarget: true},
@@ -106,6 +110,10 @@ func readerAlone() harness.Case {
 		},
 		Checks: []harness.Check{
 			{What: "RWMutex RLock+RUnlock, uncontended", Metric: "ns/op", Ours: ours, Base: []string{stdlib}, Bound: 1.2},
+			{
+				What: "RWMutex RLock+RUnlock, uncontended", Metric: "least ns/op",
+				Ours: ours, Base: []string{stdlib}, Bound: 1.2, Minimum: true,
+			},
 		},
 	}
 }

@@ -25,7 +25,9 @@ const (
 // Suite returns the suite.
 func Suite() harness.Suite {
 	return harness.Suite{Name: "memory", Open: harness.Fixed(func() []harness.Case {
-		return []harness.Case{alone(), contended(64), manyNames()}
+		return []harness.Case{
+			alone(), contended(64), manyNames(), tenNames(), behindQueues(), twoOf(16, 64), oneEdgeMore(),
+		}
 	})}
 }
 

@@ -17,17 +17,21 @@ func (e *env) alone() harness.Case {
 		Name:   "uncontended",
 		Models: "a job that nobody else wants to do now",
 		Sides: []harness.Side{
-			{Name: ours, Run: e.counted(ours, e.library(ours))},
+			{Name: ours, Run: e.counted(ours, e.library(e.spec(ours)))},
 			{Name: bare, Run: e.counted(bare, e.bare(2))},
 		},
 		Checks: []harness.Check{
 			{What: "Acquire + Release, uncontended", Metric: "ns/op", Ours: ours, Base: []string{bare}, Bound: 1.15},
 			{What: "Acquire + Release, commands", Metric: "commands/op", Ours: ours, Bound: 2.02},
+			{
+				What:   "Acquire + Release, beside redislock, which has no queue, no fencing and no renewal",
+				Metric: "least ns/op", Ours: ours, Base: []string{clients.RedisLock1}, Bound: 1, Minimum: true,
+			},
 			{What: "Acquire + Release, beside other libraries", Metric: "ns/op", Ours: ours, Base: peers, NoTarget: true},
 		},
 	}
 	for _, p := range peers {
-		c.Sides = append(c.Sides, harness.Side{Name: p, Run: e.counted(p, e.library(p))})
+		c.Sides = append(c.Sides, harness.Side{Name: p, Run: e.counted(p, e.library(e.spec(p)))})
 	}
 	return c
 }
@@ -64,9 +68,11 @@ func (e *env) counted(library string, body func(ctx context.Context, ops *int) (
 }
 
 // library acquires and releases a lock of its own.
-func (e *env) library(name string) func(context.Context, *int) (func(context.Context, int) error, func() error, error) {
+func (e *env) library(
+	s clients.Spec,
+) func(context.Context, *int) (func(context.Context, int) error, func() error, error) {
 	return func(ctx context.Context, ops *int) (func(context.Context, int) error, func() error, error) {
-		c, err := clients.Open(ctx, e.spec(name))
+		c, err := clients.Open(ctx, s)
 		if err != nil {
 			return nil, nil, err
 		}

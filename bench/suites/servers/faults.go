@@ -3,11 +3,11 @@ package servers
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/leases"
 	"github.com/lockkeeper/lockkeeper/bench/redisd"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
@@ -105,11 +105,11 @@ func (e *env) throughProxy(s clients.Spec) (far, near *manager.Manager, p *redis
 	if p, err = redisd.NewProxy(s.Store); err != nil {
 		return nil, nil, nil, nil, err
 	}
-	far, shutFar, err := clients.Manager(s, clients.Dial(p.Addr))
+	far, shutFar, err := clients.OverRedis(s, clients.Dial(p.Addr))
 	if err != nil {
 		return nil, nil, nil, nil, errors.Join(err, p.Close())
 	}
-	near, shutNear, err := clients.Manager(s, clients.Dial(s.Store))
+	near, shutNear, err := clients.OverRedis(s, clients.Dial(s.Store))
 	if err != nil {
 		return nil, nil, nil, nil, errors.Join(err, shutFar(), p.Close())
 	}
@@ -190,7 +190,7 @@ func (e *env) unheard(ctx context.Context) (_ time.Duration, err error) {
 		l, err := far.Lock(s.Name).Acquire(ctx)
 		got <- result{time.Now(), l, err}
 	}()
-	if err := e.queued(ctx, near, s.Name); err != nil {
+	if err := leases.Waits(ctx, near, s.Name); err != nil {
 		return 0, errors.Join(err, held.Release())
 	}
 	proxy.SilenceSubscriptions()
@@ -203,18 +203,4 @@ func (e *env) unheard(ctx context.Context) (_ time.Duration, err error) {
 		return 0, r.err
 	}
 	return r.at.Sub(start), r.lease.Release()
-}
-
-// queued waits until somebody waits for the name.
-func (e *env) queued(ctx context.Context, m *manager.Manager, name string) error {
-	for began := time.Now(); time.Since(began) < time.Minute; time.Sleep(10 * time.Millisecond) {
-		s, err := m.Inspect(ctx, name)
-		if err != nil {
-			return err
-		}
-		if len(s.Waiters) > 0 {
-			return nil
-		}
-	}
-	return fmt.Errorf("nobody waits for %s", name)
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
-	"github.com/redis/go-redis/v9"
 )
 
 // herd is thousands of waiters behind one holder: what they cost while nothing happens, and what each hand-off costs
@@ -180,7 +179,7 @@ func (e *env) hold(leases int) run {
 		n := b.Pick(leases, 20)
 		s := e.spec(ours)
 		s.TTL = ttl.String()
-		m, shut, err := clients.Manager(s, redis.NewClient(&redis.Options{Addr: s.Store}))
+		m, shut, err := clients.Manager(s)
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,6 @@ import (
 	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/manager"
-	"github.com/redis/go-redis/v9"
 )
 
 // manyNames is one process that waits for very many names.
@@ -31,12 +30,12 @@ func (e *env) waitForNames(names int) run {
 	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
 		n, s := b.Pick(names, 20), e.spec(ours)
 		s.TTL = "1h" // no renewal falls into the window
-		holder, shutHolder, err := clients.Manager(s, redis.NewClient(&redis.Options{Addr: s.Store}))
+		holder, shutHolder, err := clients.Manager(s)
 		if err != nil {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, shutHolder()) }()
-		waiter, shutWaiter, err := clients.Manager(s, redis.NewClient(&redis.Options{Addr: s.Store}))
+		waiter, shutWaiter, err := clients.Manager(s)
 		if err != nil {
 			return nil, err
 		}

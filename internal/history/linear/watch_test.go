@@ -11,6 +11,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 	"github.com/lockkeeper/lockkeeper/internal/history/linear"
+	"github.com/lockkeeper/lockkeeper/internal/intercept"
 )
 
 // play has several clients use one semaphore, without a wait, and returns what was seen.
@@ -26,12 +27,12 @@ func play(change func(backends.Backend) backends.Backend) []linear.Op {
 					Resource: backends.Resource{Name: "db", Kind: backends.Semaphore, Capacity: 3},
 					Weight:   1 + rand.Int64N(3), Tokens: 1,
 				}
-				g, err := b.TryAcquire(context.Background(), r)
+				g, err := backends.TryAcquire(context.Background(), b, r)
 				if err != nil {
 					continue
 				}
 				b.Renew(context.Background(), []backends.Renewal{{Grant: g}})
-				_ = b.Release(context.Background(), g)
+				_ = backends.Release(context.Background(), b, g)
 			}
 		})
 	}
@@ -47,30 +48,30 @@ func TestWatchedStoreIsLinearizable(t *testing.T) {
 }
 
 // generous grants now and then what it does not have.
-type generous struct{ backends.Backend }
-
-func (b generous) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	g, err := b.Backend.TryAcquire(ctx, r)
-	if errors.Is(err, backends.ErrBusy) {
-		return backends.Grant{Resource: r.Resource, Weight: r.Weight, Token: 1 << 60, Tokens: 1}, nil
-	}
-	return g, err
+func generous(b backends.Backend) backends.Backend {
+	return &intercept.Backend{Backend: b, OnGranted: func(r backends.Request, g backends.Grant, err error) (backends.Grant, error) {
+		if errors.Is(err, backends.ErrBusy) {
+			return backends.Grant{Resource: r.Resource, Weight: r.Weight, Token: 1 << 60, Tokens: 1}, nil
+		}
+		return g, err
+	}}
 }
 
 // stingy refuses now and then what it has.
-type stingy struct{ backends.Backend }
-
-func (b stingy) TryAcquire(ctx context.Context, r backends.Request) (backends.Grant, error) {
-	if rand.IntN(10) == 0 && r.Weight == 1 {
-		return backends.Grant{}, backends.ErrBusy
-	}
-	return b.Backend.TryAcquire(ctx, r)
+func stingy(b backends.Backend) backends.Backend {
+	return &intercept.Backend{Backend: b, OnStart: func(op *backends.Op, start func(*backends.Op) backends.Work) backends.Work {
+		if len(op.Acquire) > 0 && rand.IntN(10) == 0 {
+			op.Fail(backends.ErrBusy)
+			return nil
+		}
+		return start(op)
+	}}
 }
 
 func TestWatchFindsFaultyStores(t *testing.T) {
 	for name, change := range map[string]func(backends.Backend) backends.Backend{
-		"generous": func(b backends.Backend) backends.Backend { return generous{b} },
-		"stingy":   func(b backends.Backend) backends.Backend { return stingy{b} },
+		"generous": generous,
+		"stingy":   stingy,
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Alone, so that every wrong answer is one.
@@ -80,12 +81,12 @@ func TestWatchFindsFaultyStores(t *testing.T) {
 				Resource: backends.Resource{Name: "db", Kind: backends.Mutex, Capacity: 1}, Weight: 1, Tokens: 1,
 			}
 			for range 100 {
-				g, err := b.TryAcquire(context.Background(), r)
+				g, err := backends.TryAcquire(context.Background(), b, r)
 				if err != nil {
 					continue
 				}
-				_, _ = b.TryAcquire(context.Background(), r)
-				_ = b.Release(context.Background(), g)
+				_, _ = backends.TryAcquire(context.Background(), b, r)
+				_ = backends.Release(context.Background(), b, g)
 			}
 			if err := linear.Check(log.Ops(), time.Minute); !errors.Is(err, linear.ErrIllegal) {
 				t.Errorf("Check = %v; want ErrIllegal", err)

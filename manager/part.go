@@ -1,0 +1,88 @@
+package manager
+
+import (
+	"errors"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// A keeper treats a part of a request for several names like any other request, but for what stands
+// here: it makes no request of its own for it, and gives it no grant that the process holds.
+
+// pin holds the name for the part at the head of the queue. The process has nothing of the whole
+// name: a grant that it kept without a holder has gone back first.
+func (k *keeper) pin(r *request) {
+	s := r.several
+	k.pinned = r
+	c := s.op.granted[r.index]
+	s.op.Acquire[r.index] = k.storeRequest(r)
+	c.op, c.k, c.request, c.weight = s.op, k, r, r.weight
+	s.pinned(k)
+}
+
+// partAnswered takes in the store's answer to a part.
+func (k *keeper) partAnswered(c *call) {
+	r := c.request
+	k.pinned = nil
+	waiting := r.place == queued // else it was withdrawn
+	if waiting {
+		k.queue.remove(r)
+	}
+	ctx := c.op.ctx
+	switch {
+	case c.err == nil:
+		k.partGranted(c, waiting)
+		k.takeEarly()
+		return
+	case !waiting:
+	case ctx != nil && ctx.Err() != nil: // the caller is going to say so
+		r.state.Store(abandoned)
+	case errors.Is(c.err, backends.ErrRequeued): // to keep the order, all are requested again
+		r.state.Store(abandoned)
+		r.several.fail(r, errPartLost)
+	default:
+		k.refuse(r, c.err)
+	}
+	k.early = nil
+}
+
+func (k *keeper) partGranted(c *call, waiting bool) {
+	r, now := c.request, k.m.now()
+	g := k.newGrant(c.grant, now)
+	switch {
+	case !waiting:
+		k.releaseGrant(g, nil)
+	case k.expires() && now >= g.valid-k.spare(): // too late to be of use: all are requested again
+		r.state.Store(abandoned)
+		r.several.fail(r, errTooLate)
+		k.releaseGrant(g, nil)
+	default:
+		if c.grant.Waited {
+			k.contend(r)
+		}
+		k.seat(r, g, now)
+	}
+}
+
+// withdrawn removes a part that is withdrawn, or releases it.
+func (k *keeper) withdrawn(r *request) {
+	if k.pinned == r && r.several.missing.Load() != 0 { // no operation: there will be no answer
+		k.pinned = nil
+	}
+	switch r.place {
+	case queued:
+		k.queue.remove(r)
+		r.state.Store(abandoned)
+		k.reconsider()
+	case holding, straying:
+		r.asked.Store(true)
+		r.finish(wasReleased)
+		k.release(&r.lease, nil)
+	}
+}
+
+// releaseTogether leaves the grant of a part to the operation that releases all parts.
+func (k *keeper) releaseTogether(g *grant, r *request) {
+	c := r.several.release(r)
+	c.k, c.grant, c.lease, c.whole = k, g.Grant, &r.lease, k.markReleased(g)
+}

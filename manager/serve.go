@@ -1,0 +1,192 @@
+package manager
+
+import (
+	"errors"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// serve puts the head of the queue before the store, and the next as soon as that is granted, until
+// something has to be waited for. It is the end of each turn.
+func (k *keeper) serve() {
+	if k.queue.n == 0 {
+		return
+	}
+	if k.idling() && !k.handOn(k.m.now()) {
+		k.releaseGrant(&k.own, nil)
+	}
+	for k.queue.n > 0 && k.atStore == nil && k.pinned == nil && !k.own.live && !k.ownBack && k.strays.n == 0 {
+		if r := k.queue.head; r.several != nil {
+			k.pin(r)
+		} else {
+			k.request(r)
+		}
+	}
+	if k.own.live { // tries that stood behind one that was granted
+		for r := k.queue.head; r != nil && r.try; r = k.queue.head {
+			k.queue.remove(r)
+			k.refuse(r, ErrBusy)
+		}
+	}
+}
+
+// next returns the head of the queue if it is a request for this name alone.
+func (k *keeper) next() *request {
+	if r := k.queue.head; r != nil && r.several == nil {
+		return r
+	}
+	return nil
+}
+
+// request puts the request before the store.
+func (k *keeper) request(r *request) {
+	op := k.m.newOperation(1)
+	k.atStore = &op.calls[0]
+	op.addRequest(k.atStore, k, r, k.storeRequest(r))
+	if r.ctx == nil {
+		k.start(op, nil, nil)
+	} else {
+		k.start(op, &r.work, r.ctx)
+	}
+}
+
+func (k *keeper) storeRequest(r *request) backends.Request {
+	return backends.Request{
+		Resource: k.resource(), Weight: r.weight, Tokens: k.block(r.weight),
+		TTL: k.m.cfg.ttl, MinValid: time.Duration(k.spare()), Owner: k.m.owner, Notify: k.notify,
+		Quiet: r.weight != k.cap || k.m.cfg.handoffs == 0, // no hand-off to cut short for others
+		Tries: r.weight == k.cap && k.m.cfg.idleHold > 0,
+	}
+}
+
+// replied takes in the answer to the request of this process that stood before the store.
+func (k *keeper) replied(c *call) {
+	k.atStore = nil
+	if ctx := c.op.ctx; c.err != nil && ctx != nil && ctx.Err() != nil {
+		// The caller ran the work until its context ended, and is going to say so.
+		k.early = nil
+		return
+	}
+	if c.err == nil {
+		k.give(c.grant, c.last)
+		k.takeEarly()
+		return
+	}
+	k.early = nil
+	k.disappoint(c)
+}
+
+// takeEarly takes in the events that came before the grant.
+func (k *keeper) takeEarly() {
+	early := k.early
+	k.early = nil
+	for _, e := range early {
+		k.event(e)
+	}
+}
+
+// disappoint tells the waiters concerned what the store said instead of a grant.
+func (k *keeper) disappoint(c *call) {
+	head, err := k.next(), c.err
+	switch {
+	case c.dropped || head == nil: // its waiter has gone; the next request is made anew
+	case errors.Is(err, ErrBusy):
+		if head.try {
+			k.queue.remove(head)
+			k.refuse(head, ErrBusy)
+		} else if head.number <= c.last {
+			k.contend(head)
+		}
+	case errors.Is(err, ErrMismatch), errors.Is(err, ErrTooLarge), errors.Is(err, ErrInvalid), errors.Is(err, ErrPermission):
+		if k.suits(head, c.weight, c.last) {
+			k.queue.remove(head)
+			k.refuse(head, err)
+		}
+	case k.m.life.Err() != nil:
+		k.refuseAll(ErrClosed)
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrClosed):
+		// It was out of reach for all waiters. A request for each would make the last one wait for
+		// all timeouts in turn.
+		k.refuseAll(err)
+	default: // not in the contract: a context's error, say, although nothing was cancelled
+		k.refuseAll(&causeError{ErrUnavailable, err})
+	}
+}
+
+// suits reports whether the request can take a grant of this weight that was requested when last
+// was the latest to have come. A shared grant is only for requests that had come by then: another
+// process may have got a larger token since, and even have released it before this request came.
+// With the whole resource that cannot happen.
+func (k *keeper) suits(r *request, weight int64, last uint64) bool {
+	return r != nil && r.several == nil && r.weight == weight && (weight == k.cap || r.number <= last)
+}
+
+// give passes a grant of the store to the waiters it suits, or releases it.
+func (k *keeper) give(b backends.Grant, last uint64) {
+	now := k.m.now()
+	g := k.newGrant(b, now)
+	if k.expires() && now >= g.valid-k.spare() {
+		head := k.queue.head
+		switch {
+		case !k.suits(head, b.Weight, last):
+		case head.late: // for the second time: the store or the machine is too slow for the TTL
+			k.queue.remove(head)
+			k.refuse(head, &causeError{ErrUnavailable, errTooLate})
+		default:
+			head.late = true // serve asks for it again
+		}
+		k.releaseGrant(g, nil)
+		return
+	}
+	for r := k.queue.head; k.suits(r, b.Weight, last); r = k.queue.head {
+		if b.Waited && r.number <= last {
+			k.contend(r)
+		}
+		k.queue.remove(r)
+		if k.seat(r, g, now) {
+			return
+		}
+	}
+	k.releaseGrant(g, nil)
+}
+
+// seat makes the request a holder with the next token of the grant, unless its caller has gone.
+func (k *keeper) seat(r *request, g *grant, now instant) bool {
+	r.grant, r.token = g, g.next
+	r.setValid(g)
+	if !r.accept() {
+		r.grant = nil
+		k.leaving++
+		return false
+	}
+	g.next++
+	g.left--
+	g.used++
+	k.holders.push(r, holding)
+	var waited time.Duration
+	if r.waited {
+		waited = time.Duration(now - r.since)
+	}
+	k.counters.granted(waited)
+	r.since = now
+	if r.until > 0 {
+		r.until += now
+		k.watch(r.until)
+	}
+	if k.expires() {
+		k.watch(min(g.renewAt, g.valid-instant(k.m.cfg.margin)))
+	}
+	return true
+}
+
+func (r *request) setValid(g *grant) {
+	if g.valid != 0 {
+		r.wall.Store(g.ValidUntil.UnixNano())
+		r.valid.Store(g.valid)
+	}
+}
+
+// spare is how long before the end of its validity a grant is of no use to a new holder.
+func (k *keeper) spare() instant { return instant(k.m.cfg.margin + k.m.cfg.minimum) }
+func (k *keeper) expires() bool  { return k.m.caps.Expiry }
