@@ -73,7 +73,7 @@ fuzz: ## run every fuzz test for FUZZTIME (20s)
 	@FUZZTIME=$(FUZZTIME) GO=$(GO) scripts/fuzz.sh
 
 .PHONY: model
-model: ## check the model of the gate, and that each seeded mutant of it is caught (needs spin)
+model: ## check the models of the gate and of several names, and that each seeded mutant is caught (needs spin)
 	@scripts/model.sh
 
 .PHONY: lint

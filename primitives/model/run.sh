@@ -1,71 +1,20 @@
 #!/usr/bin/env bash
-# Checks the gate's protocol with spin: the protocol itself in several settings, which must hold, and the
-# mutants, each a mistake that is easy to make, which must be caught. Fails if one is not as it must be.
-#
-#   run.sh            everything, but for those whose names begin with deep: they take minutes
-#   run.sh NAME       only the checks whose name contains NAME
-#
-# Needs spin and a C compiler. It leaves nothing behind.
+# Checks the gate's protocol, gate.pml: the protocol itself in several settings, which must hold, and the mutants, which
+# must be caught. See scripts/spin.sh for how.
 set -euo pipefail
 
-model=$(cd "$(dirname "$0")" && pwd)/gate.pml
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-only=${1:-}
-cores=$(nproc 2>/dev/null || echo 2)
-
-for tool in spin cc; do
-	command -v $tool >/dev/null || { echo "run.sh: $tool is not installed (Debian, Ubuntu: apt-get install spin gcc)" >&2; exit 2; }
-done
-
-# check NAME WANT FLAGS: WANT is holds, live or caught. As many run at a time as there are cores.
-check() {
-	[[ $1 == *"$only"* ]] || return 0
-	[[ $1 != deep-* || -n $only ]] || return 0
-	while (($(jobs -rp | wc -l) >= cores)); do wait -n || true; done
-	one "$@" || touch "$work/failed" &
-}
-
-one() {
-	local name=$1 want=$2 got flags=() compile=(-DSAFETY) run=()
-	shift 2
-	mkdir "$work/$name"
-	cd "$work/$name"
-	for f in "$@"; do flags+=("$f"); done
-	if [[ $want == live ]]; then
-		flags+=(-DLIVE) compile=(-DNFAIR=3) run=(-a -f)
-	fi
-	spin -a "${flags[@]}" "$model" >spin.log 2>&1 || { cat spin.log >&2; return 2; }
-	# Unoptimized: the compiler would take longer than the search. The large one compresses its states, to spare memory.
-	if [[ " $* " == *" -DRESIZE "* || " $* " == *" -DTWICE="* ]]; then compile+=(-DCOLLAPSE); fi
-	if [[ $name == deep-* ]]; then compile+=(-DHC4); fi # of each state only a hash of 8 bytes
-	cc -O0 -w -DMEMLIM=3000 "${compile[@]}" -o pan pan.c
-	./pan -m1000000 -n "${run[@]}" >pan.log 2>&1 || true
-	if grep -q 'errors: 0$' pan.log && ! grep -q -e 'max search depth too small' -e 'out of memory' -e 'reached -DMEMLIM' pan.log; then
-		got=holds
-	elif grep -q 'errors: [1-9]' pan.log; then
-		got=caught
-	else
-		got=unknown
-	fi
-	local verdict=ok
-	if [[ $want == live ]]; then want=holds; fi
-	if [[ $got != "$want" ]]; then verdict="WRONG, want $want"; fi
-	printf '%-28s %-7s %9s states  %s  %s\n' "$name" "$got" \
-		"$(sed -n 's/^ *\([0-9.e+]*\) states, stored.*/\1/p' pan.log)" "$verdict" \
-		"$(sed -n 's/^pan:1: //p' pan.log | cut -c1-50)"
-	[[ $verdict == ok ]]
-}
+model=gate.pml
+source "$(dirname "$0")/../../scripts/spin.sh"
 
 # The protocol, in settings small enough to be searched to the end.
 check mutex holds -DMUTEX
 check semaphore holds
 check semaphore-small-cancel holds -DN=2 -DCANCELLER=0
 check mutex-twice holds -DMUTEX -DN=2 -DROUNDS=2 -DCANCELLER=0
-check mutex-nominee holds -DMUTEX -DROUNDS=2 -DTWICE=0 -DCANCELLER=9 # a batch that is called and joined by turns
+compress=yes check mutex-nominee holds -DMUTEX -DROUNDS=2 -DTWICE=0 -DCANCELLER=9 # a batch that is called and joined by turns
 check try holds -DTRIER=2
 check mutex-try holds -DMUTEX -DTRIER=2
-check resize holds -DRESIZE -DN=2 -DCANCELLER=9 # a shrink and a growth, among one and both permits
+compress=yes check resize holds -DRESIZE -DN=2 -DCANCELLER=9 # a shrink and a growth, among one and both permits
 check readers holds -DREADERS
 check readers-twice holds -DREADERS -DN=2 -DROUNDS=2 -DCANCELLER=9
 check readers-try-writer holds -DREADERS -DTRIER=1 -DCANCELLER=9
@@ -104,5 +53,4 @@ check mutant-last caught -DM_LAST -DMUTEX                  # the last of a batch
 check mutant-quit caught -DM_QUIT -DREADERS -DAWAITED=2    # the last of a batch quits without a word
 check mutant-left caught -DM_LEFT -DMUTEX                  # one that quits a batch does not count itself out
 
-wait
-if [[ -e $work/failed ]]; then exit 1; fi
+finish
