@@ -13,7 +13,7 @@ const (
 	passivating               // idle, about to stop; a sender makes it open again
 	draining                  // takes no more; handles what it has
 	stopping                  // takes no more; ends after the current message
-	dead                      // handles nothing more; what is still found in the mailbox is a dead letter
+	dead                      // handles nothing more; its mail becomes dead letters
 )
 
 // A core is the part of an actor that does not depend on its message type.
@@ -32,7 +32,7 @@ type core struct {
 	slots    atomic.Pointer[slotPool] // reply slots, one pool for each type of reply asked for
 
 	hurried atomic.Bool // told to stop while draining its children
-	failure error       // why the actor ended, if it failed; written before the state becomes dead, read after
+	failure error       // why it failed; written before the state becomes dead, read after
 
 	// Guarded by system.mu.
 	older, younger *core

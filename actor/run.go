@@ -62,7 +62,8 @@ func (c *cell[M]) live() error {
 			c.pause()
 			n = 1
 		}
-		for ok := true; ok; ok = n > 0 && c.signals.Load() == nil { // one at least, also when signals came meanwhile
+		// At least one, also when signals came meanwhile.
+		for ok := true; ok; ok = n > 0 && c.signals.Load() == nil {
 			env := <-c.mail
 			n--
 			if env.slot == nil { // what handle does, without the call: this is the loop that matters

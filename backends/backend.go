@@ -159,7 +159,7 @@ type Grant struct {
 type Renewal struct {
 	Grant  Grant
 	TTL    time.Duration // counted anew, where grants expire
-	Tokens int           // more tokens to reserve; 0 for none; only for a grant of the whole capacity
+	Tokens int           // more tokens to reserve; 0 unless of the whole capacity
 }
 
 // Renewed is the answer to a renewal.
@@ -178,8 +178,8 @@ type EventType uint8
 const (
 	Contended EventType = iota + 1 // another client waits for the resource that the grant holds
 	Lost                           // the grant has ended without a release; Err is a *LostError
-	Requeued                       // a waiting request had lost its place in the queue and stands at its end
-	Tried                          // another client has tried to acquire the resource and found it busy
+	Requeued                       // a waiting request lost its place and stands at the end
+	Tried                          // another client has tried, and found the resource busy
 )
 
 // Event tells what happened to a grant, or to a request that waits to become one.

@@ -29,7 +29,7 @@ type LostReason string
 const (
 	Expired     LostReason = "expired"      // not renewed in time, as far as the holder knows
 	NotOwner    LostReason = "not-owner"    // the store says that it is not held any more
-	BackendLost LostReason = "backend-lost" // what the store kept it in is gone: a lock file removed or replaced
+	BackendLost LostReason = "backend-lost" // its place is gone: a lock file removed or replaced
 	Broken      LostReason = "broken"       // by Break
 	MaxHold     LostReason = "max-hold"     // held for longer than the manager allows
 	ByClose     LostReason = "closed"       // the manager or the backend was closed

@@ -19,8 +19,8 @@ import (
 //
 //	I1  At most one request of this name stands before the store (atStore, or that of a pinned
 //	    part).
-//	I2  While a grant of the whole resource is here (own.live), there is no request at the store, and
-//	    at most one holder.
+//	I2  While a grant of the whole resource is here (own.live), there is no request at the store,
+//	    and at most one holder.
 //	I3  A request stands in at most one list, and its place says in which.
 //	I4  Nothing is granted while a holder that lost the resource may still run (strays), for at most
 //	    the stop margin.

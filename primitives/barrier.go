@@ -115,7 +115,7 @@ func (b *Barrier) current() *phase {
 // ctx is done when Wait is called, the caller does not come, which breaks the barrier too.
 //
 // When ctx ends at the moment in which the last party comes, then either the round is passed, by
-// everybody, and Wait returns nil although ctx is done; or it is broken, for all.
+// all, and Wait returns nil although ctx is done; or it is broken, for all.
 func (b *Barrier) Wait(ctx context.Context) error {
 	b.made()
 	if ctx == nil {

@@ -24,8 +24,8 @@ import "sync/atomic"
 // there are others, and the keeper has nothing to do.
 const (
 	waiting uint64 = 1<<20 - 1 // members that have not been called
-	called  uint64 = 1 << 20   // who was and has not come: one, or a few if somebody unlocks what it does not hold
-	spoiled uint64 = 1 << 28   // the last who waited has given up: a message names the batch, so it is not reused
+	called  uint64 = 1 << 20   // called, not come: one, or a few after a wrong Unlock
+	spoiled uint64 = 1 << 28   // its last member has left: a message names it, so no reuse
 	open    uint64 = 1 << 29
 
 	// lifetime counts the batches that a waiter has been, at any gate. A goroutine that finds one
@@ -56,7 +56,7 @@ func (g *gate) enlist() *waiter {
 			return w
 		}
 	} else if w := g.nominee.Load(); w != nil && w.join(&g.nominee) {
-		return w // In the line, and the caller is not alone there: whoever lets the others in, lets it in.
+		return w // in the line, with others: what lets them in lets the caller in
 	}
 	w := newBatch()
 	g.post(w)

@@ -32,7 +32,7 @@ import (
 //	             │ leaving
 //	             └──────────► out of it, locks the mutex: the error of ctx
 //
-// Invariants: I1, whoever waits is in the inbox or the line before the mutex is released by its
+// Invariants: I1, a waiter is in the inbox or the line before the mutex is released by its
 // Wait. I2, each one leaves the line once, woken or gone. I3, waiting >= those in the line.
 type Cond struct {
 	_       noCopy
@@ -61,7 +61,7 @@ func (c *Cond) made() {
 
 // Wait unlocks the mutex, waits to be woken, and locks the mutex again before it returns.
 // There is no moment in between at which a Signal could be missed. The caller must hold the
-// mutex; if nobody does, Wait panics, and has then changed nothing.
+// mutex; if no goroutine does, Wait panics, and has then changed nothing.
 //
 // Nil: a Signal or Broadcast woke the caller. An error: none did, and none will have been used
 // up, because ctx has ended; [errors.Is] finds ctx.Err() in it, and its text has the cause

@@ -49,8 +49,8 @@ const (
 //	    + withheld + permits in the hands of the turn + phantoms.
 //	I2  permits are taken only by a swap of or an addition to a word without flags in which they
 //	    fit, or by the turn while queued is set: never by both.
-//	I3  somebody is in the line ⇒ queued is set.
-//	I4  nobody has the turn, nobody woke the keeper or is about to ⇒ the front of the line does
+//	I3  a waiter is in the line ⇒ queued is set.
+//	I4  no goroutine has the turn, woke the keeper or is about to ⇒ the front of the line does
 //	    not fit. Who gives back permits while a flag is set is about to.
 //	I5  every waiter is answered exactly once, with the turn; and removed from the line before.
 //	    A member of a batch gets one token, or quits.
@@ -140,7 +140,9 @@ func (g *gate) cancel(ctx context.Context, w *waiter, k kind, n uint64) error {
 	answer := w.answer()
 	if answer == gone {
 		w.free()
-	} // Else the keeper may not have read that w wants to leave. Then w must not become another's, perhaps at another gate.
+	}
+	// Else the keeper may not have read that w wants to leave: w must not become another's waiter,
+	// perhaps at another gate.
 	return g.turnedAway(ctx, n, answer)
 }
 
@@ -232,7 +234,7 @@ func (g *gate) release(n uint64) bool {
 			}
 			return true
 		}
-		// Somebody else has the turn: leave the permits where it finds them.
+		// Another goroutine has the turn: leave the permits where it finds them.
 		if g.word.CompareAndSwap(s, s-n) { // model: put
 			g.keeper.Wake(g)
 			return true

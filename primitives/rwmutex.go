@@ -90,7 +90,7 @@ func (m *RWMutex) undo() {
 
 // restore gives back what a mistaken RUnlock took. It may have taken it from nothing: then it has
 // borrowed from the flags, and they may have changed meanwhile. So they are set, and the
-// keeper sees whether anybody is there.
+// keeper sees whether there is a waiter.
 func (m *RWMutex) restore() {
 	m.gate.word.Add(1)
 	m.gate.word.Or(queued | mail)

@@ -57,7 +57,7 @@ func (t *turn) run(look bool) {
 		if t.line.front != nil || t.withheld.Load() != t.reserve.Load() {
 			break // the front does not fit, or a shrink waits: the next release will look again
 		}
-		if t.inbox.empty() && t.goHome() { // in a crowd there is mail: then the flags may stay as they are
+		if t.inbox.empty() && t.goHome() { // with mail the flags may stay
 			break
 		}
 		t.collect()
@@ -177,7 +177,7 @@ func (t *turn) receive(w *waiter) {
 			t.line.add(w)
 		}
 	case locking:
-		if w.batch.Load()&waiting != 0 { // else it needs no place: the message that all have given up comes to nothing
+		if w.batch.Load()&waiting != 0 { // else all have left, and it needs no place
 			t.line.add(w)
 		}
 	case upgrading: // what it holds already, those in the line wait for

@@ -24,7 +24,7 @@ const (
 	resizing                  // that n permits be withheld
 	leaving                   // that another, whose context is done, be taken out of the line
 	upgrading                 // n permits, before the whole line
-	tryingUpgrade             // n permits at once or not at all, whoever is in the line
+	tryingUpgrade             // n permits at once or not at all, past the line
 	waking                    // of a Cond: that n of those in the line be woken
 	locking                   // all permits, in its turn: a batch
 )
