@@ -83,10 +83,13 @@ func (b *Backend) classify(err error) error {
 		if noDatabase(text) {
 			return fmt.Errorf("%w: %w", backends.ErrInvalid, err)
 		}
-		// Three refusals come without a code: of a command inside a script, of a command too long
-		// for a connection without a login, and of a password where none is set.
+		// Three refusals come without a code: of a command too long for a connection without a login,
+		// of a command inside a script, and of a password where none is set.
+		if strings.Contains(text, "unauthenticated") {
+			return fmt.Errorf("%w: the server wants a password: %w", backends.ErrPermission, err)
+		}
 		if strings.HasPrefix(text, "The user executing the script") || strings.Contains(text, "has no permissions") ||
-			strings.Contains(text, "unauthenticated") || strings.Contains(text, "without any password configured") {
+			strings.Contains(text, "without any password configured") {
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
 		}
 	}

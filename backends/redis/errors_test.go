@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ func TestErrorsAreClassified(t *testing.T) {
 		"NOPERM this user has no permissions to run the 'evalsha' command":                  backends.ErrPermission,
 		"ERR The user executing the script can't run this command or subcommand script: x":  backends.ErrPermission,
 		"ERR AUTH <password> called without any password configured for the default user.":  backends.ErrPermission,
+		"ERR Protocol error: unauthenticated multibulk length":                              backends.ErrPermission,
 		"ERR DB index is out of range":                                                      backends.ErrInvalid,
 		"ERR invalid DB index":                                                              backends.ErrInvalid,
 		"ERR SELECT is not allowed in cluster mode":                                         backends.ErrInvalid,
@@ -50,6 +52,14 @@ func TestErrorsAreClassified(t *testing.T) {
 	b.closing.Store(true)
 	if err := b.classify(io.EOF); !errors.Is(err, backends.ErrClosed) {
 		t.Errorf("what Close interrupts is classified as %v", err)
+	}
+}
+
+// A server that wants a password refuses a long command without saying so.
+func TestAMissingPasswordIsNamed(t *testing.T) {
+	err := (&Backend{}).classify(scriptError("ERR Protocol error: unauthenticated multibulk length"))
+	if !strings.Contains(err.Error(), "password") {
+		t.Errorf("got %q, which does not speak of a password", err)
 	}
 }
 
