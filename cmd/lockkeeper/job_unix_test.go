@@ -124,14 +124,20 @@ func TestAJobCanComeFromTheBackground(t *testing.T) {
 
 func TestCtrlZStopsAJobThatKeepsItsLock(t *testing.T) {
 	eachShell(t, func(t *testing.T, sh *shell, in string) {
-		sh.types("$LK run a -- sh -c '%s; read x; echo GOT:$x'\n", tells)
+		on := t.TempDir() + "/on" // the loop starts nothing: a shell whose child is stopped before its exec may never stop
+		sh.types("$LK run a -- sh -c '%s; until [ -e %s ]; do :; done; echo reads:; read x; echo GOT:$x'\n", tells, on)
 		command, job := sh.ready()
 		sh.types("\x1a")
 		untilStopped(t, job)
 		untilStopped(t, command)
 		start(t, in, "run", "-n", "a", "--", "true").ends(75)
 		sh.types("bg\n")
-		untilStopped(t, command) // by its read, if it went on before
+		if err := os.WriteFile(on, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		sh.expect("reads:\r") // so it has gone on
+		untilStopped(t, job) // by the read
+		untilStopped(t, command)
 		sh.types("fg\n")
 		sh.types("hello\n")
 		sh.expect("GOT:hello")
