@@ -136,7 +136,7 @@ func TestCtrlZStopsAJobThatKeepsItsLock(t *testing.T) {
 			t.Fatal(err)
 		}
 		sh.expect("reads:\r") // so it has gone on
-		untilStopped(t, job) // by the read
+		untilStopped(t, job)  // by the read
 		untilStopped(t, command)
 		sh.types("fg\n")
 		sh.types("hello\n")
