@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
@@ -130,21 +131,32 @@ func TestCtrlZStopsBothAndBothGoOn(t *testing.T) {
 	})
 }
 
+// untilStopped waits until all threads of a process are stopped: before, no shell counts it as stopped.
 func untilStopped(t *testing.T, pid int) {
 	t.Helper()
 	if runtime.GOOS != "linux" {
 		return
 	}
-	for {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			t.Fatal(err)
+	for end := time.Now().Add(patience); !isStopped(t, pid); runtime.Gosched() {
+		if time.Now().After(end) {
+			t.Fatalf("process %d is not stopped", pid)
 		}
-		if _, state, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(state, "T") {
-			return
-		}
-		runtime.Gosched()
 	}
+}
+
+func isStopped(t *testing.T, pid int) bool {
+	t.Helper()
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	if err != nil || len(threads) == 0 {
+		t.Fatalf("process %d has ended: %v", pid, err)
+	}
+	for _, thread := range threads {
+		stat, _ := os.ReadFile(thread) // a thread that has just ended is looked for again
+		if _, state, _ := strings.Cut(string(stat), ") "); !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
 }
 
 func TestACommandInheritsOnlyItsStreams(t *testing.T) {

@@ -11,7 +11,10 @@ import (
 )
 
 // relative is what matters of a process here.
-type relative struct{ parent, group int }
+type relative struct {
+	parent, group int
+	stopped       bool // known on Linux only
+}
 
 // descendants returns the live processes below root, each after its parent, and their groups.
 //

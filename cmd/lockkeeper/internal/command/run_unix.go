@@ -71,7 +71,7 @@ func (p *process) start() error {
 	p.pid = started.Pid
 	_ = started.Release() // its status is collected below, by number: os.Process cannot tell a stop from an end
 	if !p.apart {
-		leaveSession(group)
+		c.Link.leaveSession(p.pid)
 	}
 	return nil
 }
@@ -81,11 +81,14 @@ func (p *process) start() error {
 // continue the job. It would not hang up a stopped job whose shell has died, and ^Z would stop a job
 // that no shell has started, for ever.
 //
-// The leader of a group may not leave, so this process joins the front's group first. A stop that
-// comes in between ends with that of the job.
-func leaveSession(group int) {
-	if unix.Setpgid(0, group) == nil { // else the front has died, and the command is killed
+// The leader of a group may not leave, so this process joins the front's group first. A stop that the
+// terminal sends in between is ignored. If the shell dies before this process has left, as on a busy
+// machine it may, hangUp does what is due; if it dies later, the kernel does.
+func (l *Link) leaveSession(command int) {
+	signal.Ignore(unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU) // nothing that could inherit it is started now
+	if unix.Setpgid(0, l.group) == nil {                    // else the front has died, and the command is killed
 		_, _ = unix.Setsid()
+		hangUp(l.front, command, l.group)
 	}
 }
 

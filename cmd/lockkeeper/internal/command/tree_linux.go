@@ -25,18 +25,46 @@ func processes() map[int]relative {
 		if err != nil {
 			continue
 		}
-		stat, err := os.ReadFile("/proc/" + name + "/stat")
-		if err != nil {
-			continue // it has ended
+		if r, live := look(pid); live {
+			all[pid] = r
 		}
-		// pid (name) state parent group …; the name may contain anything
-		fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
-		if len(fields) < 3 || fields[0][0] == 'Z' || fields[0][0] == 'X' {
-			continue
-		}
-		parent, _ := strconv.Atoi(string(fields[1]))
-		group, _ := strconv.Atoi(string(fields[2]))
-		all[pid] = relative{parent, group}
 	}
 	return all
+}
+
+// look returns what matters of a process, and whether it is live.
+func look(pid int) (r relative, live bool) {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return r, false // it has ended
+	}
+	// pid (name) state parent group …; the name may contain anything
+	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
+	if len(fields) < 3 || fields[0][0] == 'Z' || fields[0][0] == 'X' {
+		return r, false
+	}
+	r.stopped = fields[0][0] == 'T'
+	r.parent, _ = strconv.Atoi(string(fields[1]))
+	r.group, _ = strconv.Atoi(string(fields[2]))
+	return r, true
+}
+
+// hangUp sends HUP and CONT to a stopped job without a shell, as the kernel does when a shell ends.
+// The kernel does not look at a job again when a parent leaves the session.
+func hangUp(front, command, group int) {
+	r, live := look(front)
+	c, _ := look(command)
+	if !live || !r.stopped && !c.stopped {
+		return
+	}
+	for live && r.group == group { // up to the first ancestor outside the job, which is the shell
+		front = r.parent
+		r, live = look(front)
+	}
+	session, _ := unix.Getsid(command)
+	if shell, err := unix.Getsid(front); err == nil && shell == session {
+		return
+	}
+	_ = unix.Kill(-group, unix.SIGHUP)
+	_ = unix.Kill(-group, unix.SIGCONT)
 }

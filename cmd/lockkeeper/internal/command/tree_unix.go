@@ -20,7 +20,8 @@ func processes() map[int]relative {
 		var pid int
 		var r relative
 		var state string
-		if _, err := fmt.Sscan(string(line), &pid, &r.parent, &r.group, &state); err == nil && state[0] != 'Z' {
+		_, err := fmt.Sscan(string(line), &pid, &r.parent, &r.group, &state)
+		if err == nil && state[0] != 'Z' {
 			all[pid] = r
 		}
 	}
@@ -29,3 +30,6 @@ func processes() map[int]relative {
 	}
 	return all
 }
+
+// hangUp does nothing: when a parent leaves the session, these systems look at the job themselves.
+func hangUp(_, _, _ int) {}
