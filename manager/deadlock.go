@@ -84,7 +84,7 @@ func (w *waits) examine(last *wait) (victim *wait, cycle []string) {
 // reach finds the sites whose waits may depend on the new wait, and these waits.
 func (x *examination) reach(last *wait) {
 	x.visit(last)
-	for i := 0; i < len(x.sites); i++ { // visit appends to sites
+	for i := 0; i < len(x.sites); i++ { //nolint:intrange // visit appends to sites
 		for e := x.sites[i].head; e != nil; e = e.next {
 			x.visit(e.wait)
 		}

@@ -103,10 +103,10 @@ func (op *operation) addRequest(c *call, k *keeper, r *request, q backends.Reque
 
 // start starts an operation of this keeper alone. When it returns, each answer has been handled or
 // is going to come as a message. The caller behind w, if any, may run the work, with ctx.
-func (k *keeper) start(op *operation, w *workSlot, ctx context.Context) {
+func (k *keeper) start(ctx context.Context, op *operation, w *workSlot) {
 	work := k.m.startStore(op)
 	if op.work = work != nil; op.work {
-		k.run(op, work, w, ctx)
+		k.run(ctx, op, work, w)
 	} else {
 		op.sent.Store(true)
 	}

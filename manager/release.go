@@ -92,9 +92,9 @@ func (k *keeper) releaseGrant(g *grant, l *lease) {
 		op.addRequest(k.atStore, k, r, k.storeRequest(r))
 	}
 	if l == nil {
-		k.start(op, nil, nil)
+		k.start(noContext, op, nil)
 	} else {
-		k.start(op, &l.work, nil)
+		k.start(noContext, op, &l.work)
 	}
 }
 

@@ -44,11 +44,7 @@ func (k *keeper) request(r *request) {
 	op := k.m.newOperation(1)
 	k.atStore = &op.calls[0]
 	op.addRequest(k.atStore, k, r, k.storeRequest(r))
-	if r.ctx == nil {
-		k.start(op, nil, nil)
-	} else {
-		k.start(op, &r.work, r.ctx)
-	}
+	k.start(r.ctx, op, &r.work)
 }
 
 func (k *keeper) storeRequest(r *request) backends.Request {

@@ -198,7 +198,7 @@ func (s *several) pinned(by *keeper) {
 	if s.missing.Add(-1) != 0 {
 		return
 	}
-	s.start(by, s.ctx)
+	s.start(s.ctx, by)
 	if s.phase.Or(begun)&cancelled != 0 {
 		s.cancel()
 	}
@@ -290,13 +290,13 @@ func (s *several) decided(by *keeper) {
 	if s.undecided.Add(-1) != 0 {
 		return
 	}
-	s.start(by, nil)
+	s.start(noContext, by)
 	s.partReleased()
 }
 
 // start starts the operation, with the releases that keepers have put into it. The caller may run
 // the work, with ctx.
-func (s *several) start(by *keeper, ctx context.Context) {
+func (s *several) start(ctx context.Context, by *keeper) {
 	op, n := s.op, len(s.parts)
 	for i := range n {
 		if c := &op.calls[n+i]; c.k != nil {
@@ -308,7 +308,7 @@ func (s *several) start(by *keeper, ctx context.Context) {
 	}
 	work := s.m.startStore(op)
 	if op.work = work != nil; op.work {
-		s.parts[0].k.run(op, work, &s.all.work, ctx)
+		s.parts[0].k.run(ctx, op, work, &s.all.work)
 	}
 	op.collect(by)
 }

@@ -26,9 +26,12 @@ func (w *workSlot) do() {
 	}
 }
 
+// noContext has the work run within the time for a release.
+var noContext context.Context
+
 // run has the caller behind the slot run the work of op with its own context, or a nil one with the
 // time for a release, if there is such a caller and it has not looked yet; else a task runs it.
-func (k *keeper) run(op *operation, work backends.Work, w *workSlot, ctx context.Context) {
+func (k *keeper) run(ctx context.Context, op *operation, work backends.Work, w *workSlot) {
 	run := func(ctx context.Context) {
 		defer op.recover()
 		work(ctx)

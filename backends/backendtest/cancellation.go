@@ -3,9 +3,10 @@ package backendtest
 import (
 	"context"
 	"errors"
-	"github.com/lockkeeper/lockkeeper/backends"
 	"runtime"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 var cancellation = []Clause{

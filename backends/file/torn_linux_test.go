@@ -16,7 +16,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
-func init() { proctest.Register("torn", torn) }
+func init() { proctest.Register("torn", torn) } //nolint:gochecknoinits // only Linux has this helper
 
 // torn is the helper that the kernel kills when it writes the table of "b".
 func torn(c *proctest.Child) error {

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/leases"
-	"golang.org/x/sync/errgroup"
 )
 
 // partQueue is the part of [queue].

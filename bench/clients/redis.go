@@ -8,12 +8,13 @@ import (
 	"github.com/bsm/redislock"
 	"github.com/go-redsync/redsync/v4"
 	"github.com/go-redsync/redsync/v4/redis/goredis/v9"
-	"github.com/lockkeeper/lockkeeper/backends/redis"
-	"github.com/lockkeeper/lockkeeper/bench/harness"
-	"github.com/lockkeeper/lockkeeper/manager"
 	goredis9 "github.com/redis/go-redis/v9"
 	"github.com/redis/rueidis"
 	"github.com/redis/rueidis/rueidislock"
+
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/manager"
 )
 
 // Dial returns a client as every library but rueidislock uses it, with go-redis's defaults.

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/manager"
-	"golang.org/x/sync/errgroup"
 )
 
 // The names of [Queue], and how long each holder holds.

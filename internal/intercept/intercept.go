@@ -32,9 +32,11 @@ type Backend struct {
 	OnReleased func(g backends.Grant, err error) error
 }
 
-// The methods of a Backend. Start is also the type of Cancel.
+// Start is the type of the methods Start and Cancel.
+type Start = func(*backends.Op) backends.Work
+
+// Renew and the next are the types of the methods of the same name.
 type (
-	Start   = func(*backends.Op) backends.Work
 	Renew   = func(context.Context, []backends.Renewal) []backends.Renewed
 	Inspect = func(context.Context, string) (backends.State, error)
 	List    = func(context.Context) iter.Seq2[backends.State, error]

@@ -4,11 +4,12 @@ import (
 	"context"
 	"sync"
 
-	"github.com/lockkeeper/lockkeeper/bench/harness"
-	"github.com/lockkeeper/lockkeeper/primitives"
 	marusamasem "github.com/marusama/semaphore/v2"
 	golock "github.com/viney-shih/go-lock"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/primitives"
 )
 
 // mutexAlone is the price of mutual exclusion when nobody else wants it. The loops are written out for

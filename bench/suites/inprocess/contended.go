@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"sync"
 
-	"github.com/lockkeeper/lockkeeper/bench/harness"
-	"github.com/lockkeeper/lockkeeper/primitives"
 	marusamasem "github.com/marusama/semaphore/v2"
 	golock "github.com/viney-shih/go-lock"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/primitives"
 )
 
 // mutexContended is n goroutines that all want one lock, all the time. Only ours, Weighted and the channel serve

@@ -8,9 +8,10 @@ import (
 	"time"
 	"unsafe"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/primitives"
-	"golang.org/x/sync/semaphore"
 )
 
 // idle is what a lock weighs that nobody uses, and whether it weighs the same after it was fought over.

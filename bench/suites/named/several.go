@@ -8,10 +8,11 @@ import (
 	"runtime"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/leases"
 	"github.com/lockkeeper/lockkeeper/manager"
-	"golang.org/x/sync/semaphore"
 )
 
 // byHand is the side that takes two semaphores in the order of their numbers.

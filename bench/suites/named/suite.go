@@ -8,11 +8,12 @@ import (
 	"strconv"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/leases"
 	"github.com/lockkeeper/lockkeeper/manager"
-	"golang.org/x/sync/semaphore"
 )
 
 // The names of the sides.

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 
+	"github.com/redis/go-redis/v9"
+
 	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
-	"github.com/redis/go-redis/v9"
 )
 
 // bare is the baseline: two scripts that do the least that a lock on a server has to do, to set a key with an expiry.

@@ -3,7 +3,7 @@
 // # Processes
 //
 //	front    what the user starts: it passes signals on, writes messages, and exits as the holder does
-//	holder   this program again, started by the front: it holds the lease and runs the command
+//	holder   this program again, started by the front: it holds the lease and runs the user's program
 //	command  the user's own, a child of the holder
 //
 // The front belongs to the shell's job. The holder has a process group of its own, so no terminal

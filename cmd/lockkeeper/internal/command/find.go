@@ -62,7 +62,7 @@ func lookUp(program string) (string, error) {
 	if !set {
 		list = defaultPath
 	}
-	forbidden := error(exec.ErrNotFound)
+	forbidden := exec.ErrNotFound
 	for dir := range strings.SplitSeq(list, string(filepath.ListSeparator)) {
 		if dir == "" {
 			dir = "."
@@ -87,7 +87,7 @@ func regular(path string) bool {
 func interpreter(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil //nolint:nilerr // a program need not be readable; its start will tell
+		return nil // a program need not be readable; its start will tell
 	}
 	defer f.Close()
 	line, _ := bufio.NewReader(io.LimitReader(f, longestLine)).ReadString('\n')

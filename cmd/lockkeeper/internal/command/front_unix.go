@@ -79,7 +79,7 @@ func (h *holder) print(printed <-chan error, sigs <-chan os.Signal, signalled bo
 		enough = time.After(lastWords)
 	}
 	select {
-	case <-printed:
+	case <-printed: //nolint:errcheck // there is nowhere to say it
 	case <-sigs:
 	case <-enough:
 	}
@@ -131,7 +131,7 @@ func (h *holder) relay(to *os.File) error {
 	for {
 		line, err := lines.ReadString('\n')
 		if err != nil {
-			return nil //nolint:nilerr // the end
+			return nil // the end
 		}
 		switch text := line[1:]; line[0] {
 		case lineQuestion:
