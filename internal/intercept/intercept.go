@@ -35,14 +35,20 @@ type Backend struct {
 // Start is the type of the methods Start and Cancel.
 type Start = func(*backends.Op) backends.Work
 
-// Renew and the next are the types of the methods of the same name.
-type (
-	Renew   = func(context.Context, []backends.Renewal) []backends.Renewed
-	Inspect = func(context.Context, string) (backends.State, error)
-	List    = func(context.Context) iter.Seq2[backends.State, error]
-	Break   = func(context.Context, string) error
-	Close   = func(context.Context) error
-)
+// Renew is the type of the method Renew.
+type Renew = func(context.Context, []backends.Renewal) []backends.Renewed
+
+// Inspect is the type of the method Inspect.
+type Inspect = func(context.Context, string) (backends.State, error)
+
+// List is the type of the method List.
+type List = func(context.Context) iter.Seq2[backends.State, error]
+
+// Break is the type of the method Break.
+type Break = func(context.Context, string) error
+
+// Close is the type of the method Close.
+type Close = func(context.Context) error
 
 // Start starts a copy of op, which the State of op holds, with the answers led through the hooks.
 // See [backends.Backend].
