@@ -23,7 +23,7 @@ type parting func(sh *shell, pid int)
 // partings of a shell with a stopped job.
 var partings = map[string]parting{
 	"killed":  func(sh *shell, pid int) { sends(sh.t, pid, syscall.SIGKILL) },
-	"exits":   func(sh *shell, _ int) { sh.types("exit\nexit\n") }, // the first only warns
+	"exits":   func(sh *shell, _ int) { sh.types("exit\n"); sh.types("exit\n") }, // the first only warns
 	"hung up": func(sh *shell, _ int) { sh.terminal.Close() },
 }
 

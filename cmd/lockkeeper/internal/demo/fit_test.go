@@ -3,6 +3,7 @@ package demo
 import (
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -32,7 +33,7 @@ func everything(s Screen) {
 	}
 	scene.Workers[998].Killed = 3000 * time.Second
 	scene.Workers[999].Replaces = "999"
-	h := &history.Verdict{Grants: 1 << 40, Names: 1000, Jain: 1, Processes: map[string]int{"1": 3000}}
+	h := &history.Verdict{Grants: math.MaxInt, Names: 1000, Jain: 1, Processes: map[string]int{"1": 3000}}
 	v := &Verdict{History: h, Counters: []Counter{{Name: "demo-4194304-17327423847238472/0", Value: long, Inherited: 1}}}
 	s.Say("4 processes × 16 goroutines contend for 3 names; half-way one process is killed.\nlocks: file:/" + strings.Repeat("long/", 50))
 	s.Show(scene)
