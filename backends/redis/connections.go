@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -93,10 +94,17 @@ func dialerOf(opt *redis.Options) dialFunc {
 
 func (e *eras) watch(dial dialFunc) dialFunc { return (&dialing{dial: dial, eras: e}).Dial }
 
+// noNotifications saves a command on each connection. The user's client changes its own configuration
+// when it first connects, under a lock that we do not have, so we must not read that.
+func noNotifications() *maintnotifications.Config {
+	return &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+}
+
 func deriveSingle(c *redis.Client, o options) redis.Options {
 	opt := *c.Options()
 	opt.ContextTimeoutEnabled = true
 	opt.PushNotificationProcessor = nil // it belongs to the other client
+	opt.MaintNotificationsConfig = noNotifications()
 	opt.ClientSideCache = nil
 	opt.AutoPipelineOptions = nil
 	opt.MinIdleConns = 0
@@ -115,6 +123,7 @@ func deriveCluster(c *redis.ClusterClient, o options, e *eras) redis.UniversalCl
 	opt := *c.Options()
 	opt.Addrs = slices.Clone(opt.Addrs) // a client appends the nodes that it learns of
 	opt.ContextTimeoutEnabled = true
+	opt.MaintNotificationsConfig = noNotifications()
 	opt.ReadOnly, opt.RouteByLatency, opt.RouteRandomly = false, false, false // locks live on masters
 	opt.MinIdleConns = 0
 	opt.PoolTimeout = poolTimeout

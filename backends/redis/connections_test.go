@@ -47,3 +47,19 @@ func TestClientIsOnlyRead(t *testing.T) {
 		t.Errorf("%d connections of the application's were used", n)
 	}
 }
+
+// A client changes its own options when it first connects. The race detector sees whether we read
+// them then.
+func TestClientMayConnectWhileTheBackendIsMade(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	for range 20 {
+		app := b.server.ClientOf(t, &goredis.Options{})
+		connected := make(chan error)
+		go func() { connected <- app.Ping(b.ctx).Err() }()
+		c := open(t, app, redis.WithPrefix(b.prefix))
+		b.release(c, b.acquire(c, mutex("n", time.Minute)))
+		if err := <-connected; err != nil {
+			t.Error(err)
+		}
+	}
+}

