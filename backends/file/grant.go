@@ -57,11 +57,17 @@ func (o *operation) decide(rs []*resource) {
 			busy = append(busy, r)
 		}
 	}
-	if busy == nil || o.cancelled.Load() != nil {
+	// A cancel may come at any time from another goroutine. Whether this turn sees it or not, a try
+	// that has not got all must not keep a place: it has no line of its own to be written.
+	err := backends.ErrBusy
+	switch why := o.cancelled.Load(); {
+	case why != nil:
+		err, busy = *why, nil
+	case busy == nil:
 		return
 	}
 	for i := range o.parts {
-		rs[o.parts[i].step].revoke(&o.parts[i], backends.ErrBusy)
+		rs[o.parts[i].step].revoke(&o.parts[i], err)
 	}
 	for _, r := range busy {
 		r.markTried()

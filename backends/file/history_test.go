@@ -11,7 +11,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -33,15 +32,6 @@ func worker(c *proctest.Child) error {
 		return err
 	}
 	rec := history.NewRecorder(f, c.Args[2])
-	requeued, err := os.OpenFile(c.Args[1]+requeuedEnding, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return err
-	}
-	notify := func(e backends.Event) {
-		if e.Type == backends.Requeued {
-			fmt.Fprintln(requeued, e.Grant)
-		}
-	}
 	var names int
 	if len(c.Args) > 3 {
 		b.lingering.Store(mostLingering)
@@ -52,7 +42,7 @@ func worker(c *proctest.Child) error {
 	for range 3 {
 		all.Go(func() {
 			for ctx.Err() == nil {
-				if err := work(ctx, b, rec, names, notify); err != nil {
+				if err := work(ctx, b, rec, names); err != nil {
 					fmt.Fprintln(os.Stderr, err)
 					os.Exit(1)
 				}
@@ -73,9 +63,7 @@ func requests(suffix string) []backends.Request {
 }
 
 // work is one grant, or a try or an acquire that is given up.
-func work(
-	ctx context.Context, b *Backend, rec *history.Recorder, names int, notify func(backends.Event),
-) error {
+func work(ctx context.Context, b *Backend, rec *history.Recorder, names int) error {
 	var suffix string
 	if names > 0 {
 		suffix = strconv.Itoa(rand.IntN(names))
@@ -83,7 +71,6 @@ func work(
 	kinds := requests(suffix)
 	kinds = append(kinds, kinds[:2]...)
 	r := kinds[rand.IntN(len(kinds))]
-	r.Notify = notify
 	try := rand.IntN(8) == 0
 	give, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -172,12 +159,7 @@ func TestHistoryWithKills(t *testing.T) {
 	if v.Grants < least {
 		t.Errorf("%d grants; want at least %d", v.Grants, least)
 	}
-	again := readRequeued(t, files)
-	compared, overtaken := seen.compare(events, again)
-	t.Logf("%d requests were told that they had lost their place", len(again))
-	if len(again) > least/20 {
-		t.Errorf("%d requests have lost their place", len(again))
-	}
+	compared, overtaken := seen.compare(events)
 	t.Logf("%d pairs were seen in a queue and granted later, %d of them in the wrong order", compared, len(overtaken))
 	if len(overtaken) > 0 {
 		t.Errorf("overtaken in the queue: %v", overtaken[:min(len(overtaken), 10)])
@@ -189,25 +171,6 @@ func TestHistoryWithKills(t *testing.T) {
 	for s, err := range b.List(patient(t)) {
 		t.Errorf("left behind: %+v, %v", s, err)
 	}
-}
-
-// requeuedEnding is that of a worker's file of requests that were told that they had lost their place:
-// a table that is damaged or removed is made anew, and puts waiters at its end.
-const requeuedEnding = ".requeued"
-
-func readRequeued(t *testing.T, files []string) map[string]bool {
-	t.Helper()
-	ids := map[string]bool{}
-	for _, path := range files {
-		raw, err := os.ReadFile(path + requeuedEnding)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
-		}
-		for id := range strings.FieldsSeq(string(raw)) {
-			ids[id] = true
-		}
-	}
-	return ids
 }
 
 // queues is what was seen in the tables of each name, as long as the test ran: who waited, in order.
@@ -236,13 +199,11 @@ func (q queues) look(t *testing.T, dir string) {
 }
 
 // compare returns how many pairs that waited at the same time were both granted, and those of them in which the one behind was
-// granted first. Those who gave up, died or lost their place do not count.
-func (q queues) compare(events []history.Event, requeued map[string]bool) (pairs int, overtaken []string) {
+// granted first. Those who gave up or died do not count.
+func (q queues) compare(events []history.Event) (pairs int, overtaken []string) {
 	tokens := map[string]uint64{}
 	for i := range events {
-		if !requeued[events[i].Holder] {
-			tokens[events[i].Holder] = events[i].Token
-		}
+		tokens[events[i].Holder] = events[i].Token
 	}
 	for name, all := range q {
 		for _, ids := range all {
@@ -269,7 +230,7 @@ func TestAnOvertakenWaiterIsFound(t *testing.T) {
 	for i, holder := range []string{"a", "b", "d", "c"} {
 		events = append(events, history.Event{Grant: history.Grant{Name: "db", Holder: holder, Token: uint64(i + 1)}})
 	}
-	pairs, overtaken := seen.compare(events, nil)
+	pairs, overtaken := seen.compare(events)
 	if pairs != 4 || !slices.Equal(overtaken, []string{"db: c by d"}) {
 		t.Errorf("%d pairs, overtaken: %q", pairs, overtaken)
 	}

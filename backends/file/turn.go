@@ -107,7 +107,7 @@ func change(rs []*resource) {
 	}
 	last := rs[len(rs)-1]
 	for i := range last.batch {
-		if o := last.batch[i].op; o != nil && !o.wait && o.cancelled.Load() == nil {
+		if o := last.batch[i].op; o != nil && !o.wait {
 			o.decide(rs)
 		}
 	}
