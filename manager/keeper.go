@@ -203,11 +203,8 @@ func (k *keeper) contend(r *request) {
 
 // cancelWait removes a request whose caller has gone. It comes once for each abandoned request.
 func (k *keeper) cancelWait(r *request, why error) {
-	var waited time.Duration
-	if r.waited {
-		waited = time.Duration(k.m.now() - r.since)
-	}
 	if why != nil {
+		waited := k.waitOf(r, k.m.now())
 		k.count(func(c *Counters) { c.contextEnded(why, waited) })
 	}
 	if k.retired {
@@ -222,6 +219,14 @@ func (k *keeper) cancelWait(r *request, why error) {
 	}
 	k.queue.remove(r)
 	k.reconsider()
+}
+
+// waitOf returns how long the request has waited at now.
+func (k *keeper) waitOf(r *request, now instant) time.Duration {
+	if !r.waited {
+		return 0
+	}
+	return time.Duration(now - r.since)
 }
 
 // count counts what may come when the keeper has retired, and its counters have been added up.

@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -60,8 +61,8 @@ func (k *keeper) storeRequest(r *request) backends.Request {
 func (k *keeper) replied(c *call) {
 	k.atStore = nil
 	if ctx := c.op.ctx; c.err != nil && ctx != nil && ctx.Err() != nil {
-		// The caller ran the work until its context ended, and is going to say so.
 		k.early = nil
+		k.contextEnded(c.request, ctx)
 		return
 	}
 	if c.err == nil {
@@ -71,6 +72,20 @@ func (k *keeper) replied(c *call) {
 	}
 	k.early = nil
 	k.disappoint(c)
+}
+
+// contextEnded answers a request whose caller ran the work until ctx, its context, ended. The caller
+// has not left yet: without the answer, serve would put the request before the store again.
+func (k *keeper) contextEnded(r *request, ctx context.Context) {
+	if r.place != queued {
+		return
+	}
+	k.queue.remove(r)
+	if r.refuse(ended(ctx)) {
+		k.counters.contextEnded(ctx.Err(), k.waitOf(r, k.m.now()))
+	} else {
+		k.leaving++ // its cancelWait counts it
+	}
 }
 
 // takeEarly takes in the events that came before the grant.
@@ -160,11 +175,7 @@ func (k *keeper) seat(r *request, g *grant, now instant) bool {
 	g.left--
 	g.used++
 	k.holders.push(r, holding)
-	var waited time.Duration
-	if r.waited {
-		waited = time.Duration(now - r.since)
-	}
-	k.counters.granted(waited)
+	k.counters.granted(k.waitOf(r, now))
 	r.since = now
 	if r.until > 0 {
 		r.until += now

@@ -88,6 +88,26 @@ func TestHangingStoreHoldsNobodyBeyondHisContext(t *testing.T) {
 	})
 }
 
+// A request whose context ended while its caller ran the work is not put before the store again.
+func TestRequestWhoseContextHasEndedIsMadeOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		f.set(only("acquire", hang), nil)
+		m := newManager(t, f)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_, err := m.Lock("db").Acquire(ctx)
+		wantErr(t, err, context.DeadlineExceeded)
+		synctest.Wait()
+		if n := f.count("acquire"); n != 1 {
+			t.Errorf("the store saw %d requests", n)
+		}
+		if c := m.Stats().Totals; c.TimedOut != 1 || c.Failed != 0 {
+			t.Errorf("counted %+v", c)
+		}
+	})
+}
+
 // A grant that takes the store so long that little is left of it is not used.
 func TestGrantThatComesTooLateIsGivenBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
