@@ -1,4 +1,4 @@
-package redis
+package check
 
 import (
 	"context"
@@ -35,7 +35,7 @@ func (x *exam) refusal(err error) {
 		f.Topic, f.What, f.Mend = "rights", "the server wants a password", "give user and password: redis://USER:PASSWORD@HOST:PORT"
 	case strings.HasPrefix(text, "WRONGPASS"), strings.Contains(text, "without any password configured"):
 		f.Topic, f.What, f.Mend = "rights", "the server refuses user or password: "+text, "give the right user and password: redis://USER:PASSWORD@HOST:PORT"
-	case errors.Is(x.b.classify(err), backends.ErrPermission):
+	case errors.Is(x.Classify(err), backends.ErrPermission):
 		x.lacks(backends.Failure, []string{"eval", "evalsha"}, nothingWorks)
 		return
 	case strings.Contains(text, "DB index"), strings.Contains(text, "command 'select'"):
@@ -69,7 +69,7 @@ func (x *exam) unanswered(err error) error {
 		f.What, f.Mend = x.probe(err)
 	}
 	if f.What == "" {
-		return x.b.classify(err)
+		return x.Classify(err)
 	}
 	x.add(f)
 	return nil
@@ -103,14 +103,14 @@ func (x *exam) probe(err error) (what, mend string) {
 
 // ping returns the first line of the answer to PING without TLS.
 func (x *exam) ping(opt *redis.Options) string {
-	conn, err := (&net.Dialer{Timeout: dialTimeout}).DialContext(x.ctx, opt.Network, opt.Addr)
+	conn, err := (&net.Dialer{Timeout: x.Timeout}).DialContext(x.ctx, opt.Network, opt.Addr)
 	if err != nil {
 		return ""
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(x.ctx, func() { conn.Close() })
 	defer stop()
-	if err := conn.SetDeadline(time.Now().Add(readTimeout)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(x.Timeout)); err != nil {
 		return ""
 	}
 	_, _ = conn.Write([]byte("PING\r\n")) // a full server answers before it reads
@@ -123,8 +123,8 @@ func (x *exam) ping(opt *redis.Options) string {
 // speaksTLS reports whether a TLS handshake succeeds. Nothing is sent over the connection, so its
 // certificate is not verified.
 func (x *exam) speaksTLS(opt *redis.Options) bool {
-	d := tls.Dialer{NetDialer: &net.Dialer{Timeout: dialTimeout}, Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
-	ctx, cancel := context.WithTimeout(x.ctx, readTimeout)
+	d := tls.Dialer{NetDialer: &net.Dialer{Timeout: x.Timeout}, Config: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // see above
+	ctx, cancel := context.WithTimeout(x.ctx, x.Timeout)
 	defer cancel()
 	conn, err := d.DialContext(ctx, opt.Network, opt.Addr)
 	if err != nil {
@@ -175,7 +175,7 @@ func (x *exam) cluster() {
 	if x.info["cluster_enabled"] != "1" {
 		return
 	}
-	if _, ok := x.b.conns.calls.(*redis.ClusterClient); !ok {
+	if _, ok := x.Client.(*redis.ClusterClient); !ok {
 		x.add(backends.Finding{Level: backends.Failure, Topic: "role", What: "it is a node of a cluster, and the client is for one server",
 			Means: "the names that other nodes keep cannot be used",
 			Mend:  "in a program, use redis.NewClusterClient; the command lockkeeper supports no clusters"})

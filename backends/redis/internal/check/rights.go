@@ -1,38 +1,47 @@
-package redis
+package check
 
 import (
+	_ "embed"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
+//go:embed rights.lua
+var rightsLua string
+
 // rightsAndClock runs a script that tells the missing rights and commands, and the server's clock.
 // It returns an error if the script does not run.
 func (x *exam) rightsAndClock() error {
 	sent := time.Now()
-	args := append(x.b.address("check").keys[:3:3], x.b.channel)
+	args := append(x.Keys[:3:3], x.Channel)
 	v, err := x.node.client.Eval(x.ctx, rightsLua, nil, args...).Result()
 	trip := time.Since(sent)
-	r, err := asReply(v, err)
 	if err != nil {
 		return err
 	}
-	refused := r.list(0)
-	if x.b.opt.replicas == 0 {
+	r, ok := v.([]any)
+	if !ok || len(r) != 3 {
+		return fmt.Errorf("unexpected reply %v", v)
+	}
+	refused := set(r[0])
+	if x.Replicas == 0 {
 		delete(refused, "wait")
 	}
 	x.rights(refused)
-	x.missing(r.list(2))
-	if r.int(1) == 0 {
+	x.missing(set(r[2]))
+	micros, _ := strconv.ParseInt(fmt.Sprint(r[1]), 10, 64)
+	if micros == 0 {
 		x.add(backends.Finding{Level: backends.Note, Topic: "clock", What: "the server does not tell its clock",
 			Means: "its difference from this machine's is not checked"})
 		return nil
 	}
-	server, here := time.UnixMicro(r.int(1)), sent.Add(trip/2)
+	server, here := time.UnixMicro(micros), sent.Add(trip/2)
 	apart := server.Sub(here).Round(time.Millisecond)
 	f := backends.Finding{Topic: "clock", What: fmt.Sprintf("the server's clock is within %v of this machine's", max(apart.Abs(), trip))}
 	if apart.Abs()-trip/2 > clockApart {
@@ -43,6 +52,16 @@ func (x *exam) rightsAndClock() error {
 	}
 	x.add(f)
 	return nil
+}
+
+// set returns the texts of a list.
+func set(list any) map[string]bool {
+	texts := make(map[string]bool)
+	all, _ := list.([]any)
+	for _, v := range all {
+		texts[fmt.Sprint(v)] = true
+	}
+	return texts
 }
 
 // byLevel sorts commands that cannot be run by how bad that is, and calls say for each sort.
@@ -79,12 +98,12 @@ func (x *exam) rights(refused map[string]bool) {
 func (x *exam) lacks(l backends.Level, commands []string, means string) {
 	rights := "+" + strings.Join(commands, " +")
 	x.add(backends.Finding{Level: l, Topic: "rights", What: "the user lacks " + rights, Means: means,
-		Mend: fmt.Sprintf("ACL SETUSER <user> ~%s* &%s* %s", x.b.opt.prefix, x.b.opt.prefix, rights)})
+		Mend: fmt.Sprintf("ACL SETUSER <user> ~%s* &%s* %s", x.Prefix, x.Prefix, rights)})
 }
 
 // missing reports which commands the server does not have.
 func (x *exam) missing(commands map[string]bool) {
-	if x.b.opt.replicas == 0 {
+	if x.Replicas == 0 {
 		delete(commands, "wait")
 	}
 	byLevel(commands, func(l backends.Level, commands []string, means string) {
