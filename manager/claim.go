@@ -16,7 +16,6 @@ type Claim struct {
 	cap       int64
 	weight    int64
 	reentrant bool
-	leads     bool    // of Lead
 	all       []Claim // of All
 }
 

@@ -1,7 +1,6 @@
 package manager
 
 import (
-	"sync/atomic"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/actor"
@@ -31,8 +30,6 @@ import (
 type keeper struct {
 	m      *Manager
 	name   string
-	key    string // in the history, if kept
-	kept   bool
 	mail   *actor.OnDemand[message]
 	notify func(backends.Event)
 
@@ -53,8 +50,6 @@ type keeper struct {
 	timer  *actor.Timer
 	wakeAt instant // of the timer
 	early  []backends.Event
-
-	renewErr atomic.Pointer[error] // of the last renewal, if it failed; read by callers too
 
 	site *site // of the owners that wait for the name; nil if none ever did; owned by waits
 
@@ -92,8 +87,6 @@ type (
 	snapshot struct {
 		*statistics
 		row     ResourceStats
-		key     string // of the history, if kept
-		kept    bool
 		retired bool
 	}
 	tally func(*Counters) // counts an acquire that ended before it reached the keeper

@@ -1,6 +1,10 @@
 package file
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
+)
 
 // arm schedules the next wake-up, at the end of a turn. A resource out of use keeps only the timer that retires it.
 func (r *resource) arm() {
@@ -54,7 +58,7 @@ func (r *resource) tick() {
 	case r.retired:
 	case r.lingering && r.used:
 		r.used = false
-		if gone(r.b.dir.intact()) && !r.locking {
+		if lockdir.Gone(r.b.dir.Intact()) && !r.locking {
 			r.retire() // the next use opens the table, and is refused
 			return
 		}
@@ -102,7 +106,7 @@ func (r *resource) retire() {
 		r.timer, r.slow = nil, false
 	}
 	r.kernel.close()
-	r.table.close()
+	r.table.Close()
 	if r.lingering {
 		r.linger(false)
 	}
@@ -110,7 +114,7 @@ func (r *resource) retire() {
 	r.watchClients()
 	r.blocked = false
 	r.watchLock()
-	r.tab, r.table.buf, r.table.raw = nil, nil, nil
+	r.tab, r.table = nil, lockdir.TableFile{FD: -1}
 	r.b.resources.CompareAndDelete(r.stem, r)
 }
 
@@ -118,7 +122,7 @@ func (r *resource) retire() {
 func (r *resource) watchClients() {
 	var want []uint64
 	if r.waiters > 0 && r.tab != nil {
-		want = r.tab.blockers(r.b.id, nil)
+		want = r.tab.Blockers(r.b.id, nil)
 	}
 	if slices.Equal(want, r.watched) {
 		return

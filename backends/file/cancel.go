@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // Cancel takes back the requests of op that have no answer yet. It needs no work: if a table is
@@ -36,7 +37,7 @@ func (o *operation) cancel(err error) {
 }
 
 func (o *operation) cancelPart(p *part, err error) {
-	switch r := o.b.live(stem(p.request.Name)); {
+	switch r := o.b.live(lockdir.Stem(p.request.Name)); {
 	case r == nil:
 		p.answer(err)
 	case o.b.slow:
@@ -81,7 +82,7 @@ func (r *resource) withdraw(m *message) {
 // leave takes one of our waiters out of the queue and answers it. Whoever was behind it is woken, to watch another than us.
 func (r *resource) leave(p *part, err error) {
 	r.end(p)
-	if i := drop(&r.tab.waiters, p.id); i >= 0 {
+	if i := lockdir.Drop(&r.tab.Waiters, p.id); i >= 0 {
 		r.turn.dirty, r.turn.moved = true, true
 		r.wakeAt(i)
 	}
@@ -94,12 +95,12 @@ func (r *resource) revoke(p *part, err error) {
 	t := r.tab
 	switch p.state {
 	case granted:
-		drop(&t.holders, p.id)
-		if p.clean && !r.turn.moved && t.token == p.last {
-			t.token, r.turn.dirty = p.before, false
+		lockdir.Drop(&t.Holders, p.id)
+		if p.clean && !r.turn.moved && t.Token == p.last {
+			t.Token, r.turn.dirty = p.before, false
 		}
 	case waiting:
-		drop(&t.waiters, p.id)
+		lockdir.Drop(&t.Waiters, p.id)
 	default: // it has failed by itself
 		return
 	}

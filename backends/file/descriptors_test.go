@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -41,7 +42,7 @@ func exhaustedLister(c *proctest.Child) error {
 	for err = nil; err == nil; {
 		_, err = syscall.Open("/dev/null", syscall.O_RDONLY, 0)
 	}
-	if !exhausted(err) {
+	if !lockdir.Exhausted(err) {
 		return err
 	}
 	var names []string

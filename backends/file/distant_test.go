@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -255,7 +256,7 @@ func (r *distant) listen() {
 	r.mu.Lock()
 	r.stopped = true
 	for _, answer := range r.calls {
-		answer <- result{Err: pack(errDead)}
+		answer <- result{Err: pack(lockdir.ErrDead)}
 	}
 	r.mu.Unlock()
 	for _, op := range r.ops { // complete: stopped was set
@@ -268,7 +269,7 @@ func (r *distant) do(ctx context.Context, o order) result {
 	r.mu.Lock()
 	if r.stopped {
 		r.mu.Unlock()
-		return result{Err: pack(errDead)}
+		return result{Err: pack(lockdir.ErrDead)}
 	}
 	r.last++
 	o.ID = r.last

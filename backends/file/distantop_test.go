@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -69,10 +70,10 @@ func (d *distantOp) hear(res result) {
 		}
 	case "death":
 		for i := range d.op.Release {
-			d.answer(0, i, backends.Grant{}, errDead)
+			d.answer(0, i, backends.Grant{}, lockdir.ErrDead)
 		}
 		for i := range d.notify {
-			d.answer(1, i, backends.Grant{}, errDead)
+			d.answer(1, i, backends.Grant{}, lockdir.ErrDead)
 		}
 		d.done()
 	}

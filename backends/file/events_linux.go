@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // fileEvents is an inotify instance, read through the runtime's poller.
@@ -35,11 +37,11 @@ func (w *watcher) openEvents() {
 		return
 	}
 	e := &fileEvents{os.NewFile(uintptr(fd), "inotify")}
-	if _, err := unix.InotifyAddWatch(fd, w.b.dir.path, removals); err != nil || w.b.dir.intact() != nil {
+	if _, err := unix.InotifyAddWatch(fd, w.b.dir.Path, removals); err != nil || w.b.dir.Intact() != nil {
 		e.close()
 		return
 	}
-	for above := filepath.Dir(w.b.dir.path); above != "/"; above = filepath.Dir(above) { // our path may come to lead elsewhere
+	for above := filepath.Dir(w.b.dir.Path); above != "/"; above = filepath.Dir(above) { // our path may come to lead elsewhere
 		_, _ = unix.InotifyAddWatch(fd, above, unix.IN_MOVE_SELF|unix.IN_ONLYDIR|unix.IN_MASK_ADD) // fails where we may not look
 	}
 	w.events = e
@@ -57,7 +59,7 @@ func (w *watcher) watchInboxes() {
 		return
 	}
 	w.onEvents(func(fd int) {
-		_, _ = unix.InotifyAddWatch(fd, w.b.dir.path+"/"+clientsName, unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
+		_, _ = unix.InotifyAddWatch(fd, w.b.dir.Path+"/"+lockdir.ClientsName, unix.IN_DELETE|unix.IN_MOVED_FROM|unix.IN_MOVED_TO|unix.IN_ONLYDIR)
 	})
 }
 
@@ -85,7 +87,7 @@ func (w *watcher) forgetLock(r *resource) {
 func (w *watcher) addLock(r *resource) (wd int32, err error) {
 	w.onEvents(func(fd int) {
 		var n int
-		n, err = unix.InotifyAddWatch(fd, w.b.dir.path+"/"+r.stem+lockEnding, unix.IN_CLOSE)
+		n, err = unix.InotifyAddWatch(fd, w.b.dir.Path+"/"+r.stem+lockdir.LockEnding, unix.IN_CLOSE)
 		wd = int32(n)
 	})
 	return wd, err
@@ -127,9 +129,9 @@ func (w *watcher) event(watch int32, mask uint32, name string) {
 		r.actor.Tell(message{verb: look})
 		return
 	}
-	stem, ok := strings.CutSuffix(name, lockEnding)
+	stem, ok := strings.CutSuffix(name, lockdir.LockEnding)
 	if !ok {
-		stem, ok = strings.CutSuffix(name, tableEnding)
+		stem, ok = strings.CutSuffix(name, lockdir.TableEnding)
 	}
 	switch {
 	case ok:
@@ -137,7 +139,7 @@ func (w *watcher) event(watch int32, mask uint32, name string) {
 			r.(*resource).actor.Tell(message{verb: verify})
 		}
 	case name == "" && mask == unix.IN_IGNORED: // a watch of ours was taken down
-	case name == "", name == clientsName, name == inboxName(w.b.id): // the directory itself or one above it, or more events than the kernel keeps
+	case name == "", name == lockdir.ClientsName, name == lockdir.InboxName(w.b.id): // the directory itself or one above it, or more events than the kernel keeps
 		w.b.tellAll(message{verb: verify})
 	}
 }

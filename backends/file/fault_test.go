@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -96,7 +97,7 @@ func tryFile(path string) (bool, error) {
 		return false, err
 	}
 	defer f.Close()
-	return tryLock(int(f.Fd()), exclusive)
+	return lockdir.TryLock(int(f.Fd()), lockdir.Exclusive)
 }
 
 // A lock file that was removed while nobody held it, but had it open, is noticed before the next grant.
@@ -174,7 +175,7 @@ func TestForeignFiles(t *testing.T) {
 		"FIFO":            func(path string) error { return syscall.Mkfifo(path, 0o600) },
 		"directory":       func(path string) error { return os.Mkdir(path, 0o700) },
 	} {
-		for _, ending := range []string{lockEnding, tableEnding} {
+		for _, ending := range []string{lockdir.LockEnding, lockdir.TableEnding} {
 			t.Run(what+ending, func(t *testing.T) {
 				dir := t.TempDir() + "/locks"
 				b := sleepless(t, dir)
@@ -207,7 +208,7 @@ func TestForeignFiles(t *testing.T) {
 
 // Two names of one file would be one lock, and one table.
 func TestHardLinksAreRefused(t *testing.T) {
-	for _, ending := range []string{lockEnding, tableEnding} {
+	for _, ending := range []string{lockdir.LockEnding, lockdir.TableEnding} {
 		for _, outside := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, other name outside: %v", ending, outside), func(t *testing.T) {
 				dir := t.TempDir() + "/locks"
@@ -223,7 +224,7 @@ func TestHardLinksAreRefused(t *testing.T) {
 				fresh := sleepless(t, dir)
 				name := map[bool]string{false: "db", true: "a"}[outside]
 				for _, kind := range []backends.Request{mutex(name), writer(name), permits(name, 1, 1)} {
-					if ending == lockEnding && (kind.Kind == backends.Semaphore || outside) {
+					if ending == lockdir.LockEnding && (kind.Kind == backends.Semaphore || outside) {
 						continue // a semaphore has no lock file, and the name outside is in use
 					}
 					if _, err := backends.TryAcquire(patient(t), fresh, kind); !errors.Is(err, backends.ErrPermission) {

@@ -64,7 +64,7 @@ func TestEveryFaultHasItsTest(t *testing.T) {
 	known := map[string]bool{}
 	function := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
 	text := regexp.MustCompile(`"([A-Z]\w+)"`)
-	for pattern, names := range map[string]*regexp.Regexp{"*_test.go": function, "../backendtest/*.go": text} {
+	for pattern, names := range map[string]*regexp.Regexp{"*_test.go": function, "internal/*/*_test.go": function, "../backendtest/*.go": text} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no files %s: %v", pattern, err)

@@ -3,15 +3,14 @@ package file
 import (
 	"context"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // Backend is one client of a lock directory. Make it with [New]; the methods of the zero value panic. It is safe for
@@ -21,11 +20,11 @@ import (
 // race detector cannot see that: what stands between them are system calls.
 type Backend struct {
 	id      uint64
-	dir     *directory
-	inbox   atomic.Pointer[fileID] // the last one made
-	sync    bool                   // flush tokens to the disk before a grant
-	slow    bool                   // the file system may make a call wait: nothing is done in the turns of other actors
-	started time.Time              // when this process began, for people
+	dir     *lockdir.Dir
+	inbox   atomic.Pointer[lockdir.FileID] // the last one made
+	sync    bool                           // flush tokens to the disk before a grant
+	slow    bool                           // the file system may make a call wait: nothing is done in the turns of other actors
+	started time.Time                      // when this process began, for people
 	timing  timing
 
 	// resources maps stems to live resources. It is a concurrent map and not an actor's because finding a resource would
@@ -82,25 +81,25 @@ func New(dir string, opts ...Option) (*Backend, error) {
 	}
 	path, err := filepath.Abs(dir) // the process may change its directory
 	if err != nil {
-		return nil, storeError("locate", dir, err)
+		return nil, lockdir.StoreError("locate", dir, err)
 	}
-	d, err := openStore(path, o.anyFileSystem)
+	d, err := lockdir.OpenStore(path, o.anyFileSystem)
 	if err != nil {
 		return nil, err
 	}
 	b := &Backend{
-		id: rand.Uint64() | 1, dir: d, sync: o.sync, slow: o.sync || o.anyFileSystem, started: processStart(),
-		timing: timing{linger: 100 * time.Millisecond, net: safetyNet, retry: time.Millisecond, coarse: 2 * time.Second},
+		id: rand.Uint64() | 1, dir: d, sync: o.sync, slow: o.sync || o.anyFileSystem, started: lockdir.ProcessStart(),
+		timing: timing{linger: 100 * time.Millisecond, net: lockdir.SafetyNet, retry: time.Millisecond, coarse: 2 * time.Second},
 		closed: make(chan struct{}),
 	}
-	inbox, id, err := d.createInbox(b.id)
+	inbox, id, err := d.CreateInbox(b.id)
 	if err != nil {
-		d.close()
-		return nil, storeError("create the inbox in", path, err)
+		d.Close()
+		return nil, lockdir.StoreError("create the inbox in", path, err)
 	}
 	b.inbox.Store(&id)
-	d.sweepClients()
-	d.closeIdle = b.closeIdle
+	d.SweepClients()
+	d.CloseIdle = b.closeIdle
 	b.watcher = newWatcher(b, inbox)
 	return b, nil
 }
@@ -146,20 +145,8 @@ func (b *Backend) Close(ctx context.Context) error {
 	case <-b.closed:
 		return nil
 	case <-ctx.Done():
-		return fmt.Errorf("file: close: %w", ended(ctx))
+		return fmt.Errorf("file: close: %w", backends.Ended(ctx))
 	}
-}
-
-// ended returns the error of a context that is done or nil, else nil.
-func ended(ctx context.Context) error {
-	if err := backends.CheckContext(ctx); err != nil {
-		return err
-	}
-	err := ctx.Err()
-	if cause := context.Cause(ctx); cause != err {
-		return fmt.Errorf("%w: %w", err, cause)
-	}
-	return err
 }
 
 // wrap says which call failed.
@@ -169,33 +156,3 @@ func wrap(verb, name string, err error) error {
 	}
 	return &backends.OpError{Store: capabilities.Name, Op: verb, Name: name, Err: err}
 }
-
-// storeError is unusable as an error of this package's own, for calls of no name.
-func storeError(verb, what string, err error) error {
-	return fmt.Errorf("file: %w", unusable(verb, what, err))
-}
-
-// unusable turns what the operating system said into the contract's words: ErrPermission or ErrUnavailable, with the cause
-// still visible. What is said in both is said once.
-func unusable(verb, what string, err error) error {
-	sentinel := backends.ErrUnavailable
-	if refused(err) {
-		sentinel = backends.ErrPermission
-	}
-	if p, ok := err.(*fs.PathError); ok && strings.HasPrefix(what, p.Path) { //nolint:errorlint // only the outermost
-		err = p.Err
-	}
-	return fmt.Errorf("%s %s: %w", verb, what, &refusal{sentinel, err})
-}
-
-// refusal is an error in the contract's words and those of the operating system.
-type refusal struct{ sentinel, cause error }
-
-func (r *refusal) Error() string {
-	if says, cause := r.sentinel.Error(), r.cause.Error(); says != cause {
-		return says + ": " + cause
-	}
-	return r.sentinel.Error()
-}
-
-func (r *refusal) Unwrap() []error { return []error{r.sentinel, r.cause} }

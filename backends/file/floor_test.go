@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 func TestNewTablesBeginAboveTheFloor(t *testing.T) {
@@ -16,11 +17,11 @@ func TestNewTablesBeginAboveTheFloor(t *testing.T) {
 	b := sleepless(t, dir)
 	ahead := uint64(time.Now().Add(time.Hour).UnixMicro())
 	for _, token := range []uint64{ahead, ahead - 5, ahead + 5} { // it never comes down
-		if err := b.dir.raiseFloor(token); err != nil {
+		if err := b.dir.RaiseFloor(token); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if got, err := b.dir.floor(); err != nil || got != ahead+5 {
+	if got, err := b.dir.Floor(); err != nil || got != ahead+5 {
 		t.Fatalf("floor = %d, %v; want %d", got, err, ahead+5)
 	}
 	for i, want := range []uint64{ahead + 6, ahead + 7} {
@@ -37,7 +38,7 @@ func TestDamagedFloor(t *testing.T) {
 	for _, text := range []string{"", "x", "lockkeeper floor ", "lockkeeper floor -1\n", "lockkeeper floor 9000000000000000000\n", "lockkeeper floor 12x\n"} {
 		dir := t.TempDir() + "/locks"
 		b := sleepless(t, dir)
-		if err := os.WriteFile(dir+"/"+floorName, []byte(text), 0o600); err != nil {
+		if err := os.WriteFile(dir+"/"+lockdir.FloorName, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		before := uint64(time.Now().UnixMicro())
@@ -48,13 +49,13 @@ func TestDamagedFloor(t *testing.T) {
 	}
 	dir := t.TempDir() + "/locks"
 	b := sleepless(t, dir)
-	if err := os.Symlink("/etc/hosts", dir+"/"+floorName); err != nil {
+	if err := os.Symlink("/etc/hosts", dir+"/"+lockdir.FloorName); err != nil {
 		t.Fatal(err)
 	}
 	if g, err := backends.TryAcquire(patient(t), b, mutex("db")); !errors.Is(err, backends.ErrPermission) {
 		t.Errorf("TryAcquire = %+v, %v; want ErrPermission", g, err)
 	}
-	if err := os.Remove(dir + "/" + floorName); err != nil {
+	if err := os.Remove(dir + "/" + lockdir.FloorName); err != nil {
 		t.Fatal(err)
 	}
 	mustRelease(t, b, mustAcquire(t, b, mutex("db")))

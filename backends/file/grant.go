@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // admit puts a new request at the end of the queue.
@@ -18,15 +19,15 @@ func (r *resource) admit(p *part) {
 		return
 	}
 	t, want := r.tab, p.request.Resource
-	if t.used() && (t.kind != want.Kind || t.capacity != want.Capacity) {
+	if t.Used() && (t.Kind != want.Kind || t.Capacity != want.Capacity) {
 		r.clean()
 	}
-	p.clean, p.before = !r.turn.dirty, t.token
-	if !t.used() {
-		t.kind, t.capacity = want.Kind, want.Capacity
+	p.clean, p.before = !r.turn.dirty, t.Token
+	if !t.Used() {
+		t.Kind, t.Capacity = want.Kind, want.Capacity
 	}
-	if t.kind != want.Kind || t.capacity != want.Capacity {
-		have := backends.Resource{Name: r.name, Kind: t.kind, Capacity: t.capacity}
+	if t.Kind != want.Kind || t.Capacity != want.Capacity {
+		have := backends.Resource{Name: r.name, Kind: t.Kind, Capacity: t.Capacity}
 		r.refusePart(p, &backends.MismatchError{Have: have, Want: want})
 		return
 	}
@@ -34,7 +35,7 @@ func (r *resource) admit(p *part) {
 	p.state = waiting
 	r.parts[p.id.Seq] = p
 	r.waiters++
-	t.waiters = append(t.waiters, entry{id: p.id, weight: p.request.Weight})
+	t.Waiters = append(t.Waiters, lockdir.Entry{ID: p.id, Weight: p.request.Weight})
 	if p.op.wait {
 		r.turn.dirty = true
 		r.turn.queued = append(r.turn.queued, p)
@@ -77,20 +78,20 @@ func (o *operation) decide(rs []*resource) {
 // markTried tells holders of other clients, as far as they want to hear of it, that this one has
 // tried: by a mark in their lines, and a wake-up.
 func (r *resource) markTried() {
-	for i := range r.tab.holders {
-		if e := &r.tab.holders[i]; e.id.Client != r.b.id && e.wants() {
-			r.turn.dirty = e.mark(tried) || r.turn.dirty
-			r.wake(e.id.Client)
+	for i := range r.tab.Holders {
+		if e := &r.tab.Holders[i]; e.ID.Client != r.b.id && e.Wants() {
+			r.turn.dirty = e.Mark(lockdir.Tried) || r.turn.dirty
+			r.wake(e.ID.Client)
 		}
 	}
 }
 
 // hearTried tells our holders of marks in their lines, and takes them out.
 func (r *resource) hearTried() {
-	for i := range r.tab.holders {
-		if e := &r.tab.holders[i]; e.id.Client == r.b.id && e.mark(tries) {
+	for i := range r.tab.Holders {
+		if e := &r.tab.Holders[i]; e.ID.Client == r.b.id && e.Mark(lockdir.Tries) {
 			r.turn.dirty = true
-			if p := r.parts[e.id.Seq]; p != nil {
+			if p := r.parts[e.ID.Seq]; p != nil {
 				r.tell(p, backends.Tried, nil)
 			}
 		}
@@ -104,22 +105,22 @@ func (r *resource) hearTried() {
 func (r *resource) settle() {
 	t := r.tab
 	r.blocked = false
-	for len(t.waiters) > 0 {
-		p := r.parts[t.waiters[0].id.Seq]
-		if t.waiters[0].id.Client != r.b.id || p == nil {
+	for len(t.Waiters) > 0 {
+		p := r.parts[t.Waiters[0].ID.Seq]
+		if t.Waiters[0].ID.Client != r.b.id || p == nil {
 			return
 		}
 		if p.answered.Load() { // its cancel has not waited for the table
 			r.leave(p, nil)
 			continue
 		}
-		fits := p.request.Weight <= t.free()
-		if !fits && t.sole(r.b.id) < 0 {
+		fits := p.request.Weight <= t.Free()
+		if !fits && t.Sole(r.b.id) < 0 {
 			return
 		}
 		switch ok, err := r.lockKernel(p); {
 		case err != nil:
-			r.leave(p, unusable("lock", r.stem+lockEnding+" in "+r.b.dir.path, err))
+			r.leave(p, lockdir.Unusable("lock", r.stem+lockdir.LockEnding+" in "+r.b.dir.Path, err))
 		case !ok:
 			r.blocked = fits
 			return
@@ -137,43 +138,43 @@ func (r *resource) settle() {
 // is on a file that was removed or replaced. Then its process has not noticed yet, and the line stays until it has;
 // it is told to look.
 func (r *resource) dropStale() bool {
-	i := r.tab.sole(r.b.id)
+	i := r.tab.Sole(r.b.id)
 	if i < 0 {
 		return true
 	}
-	if e := &r.tab.holders[i]; e.file() != r.kernel.id.number() && !r.b.dir.dead(e.id.Client) {
-		r.wake(e.id.Client)
+	if e := &r.tab.Holders[i]; e.File() != r.kernel.id.Number() && !r.b.dir.Dead(e.ID.Client) {
+		r.wake(e.ID.Client)
 		return false
 	}
-	r.tab.holders = slices.Delete(r.tab.holders, i, i+1)
+	r.tab.Holders = slices.Delete(r.tab.Holders, i, i+1)
 	r.turn.dirty, r.turn.moved = true, true
 	return true
 }
 
 // describe writes a request's line.
-func (r *resource) describe(e *entry, p *part, since time.Time) {
+func (r *resource) describe(e *lockdir.Entry, p *part, since time.Time) {
 	held, file := p.state == granted, uint64(0)
-	if held && onKernel(p.request.Kind) {
-		file = r.kernel.id.number()
+	if held && lockdir.OnKernel(p.request.Kind) {
+		file = r.kernel.id.Number()
 	}
-	e.write(since, r.ownerWords(p.request.Owner), held && p.request.Tries, file)
+	e.Write(since, r.ownerWords(p.request.Owner), held && p.request.Tries, file)
 }
 
 // grant makes the first waiter, who is ours, a holder. The kernel's lock is taken. Nobody hears of it before the table is written.
 func (r *resource) grant(p *part) {
 	t, now := r.tab, time.Now()
-	e := t.waiters[0]
-	t.waiters = slices.Delete(t.waiters, 0, 1)
-	e.token = r.mint(p.request.Tokens, now)
+	e := t.Waiters[0]
+	t.Waiters = slices.Delete(t.Waiters, 0, 1)
+	e.Token = r.mint(p.request.Tokens, now)
 	p.state = granted
 	r.waiters--
 	r.describe(&e, p, now)
-	t.holders = append(t.holders, e)
-	p.token = e.token
-	p.last = e.token + uint64(p.request.Tokens) - 1
+	t.Holders = append(t.Holders, e)
+	p.token = e.Token
+	p.last = e.Token + uint64(p.request.Tokens) - 1
 	r.turn.minted = append(r.turn.minted, p)
 	r.turn.dirty = true
-	if e.weight < t.capacity {
+	if e.Weight < t.Capacity {
 		// The next may fit too. If not, it watched only us so far, and as the first it must watch all holders.
 		r.wakeAt(0)
 	}
@@ -181,22 +182,22 @@ func (r *resource) grant(p *part) {
 
 // mint returns the first of n new tokens.
 func (r *resource) mint(n int, now time.Time) uint64 {
-	first := backends.NextToken(r.tab.token, now)
-	r.tab.token = first + uint64(n) - 1
+	first := backends.NextToken(r.tab.Token, now)
+	r.tab.Token = first + uint64(n) - 1
 	return first
 }
 
 func (r *resource) ownerWords(o backends.Owner) string {
 	if r.words == "" || r.owner != o {
-		r.owner, r.words = o, ownerWords(o, r.b.started)
+		r.owner, r.words = o, lockdir.OwnerWords(o, r.b.started)
 	}
 	return r.words
 }
 
 // wakeAt has waiter i woken at the end of the turn, if there is one and it is not ours.
 func (r *resource) wakeAt(i int) {
-	if i < len(r.tab.waiters) {
-		r.wake(r.tab.waiters[i].id.Client)
+	if i < len(r.tab.Waiters) {
+		r.wake(r.tab.Waiters[i].ID.Client)
 	}
 }
 
@@ -209,11 +210,11 @@ func (r *resource) wake(client uint64) {
 // spread decides who else is to hear of this turn: a waiter who is due, and holders for whom somebody waits.
 func (r *resource) spread() {
 	t := r.tab
-	if r.turn.moved && len(t.waiters) > 0 && t.waiters[0].weight <= t.free() {
+	if r.turn.moved && len(t.Waiters) > 0 && t.Waiters[0].Weight <= t.Free() {
 		r.wakeAt(0)
 	}
 	if r.turn.everyone {
-		for _, client := range r.b.dir.everyone() {
+		for _, client := range r.b.dir.Everyone() {
 			r.wake(client)
 		}
 	}
@@ -226,16 +227,16 @@ func (r *resource) spread() {
 func (r *resource) describeQueued() {
 	t := r.tab
 	for _, p := range r.turn.queued {
-		i := find(t.waiters, p.id)
+		i := lockdir.Find(t.Waiters, p.id)
 		if i < 0 {
 			continue
 		}
 		p.waited = true
-		r.describe(&t.waiters[i], p, time.Now())
-		for _, h := range t.holders {
-			other := func(e entry) bool { return e.id.Client != h.id.Client }
-			if !slices.ContainsFunc(t.waiters[:i], other) {
-				r.wake(h.id.Client)
+		r.describe(&t.Waiters[i], p, time.Now())
+		for _, h := range t.Holders {
+			other := func(e lockdir.Entry) bool { return e.ID.Client != h.ID.Client }
+			if !slices.ContainsFunc(t.Waiters[:i], other) {
+				r.wake(h.ID.Client)
 			}
 		}
 	}
@@ -243,7 +244,7 @@ func (r *resource) describeQueued() {
 
 // noteContention tells our holders, once each time, that another client has begun to wait.
 func (r *resource) noteContention() {
-	contended := r.tab.contended(r.b.id)
+	contended := r.tab.Contended(r.b.id)
 	for _, p := range r.turn.minted {
 		p.others, p.told = contended, contended
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/history"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
@@ -179,18 +180,21 @@ type queues map[string][][]string
 // look notes who waits now. It reads beside the workers, without a lock: what it meets in the middle of a change it leaves out.
 func (q queues) look(t *testing.T, dir string) {
 	for _, name := range [...]string{"mutex", "rw", "permits"} {
-		raw, err := os.ReadFile(filepath.Join(dir, name+tableEnding))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		f, err := os.Open(filepath.Join(dir, name+lockdir.TableEnding))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
-		f := tableFile{fd: -1, raw: raw[:min(len(raw), page)]}
-		table, err := f.parse()
+		table, _, err := lockdir.ReadTable(int(f.Fd()))
+		f.Close()
 		if err != nil {
 			continue
 		}
 		var ids []string
-		for i := range table.waiters {
-			ids = append(ids, fmt.Sprint(table.waiters[i].id))
+		for i := range table.Waiters {
+			ids = append(ids, fmt.Sprint(table.Waiters[i].ID))
 		}
 		if all := q[name]; len(ids) > 1 && (len(all) == 0 || !slices.Equal(all[len(all)-1], ids)) {
 			q[name] = append(all, ids)

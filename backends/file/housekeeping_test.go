@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/history"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
@@ -57,7 +58,7 @@ func TestNamesOutOfUseAreRemovedAndTokensGoOn(t *testing.T) {
 	names := []string{"db", "Db", strings.Repeat("long ", 100), "\x00\xff"}
 	for _, name := range names {
 		g := mustAcquire(t, a, mutex(name))
-		if err := a.dir.raiseFloor(0); err != nil {
+		if err := a.dir.RaiseFloor(0); err != nil {
 			t.Fatal(err)
 		}
 		last[name] = g.Token
@@ -74,7 +75,7 @@ func TestNamesOutOfUseAreRemovedAndTokensGoOn(t *testing.T) {
 		t.Fatalf("%q are left", left)
 	}
 	b := sleepless(t, dir)
-	floor, err := b.dir.floor()
+	floor, err := b.dir.Floor()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,18 +105,18 @@ func TestFilesInUseStay(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"locked", "open"} {
-		f, err := os.Open(dir + "/" + name + lockEnding)
+		f, err := os.Open(dir + "/" + name + lockdir.LockEnding)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer f.Close()
 		if name == "locked" {
-			if ok, err := tryLock(int(f.Fd()), shared); !ok || err != nil {
+			if ok, err := lockdir.TryLock(int(f.Fd()), lockdir.Shared); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
 		}
 	}
-	if err := os.WriteFile(dir+"/kept"+lockEnding, []byte("something"), 0o600); err != nil {
+	if err := os.WriteFile(dir+"/kept"+lockdir.LockEnding, []byte("something"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	before := fmt.Sprint(files(t, dir))
@@ -142,21 +143,21 @@ func TestLingeringClientsNoticeRemovedFiles(t *testing.T) {
 		}
 		last := mustAcquireAndRelease(g.Token)
 		// As removeName does it, but for the lock file, which a and b have open.
-		table, err := a.dir.seize(r.Name + tableEnding)
+		table, err := a.dir.Seize(r.Name + lockdir.TableEnding)
 		if err != nil || table < 0 {
 			t.Fatal(table, err)
 		}
 		far := last + 1<<40
 		for _, step := range []func() error{
-			func() error { return a.dir.raiseFloor(far) },
-			func() error { return truncate(int(table), 0) },
-			func() error { return unlinkAt(a.dir.fd, r.Name+tableEnding) },
+			func() error { return a.dir.RaiseFloor(far) },
+			func() error { return lockdir.Truncate(int(table), 0) },
+			func() error { return lockdir.UnlinkAt(a.dir.FD, r.Name+lockdir.TableEnding) },
 		} {
 			if err := step(); err != nil {
 				t.Fatal(err)
 			}
 		}
-		table.free()
+		table.Free()
 		g = mustAcquire(t, a, r) // not by a file without a name
 		if g.Token <= far {
 			t.Errorf("token %d after %d", g.Token, far)

@@ -7,10 +7,10 @@ package file
 // was removed in between, they notice at their next look. The file is open while it is on its way
 // to the watcher, so other processes find this client alive.
 func (b *Backend) replaceInbox() error {
-	if err := b.dir.intact(); err != nil {
+	if err := b.dir.Intact(); err != nil {
 		return err
 	}
-	inbox, id, err := b.dir.createInbox(b.id)
+	inbox, id, err := b.dir.CreateInbox(b.id)
 	if err != nil {
 		return err
 	}

@@ -10,20 +10,21 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // lossesOfInbox are the ways in which clients lose their inboxes.
 var lossesOfInbox = map[string]func(dir string, clients ...*Backend) error{
 	"each removed": func(dir string, clients ...*Backend) (err error) {
 		for _, b := range clients {
-			err = errors.Join(err, os.Remove(dir+"/"+b.dir.inboxOf(b.id)))
+			err = errors.Join(err, os.Remove(dir+"/"+b.dir.InboxOf(b.id)))
 		}
 		return err
 	},
-	"folder removed": func(dir string, _ ...*Backend) error { return os.RemoveAll(dir + "/" + clientsName) },
-	"folder moved":   func(dir string, _ ...*Backend) error { return os.Rename(dir+"/"+clientsName, dir+"/x") },
+	"folder removed": func(dir string, _ ...*Backend) error { return os.RemoveAll(dir + "/" + lockdir.ClientsName) },
+	"folder moved":   func(dir string, _ ...*Backend) error { return os.Rename(dir+"/"+lockdir.ClientsName, dir+"/x") },
 	"folder replaced": func(dir string, _ ...*Backend) error {
-		return errors.Join(os.Rename(dir+"/"+clientsName, dir+"/x"), os.Mkdir(dir+"/"+clientsName, 0o700))
+		return errors.Join(os.Rename(dir+"/"+lockdir.ClientsName, dir+"/x"), os.Mkdir(dir+"/"+lockdir.ClientsName, 0o700))
 	},
 }
 
@@ -45,7 +46,7 @@ func TestARemovedInboxIsMended(t *testing.T) {
 			mustBeBusy(t, b, mutex("db"))
 			mustBeBusy(t, b, permits("permits", 1, 1))
 			v, w := enqueue(t, b, mutex("db")), enqueue(t, b, permits("permits", 1, 1))
-			if err := os.Remove(dir + "/" + b.dir.inboxOf(b.id)); err != nil {
+			if err := os.Remove(dir + "/" + b.dir.InboxOf(b.id)); err != nil {
 				t.Fatal(err)
 			}
 			untilMended(t, b)
@@ -72,7 +73,7 @@ func untilMended(t *testing.T, b *Backend) {
 
 // hasInbox reports whether others find the client alive.
 func hasInbox(b *Backend) bool {
-	return b.dir.holds(b.dir.inboxOf(b.id), *b.inbox.Load()) == nil && !b.dir.dead(b.id)
+	return b.dir.Holds(b.dir.InboxOf(b.id), *b.inbox.Load()) == nil && !b.dir.Dead(b.id)
 }
 
 // A newcomer that comes before the holder has a new inbox takes the permit, and the holder is told.
@@ -125,7 +126,7 @@ func TestAnInboxThatCannotBeMended(t *testing.T) {
 	g := mustAcquire(t, a, mutex("db"))
 	s, lost := watched(permits("permits", 1, 1))
 	p := mustAcquire(t, a, s)
-	if err := errors.Join(os.RemoveAll(dir+"/"+clientsName), os.WriteFile(dir+"/"+clientsName, nil, 0o600)); err != nil {
+	if err := errors.Join(os.RemoveAll(dir+"/"+lockdir.ClientsName), os.WriteFile(dir+"/"+lockdir.ClientsName, nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	a.tellAll(message{verb: verify})
@@ -136,7 +137,7 @@ func TestAnInboxThatCannotBeMended(t *testing.T) {
 		}
 		mustBeBusy(t, b, mutex("db"))
 	}
-	if err := os.Remove(dir + "/" + clientsName); err != nil {
+	if err := os.Remove(dir + "/" + lockdir.ClientsName); err != nil {
 		t.Fatal(err)
 	}
 	mustRelease(t, a, g)

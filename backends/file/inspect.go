@@ -2,13 +2,12 @@ package file
 
 import (
 	"context"
-	"errors"
 	"iter"
 	"os"
 	"path/filepath"
-	"strconv"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // Inspect returns who holds the resource and who waits for it, of every process, at one instant.
@@ -21,7 +20,7 @@ func (b *Backend) Inspect(ctx context.Context, name string) (backends.State, err
 		return none, wrap("inspect", name, err)
 	}
 	if !b.known(name) {
-		return b.dir.withForeign(none, stem(name), b.dir.flocks()), nil
+		return b.dir.WithForeign(none, lockdir.Stem(name), b.dir.Flocks()), nil
 	}
 	q := new(query)
 	if err := b.ask(ctx, name, inspect, q); err != nil {
@@ -50,17 +49,17 @@ func (b *Backend) view(ctx context.Context, name string) error {
 	if err := backends.CheckName(name); err != nil {
 		return err
 	}
-	return ended(ctx)
+	return backends.Ended(ctx)
 }
 
 // known reports whether the name was ever used. To look at a name that was not must not create its files.
 func (b *Backend) known(name string) bool {
-	s := stem(name)
+	s := lockdir.Stem(name)
 	if b.live(s) != nil {
 		return true
 	}
-	_, err := os.Lstat(filepath.Join(b.dir.path, s+tableEnding))
-	return !gone(err)
+	_, err := os.Lstat(filepath.Join(b.dir.Path, s+lockdir.TableEnding))
+	return !lockdir.Gone(err)
 }
 
 // List yields the state of every resource in use, each as it is when it is reached. It reads every table in the directory.
@@ -69,13 +68,13 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 		err := b.view(ctx, "list")
 		var stems []string
 		if err == nil {
-			if stems, err = b.dir.stems(); err != nil {
-				err = unusable("read", b.dir.path, err)
+			if stems, err = b.dir.Stems(); err != nil {
+				err = lockdir.Unusable("read", b.dir.Path, err)
 			}
 		}
-		locks := b.dir.flocks()
+		locks := b.dir.Flocks()
 		for _, s := range stems {
-			name, used := b.dir.seemsUsed(s, locks)
+			name, used := b.dir.SeemsUsed(s, locks)
 			if !used {
 				continue
 			}
@@ -93,46 +92,12 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 	}
 }
 
-// names lists d or a directory below it. It closes idle files if the process has no descriptor left.
-func (d *directory) names(path string) ([]string, error) {
-	dir, err := os.Open(path)
-	if err != nil && d.freedDescriptors(err) {
-		dir, err = os.Open(path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	defer dir.Close()
-	return dir.Readdirnames(-1)
-}
-
-// everyone lists all clients, also dead ones.
-func (d *directory) everyone() []uint64 {
-	inboxes, _ := d.names(filepath.Join(d.path, clientsName)) // who is not told finds out by and by
-	var ids []uint64
-	for _, name := range inboxes {
-		if id, err := strconv.ParseUint(name, 16, 64); err == nil {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// seemsUsed reports whether a name may be in use. A table that is damaged, or that cannot be read
-// in the middle of a change, counts as used; a file that is no table of this package does not.
-func (d *directory) seemsUsed(s string, locks flocks) (name string, used bool) {
-	state, err := d.view(s, locks)
-	name = state.Resource.Name
-	return name, name != "" && (err == nil && state.Resource.Kind != 0 ||
-		err != nil && !gone(err) && !refused(err) && !errors.Is(err, backends.ErrMismatch))
-}
-
 func (r *resource) inspect(q *query) {
 	r.turn.queries = append(r.turn.queries, q)
 	r.clean()
-	q.seen = r.tab.state()
+	q.seen = r.tab.State()
 	if r.kernel.holds == 0 {
-		q.seen = r.b.dir.withForeign(q.seen, r.stem, r.b.dir.flocks())
+		q.seen = r.b.dir.WithForeign(q.seen, r.stem, r.b.dir.Flocks())
 	}
 }
 
@@ -140,10 +105,10 @@ func (r *resource) breakAll(q *query) {
 	r.turn.queries, q.writes = append(r.turn.queries, q), true
 	r.clean()
 	t := r.tab
-	for i := range t.holders {
-		if e := &t.holders[i]; e.id.Client != r.b.id && !e.broken {
-			e.broken = true
-			r.wake(e.id.Client)
+	for i := range t.Holders {
+		if e := &t.Holders[i]; e.ID.Client != r.b.id && !e.Broken {
+			e.Broken = true
+			r.wake(e.ID.Client)
 			r.turn.dirty, r.turn.moved = true, true
 		}
 	}

@@ -1,12 +1,10 @@
 package file
 
 import (
-	"errors"
-	"io/fs"
-	"syscall"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // kernelLock is the lock that the kernel keeps on a name's lock file: exclusive for a mutex and a writer, shared for
@@ -15,32 +13,29 @@ import (
 // before it refuses the second.
 type kernelLock struct {
 	fd      int // -1: not open
-	id      fileID
-	mode    lockMode
+	id      lockdir.FileID
+	mode    lockdir.LockMode
 	holds   int       // grants that rest on it
 	changed time.Time // changeTime when the file last had its name for certain; zero: look the name up
 }
 
 func (k *kernelLock) close() {
 	if k.fd >= 0 {
-		closeFile(k.fd) // unlocks as well: nobody else has this open file
+		lockdir.CloseFile(k.fd) // unlocks as well: nobody else has this open file
 	}
 	*k = kernelLock{fd: -1}
 }
 
-// onKernel reports whether grants of that kind rest on the kernel's lock. Permits of a semaphore cannot.
-func onKernel(k backends.Kind) bool { return k != backends.Semaphore }
-
-func modeOf(r *backends.Request) lockMode {
+func modeOf(r *backends.Request) lockdir.LockMode {
 	if r.Weight == r.Capacity {
-		return exclusive
+		return lockdir.Exclusive
 	}
-	return shared
+	return lockdir.Shared
 }
 
 // lockKernel takes the kernel's lock for a call, if it needs one. False: somebody else has it.
 func (r *resource) lockKernel(p *part) (bool, error) {
-	if !onKernel(p.request.Kind) {
+	if !lockdir.OnKernel(p.request.Kind) {
 		return true, nil
 	}
 	ok, err := r.tryKernel(modeOf(&p.request))
@@ -51,12 +46,12 @@ func (r *resource) lockKernel(p *part) (bool, error) {
 }
 
 // tryKernel locks the lock file, and makes sure that it is still the one of that name.
-func (r *resource) tryKernel(mode lockMode) (bool, error) {
+func (r *resource) tryKernel(mode lockdir.LockMode) (bool, error) {
 	k := &r.kernel
 	const attempts = 16 // somebody would have to replace the file that often in between
 	for range attempts {
 		if k.fd < 0 {
-			fd, id, err := r.b.dir.open(r.stem+lockEnding, true)
+			fd, id, err := r.b.dir.Open(r.stem+lockdir.LockEnding, true)
 			if err != nil {
 				return false, err
 			}
@@ -67,7 +62,7 @@ func (r *resource) tryKernel(mode lockMode) (bool, error) {
 		}
 		if k.mode != mode {
 			r.dropKernel() // a grant that ended in this turn may have left it in the other mode
-			if ok, err := tryLock(k.fd, mode); !ok {
+			if ok, err := lockdir.TryLock(k.fd, mode); !ok {
 				return false, err
 			}
 			k.mode = mode
@@ -75,15 +70,15 @@ func (r *resource) tryKernel(mode lockMode) (bool, error) {
 		switch err := r.named(); {
 		case err == nil:
 			return true, nil
-		case !gone(err):
+		case !lockdir.Gone(err):
 			r.dropKernel()
 			return false, err
 		default: // the file was removed or replaced before we locked it, or under our readers
-			r.lose(onKernel, err)
+			r.lose(lockdir.OnKernel, err)
 			k.close()
 		}
 	}
-	return false, errReplaced
+	return false, lockdir.ErrReplaced
 }
 
 // named returns an error unless the lock file still has its name. Looking a name up is the dearest call of an uncontended use,
@@ -92,12 +87,12 @@ func (r *resource) tryKernel(mode lockMode) (bool, error) {
 // two calls counts as a change; and it must be so far back that the next change cannot bear the same time.
 func (r *resource) named() error {
 	k := &r.kernel
-	changed := r.b.dir.changeTime(k.fd)
+	changed := r.b.dir.ChangeTime(k.fd)
 	if !changed.IsZero() && changed.Equal(k.changed) {
 		return nil
 	}
 	k.changed = time.Time{}
-	if err := r.b.dir.holds(r.stem+lockEnding, k.id); err != nil {
+	if err := r.b.dir.Holds(r.stem+lockdir.LockEnding, k.id); err != nil {
 		return err
 	}
 	if time.Since(changed) > r.b.timing.coarse {
@@ -108,24 +103,24 @@ func (r *resource) named() error {
 
 // dropKernel unlocks when no grant rests on the lock any more.
 func (r *resource) dropKernel() {
-	if k := &r.kernel; k.holds == 0 && k.mode != unlocked {
-		unlock(k.fd)
-		k.mode = unlocked
+	if k := &r.kernel; k.holds == 0 && k.mode != lockdir.Unlocked {
+		lockdir.Unlock(k.fd)
+		k.mode = lockdir.Unlocked
 	}
 }
 
 // checkPlace looks whether the directory and the lock file of our grants are still there. If the file is not, the kernel's lock
 // excludes nobody any more and they are lost. Nobody in the table has been granted meanwhile, for our lines are still there.
 func (r *resource) checkPlace() {
-	if err := r.b.dir.intact(); gone(err) {
+	if err := r.b.dir.Intact(); lockdir.Gone(err) {
 		r.abandon(err)
 		return
 	}
 	if r.kernel.fd < 0 {
 		return
 	}
-	if err := r.b.dir.holds(r.stem+lockEnding, r.kernel.id); gone(err) {
-		r.lose(onKernel, err)
+	if err := r.b.dir.Holds(r.stem+lockdir.LockEnding, r.kernel.id); lockdir.Gone(err) {
+		r.lose(lockdir.OnKernel, err)
 		r.kernel.close()
 	}
 }
@@ -140,13 +135,8 @@ func (r *resource) abandon(err error) {
 	r.turn.abandoned = err
 }
 
-// gone reports whether an error says that a file has lost its name, and not merely that it is hard to tell.
-func gone(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, errReplaced) || errors.Is(err, syscall.ENOTDIR)
-}
-
 func (r *resource) loseSemaphores(err error) {
-	r.lose(func(k backends.Kind) bool { return !onKernel(k) }, err)
+	r.lose(func(k backends.Kind) bool { return !lockdir.OnKernel(k) }, err)
 }
 
 func (r *resource) loseAll(err error) {
@@ -164,7 +154,7 @@ func (r *resource) lose(kinds func(backends.Kind) bool, cause error) {
 
 func (r *resource) loseOne(p *part, reason backends.LostReason, cause error) {
 	r.end(p)
-	if r.tab != nil && drop(&r.tab.holders, p.id) >= 0 {
+	if r.tab != nil && lockdir.Drop(&r.tab.Holders, p.id) >= 0 {
 		r.turn.dirty, r.turn.moved = true, true
 	}
 	r.tell(p, backends.Lost, &backends.LostError{Name: r.name, Token: p.token, Reason: reason, Cause: cause})
@@ -176,7 +166,7 @@ func (r *resource) end(p *part) {
 	case waiting:
 		r.waiters--
 	case granted:
-		if onKernel(p.request.Kind) {
+		if lockdir.OnKernel(p.request.Kind) {
 			r.kernel.holds--
 		}
 	}

@@ -13,17 +13,18 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // kernelSays reports whether a program that knows nothing of us could lock the file now.
-func kernelSays(t *testing.T, path string, mode lockMode) bool {
+func kernelSays(t *testing.T, path string, mode lockdir.LockMode) bool {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	ok, err := tryLock(int(f.Fd()), mode)
+	ok, err := lockdir.TryLock(int(f.Fd()), mode)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,16 +42,16 @@ func TestReadLockIsNeverUpgradedInPlace(t *testing.T) {
 		mustBeBusy(t, b, writer("db"))
 	}
 	w := enqueue(t, a, writer("db"))
-	if kernelSays(t, dir+"/db.lock", exclusive) {
+	if kernelSays(t, dir+"/db.lock", lockdir.Exclusive) {
 		t.Fatal("an attempt to write has dropped the readers' lock")
 	}
 	mustRelease(t, b, h)
-	if kernelSays(t, dir+"/db.lock", exclusive) {
+	if kernelSays(t, dir+"/db.lock", lockdir.Exclusive) {
 		t.Fatal("the attempt of a reader to write has dropped its own lock")
 	}
 	mustRelease(t, a, g)
 	mustRelease(t, a, w.granted())
-	if !kernelSays(t, dir+"/db.lock", exclusive) {
+	if !kernelSays(t, dir+"/db.lock", lockdir.Exclusive) {
 		t.Error("the lock is not free at the end")
 	}
 }
@@ -62,7 +63,7 @@ func TestReleaseFreesNobodyElse(t *testing.T) {
 	a, b := sleepless(t, dir), sleepless(t, dir)
 	grants := []backends.Grant{mustAcquire(t, a, reader("db")), mustAcquire(t, a, reader("db")), mustAcquire(t, b, reader("db"))}
 	for i, g := range grants {
-		if kernelSays(t, dir+"/db.lock", exclusive) {
+		if kernelSays(t, dir+"/db.lock", lockdir.Exclusive) {
 			t.Fatalf("%d of %d readers are left, and the kernel's lock is free", len(grants)-i, len(grants))
 		}
 		c := a
@@ -71,7 +72,7 @@ func TestReleaseFreesNobodyElse(t *testing.T) {
 		}
 		mustRelease(t, c, g)
 	}
-	if !kernelSays(t, dir+"/db.lock", exclusive) {
+	if !kernelSays(t, dir+"/db.lock", lockdir.Exclusive) {
 		t.Error("the lock is not free at the end")
 	}
 }
@@ -129,21 +130,21 @@ func TestNameIsLookedUpAfterAChange(t *testing.T) {
 }
 
 func noticesLossOfName(t *testing.T, remove func(t *testing.T, dir string) error) {
-	for what, tells := range map[string]teller{"the file tells": theFile, "its directory tells": itsParent} {
+	for what, tells := range map[string]lockdir.Teller{"the file tells": lockdir.TheFile, "its directory tells": lockdir.ItsParent} {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir() + "/locks"
 			b := open(t, dir)
 			b.timing.coarse = 100 * time.Millisecond
-			if b.dir.tells != theFile && b.dir.tells != tells { // the directory always does where the file does
-				t.Logf("NOT CHECKED: this file system does not tell so (%v)", b.dir.tells)
+			if b.dir.Tells != lockdir.TheFile && b.dir.Tells != tells { // the directory always does where the file does
+				t.Logf("NOT CHECKED: this file system does not tell so (%v)", b.dir.Tells)
 				return
 			}
-			b.dir.tells = tells
+			b.dir.Tells = tells
 			r := newResource(b, "db", "db")
 			defer r.kernel.close()
 			lock := func() {
 				t.Helper()
-				if ok, err := r.tryKernel(exclusive); !ok || err != nil {
+				if ok, err := r.tryKernel(lockdir.Exclusive); !ok || err != nil {
 					t.Fatalf("tryKernel: %v, %v", ok, err)
 				}
 			}
@@ -152,7 +153,7 @@ func noticesLossOfName(t *testing.T, remove func(t *testing.T, dir string) error
 				t.Fatal("a file that was created just now is taken for unchanged: the next change may bear the same time")
 			}
 			for end := patient(t); r.kernel.changed.IsZero(); lock() {
-				if b.dir.changeTime(r.kernel.fd).IsZero() {
+				if b.dir.ChangeTime(r.kernel.fd).IsZero() {
 					t.Log("NOT CHECKED: this file system counts in seconds")
 					break
 				}
@@ -163,7 +164,7 @@ func noticesLossOfName(t *testing.T, remove func(t *testing.T, dir string) error
 			if err := remove(t, dir); err != nil {
 				t.Fatal(err)
 			}
-			if lock(); kernelSays(t, dir+"/db.lock", exclusive) {
+			if lock(); kernelSays(t, dir+"/db.lock", lockdir.Exclusive) {
 				t.Error("the file that has the name now is not locked")
 			}
 		})

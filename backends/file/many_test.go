@@ -5,21 +5,28 @@ package file
 import (
 	"context"
 	"fmt"
-	"hash/crc32"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
-// idleTable is what a table says that was used once and is not in use.
-func idleTable(name string, token uint64) []byte {
-	t := &table{name: name, kind: backends.Mutex, capacity: 1, token: token}
-	body := t.appendBody(nil)
-	h := header{version: 1, crc: crc32.Checksum(body, castagnoli), at: headerLength, length: int64(len(body))}
-	return append(h.append(nil), body...)
+// writeIdle makes the table of a name that was used once and is not in use.
+func writeIdle(t *testing.T, d *lockdir.Dir, name string, token uint64) {
+	t.Helper()
+	f := lockdir.TableFile{FD: -1}
+	err := f.Open(d, lockdir.Stem(name))
+	defer f.Close()
+	if err == nil {
+		_, err = f.Unchanged()
+	}
+	if err == nil {
+		err = f.Write(&lockdir.Table{Name: name, Kind: backends.Mutex, Capacity: 1, Token: token}, d, false)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A directory with the files of very many names is as good as one with few: a lock does not look at the others, and what
@@ -35,10 +42,7 @@ func TestVeryManyNames(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	a, b := sleepless(t, dir), sleepless(t, dir)
 	for i := range n {
-		name := fmt.Sprint("name", i)
-		if err := os.WriteFile(filepath.Join(dir, name+tableEnding), idleTable(name, uint64(i)), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		writeIdle(t, a.dir, fmt.Sprint("name", i), uint64(i))
 	}
 	lap := time.Now()
 	log := func(what string) { t.Logf("%d names: %s took %v", n, what, time.Since(lap)); lap = time.Now() }

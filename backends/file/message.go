@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // verb is what a message asks a resource to do.
@@ -59,7 +60,7 @@ type query struct {
 func (b *Backend) ask(ctx context.Context, name string, v verb, q *query) error {
 	b.made()
 	for !b.closing.Load() {
-		s := stem(name)
+		s := lockdir.Stem(name)
 		r := b.live(s)
 		if r == nil && v == renew {
 			return notHeld(q.renewal.Grant)
@@ -75,7 +76,7 @@ func (b *Backend) ask(ctx context.Context, name string, v verb, q *query) error 
 			select {
 			case <-q.done:
 			case <-ctx.Done(): // an answer that comes at the same time is not missed: nobody needs it
-				return ended(ctx)
+				return backends.Ended(ctx)
 			}
 		}
 		if q.err != errRetired { //nolint:errorlint // ours, unwrapped

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/apitest"
 )
 
@@ -59,7 +60,7 @@ func TestMisuse(t *testing.T) {
 		bad("Backend.Start", "release, nil receiver", func() any { return backends.Release(ctx, nobody, g) }, apitest.NilPointer),
 	}
 	repair := "error: file: check: " + nilContext
-	if !repairs {
+	if !lockdir.Repairs {
 		repair = "error: file: check " + dir
 	}
 	rows = append(rows, bad("Repair", "nil context", func() any { _, _, err := Repair(none, dir, 0); return err }, repair))

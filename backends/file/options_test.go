@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 func TestWithSync(t *testing.T) {
@@ -38,7 +39,7 @@ func TestNilAndZero(t *testing.T) {
 	invalid("Check of no directory", err)
 	_, err = Check(t.Context(), "locks", -time.Second)
 	invalid("Check with a negative time", err)
-	if repairs {
+	if lockdir.Repairs {
 		_, _, err = Repair(t.Context(), "", time.Hour)
 		invalid("Repair of no directory", err)
 	}

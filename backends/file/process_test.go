@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -233,7 +234,7 @@ func TestManyProcessesAtOnce(t *testing.T) {
 	for s, err := range b.List(patient(t)) {
 		t.Errorf("left behind: %+v, %v", s, err)
 	}
-	inboxes, err := os.ReadDir(filepath.Join(dir, clientsName))
+	inboxes, err := os.ReadDir(filepath.Join(dir, lockdir.ClientsName))
 	if err != nil || len(inboxes) != 1 {
 		t.Errorf("%d inboxes are left, %v; want one, ours", len(inboxes), err)
 	}

@@ -8,23 +8,24 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // reconcile makes our lines and our books agree, after others have changed the table or we could not write it.
 func (r *resource) reconcile() {
 	r.hearTried()
 	kept := 0
-	keep := func(es []entry, state partState) []entry {
-		return slices.DeleteFunc(es, func(e entry) bool {
-			if e.id.Client != r.b.id {
+	keep := func(es []lockdir.Entry, state partState) []lockdir.Entry {
+		return slices.DeleteFunc(es, func(e lockdir.Entry) bool {
+			if e.ID.Client != r.b.id {
 				return false
 			}
-			p := r.parts[e.id.Seq]
-			if p != nil && p.state == state && !e.broken {
+			p := r.parts[e.ID.Seq]
+			if p != nil && p.state == state && !e.Broken {
 				kept++
 				return false
 			}
-			if p != nil && p.state == granted && e.broken {
+			if p != nil && p.state == granted && e.Broken {
 				r.end(p)
 				r.tell(p, backends.Lost, &backends.LostError{Name: r.name, Token: p.token, Reason: backends.Broken})
 			}
@@ -32,8 +33,8 @@ func (r *resource) reconcile() {
 			return true
 		})
 	}
-	r.tab.holders = keep(r.tab.holders, granted)
-	r.tab.waiters = keep(r.tab.waiters, waiting)
+	r.tab.Holders = keep(r.tab.Holders, granted)
+	r.tab.Waiters = keep(r.tab.Waiters, waiting)
 	if kept != len(r.parts) {
 		r.restore()
 	}
@@ -48,34 +49,34 @@ func (r *resource) restore() {
 	r.clean() // a line left behind must not keep out a holder that has the kernel's lock
 	for _, seq := range slices.Sorted(maps.Keys(r.parts)) {
 		p := r.parts[seq]
-		if find(t.holders, p.id) >= 0 || find(t.waiters, p.id) >= 0 {
+		if lockdir.Find(t.Holders, p.id) >= 0 || lockdir.Find(t.Waiters, p.id) >= 0 {
 			continue
 		}
-		if !t.used() {
-			t.kind, t.capacity = p.request.Kind, p.request.Capacity
+		if !t.Used() {
+			t.Kind, t.Capacity = p.request.Kind, p.request.Capacity
 		}
-		same := t.kind == p.request.Kind && t.capacity == p.request.Capacity
-		e := entry{id: p.id, weight: p.request.Weight}
+		same := t.Kind == p.request.Kind && t.Capacity == p.request.Capacity
+		e := lockdir.Entry{ID: p.id, Weight: p.request.Weight}
 		if p.state == granted {
-			e.token = p.token
+			e.Token = p.token
 		}
 		r.describe(&e, p, time.Now())
 		r.turn.dirty = true
 		switch {
-		case p.state == granted && same && e.weight <= t.free():
-			t.token = max(t.token, p.last)
-			t.holders = append(t.holders, e)
+		case p.state == granted && same && e.Weight <= t.Free():
+			t.Token = max(t.Token, p.last)
+			t.Holders = append(t.Holders, e)
 		case p.state == granted:
-			r.loseOne(p, backends.BackendLost, errReplaced)
+			r.loseOne(p, backends.BackendLost, lockdir.ErrReplaced)
 		case same && len(p.op.parts) > 1: // its other requests keep their places: the order would break
 			r.end(p)
 			r.refusePart(p, r.unavailable(errRequeued))
 		case same:
-			t.waiters = append(t.waiters, e)
+			t.Waiters = append(t.Waiters, e)
 			r.tell(p, backends.Requeued, nil)
 		default:
 			r.end(p)
-			have := backends.Resource{Name: r.name, Kind: t.kind, Capacity: t.capacity}
+			have := backends.Resource{Name: r.name, Kind: t.Kind, Capacity: t.Capacity}
 			r.refusePart(p, &backends.MismatchError{Have: have, Want: p.request.Resource})
 		}
 	}
@@ -109,10 +110,10 @@ func (r *resource) undo(err error) {
 
 // bury removes the lines of a client that has ended, and reports whether there were any.
 func (r *resource) bury(client uint64) bool {
-	if client == r.b.id || !r.b.dir.dead(client) || !r.tab.dropClient(client) {
+	if client == r.b.id || !r.b.dir.Dead(client) || !r.tab.DropClient(client) {
 		return false
 	}
-	r.b.dir.sweepInbox(client)
+	r.b.dir.SweepInbox(client)
 	r.turn.dirty, r.turn.moved = true, true
 	return true
 }
@@ -121,13 +122,13 @@ func (r *resource) bury(client uint64) bool {
 func (r *resource) clean() bool {
 	found := r.buryDead()
 	switch {
-	case r.tab.sole(r.b.id) < 0:
+	case r.tab.Sole(r.b.id) < 0:
 		return found
 	case r.kernel.holds > 0: // this client has the kernel's lock: the other's line is stale
 		return r.dropStale() || found
 	}
 	// Any lock will do to see whether it is free. Under the table's lock no other process of ours can be in its way.
-	ok, err := r.tryKernel(shared)
+	ok, err := r.tryKernel(lockdir.Shared)
 	if ok && r.dropStale() {
 		found = true
 	}
@@ -147,7 +148,7 @@ func (r *resource) buryWatched() {
 // buryDead does so for all clients that have ended.
 func (r *resource) buryDead() bool {
 	found := false
-	for _, client := range r.tab.clients(r.b.id) {
+	for _, client := range r.tab.Clients(r.b.id) {
 		found = r.bury(client) || found
 	}
 	return found

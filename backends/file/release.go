@@ -1,9 +1,8 @@
 package file
 
 import (
-	"bytes"
-
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // held returns the part that a grant came from, if it is still held.
@@ -31,7 +30,7 @@ func (r *resource) drop(p *part) {
 		return
 	}
 	r.end(p)
-	drop(&r.tab.holders, p.id)
+	lockdir.Drop(&r.tab.Holders, p.id)
 	r.turn.dirty, r.turn.moved = true, true
 }
 
@@ -44,7 +43,7 @@ func (r *resource) drop(p *part) {
 // begins to wait writes its ticket, and then tries the kernel's lock once more. Whichever is first, one of the two
 // finds out about the other.
 func (r *resource) releaseSole(m *message) bool {
-	if len(m.op.parts) > 0 || r.locking || r.unsaved || len(r.pending) > 0 || len(r.parts) != 1 || r.kernel.mode != exclusive {
+	if len(m.op.parts) > 0 || r.locking || r.unsaved || len(r.pending) > 0 || len(r.parts) != 1 || r.kernel.mode != lockdir.Exclusive {
 		return false
 	}
 	l := m.op.only(m.step)
@@ -52,15 +51,14 @@ func (r *resource) releaseSole(m *message) bool {
 		return false
 	}
 	p, err := r.held(l)
-	if err != nil || len(r.tab.waiters) > 0 || r.b.lingering.Load() >= mostLingering {
+	if err != nil || len(r.tab.Waiters) > 0 || r.b.lingering.Load() >= mostLingering {
 		return false
 	}
 	r.end(p)
-	drop(&r.tab.holders, p.id)
+	lockdir.Drop(&r.tab.Holders, p.id)
 	r.dropKernel()
 	r.leftover = true
-	n, err := readAt(r.table.fd, r.table.buf[:page], 0)
-	if err != nil || !bytes.Equal(r.table.buf[:n], r.table.raw) {
+	if same, err := r.table.Unchanged(); !same || err != nil {
 		r.pending = append(r.pending, message{verb: look}) // finds our line, removes it and wakes whoever waits
 	}
 	l.answer(nil)

@@ -58,7 +58,7 @@ func TestLettingGoNeedsNoMessage(t *testing.T) {
 	}
 	dir := t.TempDir() + "/locks"
 	a, mute := sleepless(t, dir), sleepless(t, dir)
-	mute.dir.inboxes = strings.Repeat("x", 300)                // no name is that long
+	mute.dir.Inboxes = strings.Repeat("x", 300)                // no name is that long
 	a.timing.linger, mute.timing.linger = time.Hour, time.Hour // nor does anybody look by himself
 	ctx := patient(t)
 	begin, done := make(chan struct{}), make(chan error)
@@ -130,7 +130,7 @@ func TestLeftoverLine(t *testing.T) {
 	for live(a) > 0 && ctx.Err() == nil {
 		runtime.Gosched()
 	}
-	if _, used := a.dir.seemsUsed("db", nil); used {
+	if _, used := a.dir.SeemsUsed("db", nil); used {
 		t.Error("the line is still there after the resource has retired")
 	}
 }

@@ -24,7 +24,7 @@ func (b *Backend) renewOne(ctx context.Context, rn *backends.Renewal) backends.R
 	name := rn.Grant.Resource.Name
 	err := rn.Check(capabilities)
 	if err == nil {
-		err = ended(ctx)
+		err = backends.Ended(ctx)
 	}
 	q := &query{renewal: *rn}
 	if err == nil {
@@ -45,10 +45,10 @@ func (r *resource) renew(q *query) {
 		q.err = err
 		return
 	}
-	q.renewed = backends.Renewed{Tokens: q.renewal.Tokens, Contended: r.tab.contended(r.b.id)}
+	q.renewed = backends.Renewed{Tokens: q.renewal.Tokens, Contended: r.tab.Contended(r.b.id)}
 	if n := q.renewal.Tokens; n > 0 {
 		q.renewed.Token = r.mint(n, time.Now())
-		p.last = r.tab.token
+		p.last = r.tab.Token
 		r.turn.dirty, q.writes = true, true
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // resource is what one Backend knows of one name while it uses it: an actor on demand.
@@ -35,10 +36,10 @@ type resource struct {
 	actor *actor.OnDemand[message]
 	alone [1]*resource // itself: what a turn on one table changes
 
-	table  tableFile
+	table  lockdir.TableFile
 	kernel kernelLock
-	tab    *table // as in the file, after load
-	stale  bool   // others have changed the table since reconcile
+	tab    *lockdir.Table // as in the file, after load
+	stale  bool           // others have changed the table since reconcile
 
 	parts   map[uint64]*part // waiting and granted, by number
 	waiters int              // how many of parts wait
@@ -71,7 +72,7 @@ type resource struct {
 }
 
 func newResource(b *Backend, name, stem string) *resource {
-	r := &resource{b: b, name: name, stem: stem, table: tableFile{fd: -1}, kernel: kernelLock{fd: -1}, parts: make(map[uint64]*part)}
+	r := &resource{b: b, name: name, stem: stem, table: lockdir.TableFile{FD: -1}, kernel: kernelLock{fd: -1}, parts: make(map[uint64]*part)}
 	r.alone[0] = r
 	r.actor = actor.NewOnDemand("lockkeeper/file "+stem, r.receive, r.failed)
 	return r
@@ -106,7 +107,7 @@ func (r *resource) receive(m message) {
 			r.retireIdle()
 		}
 		return
-	case m.now && (r.retired || r.locking || len(r.pending) > 0 || r.table.fd < 0 || r.b.closing.Load()):
+	case m.now && (r.retired || r.locking || len(r.pending) > 0 || r.table.FD < 0 || r.b.closing.Load()):
 		return // not without waiting
 	case r.retired:
 		r.redirect(m)
@@ -154,19 +155,19 @@ func (r *resource) work() {
 		r.pending = r.pending[:0]
 	default:
 		r.locking = true
-		fd := r.table.fd // stays open while locking
-		r.actor.Go(func() message { return message{verb: tableLocked, err: waitLock(fd)} })
+		fd := r.table.FD // stays open while locking
+		r.actor.Go(func() message { return message{verb: tableLocked, err: lockdir.WaitLock(fd)} })
 	}
 }
 
 // lockTable tries to lock the table a few times: it is mostly locked for microseconds only.
 func (r *resource) lockTable() (bool, error) {
 	const tries = 10
-	if err := r.openTable(); err != nil {
+	if err := r.table.Open(r.b.dir, r.stem); err != nil {
 		return false, err
 	}
 	for range tries {
-		if ok, err := tryLock(r.table.fd, exclusive); ok || err != nil {
+		if ok, err := lockdir.TryLock(r.table.FD, lockdir.Exclusive); ok || err != nil {
 			return ok, err
 		}
 	}
@@ -174,14 +175,14 @@ func (r *resource) lockTable() (bool, error) {
 }
 
 func (r *resource) unlockTable() {
-	if r.table.fd >= 0 {
-		unlock(r.table.fd)
+	if r.table.FD >= 0 {
+		lockdir.Unlock(r.table.FD)
 	}
 }
 
 // unavailable is an error of the files of this name.
 func (r *resource) unavailable(err error) error {
-	return unusable("use", r.stem+tableEnding+" in "+r.b.dir.path, err)
+	return lockdir.Unusable("use", r.stem+lockdir.TableEnding+" in "+r.b.dir.Path, err)
 }
 
 // failed answers after a panic in a turn: state that is known to be half changed must not grant anything.

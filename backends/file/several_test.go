@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -22,7 +23,7 @@ func full(c *proctest.Child) error {
 	if err != nil {
 		return err
 	}
-	const most = 2 * page
+	const most = 2 * lockdir.Page
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Cur: most, Max: most}); err != nil {
 		return err
 	}

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -83,11 +84,11 @@ func TestSignalsDoNotDisturbWaiters(t *testing.T) {
 		free()
 		p.Expect("granted")
 	}
-	table, err := b.dir.seize("db" + tableEnding)
+	table, err := b.dir.Seize("db" + lockdir.TableEnding)
 	if err != nil || table < 0 {
 		t.Fatal(table, err)
 	}
-	storm(table.free) // a task waits in flock(2)
+	storm(table.Free) // a task waits in flock(2)
 	g := mustAcquire(t, b, mutex("db"))
 	storm(func() { mustRelease(t, b, g) })
 	close(stop)
@@ -105,7 +106,7 @@ func parent(c *proctest.Child) error {
 		return err
 	}
 	for _, r := range requests("") {
-		if r.Weight == r.Capacity && !onKernel(r.Kind) || r.Name == "rw" && r.Weight > 1 {
+		if r.Weight == r.Capacity && !lockdir.OnKernel(r.Kind) || r.Name == "rw" && r.Weight > 1 {
 			continue
 		}
 		if _, err := backends.Acquire(context.Background(), b, r); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // operation is an Op on its way through the resources of its names, in the order of their stems: a
@@ -111,7 +112,7 @@ func (b *Backend) newOperation(op *backends.Op) *operation {
 func (o *operation) plan() {
 	for i := range o.releases {
 		l := &o.releases[i]
-		if s := stem(l.name); o.b.live(s) != nil {
+		if s := lockdir.Stem(l.name); o.b.live(s) != nil {
 			o.steps = append(o.steps, step{name: l.name, stem: s})
 		} else {
 			l.step = -1
@@ -120,7 +121,7 @@ func (o *operation) plan() {
 	}
 	for i := range o.parts {
 		name := o.parts[i].request.Name
-		o.steps = append(o.steps, step{name: name, stem: stem(name)})
+		o.steps = append(o.steps, step{name: name, stem: lockdir.Stem(name)})
 	}
 	if len(o.steps) == 1 {
 		return
@@ -138,7 +139,7 @@ func (o *operation) plan() {
 }
 
 func (o *operation) stepOf(name string) int {
-	k, _ := slices.BinarySearchFunc(o.steps, stem(name), func(s step, stem string) int { return cmp.Compare(s.stem, stem) })
+	k, _ := slices.BinarySearchFunc(o.steps, lockdir.Stem(name), func(s step, stem string) int { return cmp.Compare(s.stem, stem) })
 	return k
 }
 
@@ -173,7 +174,7 @@ func (o *operation) free(k int) {
 // If both have happened it does not matter which it notices: what has its answer is not cancelled.
 func (o *operation) run(ctx context.Context) {
 	o.done = make(chan struct{}, 1)
-	if err := ended(ctx); err != nil {
+	if err := backends.Ended(ctx); err != nil {
 		o.cancel(err)
 	}
 	for k := range o.steps {
@@ -192,10 +193,10 @@ func (o *operation) run(ctx context.Context) {
 	select {
 	case <-o.done:
 	case <-ctx.Done():
-		err := ended(ctx)
+		err := backends.Ended(ctx)
 		o.cancel(err)
 		for i := range o.releases {
-			o.releases[i].answer(&refusal{backends.ErrUnavailable, err})
+			o.releases[i].answer(lockdir.Unavailable(err))
 		}
 	}
 }
@@ -274,7 +275,7 @@ func (l *release) notHeld() error {
 // wantsPermits reports whether a step acquires permits of a semaphore.
 func (o *operation) wantsPermits(step int) bool {
 	for i := range o.parts {
-		if p := &o.parts[i]; p.step == step && !onKernel(p.request.Kind) {
+		if p := &o.parts[i]; p.step == step && !lockdir.OnKernel(p.request.Kind) {
 			return true
 		}
 	}

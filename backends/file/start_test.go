@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // warm opens the files of names, as their first use does.
@@ -177,12 +178,12 @@ func TestStartAndCancelNeverWait(t *testing.T) {
 	g := grantedNow(t, b, more)
 	var locked []*os.File
 	for _, name := range []string{"db", "permits"} {
-		stuck, err := os.OpenFile(dir+"/"+name+tableEnding, os.O_RDWR, 0)
+		stuck, err := os.OpenFile(dir+"/"+name+lockdir.TableEnding, os.O_RDWR, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer stuck.Close()
-		if ok, err := tryLock(int(stuck.Fd()), exclusive); !ok || err != nil {
+		if ok, err := lockdir.TryLock(int(stuck.Fd()), lockdir.Exclusive); !ok || err != nil {
 			t.Fatalf("the table could not be locked: %v, %v", ok, err)
 		}
 		locked = append(locked, stuck)
@@ -218,7 +219,7 @@ func TestStartAndCancelNeverWait(t *testing.T) {
 		t.Errorf("%+v; want Canceled", a)
 	}
 	for _, f := range locked {
-		unlock(int(f.Fd()))
+		lockdir.Unlock(int(f.Fd()))
 	}
 	mustRelease(t, b, mustAcquire(t, b, more)) // it was released in the background
 	mustRelease(t, b, mustAcquire(t, b, db))   // and nothing was left in a queue
@@ -227,7 +228,7 @@ func TestStartAndCancelNeverWait(t *testing.T) {
 func TestStartWithReplacedFiles(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	b := sleepless(t, dir)
-	for _, ending := range []string{tableEnding, lockEnding} {
+	for _, ending := range []string{lockdir.TableEnding, lockdir.LockEnding} {
 		for _, r := range []backends.Request{mutex("db"), permits("permits", 1, 1)} {
 			warm(t, b, r)
 			if err := os.Remove(dir + "/" + r.Name + ending); err != nil {

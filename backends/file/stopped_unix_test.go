@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -99,7 +100,7 @@ func stop(t *testing.T, p *proctest.Process, table string) {
 	for ctx := patient(t); ; p.Signal(syscall.SIGCONT) {
 		p.Signal(syscall.SIGSTOP)
 		var status syscall.WaitStatus
-		if err := retry(func() error {
+		if err := lockdir.Retry(func() error {
 			_, err := syscall.Wait4(p.PID(), &status, syscall.WUNTRACED, nil)
 			return err
 		}); err != nil || !status.Stopped() {

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // mount gives the test a small file system of its own. That takes root; false: it says so.
@@ -95,7 +96,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if err := b.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	f, err := os.OpenFile(dir+"/db"+lockEnding, os.O_RDONLY, 0)
+	f, err := os.OpenFile(dir+"/db"+lockdir.LockEnding, os.O_RDONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func TestReadOnlyFileSystem(t *testing.T) {
 	if err := syscall.Mount("", dir, "", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	if ok, err := tryLock(int(f.Fd()), exclusive); !ok || err != nil {
+	if ok, err := lockdir.TryLock(int(f.Fd()), lockdir.Exclusive); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if s := listed(t, dir); len(s) != 1 || len(s["db"].Holders) != 1 {
@@ -158,12 +159,12 @@ func TestNoGrantWithoutFlush(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir() + "/locks"
 			b := open(t, dir, opts...)
-			closeFile(b.dir.fd)
+			lockdir.CloseFile(b.dir.FD)
 			fd, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 			if err != nil {
 				t.Fatal(err)
 			}
-			b.dir.fd = fd
+			b.dir.FD = fd
 			g, err := backends.Acquire(patient(t), b, mutex("db"))
 			switch {
 			case opts == nil && err != nil:
@@ -178,20 +179,20 @@ func TestNoGrantWithoutFlush(t *testing.T) {
 }
 
 func TestRemoteFileSystems(t *testing.T) {
-	d, err := openStore(t.TempDir()+"/locks", false)
+	d, err := lockdir.OpenStore(t.TempDir()+"/locks", false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.close()
-	if name := remote(d.fd); name != "" {
+	defer d.Close()
+	if name := lockdir.Remote(d.FD); name != "" {
 		t.Errorf("the directory is on %s", name)
 	}
-	remoteTypes[statfsType(t, d.fd)] = "a file system from afar"
-	defer delete(remoteTypes, statfsType(t, d.fd))
-	if _, err := New(d.path); !errors.Is(err, backends.ErrUnsupported) {
+	lockdir.RemoteTypes[statfsType(t, d.FD)] = "a file system from afar"
+	defer delete(lockdir.RemoteTypes, statfsType(t, d.FD))
+	if _, err := New(d.Path); !errors.Is(err, backends.ErrUnsupported) {
 		t.Errorf("New = %v; want ErrUnsupported", err)
 	}
-	b := open(t, d.path, WithAnyFileSystem())
+	b := open(t, d.Path, WithAnyFileSystem())
 	mustRelease(t, b, mustAcquire(t, b, mutex("db")))
 }
 
@@ -204,7 +205,7 @@ func statfsType(t *testing.T, fd int) int64 {
 }
 
 func TestProcessStart(t *testing.T) {
-	if age := time.Since(processStart()); age < 0 || age > time.Hour {
+	if age := time.Since(lockdir.ProcessStart()); age < 0 || age > time.Hour {
 		t.Errorf("this process began %v ago", age)
 	}
 }
@@ -246,11 +247,11 @@ func TestExistingFilesAreOpenedWithoutCreating(t *testing.T) {
 		_ = f.Close()
 		t.Log("NOT CHECKED: the kernel does not refuse O_CREAT here")
 	}
-	fd, _, err := openRegular(byPath, path, true)
+	fd, _, err := lockdir.OpenRegular(lockdir.ByPath, path, true)
 	if err != nil {
 		t.Fatalf("a file that exists: %v", err)
 	}
-	closeFile(fd)
+	lockdir.CloseFile(fd)
 }
 
 // protectRegular has the kernel refuse O_CREAT for files of others in sticky directories, until the end of the test, if the
@@ -305,7 +306,7 @@ func TestOverlay(t *testing.T) {
 		t.Errorf("token %d after %d of the lower layer", g.Token, old.Token)
 	}
 	mustBeBusy(t, b, mutex("db"))
-	if kernelSays(t, dir+"/db.lock", shared) {
+	if kernelSays(t, dir+"/db.lock", lockdir.Shared) {
 		t.Error("the kernel's lock is free while the mutex is held")
 	}
 	w := enqueue(t, b, mutex("db"))

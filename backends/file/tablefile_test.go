@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // Whatever a table contains, the next grant's token is larger than all before, and nobody overlaps a holder of a mutex.
@@ -72,7 +73,7 @@ func TestLongQueue(t *testing.T) {
 		last = g.Token
 		mustRelease(t, []*Backend{a, b}[i%2], g)
 	}
-	if info, err := os.Stat(dir + "/db.table"); err != nil || info.Size() > page {
+	if info, err := os.Stat(dir + "/db.table"); err != nil || info.Size() > lockdir.Page {
 		t.Errorf("the table has %d bytes after use, %v", info.Size(), err)
 	}
 }

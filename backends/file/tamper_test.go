@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // The files of the name db and of its users.
@@ -69,8 +70,8 @@ func (c tampering) has(file string) bool { return strings.Contains(strings.Join(
 // do tampers with the files of the case; with the folder last, since the others may be in it.
 func (c tampering) do(dir string, holder *Backend) error {
 	paths := map[string]string{
-		theLock: dir + "/db" + lockEnding, theTable: dir + "/db" + tableEnding,
-		theInbox: dir + "/" + holder.dir.inboxOf(holder.id), theFolder: dir + "/" + clientsName,
+		theLock: dir + "/db" + lockdir.LockEnding, theTable: dir + "/db" + lockdir.TableEnding,
+		theInbox: dir + "/" + holder.dir.InboxOf(holder.id), theFolder: dir + "/" + lockdir.ClientsName,
 	}
 	for _, file := range c.files {
 		info, err := os.Lstat(paths[file])
@@ -172,7 +173,7 @@ func (c tampering) check(t *testing.T) {
 			t.Errorf("token %d after %d", h.Token, last)
 		}
 		last = h.Token
-		if err := backends.Release(patient(t), b, h); err != nil && (!errors.Is(err, backends.ErrLost) || onKernel(h.Resource.Kind)) {
+		if err := backends.Release(patient(t), b, h); err != nil && (!errors.Is(err, backends.ErrLost) || lockdir.OnKernel(h.Resource.Kind)) {
 			t.Errorf("Release by the next: %v", err) // the tampering may end a permit that was granted during it
 		}
 	}
@@ -188,7 +189,7 @@ func (c tampering) check(t *testing.T) {
 
 // safe reports whether the holder must not lose what it holds.
 func (c tampering) safe() bool {
-	return onKernel(c.hold.Kind) && (c.what == "truncated" || !c.has(theLock))
+	return lockdir.OnKernel(c.hold.Kind) && (c.what == "truncated" || !c.has(theLock))
 }
 
 // holds checks that no newcomer is granted beside the grant, which has not been released.
@@ -196,7 +197,7 @@ func (c tampering) holds(t *testing.T, newcomer *Backend, g backends.Grant, lost
 	h, err := backends.TryAcquire(patient(t), newcomer, c.next)
 	switch {
 	case errors.Is(err, backends.ErrBusy):
-		if onKernel(c.hold.Kind) && !c.safe() { // the lock is free, or the waiter has it
+		if lockdir.OnKernel(c.hold.Kind) && !c.safe() { // the lock is free, or the waiter has it
 			lost.expect(t, g, backends.BackendLost)
 		}
 	case err != nil:
@@ -258,7 +259,7 @@ func TestAHolderKeepsItsLockDespiteALeftoverLine(t *testing.T) {
 			a, b := sleepless(t, dir), sleepless(t, dir)
 			a.timing.linger, b.timing.linger = time.Hour, time.Hour // only the test makes them look
 			mustRelease(t, a, mustAcquire(t, a, r))
-			if err := os.Rename(dir+"/db"+tableEnding, dir+"/moved"); err != nil {
+			if err := os.Rename(dir+"/db"+lockdir.TableEnding, dir+"/moved"); err != nil {
 				t.Fatal(err)
 			}
 			mustRelease(t, b, mustAcquire(t, b, writer("db"))) // leaves a line in the new table

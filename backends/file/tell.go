@@ -48,7 +48,7 @@ func tell(rs []*resource) {
 func (r *resource) conclude() {
 	r.announce()
 	for _, client := range r.turn.targets {
-		if !r.b.dir.wake(client, r.stem) {
+		if !r.b.dir.Wake(client, r.stem) {
 			r.pending = append(r.pending, message{verb: died, client: client})
 		}
 	}

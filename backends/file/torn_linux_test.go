@@ -37,7 +37,7 @@ func torn(c *proctest.Child) error {
 	}
 	b.timing.linger = time.Hour // they stay open
 	b.timing.net = time.Hour
-	if err := dieOnWrite(b.live("b").table.fd); err != nil {
+	if err := dieOnWrite(b.live("b").table.FD); err != nil {
 		return err
 	}
 	op := &backends.Op{Acquire: []backends.Request{mutex("b"), mutex("a")}, Wait: true, Granted: func(i int, g backends.Grant, err error) {
@@ -90,11 +90,11 @@ func TestKilledBetweenTheTablesOfAnOperation(t *testing.T) {
 		t.Fatalf("the process was not killed by its write: %v", p.State())
 	}
 	for name, written := range map[string]bool{"a": true, "b": false} {
-		table, _, err := a.dir.readUnlocked(name)
+		table, _, err := a.dir.ReadUnlocked(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if last := fmt.Sprint(table.token); (last != before[name]) != written {
+		if last := fmt.Sprint(table.Token); (last != before[name]) != written {
 			t.Fatalf("the last token of %q was %s and is %s; written: want %v", name, before[name], last, written)
 		}
 	}

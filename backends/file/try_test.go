@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // A cancel may come between the steps of a turn. A try keeps no place then, which would be written
@@ -17,7 +18,7 @@ func TestTryThatIsCancelledInItsTurnLeavesNoPlace(t *testing.T) {
 	if g, err := backends.TryAcquire(patient(t), b, mutex("a")); err == nil {
 		t.Fatalf("got %v", g)
 	}
-	r := b.live(stem("a"))
+	r := b.live(lockdir.Stem("a"))
 	o := b.newOperation(&backends.Op{Acquire: []backends.Request{mutex("a")}, Granted: func(int, backends.Grant, error) {}})
 	o.plan()
 	if ok, err := r.lockTable(); !ok || err != nil {
@@ -30,7 +31,7 @@ func TestTryThatIsCancelledInItsTurnLeavesNoPlace(t *testing.T) {
 	err := context.Canceled
 	o.cancelled.Store(&err)
 	o.decide(r.alone[:])
-	if n := len(r.tab.waiters); n != 0 || len(r.parts) != 0 || r.waiters != 0 {
+	if n := len(r.tab.Waiters); n != 0 || len(r.parts) != 0 || r.waiters != 0 {
 		t.Errorf("%d places are left, %d requests", n, len(r.parts))
 	}
 	if len(r.turn.refused) != 1 || r.turn.refused[0].err == nil {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/lockkeeper/lockkeeper/actor"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // turn is what happens under one lock of the table. Answers and messages go out when the table is unlocked.
@@ -45,9 +46,9 @@ func (t *turn) reset() {
 func (r *resource) resume(err error) {
 	if err == nil {
 		err = r.load()
-		if errors.Is(err, errReplaced) { // locked a file that has lost its name: again, with the new one
-			unlock(r.table.fd)
-			r.table.close()
+		if errors.Is(err, lockdir.ErrReplaced) { // locked a file that has lost its name: again, with the new one
+			lockdir.Unlock(r.table.FD)
+			r.table.Close()
 			if r.pending[0].now { // to open and lock the new one may take a while
 				r.pending = r.pending[:0]
 				r.conclude()
@@ -216,14 +217,14 @@ func write(rs []*resource) (*resource, error) {
 // newHead reports whether the first in the queue has come in this turn and is ours.
 func (r *resource) newHead() bool {
 	q, t := r.turn.queued, r.tab
-	return len(q) > 0 && len(t.waiters) > 0 && t.waiters[0].id == q[0].id
+	return len(q) > 0 && len(t.Waiters) > 0 && t.Waiters[0].ID == q[0].id
 }
 
 // refuse answers everything with an error: the table could not be opened, locked or read. What ends, ends all
 // the same; the table will be told when it can be.
 func (r *resource) refuse(err error) {
-	r.tab, r.unsaved = &table{name: r.name}, r.unsaved || len(r.parts) > 0
-	r.table.forget()
+	r.tab, r.unsaved = &lockdir.Table{Name: r.name}, r.unsaved || len(r.parts) > 0
+	r.table.Forget()
 	for i := range r.batch {
 		switch m := &r.batch[i]; m.verb {
 		case start:

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -114,7 +115,7 @@ func TestWhatTheUserMayNotUseIsFound(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("NOT CHECKED: modes as another user meets them; that takes root")
 	}
-	names := []string{"", clientsName, "db" + lockEnding, "db" + tableEnding}
+	names := []string{"", lockdir.ClientsName, "db" + lockdir.LockEnding, "db" + lockdir.TableEnding}
 	tests := map[string]func(dir string) error{"nothing": func(string) error { return nil }}
 	for _, name := range names {
 		for mode := os.FileMode(0); mode <= 0o700; mode += 0o100 {
@@ -136,7 +137,7 @@ func TestWhatTheUserMayNotUseIsFound(t *testing.T) {
 			t.Cleanup(func() { _ = b.Close(patient(t)) })
 			mustRelease(t, b, mustAcquire(t, b, mutex("db")))
 			mustAcquire(t, b, mutex("held"))
-			for _, name := range append(names, "held"+lockEnding, "held"+tableEnding) {
+			for _, name := range append(names, "held"+lockdir.LockEnding, "held"+lockdir.TableEnding) {
 				if err := os.Chown(dir+"/"+name, otherUser, otherUser); err != nil {
 					t.Fatal(err)
 				}
@@ -167,7 +168,7 @@ func TestFileOfAnotherUser(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("NOT CHECKED: a file of another user; that takes root")
 	}
-	for _, ending := range []string{lockEnding, tableEnding} {
+	for _, ending := range []string{lockdir.LockEnding, lockdir.TableEnding} {
 		dir, err := os.MkdirTemp("", "lockkeeper") //nolint:usetesting // each directory above is open to all users
 		if err != nil {
 			t.Fatal(err)

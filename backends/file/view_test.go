@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
@@ -211,15 +212,15 @@ func TestLockOfAnotherProgramIsSeen(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"used", "never"} {
-		for mode, weight := range map[lockMode]int64{exclusive: 1, shared: 1} {
-			f, err := os.OpenFile(dir+"/"+name+lockEnding, os.O_CREATE|os.O_RDWR, 0o600)
+		for mode, weight := range map[lockdir.LockMode]int64{lockdir.Exclusive: 1, lockdir.Shared: 1} {
+			f, err := os.OpenFile(dir+"/"+name+lockdir.LockEnding, os.O_CREATE|os.O_RDWR, 0o600)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if ok, err := tryLock(int(f.Fd()), mode); !ok || err != nil {
+			if ok, err := lockdir.TryLock(int(f.Fd()), mode); !ok || err != nil {
 				t.Fatal(ok, err)
 			}
-			kind := map[lockMode]backends.Kind{exclusive: backends.Mutex, shared: backends.ReadWrite}[mode]
+			kind := map[lockdir.LockMode]backends.Kind{lockdir.Exclusive: backends.Mutex, lockdir.Shared: backends.ReadWrite}[mode]
 			inspected, err := Inspect(patient(t), dir, name)
 			byClient, err2 := a.Inspect(patient(t), name)
 			var listedByClient backends.State

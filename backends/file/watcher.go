@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lockkeeper/lockkeeper/actor"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // watcher is the actor of a Backend that hears what happens outside: messages in the inbox, ends of other processes, file
@@ -180,9 +181,9 @@ func (w *watcher) watchClient(client uint64, r *resource) {
 	}
 	p := w.peers[client]
 	if p == nil {
-		f, err := w.b.dir.openWatch(client)
+		f, err := w.b.dir.OpenWatch(client)
 		switch {
-		case err == errDead: //nolint:errorlint // ours, unwrapped
+		case err == lockdir.ErrDead: //nolint:errorlint // ours, unwrapped
 			r.actor.Tell(message{verb: died, client: client})
 			return
 		case err != nil:
@@ -192,7 +193,7 @@ func (w *watcher) watchClient(client uint64, r *resource) {
 		w.peers[client] = p
 		w.tasks++
 		w.actor.Go(func() news {
-			awaitEnd(p.file)
+			lockdir.AwaitEnd(p.file)
 			return news{verb: clientEnded, client: client, peer: p}
 		})
 	}
@@ -235,7 +236,7 @@ func (w *watcher) end() {
 	if !w.ending {
 		w.ending = true
 		_ = w.inbox.Close()
-		w.b.dir.removeInbox(w.b.id)
+		w.b.dir.RemoveInbox(w.b.id)
 		for client, p := range w.peers {
 			delete(w.peers, client)
 			_ = p.file.Close()
@@ -243,7 +244,7 @@ func (w *watcher) end() {
 		w.events.close()
 	}
 	if w.tasks == 0 {
-		w.b.dir.close()
+		w.b.dir.Close()
 		close(w.b.closed)
 		w.tasks = -1 // ended: nobody comes any more but late forgets
 	}

@@ -1,4 +1,4 @@
-package file
+package lockdir
 
 import (
 	"slices"
@@ -7,9 +7,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-func lines(clients ...uint64) (es []entry) {
+func lines(clients ...uint64) (es []Entry) {
 	for i, c := range clients {
-		es = append(es, entry{id: backends.GrantID{Client: c, Seq: uint64(i)}, weight: 1})
+		es = append(es, Entry{ID: backends.GrantID{Client: c, Seq: uint64(i)}, Weight: 1})
 	}
 	return es
 }
@@ -18,7 +18,7 @@ func TestBlockers(t *testing.T) {
 	const me = 1
 	for _, test := range []struct {
 		what             string
-		holders, waiters []entry
+		holders, waiters []Entry
 		want             []uint64
 	}{
 		{"nobody waits", lines(2), nil, nil},
@@ -27,8 +27,8 @@ func TestBlockers(t *testing.T) {
 		{"we are first and hold", lines(me), lines(me), nil},
 		{"somebody is before us", lines(2), lines(3, 4, me, 5, me), []uint64{4}},
 	} {
-		tab := &table{holders: test.holders, waiters: test.waiters}
-		if got := tab.blockers(me, nil); !slices.Equal(got, test.want) {
+		tab := &Table{Holders: test.holders, Waiters: test.waiters}
+		if got := tab.Blockers(me, nil); !slices.Equal(got, test.want) {
 			t.Errorf("%s: blockers are %v; want %v", test.what, got, test.want)
 		}
 	}
@@ -37,11 +37,11 @@ func TestBlockers(t *testing.T) {
 func TestSole(t *testing.T) {
 	whole := lines(2)
 	broken := lines(2)
-	broken[0].broken = true
+	broken[0].Broken = true
 	for _, test := range []struct {
 		what    string
 		kind    backends.Kind
-		holders []entry
+		holders []Entry
 		want    int
 	}{
 		{"nobody", backends.Mutex, nil, -1},
@@ -51,22 +51,22 @@ func TestSole(t *testing.T) {
 		{"a broken one and another", backends.Mutex, append(slices.Clone(broken), whole...), 1},
 		{"all permits", backends.Semaphore, whole, -1}, // the kernel knows nothing of them
 	} {
-		tab := &table{kind: test.kind, capacity: 1, holders: test.holders}
-		if got := tab.sole(1); got != test.want {
+		tab := &Table{Kind: test.kind, Capacity: 1, Holders: test.holders}
+		if got := tab.Sole(1); got != test.want {
 			t.Errorf("%s: sole is %d; want %d", test.what, got, test.want)
 		}
 	}
 }
 
 func TestDropClient(t *testing.T) {
-	tab := &table{holders: lines(1, 2, 1), waiters: lines(2, 3, 1)}
-	if !tab.dropClient(1) || len(tab.holders) != 1 || len(tab.waiters) != 2 || tab.dropClient(1) {
+	tab := &Table{Holders: lines(1, 2, 1), Waiters: lines(2, 3, 1)}
+	if !tab.DropClient(1) || len(tab.Holders) != 1 || len(tab.Waiters) != 2 || tab.DropClient(1) {
 		t.Errorf("after dropClient: %+v", tab)
 	}
-	if got := tab.clients(2); !slices.Equal(got, []uint64{3}) {
+	if got := tab.Clients(2); !slices.Equal(got, []uint64{3}) {
 		t.Errorf("clients are %v; want [3]", got)
 	}
-	if !tab.contended(2) || tab.contended(3) != true || (&table{waiters: lines(7)}).contended(7) {
+	if !tab.Contended(2) || tab.Contended(3) != true || (&Table{Waiters: lines(7)}).Contended(7) {
 		t.Error("contended counts the wrong waiters")
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // found returns the findings whose text contains what.
@@ -83,7 +84,7 @@ func TestFindings(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			path := dir + "/" + b.dir.inboxOf(b.id)
+			path := dir + "/" + b.dir.InboxOf(b.id)
 			if err := b.Close(context.Background()); err != nil {
 				return err
 			}
@@ -99,7 +100,7 @@ func TestFindings(t *testing.T) {
 			return errors.Join(os.Mkdir(dir+"/sub", 0o700), os.WriteFile(dir+"/README", nil, 0o600))
 		}, true},
 		{"is no usable directory", backends.Failure, func(dir string) error {
-			return errors.Join(os.RemoveAll(dir+"/"+clientsName), os.WriteFile(dir+"/"+clientsName, nil, 0o600))
+			return errors.Join(os.RemoveAll(dir+"/"+lockdir.ClientsName), os.WriteFile(dir+"/"+lockdir.ClientsName, nil, 0o600))
 		}, true},
 		{`".floor" cannot be opened`, backends.Failure, func(dir string) error { return os.Mkdir(dir+"/.floor", 0o700) }, true},
 		{"1 names have not been used", backends.Note, func(dir string) error {
@@ -111,7 +112,7 @@ func TestFindings(t *testing.T) {
 				return err
 			}
 			far := uint64(time.Now().Add(time.Hour).UnixMicro())
-			err = errors.Join(b.dir.raiseFloor(far), os.Remove(dir+"/db.table"))
+			err = errors.Join(b.dir.RaiseFloor(far), os.Remove(dir+"/db.table"))
 			g, err2 := backends.Acquire(context.Background(), b, mutex("db"))
 			return errors.Join(err, err2, backends.Release(context.Background(), b, g), b.Close(context.Background()))
 		}, true},
@@ -175,11 +176,11 @@ func TestTableThatStaysLockedIsFound(t *testing.T) {
 	dir := t.TempDir() + "/locks"
 	b := sleepless(t, dir)
 	mustRelease(t, b, mustAcquire(t, b, mutex("db")))
-	table, err := b.dir.seize("db" + tableEnding)
+	table, err := b.dir.Seize("db" + lockdir.TableEnding)
 	if err != nil || table < 0 {
 		t.Fatal(table, err)
 	}
-	defer table.free()
+	defer table.Free()
 	if fs := found(mustCheck(t, dir), "is being changed"); len(fs) != 1 {
 		t.Errorf("found %+v", mustCheck(t, dir))
 	}
@@ -187,12 +188,12 @@ func TestTableThatStaysLockedIsFound(t *testing.T) {
 
 func TestOnlyOneRepairsAtATime(t *testing.T) {
 	dir := t.TempDir() + "/locks"
-	d, err := openStore(dir, false)
+	d, err := lockdir.OpenStore(dir, false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer d.close()
-	if ok, err := tryLock(d.fd, exclusive); !ok || err != nil {
+	defer d.Close()
+	if ok, err := lockdir.TryLock(d.FD, lockdir.Exclusive); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	if _, _, err := Repair(patient(t), dir, 0); !errors.Is(err, backends.ErrUnavailable) {

@@ -1,4 +1,4 @@
-package file
+package lockdir
 
 import (
 	"crypto/sha256"
@@ -9,8 +9,8 @@ import (
 
 // The files of one name are its stem and one of these endings.
 const (
-	lockEnding  = ".lock"  // empty; the kernel lock lies on it while a mutex or reader-writer lock is held
-	tableEnding = ".table" // who holds, who waits, the last token
+	LockEnding  = ".lock"  // empty; the kernel lock lies on it while a mutex or reader-writer lock is held
+	TableEnding = ".table" // who holds, who waits, the last token
 )
 
 const (
@@ -19,14 +19,14 @@ const (
 	hexDigits   = "0123456789abcdef"
 )
 
-// stem returns the part of a file name that stands for the resource name: different names have different stems, also where
+// Stem returns the part of a file name that stands for the resource name: different names have different stems, also where
 // the file system folds case or composes accents; no stem is empty, begins with a dot or a dash, contains
 // a separator or is a device of Windows.
 //
 // Lower-case letters, digits, '.', '_' and '-' stand for themselves where that is safe, every other byte is %xx. An
 // encoding that would be too long is cut, and "~" and the SHA-256 of the whole name follow; as '~' itself
 // is always encoded, a cut stem is never the stem of a short name.
-func stem(name string) string {
+func Stem(name string) string {
 	if plain(name) && len(name) <= longestStem {
 		return name
 	}
@@ -89,8 +89,8 @@ func device(name string) bool {
 	return base[:3] == "com" || base[:3] == "lpt"
 }
 
-// nameOf returns the name that has this stem; false: a long name, of which the stem keeps only a part, or no stem.
-func nameOf(s string) (name string, ok bool) {
+// NameOf returns the name that has this stem; false: a long name, of which the stem keeps only a part, or no stem.
+func NameOf(s string) (name string, ok bool) {
 	b := make([]byte, 0, len(s))
 	for i := 0; i < len(s); i++ {
 		if s[i] != '%' {
@@ -108,5 +108,5 @@ func nameOf(s string) (name string, ok bool) {
 		i += 2
 	}
 	name = string(b)
-	return name, name != "" && stem(name) == s
+	return name, name != "" && Stem(name) == s
 }

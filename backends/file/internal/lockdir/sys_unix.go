@@ -1,6 +1,6 @@
 //go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
 
-package file
+package lockdir
 
 import (
 	"errors"
@@ -16,24 +16,25 @@ import (
 // without closing, and opens relative to a directory without ever following a link. gofrs/flock does none of these; it
 // is the yardstick of the benchmarks and an interlocutor of the tests.
 
-const supported = true
+// Supported says that locks work on this system.
+const Supported = true
 
-const repairs = true // Repair works here
+const Repairs = true // Repair works here
 
-const modes = true // the modes of files and directories say who may use them
+const Modes = true // the modes of files and directories say who may use them
 
 const openFlags = unix.O_RDWR | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
 
-const byPath = unix.AT_FDCWD // in place of a directory, for absolute paths
+const ByPath = unix.AT_FDCWD // in place of a directory, for absolute paths
 
-// fileID tells one file from another, whatever its name.
-type fileID struct{ dev, ino uint64 }
+// FileID tells one file from another, whatever its name.
+type FileID struct{ dev, ino uint64 }
 
-// number tells the files of one file system apart while they are open.
-func (f fileID) number() uint64 { return f.ino }
+// Number tells the files of one file system apart while they are open.
+func (f FileID) Number() uint64 { return f.ino }
 
-// retry repeats a call that a signal interrupted.
-func retry(call func() error) error {
+// Retry repeats a call that a signal interrupted.
+func Retry(call func() error) error {
 	for {
 		if err := call(); err != unix.EINTR { //nolint:errorlint // system calls return bare numbers
 			return err
@@ -41,17 +42,18 @@ func retry(call func() error) error {
 	}
 }
 
-// lockMode is what a kernel lock is held for.
-type lockMode int
+// LockMode is what a kernel lock is held for.
+type LockMode int
 
+// The modes of a kernel lock.
 const (
-	unlocked  lockMode = 0
-	shared    lockMode = unix.LOCK_SH
-	exclusive lockMode = unix.LOCK_EX
+	Unlocked  LockMode = 0
+	Shared    LockMode = unix.LOCK_SH
+	Exclusive LockMode = unix.LOCK_EX
 )
 
-// tryLock locks the file without waiting, and reports whether it did.
-func tryLock(fd int, mode lockMode) (bool, error) {
+// TryLock locks the file without waiting, and reports whether it did.
+func TryLock(fd int, mode LockMode) (bool, error) {
 	for {
 		switch err := unix.Flock(fd, int(mode)|unix.LOCK_NB); err {
 		case nil:
@@ -65,14 +67,16 @@ func tryLock(fd int, mode lockMode) (bool, error) {
 	}
 }
 
-// waitLock locks the file exclusively. It holds a thread until it succeeds.
-func waitLock(fd int) error {
-	return os.NewSyscallError("flock", retry(func() error { return unix.Flock(fd, unix.LOCK_EX) }))
+// WaitLock locks the file exclusively. It holds a thread until it succeeds.
+func WaitLock(fd int) error {
+	return os.NewSyscallError("flock", Retry(func() error { return unix.Flock(fd, unix.LOCK_EX) }))
 }
 
-func unlock(fd int) { _ = unix.Flock(fd, unix.LOCK_UN) } // fails only for what is not an open file
+// Unlock frees the kernel lock.
+func Unlock(fd int) { _ = unix.Flock(fd, unix.LOCK_UN) } // fails only for what is not an open file
 
-func closeFile(fd int) { _ = unix.Close(fd) } // nothing is buffered
+// CloseFile closes a descriptor.
+func CloseFile(fd int) { _ = unix.Close(fd) } // nothing is buffered
 
 func readAt(fd int, b []byte, at int64) (int, error) {
 	for n := 0; ; {
@@ -82,7 +86,7 @@ func readAt(fd int, b []byte, at int64) (int, error) {
 		case err != nil:
 			return n, os.NewSyscallError("pread", err)
 		default:
-			if n += m; m == 0 || n == len(b) || at+int64(n) < page {
+			if n += m; m == 0 || n == len(b) || at+int64(n) < Page {
 				return n, nil // within the first page a read is whole
 			}
 		}
@@ -104,29 +108,30 @@ func writeAt(fd int, b []byte, at int64) error {
 	return nil
 }
 
-func truncate(fd int, size int64) error {
-	return os.NewSyscallError("ftruncate", retry(func() error { return unix.Ftruncate(fd, size) }))
+// Truncate sets the size of a file.
+func Truncate(fd int, size int64) error {
+	return os.NewSyscallError("ftruncate", Retry(func() error { return unix.Ftruncate(fd, size) }))
 }
 
 func flush(fd int) error {
-	return os.NewSyscallError("fsync", retry(func() error { return unix.Fsync(fd) }))
+	return os.NewSyscallError("fsync", Retry(func() error { return unix.Fsync(fd) }))
 }
 
 // flushEntries flushes the names in an open directory: POSIX does not promise it of a file that is flushed.
 func flushEntries(dir int) error { return flush(dir) }
 
-// openRegular opens a file of the directory, which it creates if create is set. What is there must
+// OpenRegular opens a file of the directory, which it creates if create is set. What is there must
 // be a regular file: no link is followed, and a FIFO or device never makes it hang. The file must
 // have no other name, since two names of one file would be one lock.
-func openRegular(dir int, name string, create bool) (int, fileID, error) {
+func OpenRegular(dir int, name string, create bool) (int, FileID, error) {
 	fd, err := openOrCreate(dir, name, create)
 	if err != nil {
-		return -1, fileID{}, err
+		return -1, FileID{}, err
 	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		closeFile(fd)
-		return -1, fileID{}, os.NewSyscallError("fstat", err)
+		CloseFile(fd)
+		return -1, FileID{}, os.NewSyscallError("fstat", err)
 	}
 	switch {
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
@@ -136,21 +141,21 @@ func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	default:
 		return fd, identity(&st), nil
 	}
-	closeFile(fd)
-	return -1, fileID{}, &os.PathError{Op: "open", Path: name, Err: err}
+	CloseFile(fd)
+	return -1, FileID{}, &os.PathError{Op: "open", Path: name, Err: err}
 }
 
-// openReadOnly opens a regular file of the directory for reading.
-func openReadOnly(dir int, name string) (fd int, err error) {
+// OpenReadOnly opens a regular file of the directory for reading.
+func OpenReadOnly(dir int, name string) (fd int, err error) {
 	const flags = unix.O_RDONLY | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
-	err = retry(func() error { fd, err = unix.Openat(dir, name, flags, 0); return err })
+	err = Retry(func() error { fd, err = unix.Openat(dir, name, flags, 0); return err })
 	var st unix.Stat_t
 	if err == nil {
 		if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFREG {
 			err = errNotRegular
 		}
 		if err != nil {
-			closeFile(fd)
+			CloseFile(fd)
 		}
 	}
 	if err != nil {
@@ -164,17 +169,17 @@ func openReadOnly(dir int, name string) (fd int, err error) {
 func openOrCreate(dir int, name string, create bool) (fd int, err error) {
 	const attempts = 16 // somebody would have to create and remove the file that often in between
 	for range attempts {
-		err = retry(func() error { fd, err = unix.Openat(dir, name, openFlags, 0); return err })
+		err = Retry(func() error { fd, err = unix.Openat(dir, name, openFlags, 0); return err })
 		if err == nil || !create || !errors.Is(err, unix.ENOENT) {
 			break
 		}
-		err = retry(func() error {
+		err = Retry(func() error {
 			fd, err = unix.Openat(dir, name, openFlags|unix.O_CREAT|unix.O_EXCL, 0o600)
 			return err
 		})
 		if err == nil {
 			if err = unix.Fchmod(fd, 0o600); err != nil { // whatever the umask has left of it
-				closeFile(fd)
+				CloseFile(fd)
 			}
 			break
 		}
@@ -193,13 +198,13 @@ func renameAt(dir int, from, to string) error {
 	return os.NewSyscallError("rename", unix.Renameat(dir, from, dir, to))
 }
 
-// unlinkAt removes a file of the directory.
-func unlinkAt(dir int, name string) error {
+// UnlinkAt removes a file of the directory.
+func UnlinkAt(dir int, name string) error {
 	return os.NewSyscallError("unlink", unix.Unlinkat(dir, name, 0))
 }
 
-// sizeAndTime returns the size of an open file and when it was last written to.
-func sizeAndTime(fd int) (size int64, modified time.Time, err error) {
+// SizeAndTime returns the size of an open file and when it was last written to.
+func SizeAndTime(fd int) (size int64, modified time.Time, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return 0, time.Time{}, os.NewSyscallError("fstat", err)
@@ -207,8 +212,8 @@ func sizeAndTime(fd int) (size int64, modified time.Time, err error) {
 	return st.Size, time.Unix(st.Mtim.Unix()), nil
 }
 
-// ownerOf tells whose file it is.
-func ownerOf(info os.FileInfo) uint32 {
+// OwnerOf tells whose file it is.
+func OwnerOf(info os.FileInfo) uint32 {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return 0
@@ -216,8 +221,8 @@ func ownerOf(info os.FileInfo) uint32 {
 	return st.Uid
 }
 
-// linksOf returns how many names a file has.
-func linksOf(info os.FileInfo) uint64 {
+// LinksOf returns how many names a file has.
+func LinksOf(info os.FileInfo) uint64 {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return 1
@@ -225,21 +230,21 @@ func linksOf(info os.FileInfo) uint64 {
 	return uint64(st.Nlink) //nolint:unconvert // its type differs between systems
 }
 
-func identity(st *unix.Stat_t) fileID {
-	return fileID{dev: uint64(st.Dev), ino: uint64(st.Ino)} //nolint:unconvert // types differ between systems
+func identity(st *unix.Stat_t) FileID {
+	return FileID{dev: uint64(st.Dev), ino: uint64(st.Ino)} //nolint:unconvert // types differ between systems
 }
 
-// lookup returns what the directory has under a name.
-func lookup(dir int, name string) (fileID, error) {
+// Lookup returns what the directory has under a name.
+func Lookup(dir int, name string) (FileID, error) {
 	var st unix.Stat_t
 	if err := unix.Fstatat(dir, name, &st, unix.AT_SYMLINK_NOFOLLOW); err != nil {
-		return fileID{}, &os.PathError{Op: "stat", Path: name, Err: err}
+		return FileID{}, &os.PathError{Op: "stat", Path: name, Err: err}
 	}
 	return identity(&st), nil
 }
 
-// refused reports whether an error of the file system means that permission is missing, or that what is there must not be used.
-func refused(err error) bool {
+// Refused reports whether an error of the file system means that permission is missing, or that what is there must not be used.
+func Refused(err error) bool {
 	for _, e := range [...]error{unix.EACCES, unix.EPERM, unix.ELOOP, unix.EMLINK, unix.EISDIR, unix.ENXIO, unix.ENOTDIR, errNotRegular, errLinked} {
 		if errors.Is(err, e) {
 			return true
@@ -248,17 +253,17 @@ func refused(err error) bool {
 	return false
 }
 
-// exhausted reports whether an error says that no descriptor is left.
-func exhausted(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
+// Exhausted reports whether an error says that no descriptor is left.
+func Exhausted(err error) bool { return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) }
 
-// writable returns an error if this process may not make files in a directory.
-func writable(path string) error {
+// Writable returns an error if this process may not make files in a directory.
+func Writable(path string) error {
 	err := unix.Faccessat(unix.AT_FDCWD, path, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
 	return os.NewSyscallError("access", err)
 }
 
-// openDirectory creates the directory if it is missing, and opens it.
-func openDirectory(path string) (fd int, err error) {
+// OpenDirectory creates the directory if it is missing, and opens it.
+func OpenDirectory(path string) (fd int, err error) {
 	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
 		if err := os.MkdirAll(path, 0o700); err != nil {
 			return -1, err
@@ -269,7 +274,7 @@ func openDirectory(path string) (fd int, err error) {
 }
 
 func openDirAt(dir int, name string, extra int) (fd int, err error) {
-	err = retry(func() error {
+	err = Retry(func() error {
 		fd, err = unix.Openat(dir, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC|extra, 0)
 		return err
 	})
@@ -291,23 +296,23 @@ func openSubdirectory(dir int, name string) (int, error) {
 	return openDirAt(dir, name, unix.O_NOFOLLOW)
 }
 
-// examine says who owns an open directory and what others may do there.
-func examine(fd int) (id fileID, owner uint32, mode uint32, err error) {
+// Examine says who owns an open directory and what others may do there.
+func Examine(fd int) (id FileID, owner uint32, mode uint32, err error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
-		return fileID{}, 0, 0, os.NewSyscallError("fstat", err)
+		return FileID{}, 0, 0, os.NewSyscallError("fstat", err)
 	}
 	return identity(&st), st.Uid, uint32(st.Mode), nil //nolint:unconvert // its type differs between systems
 }
 
 // pathID returns which directory a path leads to now.
-func pathID(path string) (fileID, error) {
+func pathID(path string) (FileID, error) {
 	var st unix.Stat_t
 	if err := unix.Stat(path, &st); err != nil {
-		return fileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
+		return FileID{}, &os.PathError{Op: "stat", Path: path, Err: err}
 	}
 	return identity(&st), nil
 }
 
-// trusted reports whether a directory of that owner is safe to use: ours, or the superuser's.
-func trusted(owner uint32) bool { return owner == 0 || int64(owner) == int64(os.Geteuid()) }
+// Trusted reports whether a directory of that owner is safe to use: ours, or the superuser's.
+func Trusted(owner uint32) bool { return owner == 0 || int64(owner) == int64(os.Geteuid()) }

@@ -1,4 +1,4 @@
-package file
+package lockdir
 
 import (
 	"errors"
@@ -17,38 +17,40 @@ import (
 // A descriptor is a handle here. Files are opened without FILE_SHARE_DELETE: as long as anybody has one open, nobody can remove it
 // or give it, or a directory above it, another name. So a path built from an open directory leads to nothing else.
 
-const supported = true
+// Supported says that locks work on this system.
+const Supported = true
 
-// repairs is false: to remove a file that others may be about to open takes what only POSIX promises.
-const repairs = false
+// Repairs is false: to remove a file that others may be about to open takes what only POSIX promises.
+const Repairs = false
 
-// modes is false: who may use a directory is in its access list, which the files inherit.
-const modes = false
+// Modes is false: who may use a directory is in its access list, which the files inherit.
+const Modes = false
 
-const byPath = -1 // in place of a directory, for absolute paths
+const ByPath = -1 // in place of a directory, for absolute paths
 
 const shareAll = windows.FILE_SHARE_READ | windows.FILE_SHARE_WRITE | windows.FILE_SHARE_DELETE
 
-// fileID tells one file from another, whatever its name.
-type fileID struct {
+// FileID tells one file from another, whatever its name.
+type FileID struct {
 	volume uint32
 	index  uint64
 }
 
-// number tells the files of one file system apart while they are open.
-func (f fileID) number() uint64 { return f.index }
+// Number tells the files of one file system apart while they are open.
+func (f FileID) Number() uint64 { return f.index }
 
-// lockMode is what a kernel lock is held for.
-type lockMode int
+// LockMode is what a kernel lock is held for.
+type LockMode int
 
+// The modes of a kernel lock.
 const (
-	unlocked  lockMode = 0
-	shared    lockMode = 1
-	exclusive lockMode = 2
+	Unlocked  LockMode = 0
+	Shared    LockMode = 1
+	Exclusive LockMode = 2
 )
 
-func (m lockMode) flags() uint32 {
-	if m == exclusive {
+func (m LockMode) flags() uint32 {
+	if m == Exclusive {
 		return windows.LOCKFILE_EXCLUSIVE_LOCK
 	}
 	return 0
@@ -58,8 +60,8 @@ func (m lockMode) flags() uint32 {
 // directory.readUnlocked.
 const lockLength = 1
 
-// tryLock locks the file without waiting, and reports whether it did.
-func tryLock(fd int, mode lockMode) (bool, error) {
+// TryLock locks the file without waiting, and reports whether it did.
+func TryLock(fd int, mode LockMode) (bool, error) {
 	err := windows.LockFileEx(windows.Handle(fd), mode.flags()|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, lockLength, 0, new(windows.Overlapped))
 	if errors.Is(err, windows.ERROR_LOCK_VIOLATION) || errors.Is(err, windows.ERROR_IO_PENDING) {
 		return false, nil
@@ -67,16 +69,18 @@ func tryLock(fd int, mode lockMode) (bool, error) {
 	return err == nil, os.NewSyscallError("LockFileEx", err)
 }
 
-// waitLock locks the file exclusively. It holds a thread until it succeeds.
-func waitLock(fd int) error {
-	return os.NewSyscallError("LockFileEx", windows.LockFileEx(windows.Handle(fd), exclusive.flags(), 0, lockLength, 0, new(windows.Overlapped)))
+// WaitLock locks the file exclusively. It holds a thread until it succeeds.
+func WaitLock(fd int) error {
+	return os.NewSyscallError("LockFileEx", windows.LockFileEx(windows.Handle(fd), Exclusive.flags(), 0, lockLength, 0, new(windows.Overlapped)))
 }
 
-func unlock(fd int) { // fails only for what is not locked
+// Unlock frees the kernel lock.
+func Unlock(fd int) { // fails only for what is not locked
 	_ = windows.UnlockFileEx(windows.Handle(fd), 0, lockLength, 0, new(windows.Overlapped))
 }
 
-func closeFile(fd int) { _ = windows.CloseHandle(windows.Handle(fd)) } // nothing is buffered
+// CloseFile closes a descriptor.
+func CloseFile(fd int) { _ = windows.CloseHandle(windows.Handle(fd)) } // nothing is buffered
 
 // place is an offset in the form that reads and writes take.
 func place(at int64) *windows.Overlapped {
@@ -111,7 +115,8 @@ func writeAt(fd int, b []byte, at int64) error {
 	return nil
 }
 
-func truncate(fd int, size int64) error {
+// Truncate sets the size of a file.
+func Truncate(fd int, size int64) error {
 	return os.NewSyscallError("SetEndOfFile", windows.Ftruncate(windows.Handle(fd), size))
 }
 
@@ -125,7 +130,7 @@ func flushEntries(int) error { return nil }
 // openAs opens name in dir. No link is followed unless flags lack FILE_FLAG_OPEN_REPARSE_POINT.
 func openAs(dir int, name string, access, share, disposition, flags uint32) (windows.Handle, error) {
 	path := filepath.FromSlash(name)
-	if dir != byPath {
+	if dir != ByPath {
 		parent, err := pathOf(windows.Handle(dir))
 		if err != nil {
 			return windows.InvalidHandle, err
@@ -158,9 +163,9 @@ func pathOf(h windows.Handle) (string, error) {
 	}
 }
 
-// openRegular opens a file of the directory, which it creates if create is set. What is there must be a regular
+// OpenRegular opens a file of the directory, which it creates if create is set. What is there must be a regular
 // file: no link is followed. It must have no other name.
-func openRegular(dir int, name string, create bool) (int, fileID, error) {
+func OpenRegular(dir int, name string, create bool) (int, FileID, error) {
 	disposition := uint32(windows.OPEN_EXISTING)
 	if create {
 		disposition = windows.OPEN_ALWAYS
@@ -168,7 +173,7 @@ func openRegular(dir int, name string, create bool) (int, fileID, error) {
 	h, err := openAs(dir, name, windows.GENERIC_READ|windows.GENERIC_WRITE, windows.FILE_SHARE_READ|windows.FILE_SHARE_WRITE,
 		disposition, windows.FILE_FLAG_OPEN_REPARSE_POINT)
 	if err != nil {
-		return -1, fileID{}, err
+		return -1, FileID{}, err
 	}
 	info, err := describe(h)
 	if err == nil && info.FileAttributes&(windows.FILE_ATTRIBUTE_DIRECTORY|windows.FILE_ATTRIBUTE_REPARSE_POINT) != 0 {
@@ -178,14 +183,14 @@ func openRegular(dir int, name string, create bool) (int, fileID, error) {
 		err = errLinked
 	}
 	if err != nil {
-		closeFile(int(h))
-		return -1, fileID{}, &os.PathError{Op: "open", Path: name, Err: err}
+		CloseFile(int(h))
+		return -1, FileID{}, &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	return int(h), identity(&info), nil
 }
 
-// openReadOnly opens a regular file of the directory for reading.
-func openReadOnly(dir int, name string) (int, error) {
+// OpenReadOnly opens a regular file of the directory for reading.
+func OpenReadOnly(dir int, name string) (int, error) {
 	h, err := openAs(dir, name, windows.GENERIC_READ, shareAll, windows.OPEN_EXISTING, windows.FILE_FLAG_OPEN_REPARSE_POINT)
 	if err != nil {
 		return -1, err
@@ -195,7 +200,7 @@ func openReadOnly(dir int, name string) (int, error) {
 		err = errNotRegular
 	}
 	if err != nil {
-		closeFile(int(h))
+		CloseFile(int(h))
 		return -1, &os.PathError{Op: "open", Path: name, Err: err}
 	}
 	return int(h), nil
@@ -206,51 +211,51 @@ func describe(h windows.Handle) (info windows.ByHandleFileInformation, err error
 	return info, os.NewSyscallError("GetFileInformationByHandle", err)
 }
 
-func identity(info *windows.ByHandleFileInformation) fileID {
-	return fileID{volume: info.VolumeSerialNumber, index: uint64(info.FileIndexHigh)<<32 | uint64(info.FileIndexLow)}
+func identity(info *windows.ByHandleFileInformation) FileID {
+	return FileID{volume: info.VolumeSerialNumber, index: uint64(info.FileIndexHigh)<<32 | uint64(info.FileIndexLow)}
 }
 
-// sizeAndTime returns the size of an open file and when it was last written to.
-func sizeAndTime(fd int) (size int64, modified time.Time, err error) {
+// SizeAndTime returns the size of an open file and when it was last written to.
+func SizeAndTime(fd int) (size int64, modified time.Time, err error) {
 	info, err := describe(windows.Handle(fd))
 	return int64(info.FileSizeHigh)<<32 | int64(info.FileSizeLow), time.Unix(0, info.LastWriteTime.Nanoseconds()), err
 }
 
-// lookup returns what the directory has under a name.
-func lookup(dir int, name string) (fileID, error) {
+// Lookup returns what the directory has under a name.
+func Lookup(dir int, name string) (FileID, error) {
 	return identify(dir, name, windows.FILE_FLAG_OPEN_REPARSE_POINT)
 }
 
 // pathID returns which directory a path leads to now.
-func pathID(path string) (fileID, error) { return identify(byPath, path, 0) }
+func pathID(path string) (FileID, error) { return identify(ByPath, path, 0) }
 
-func identify(dir int, name string, flags uint32) (fileID, error) {
+func identify(dir int, name string, flags uint32) (FileID, error) {
 	h, err := openAs(dir, name, 0, shareAll, windows.OPEN_EXISTING, flags|windows.FILE_FLAG_BACKUP_SEMANTICS)
 	if err != nil {
-		return fileID{}, err
+		return FileID{}, err
 	}
-	defer closeFile(int(h))
+	defer CloseFile(int(h))
 	info, err := describe(h)
 	return identity(&info), err
 }
 
-// refused reports whether an error of the file system means that permission is missing, or that what is there must not be used.
-func refused(err error) bool {
+// Refused reports whether an error of the file system means that permission is missing, or that what is there must not be used.
+func Refused(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, errNotRegular) || errors.Is(err, errLinked)
 }
 
-// exhausted reports whether an error says that no handle is left.
-func exhausted(err error) bool { return errors.Is(err, windows.ERROR_TOO_MANY_OPEN_FILES) }
+// Exhausted reports whether an error says that no handle is left.
+func Exhausted(err error) bool { return errors.Is(err, windows.ERROR_TOO_MANY_OPEN_FILES) }
 
-// writable returns nil: see modes.
-func writable(string) error { return nil }
+// Writable returns nil: see modes.
+func Writable(string) error { return nil }
 
-// openDirectory creates the directory if it is missing, and opens it.
-func openDirectory(path string) (fd int, err error) {
+// OpenDirectory creates the directory if it is missing, and opens it.
+func OpenDirectory(path string) (fd int, err error) {
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return -1, err
 	}
-	return openDirAt(byPath, path, 0)
+	return openDirAt(ByPath, path, 0)
 }
 
 func openDirAt(dir int, name string, flags uint32) (fd int, err error) {
@@ -264,7 +269,7 @@ func openDirAt(dir int, name string, flags uint32) (fd int, err error) {
 		err = &os.PathError{Op: "open", Path: name, Err: syscall.ENOTDIR}
 	}
 	if err != nil {
-		closeFile(int(h))
+		CloseFile(int(h))
 		return -1, err
 	}
 	return int(h), nil
@@ -282,22 +287,23 @@ func openSubdirectory(dir int, name string) (int, error) {
 	return openDirAt(dir, name, windows.FILE_FLAG_OPEN_REPARSE_POINT)
 }
 
-// examine returns which directory is open. Owner and mode say nothing here.
-func examine(fd int) (id fileID, owner uint32, mode uint32, err error) {
+// Examine returns which directory is open. Owner and mode say nothing here.
+func Examine(fd int) (id FileID, owner uint32, mode uint32, err error) {
 	info, err := describe(windows.Handle(fd))
 	return identity(&info), 0, 0, err
 }
 
-// trusted is always true: see modes.
-func trusted(uint32) bool { return true }
+// Trusted is always true: see modes.
+func Trusted(uint32) bool { return true }
 
-func ownerOf(os.FileInfo) uint32 { return 0 }
+// OwnerOf is not known here.
+func OwnerOf(os.FileInfo) uint32 { return 0 }
 
-// linksOf returns 1: a listing does not tell the number of names.
-func linksOf(os.FileInfo) uint64 { return 1 }
+// LinksOf returns 1: a listing does not tell the number of names.
+func LinksOf(os.FileInfo) uint64 { return 1 }
 
-// remote names the file system of an open directory if it is on another machine. A mapped drive counts as what it stands for.
-func remote(fd int) string {
+// Remote names the file system of an open directory if it is on another machine. A mapped drive counts as what it stands for.
+func Remote(fd int) string {
 	if path, err := pathOf(windows.Handle(fd)); err == nil && strings.HasPrefix(path, `\\?\UNC\`) {
 		return "a network share"
 	}
@@ -307,4 +313,6 @@ func remote(fd int) string {
 // What only a repair needs.
 
 func renameAt(int, string, string) error { return errors.ErrUnsupported }
-func unlinkAt(int, string) error         { return errors.ErrUnsupported }
+
+// UnlinkAt is not supported.
+func UnlinkAt(int, string) error { return errors.ErrUnsupported }

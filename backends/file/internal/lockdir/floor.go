@@ -1,4 +1,4 @@
-package file
+package lockdir
 
 import (
 	"errors"
@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// floorName is the file that remembers for names that were removed how far their tokens had come: a new table begins
+// FloorName is the file that remembers for names that were removed how far their tokens had come: a new table begins
 // above it. It is one for the whole directory, the largest token of all that were removed. No stem begins with a dot.
 //
 // Nobody finds less there than he must. The floor is raised before a table is removed, and a table is made only
 // after the one before it was removed; and a file that was renamed into its place is always a whole one.
 const (
-	floorName   = ".floor"
-	floorDraft  = ".floor.new"
+	FloorName   = ".floor"
+	FloorDraft  = ".floor.new"
 	floorPrefix = "lockkeeper floor "
 )
 
@@ -26,17 +26,17 @@ func ceiling() uint64 {
 	return uint64(time.Now().Add(century).UnixMicro())
 }
 
-// floor returns what new tables begin above; 0 if no name was ever removed. A floor that cannot be read is an error: a
+// Floor returns what new tables begin above; 0 if no name was ever removed. A floor that cannot be read is an error: a
 // grant without it could repeat a token.
-func (d *directory) floor() (uint64, error) {
-	fd, _, err := d.open(floorName, false)
+func (d *Dir) Floor() (uint64, error) {
+	fd, _, err := d.Open(FloorName, false)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, err
 	}
-	defer closeFile(fd)
+	defer CloseFile(fd)
 	var buf [64]byte
 	n, err := readAt(fd, buf[:], 0)
 	if err != nil {
@@ -50,19 +50,19 @@ func (d *directory) floor() (uint64, error) {
 	return token, nil
 }
 
-// raiseFloor makes the floor at least token, on the disk. The caller has the directory's lock.
-func (d *directory) raiseFloor(token uint64) error {
-	now, err := d.floor()
+// RaiseFloor makes the floor at least token, on the disk. The caller has the directory's lock.
+func (d *Dir) RaiseFloor(token uint64) error {
+	now, err := d.Floor()
 	if err != nil || token <= now {
 		return err
 	}
-	fd, _, err := openRegular(d.fd, floorDraft, true)
+	fd, _, err := OpenRegular(d.FD, FloorDraft, true)
 	if err != nil {
 		return err
 	}
-	defer closeFile(fd)
+	defer CloseFile(fd)
 	text := floorPrefix + strconv.FormatUint(token, 10) + "\n"
-	if err := truncate(fd, 0); err != nil {
+	if err := Truncate(fd, 0); err != nil {
 		return err
 	}
 	if err := writeAt(fd, []byte(text), 0); err != nil {
@@ -71,8 +71,8 @@ func (d *directory) raiseFloor(token uint64) error {
 	if err := flush(fd); err != nil {
 		return err
 	}
-	if err := renameAt(d.fd, floorDraft, floorName); err != nil {
+	if err := renameAt(d.FD, FloorDraft, FloorName); err != nil {
 		return err
 	}
-	return flushEntries(d.fd)
+	return flushEntries(d.FD)
 }

@@ -1,4 +1,4 @@
-package file
+package lockdir
 
 import (
 	"bytes"
@@ -15,7 +15,7 @@ import (
 //
 //	lockkeeper 1 version 00000000000000a7 crc 9f2d01c4 at 00000058 length 00000083
 //
-// The crc (Castagnoli) is that of the body: length bytes (hexadecimal, like all of the header) at offset at. What lies
+// The crc (castagnoli) is that of the body: length bytes (hexadecimal, like all of the header) at offset at. What lies
 // beyond is left over from earlier and means nothing. The version grows with every change, so that a reader who
 // finds the header it wrote itself knows the rest without reading it. The body is lines as well:
 //
@@ -26,14 +26,15 @@ import (
 //	waiter 0badcafe0badcafe-9 weight 1 token 0 since …
 const (
 	headerLength = 79
-	page         = 4096 // a body that ends within the first page lies there, else behind it
+	Page         = 4096 // a body that ends within the first page lies there, else behind it
 	largestTable = 64 << 20
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 var (
-	errCorrupt = errors.New("table is damaged")
+	// ErrCorrupt is the error for a table that is none.
+	ErrCorrupt = errors.New("table is damaged")
 	errTooLong = errors.New("table is too long")
 )
 
@@ -66,7 +67,7 @@ func appendHex(b []byte, v uint64, digits int) []byte {
 // parseHeader reads the header at the start of b. Only what append writes is a header, bit for bit.
 func parseHeader(b []byte) (header, error) {
 	if len(b) < headerLength {
-		return header{}, errCorrupt
+		return header{}, ErrCorrupt
 	}
 	line := b[:headerLength]
 	h := header{
@@ -76,9 +77,9 @@ func parseHeader(b []byte) (header, error) {
 		length:  int64(hexAt(line, 70, 8)),
 	}
 	var again [headerLength]byte
-	inline := h.at == headerLength && h.at+h.length <= page
-	if !bytes.Equal(h.append(again[:0]), line) || !inline && h.at < page || h.length > largestTable {
-		return header{}, errCorrupt
+	inline := h.at == headerLength && h.at+h.length <= Page
+	if !bytes.Equal(h.append(again[:0]), line) || !inline && h.at < Page || h.length > largestTable {
+		return header{}, ErrCorrupt
 	}
 	return h, nil
 }
@@ -96,49 +97,49 @@ func hexAt(b []byte, at, digits int) uint64 {
 }
 
 // appendBody appends the table's lines.
-func (t *table) appendBody(b []byte) []byte {
+func (t *Table) appendBody(b []byte) []byte {
 	b = append(b, "name "...)
-	b = strconv.AppendQuote(b, t.name)
+	b = strconv.AppendQuote(b, t.Name)
 	b = append(b, '\n')
-	b = append(b, t.kind.String()...)
+	b = append(b, t.Kind.String()...)
 	b = append(b, " capacity "...)
-	b = strconv.AppendInt(b, t.capacity, 10)
+	b = strconv.AppendInt(b, t.Capacity, 10)
 	b = append(b, "\ntoken "...)
-	b = strconv.AppendUint(b, t.token, 10)
+	b = strconv.AppendUint(b, t.Token, 10)
 	b = append(b, '\n')
-	for i := range t.holders {
+	for i := range t.Holders {
 		word := "holder "
-		if t.holders[i].broken {
+		if t.Holders[i].Broken {
 			word = "broken "
 		}
 		b = append(b, word...)
-		b = append(b, t.holders[i].line...)
+		b = append(b, t.Holders[i].line...)
 		b = append(b, '\n')
 	}
-	for i := range t.waiters {
+	for i := range t.Waiters {
 		b = append(b, "waiter "...)
-		b = append(b, t.waiters[i].line...)
+		b = append(b, t.Waiters[i].line...)
 		b = append(b, '\n')
 	}
 	return b
 }
 
-// write makes the entry's line. It is made once and then copied, by every process. File says which lock file the grant rests
+// Write makes the entry's line. It is made once and then copied, by every process. File says which lock file the grant rests
 // on; 0: none.
-func (e *entry) write(since time.Time, ownerWords string, wants bool, file uint64) {
+func (e *Entry) Write(since time.Time, ownerWords string, wants bool, file uint64) {
 	var room [256]byte
-	b := appendHex(room[:0], e.id.Client, 16)
+	b := appendHex(room[:0], e.ID.Client, 16)
 	b = append(b, '-')
-	b = strconv.AppendUint(b, e.id.Seq, 16)
+	b = strconv.AppendUint(b, e.ID.Seq, 16)
 	b = append(b, " weight "...)
-	b = strconv.AppendInt(b, e.weight, 10)
+	b = strconv.AppendInt(b, e.Weight, 10)
 	b = append(b, " token "...)
-	b = strconv.AppendUint(b, e.token, 10)
+	b = strconv.AppendUint(b, e.Token, 10)
 	b = append(b, " since "...)
 	b = since.UTC().AppendFormat(b, aboutTime)
 	b = append(b, ownerWords...)
 	if wants {
-		b = append(b, tries...)
+		b = append(b, Tries...)
 	}
 	if file != 0 {
 		b = append(b, fileWord...)
@@ -151,28 +152,28 @@ const fileWord = " file "
 
 // The line of a holder that wants to hear of tries ends, before the file, in one of these words.
 const (
-	tries = " tries"
-	tried = " tried" // another client has tried, and the holder does not know yet
+	Tries = " tries"
+	Tried = " tried" // another client has tried, and the holder does not know yet
 )
 
 // markAt returns where in the line the word tries or tried ends; 0: there is none. A label would end
 // with a quote.
-func (e *entry) markAt() int {
+func (e *Entry) markAt() int {
 	end := len(e.line)
-	if e.file() != 0 {
+	if e.File() != 0 {
 		end = strings.LastIndex(e.line, fileWord)
 	}
-	if s := e.line[:end]; strings.HasSuffix(s, tries) || strings.HasSuffix(s, tried) {
+	if s := e.line[:end]; strings.HasSuffix(s, Tries) || strings.HasSuffix(s, Tried) {
 		return end
 	}
 	return 0
 }
 
-// wants reports whether the holder wants to hear of tries.
-func (e *entry) wants() bool { return e.markAt() > 0 }
+// Wants reports whether the holder wants to hear of tries.
+func (e *Entry) Wants() bool { return e.markAt() > 0 }
 
-// mark puts one of the words in place of the other, and reports whether that changes the line.
-func (e *entry) mark(word string) bool {
+// Mark puts one of the words in place of the other, and reports whether that changes the line.
+func (e *Entry) Mark(word string) bool {
 	end := e.markAt()
 	if end == 0 || strings.HasSuffix(e.line[:end], word) {
 		return false
@@ -181,8 +182,8 @@ func (e *entry) mark(word string) bool {
 	return true
 }
 
-// file returns which lock file the line says that the grant rests on; 0: it does not say.
-func (e *entry) file() uint64 {
+// File returns which lock file the line says that the grant rests on; 0: it does not say.
+func (e *Entry) File() uint64 {
 	i := strings.LastIndex(e.line, fileWord) // in a label it would end with a quote
 	if i < 0 {
 		return 0
@@ -192,45 +193,45 @@ func (e *entry) file() uint64 {
 }
 
 // parseBody reads what appendBody wrote. Whatever else it is given, it returns an error and no table.
-func parseBody(body string) (*table, error) {
-	t := &table{}
+func parseBody(body string) (*Table, error) {
+	t := &Table{}
 	p := parser{rest: body}
 	p.word("name ")
-	t.name = p.quoted()
+	t.Name = p.quoted()
 	p.word("\n")
-	t.kind = p.kind()
+	t.Kind = p.kind()
 	p.word("capacity ")
-	t.capacity = int64(p.number(10, '\n'))
+	t.Capacity = int64(p.number(10, '\n'))
 	p.word("token ")
-	t.token = p.number(10, '\n')
+	t.Token = p.number(10, '\n')
 	for p.rest != "" && !p.bad {
 		switch word := p.until(' '); word {
 		case "holder", "broken":
 			e := p.entry()
-			e.broken = word == "broken"
-			t.holders = append(t.holders, e)
+			e.Broken = word == "broken"
+			t.Holders = append(t.Holders, e)
 		case "waiter":
-			t.waiters = append(t.waiters, p.entry())
+			t.Waiters = append(t.Waiters, p.entry())
 		default:
 			p.bad = true
 		}
 	}
-	r := backends.Resource{Name: t.name, Kind: t.kind, Capacity: t.capacity}
-	if p.bad || r.Check() != nil || t.token > highestToken {
-		return nil, errCorrupt
+	r := backends.Resource{Name: t.Name, Kind: t.Kind, Capacity: t.Capacity}
+	if p.bad || r.Check() != nil || t.Token > HighestToken {
+		return nil, ErrCorrupt
 	}
-	for _, es := range [...][]entry{t.holders, t.waiters} {
+	for _, es := range [...][]Entry{t.Holders, t.Waiters} {
 		for i := range es {
-			if es[i].weight > t.capacity || es[i].token > t.token {
-				return nil, errCorrupt
+			if es[i].Weight > t.Capacity || es[i].Token > t.Token {
+				return nil, ErrCorrupt
 			}
 		}
 	}
 	return t, nil
 }
 
-// highestToken leaves more room above than could ever be used up, so that no sum overflows.
-const highestToken = 1 << 62
+// HighestToken leaves more room above than could ever be used up, so that no sum overflows.
+const HighestToken = 1 << 62
 
 // parser cuts a body into pieces. The first piece that is not as expected makes it bad for good.
 type parser struct {
@@ -284,8 +285,8 @@ func (p *parser) kind() backends.Kind {
 	return 0
 }
 
-func (p *parser) entry() entry {
-	e := entry{line: p.until('\n')}
+func (p *parser) entry() Entry {
+	e := Entry{line: p.until('\n')}
 	q := parser{rest: e.line, bad: p.bad}
 	q.fields(&e)
 	p.bad = q.bad
@@ -293,20 +294,20 @@ func (p *parser) entry() entry {
 }
 
 // fields reads what every line of a holder or waiter begins with. The rest is for people.
-func (p *parser) fields(e *entry) {
+func (p *parser) fields(e *Entry) {
 	var err error
-	if e.id.Client, err = strconv.ParseUint(p.until('-'), 16, 64); err != nil {
+	if e.ID.Client, err = strconv.ParseUint(p.until('-'), 16, 64); err != nil {
 		p.bad = true
 	}
-	e.id.Seq = p.number(16, ' ')
+	e.ID.Seq = p.number(16, ' ')
 	p.word("weight ")
-	e.weight = int64(p.number(10, ' '))
+	e.Weight = int64(p.number(10, ' '))
 	p.word("token ")
-	e.token = p.number(10, ' ')
-	p.bad = p.bad || e.weight < 1
+	e.Token = p.number(10, ' ')
+	p.bad = p.bad || e.Weight < 1
 }
 
-// salvage returns the last token that a damaged table seems to tell of, or 0. A number beyond ceiling is
+// Salvage returns the last token that a damaged table seems to tell of, or 0. A number beyond ceiling is
 // taken for damage: believed once, it would be this name's tokens for ever.
 func salvage(raw []byte, ceiling uint64) uint64 {
 	var last uint64

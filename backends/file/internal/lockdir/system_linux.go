@@ -1,4 +1,4 @@
-package file
+package lockdir
 
 import (
 	"bytes"
@@ -11,11 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// safetyNet is how often a waiting process looks at the table although nothing has woken it.
-const safetyNet = time.Second
+// SafetyNet is how often a waiting process looks at the table although nothing has woken it.
+const SafetyNet = time.Second
 
-// remoteTypes are file systems whose files other machines may see, while locks or FIFOs may stay local.
-var remoteTypes = map[int64]string{
+// RemoteTypes are file systems whose files other machines may see, while locks or FIFOs may stay local.
+var RemoteTypes = map[int64]string{
 	unix.NFS_SUPER_MAGIC:   "NFS",
 	unix.SMB_SUPER_MAGIC:   "SMB",
 	unix.SMB2_SUPER_MAGIC:  "SMB",
@@ -32,28 +32,28 @@ var remoteTypes = map[int64]string{
 	0x786f4256:             "a VirtualBox share",
 }
 
-// remote names the file system of an open directory if it is one of remoteTypes.
-func remote(fd int) string {
-	return remoteTypes[fileSystem(fd)]
+// Remote names the file system of an open directory if it is one of remoteTypes.
+func Remote(fd int) string {
+	return RemoteTypes[fileSystem(fd)]
 }
 
 // fileSystem returns the type of the file system of an open file; 0: not known.
 func fileSystem(fd int) int64 {
 	var st unix.Statfs_t
-	if retry(func() error { return unix.Fstatfs(fd, &st) }) != nil {
+	if Retry(func() error { return unix.Fstatfs(fd, &st) }) != nil {
 		return 0
 	}
 	return int64(st.Type) & 0xffffffff //nolint:unconvert // its type differs between architectures
 }
 
 // tellerOf returns whose time (ctime) the file system changes when a name is removed, renamed or replaced. POSIX asks it of the
-// directory and leaves it open for the file: XFS does not do it for two files whose names are exchanged, and FAT never.
-func tellerOf(fd int) teller {
+// Dir and leaves it open for the file: XFS does not do it for two files whose names are exchanged, and FAT never.
+func tellerOf(fd int) Teller {
 	switch fileSystem(fd) {
 	case unix.EXT4_SUPER_MAGIC, unix.BTRFS_SUPER_MAGIC, unix.TMPFS_MAGIC: // the first is that of ext2 and ext3, too
-		return theFile
+		return TheFile
 	case unix.XFS_SUPER_MAGIC:
-		return itsParent
+		return ItsParent
 	}
 	return nothing
 }
@@ -67,9 +67,9 @@ func inodeChange(fd int) time.Time {
 	return time.Unix(st.Ctim.Unix())
 }
 
-// processStart returns when this process began, for people who see its number in a table. The kernel tells it in clock
+// ProcessStart returns when this process began, for people who see its number in a table. The kernel tells it in clock
 // ticks since it booted. Where /proc is missing it is now.
-func processStart() time.Time {
+func ProcessStart() time.Time {
 	const ticks = 100 // per second, on every architecture that Go supports
 	stat, err := os.ReadFile("/proc/self/stat")
 	boot, err2 := os.ReadFile("/proc/stat")
@@ -102,21 +102,21 @@ func alone(fd int) bool {
 	return err == nil
 }
 
-// flocks returns the locks on files of the directory's file system. The kernel lists all locks in
+// Flocks returns the locks on files of the directory's file system. The kernel lists all locks in
 // /proc/locks, for the processes that the reader may see. There is no way to ask for one file
 // without disturbing others: F_OFD_GETLK does not see flock(2), and to try the lock, even shared
 // and for a microsecond, makes the "flock -n" of another process fail.
-func (d *directory) flocks() flocks {
+func (d *Dir) Flocks() flocks {
 	text, err := os.ReadFile("/proc/locks")
 	if err != nil {
 		return nil
 	}
 	var st unix.Stat_t
-	if unix.Fstat(d.fd, &st) != nil {
+	if unix.Fstat(d.FD, &st) != nil {
 		return nil
 	}
 	device := fmt.Sprintf("%02x:%02x", unix.Major(st.Dev), unix.Minor(st.Dev))
-	switch fileSystem(d.fd) {
+	switch fileSystem(d.FD) {
 	case unix.BTRFS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC: // stat and /proc/locks differ in the device
 		device = ""
 	}

@@ -1,4 +1,4 @@
-package file
+package lockdir
 
 import (
 	"hash/crc32"
@@ -12,17 +12,17 @@ import (
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 6000, time.UTC)
 
-func example() *table {
-	t := &table{name: "db\n\xff", kind: backends.Semaphore, capacity: 5, token: 900}
-	words := ownerWords(backends.Owner{Host: "h\n\"", PID: 7, Label: "l\xff file 7"}, noon)
+func example() *Table {
+	t := &Table{Name: "db\n\xff", Kind: backends.Semaphore, Capacity: 5, Token: 900}
+	words := OwnerWords(backends.Owner{Host: "h\n\"", PID: 7, Label: "l\xff file 7"}, noon)
 	for i := range uint64(3) {
-		e := entry{id: backends.GrantID{Client: 1<<63 + i, Seq: i}, weight: 1, token: 100 + i}
-		e.write(noon, words, i%2 == 1, i)
-		e.broken = i == 1
-		t.holders = append(t.holders, e)
-		e = entry{id: backends.GrantID{Client: i, Seq: 1<<62 + i}, weight: 5}
-		e.write(noon, words, false, 0)
-		t.waiters = append(t.waiters, e)
+		e := Entry{ID: backends.GrantID{Client: 1<<63 + i, Seq: i}, Weight: 1, Token: 100 + i}
+		e.Write(noon, words, i%2 == 1, i)
+		e.Broken = i == 1
+		t.Holders = append(t.Holders, e)
+		e = Entry{ID: backends.GrantID{Client: i, Seq: 1<<62 + i}, Weight: 5}
+		e.Write(noon, words, false, 0)
+		t.Waiters = append(t.Waiters, e)
 	}
 	return t
 }
@@ -33,12 +33,12 @@ func TestBodyReadsBackAsWritten(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("parseBody = %+v, %v; want %+v", got, err, want)
 	}
-	for i := range got.holders {
-		if file := got.holders[i].file(); file != uint64(i) {
+	for i := range got.Holders {
+		if file := got.Holders[i].File(); file != uint64(i) {
 			t.Errorf("holder %d: file %d", i, file)
 		}
 	}
-	since, owner := got.waiters[0].about()
+	since, owner := got.Waiters[0].about()
 	if !since.Equal(noon) || owner != (backends.Owner{Host: "h\n\"", PID: 7, Label: "l\xff file 7"}) {
 		t.Errorf("about = %v, %+v", since, owner)
 	}
@@ -47,8 +47,8 @@ func TestBodyReadsBackAsWritten(t *testing.T) {
 func TestHeaderReadsBackAsWritten(t *testing.T) {
 	for _, want := range []header{
 		{},
-		{version: 1<<64 - 1, crc: 1<<32 - 1, at: headerLength, length: page - headerLength},
-		{version: 10, crc: 0xabcdef09, at: page, length: largestTable},
+		{version: 1<<64 - 1, crc: 1<<32 - 1, at: headerLength, length: Page - headerLength},
+		{version: 10, crc: 0xabcdef09, at: Page, length: largestTable},
 	} {
 		got, err := parseHeader(want.append(nil))
 		if want == (header{}) {
@@ -72,7 +72,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte("name \"a\"\nmutex capacity 1\ntoken 5\n"))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		file := tableFile{fd: -1, raw: raw}
+		file := TableFile{FD: -1, raw: raw}
 		if h, err := parseHeader(raw); err == nil && h.at+h.length <= int64(len(raw)) {
 			_, _ = file.parse() // must not panic
 		}
@@ -81,7 +81,7 @@ func FuzzParse(f *testing.F) {
 			if err != nil || !reflect.DeepEqual(again, got) {
 				t.Fatalf("%q was read as %+v, which was written and read as %+v, %v", raw, got, again, err)
 			}
-			got.state()
+			got.State()
 		}
 		if last := salvage(raw, 1000); last > 1000 {
 			t.Fatalf("salvage found %d in %q, which is beyond belief", last, raw)

@@ -1,4 +1,6 @@
-package file
+// Package doctor finds what is wrong with a lock directory, and mends it: Check and Repair of package
+// file.
+package doctor
 
 import (
 	"cmp"
@@ -12,52 +14,31 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
-// Check looks at a lock directory and says what it found that is not as it should be, or could be removed: what that
-// means for locks, and how to mend it. It changes nothing, and is made for directories that [New] refuses as well. Names that
-// nobody holds or waits for and whose files have not changed for as long as idle count as out of use.
-//
-// It takes the lock of one table after the other for the few microseconds of a look, so it may run beside any use of the directory. What
-// it says may be out of date at once.
-//
-// The error is that of ctx, a [*backends.InvalidError] for an empty dir or a negative idle, or
-// [backends.ErrUnsupported] on an operating system that [New] does not support; the findings made
-// until then come with it. Everything else is a finding, a directory that cannot be read too.
+// Check looks at a directory. It changes nothing.
 func Check(ctx context.Context, dir string, idle time.Duration) ([]backends.Finding, error) {
-	e, err := examination(ctx, dir, idle, false)
+	e, err := examination(ctx, dir, idle, nil)
 	return e.left, err
 }
 
-// Repair is Check, and mends what can be mended without harm to anybody who uses the directory now: modes, dead lines of
-// tables, damaged tables, tables of other names, inboxes of processes that have ended, files of names out of use. It returns what it
-// has mended and what is left. What it cannot know to be ours it leaves alone. On Windows it fails with [backends.ErrUnsupported].
-//
-// Removing the files of a name keeps its promises: the name's tokens go on increasing, and whoever has the files open notices at the next
-// use. A lock file stays where anybody else has it open, and on systems other than Linux, where that cannot be seen.
-// One race is left: a program that opens the lock file by other means than this package (flock(1)) in the microseconds
-// in which it is removed locks a file without a name. Choose idle long enough that nobody comes just then, an hour say.
-func Repair(ctx context.Context, dir string, idle time.Duration) (mended, left []backends.Finding, err error) {
-	e, err := examination(ctx, dir, idle, true)
+// Repair is Check, and mends what it can. Look has a client look at names of the directory, which
+// cleans their tables.
+func Repair(ctx context.Context, dir string, idle time.Duration, look Look) (mended, left []backends.Finding, err error) {
+	e, err := examination(ctx, dir, idle, look)
 	return e.mended, e.left, err
 }
 
-// Check looks at the backend's directory, see the function [Check]. It implements [backends.Checker]. A name is out of use after an hour.
-func (b *Backend) Check(ctx context.Context) ([]backends.Finding, error) {
-	b.made()
-	if b.closing.Load() {
-		return nil, wrap("check", "", backends.ErrClosed)
-	}
-	return Check(ctx, b.dir.path, time.Hour)
-}
-
-var _ backends.Checker = (*Backend)(nil)
+// Look has a client look at names of a directory.
+type Look func(ctx context.Context, dir string, names []string) error
 
 // exam is one Check or Repair on its way.
 type exam struct {
-	dir    *directory
+	dir    *lockdir.Dir
 	idle   time.Duration
 	repair bool
+	look   Look
 	now    time.Time
 
 	inboxes      bool // there is a subdirectory of inboxes
@@ -70,13 +51,14 @@ type exam struct {
 }
 
 // examination looks at everything, in a fixed order.
-func examination(ctx context.Context, path string, idle time.Duration, repair bool) (*exam, error) {
-	e := &exam{idle: idle, repair: repair, now: time.Now()}
-	if !supported || repair && !repairs {
+func examination(ctx context.Context, path string, idle time.Duration, look Look) (*exam, error) {
+	repair := look != nil
+	e := &exam{idle: idle, repair: repair, look: look, now: time.Now()}
+	if !lockdir.Supported || repair && !lockdir.Repairs {
 		return e, fmt.Errorf("file: check %s: %w", path, backends.ErrUnsupported)
 	}
 	if err := backends.CheckContext(ctx); err != nil {
-		return e, wrap("check", "", err)
+		return e, failed("check", err)
 	}
 	switch {
 	case path == "":
@@ -86,16 +68,16 @@ func examination(ctx context.Context, path string, idle time.Duration, repair bo
 	}
 	path, err := filepath.Abs(path)
 	if err != nil {
-		return e, storeError("locate", path, err)
+		return e, lockdir.StoreError("locate", path, err)
 	}
-	e.dir = &directory{path: path, fd: -1, inboxes: clientsName}
+	e.dir = &lockdir.Dir{Path: path, FD: -1, Inboxes: lockdir.ClientsName}
 	if !e.open() {
 		return e, nil
 	}
-	defer e.dir.close()
+	defer e.dir.Close()
 	if repair {
-		if ok, err := tryLock(e.dir.fd, exclusive); !ok { // freed by closing it
-			return e, storeError("repair", path, cmp.Or(err, errRepaired))
+		if ok, err := lockdir.TryLock(e.dir.FD, lockdir.Exclusive); !ok { // freed by closing it
+			return e, lockdir.StoreError("repair", path, cmp.Or(err, errRepaired))
 		}
 	}
 	e.clients()
@@ -107,7 +89,7 @@ func examination(ctx context.Context, path string, idle time.Duration, repair bo
 	foreign := 0
 	for _, f := range files {
 		if ctx.Err() != nil {
-			return e, wrap("check", "", ended(ctx))
+			return e, failed("check", backends.Ended(ctx))
 		}
 		if !e.file(f) {
 			foreign++
@@ -121,6 +103,10 @@ func examination(ctx context.Context, path string, idle time.Duration, repair bo
 
 var errRepaired = errors.New("somebody else repairs it now")
 
+func failed(verb string, err error) error {
+	return &backends.OpError{Store: "file", Op: verb, Err: err}
+}
+
 // note adds what stays as it is.
 func (e *exam) note(l backends.Level, topic, what, means, mend string) {
 	e.left = append(e.left, backends.Finding{Level: l, Topic: topic, What: what, Means: means, Mend: mend})
@@ -129,7 +115,7 @@ func (e *exam) note(l backends.Level, topic, what, means, mend string) {
 // mendable adds what mend can put right, and does so in a repair.
 func (e *exam) mendable(f backends.Finding, mend func() error) {
 	if !e.repair {
-		if repairs {
+		if lockdir.Repairs {
 			f.Mend += ", or repair"
 		}
 		e.left = append(e.left, f)
@@ -146,40 +132,40 @@ func (e *exam) mendable(f backends.Finding, mend func() error) {
 // open opens the directory and looks whether [New] would accept it. False: there is nothing more to see.
 func (e *exam) open() bool {
 	d := e.dir
-	if _, err := os.Stat(d.path); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(d.Path); errors.Is(err, fs.ErrNotExist) {
 		e.noteAbsent()
 		return false
 	}
-	fd, err := openDirectory(d.path)
+	fd, err := lockdir.OpenDirectory(d.Path)
 	if err != nil {
-		e.note(backends.Failure, "directory", fmt.Sprintf("%s cannot be opened: %v", d.path, err), "nothing can be locked", "use a directory of this user of mode 0700")
+		e.note(backends.Failure, "directory", fmt.Sprintf("%s cannot be opened: %v", d.Path, err), "nothing can be locked", "use a directory of this user of mode 0700")
 		return false
 	}
-	d.fd = fd
-	id, owner, mode, err := examine(fd)
+	d.FD = fd
+	id, owner, mode, err := lockdir.Examine(fd)
 	if err != nil {
 		e.note(backends.Failure, "directory", err.Error(), "nothing can be locked", "")
 		return false
 	}
-	d.id = id
+	d.ID = id
 	const others = 0o022
-	if !trusted(owner) {
-		e.note(backends.Failure, "directory", fmt.Sprintf("%s belongs to user %d", d.path, owner),
+	if !lockdir.Trusted(owner) {
+		e.note(backends.Failure, "directory", fmt.Sprintf("%s belongs to user %d", d.Path, owner),
 			"it is refused: its owner could remove or replace locks", "use a directory of this user")
 		return false
 	}
 	if mode&others != 0 {
 		e.mendable(backends.Finding{
-			Level: backends.Failure, Topic: "directory", What: fmt.Sprintf("others may write to %s (mode %04o)", d.path, mode&0o7777),
+			Level: backends.Failure, Topic: "directory", What: fmt.Sprintf("others may write to %s (mode %04o)", d.Path, mode&0o7777),
 			Means: "it is refused: they could remove or replace locks", Mend: "chmod 0700",
-		}, func() error { return os.Chmod(d.path, 0o700) }) //nolint:gosec // a directory
+		}, func() error { return os.Chmod(d.Path, 0o700) }) //nolint:gosec // a directory
 	}
-	if err := writable(d.path); err != nil {
-		e.note(backends.Failure, "directory", fmt.Sprintf("no files can be made in %s: %v", d.path, err), "nothing can be locked",
+	if err := lockdir.Writable(d.Path); err != nil {
+		e.note(backends.Failure, "directory", fmt.Sprintf("no files can be made in %s: %v", d.Path, err), "nothing can be locked",
 			"make the directory writable for its owner, on a file system that is not read-only, or use another directory")
 	}
-	if name := remote(fd); name != "" {
-		e.note(backends.Failure, "file system", d.path+" is on "+name,
+	if name := lockdir.Remote(fd); name != "" {
+		e.note(backends.Failure, "file system", d.Path+" is on "+name,
 			"it is refused: locks and FIFOs may hold on this machine only", "use a local directory, or the Redis store for several machines")
 	}
 	return true
@@ -187,7 +173,7 @@ func (e *exam) open() bool {
 
 // noteAbsent reports a directory that does not exist, and whether it can be made.
 func (e *exam) noteAbsent() {
-	above := e.dir.path
+	above := e.dir.Path
 	for { // the root exists
 		if _, err := os.Stat(above); !errors.Is(err, fs.ErrNotExist) {
 			break
@@ -199,17 +185,17 @@ func (e *exam) noteAbsent() {
 		}
 		above = filepath.Dir(above)
 	}
-	if err := writable(above); err != nil {
-		e.note(backends.Failure, "directory", fmt.Sprintf("%s does not exist, and cannot be made in %s: %v", e.dir.path, above, err),
+	if err := lockdir.Writable(above); err != nil {
+		e.note(backends.Failure, "directory", fmt.Sprintf("%s does not exist, and cannot be made in %s: %v", e.dir.Path, above, err),
 			"nothing can be locked", "make it, or use another directory")
 		return
 	}
-	e.note(backends.Note, "directory", e.dir.path+" does not exist", "nobody has used it yet; the first use makes it", "")
+	e.note(backends.Note, "directory", e.dir.Path+" does not exist", "nobody has used it yet; the first use makes it", "")
 }
 
 // clients looks at the inboxes.
 func (e *exam) clients() {
-	path := filepath.Join(e.dir.path, clientsName)
+	path := filepath.Join(e.dir.Path, lockdir.ClientsName)
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return // nobody has used it yet; or its removal has been noticed
@@ -219,10 +205,10 @@ func (e *exam) clients() {
 		err = errors.New("not a directory")
 	}
 	if err == nil {
-		err = e.dir.makeInboxes()
+		err = e.dir.MakeInboxes()
 	}
-	if err == nil && writable(e.dir.path) == nil { // else it has been said of the directory
-		err = writable(path)
+	if err == nil && lockdir.Writable(e.dir.Path) == nil { // else it has been said of the directory
+		err = lockdir.Writable(path)
 	}
 	if err != nil {
 		e.note(backends.Failure, "inboxes", fmt.Sprintf("%s is no usable directory: %v", path, err), "nothing can be locked",
@@ -233,18 +219,18 @@ func (e *exam) clients() {
 	var dead []uint64
 	foreign := 0
 	for _, f := range inboxes {
-		client, ok := clientOf(f.Name())
+		client, ok := lockdir.ClientOf(f.Name())
 		info, err := f.Info()
 		switch {
 		case err != nil: // gone meanwhile
-		case !ok || info.Mode().Type() != inboxType:
+		case !ok || info.Mode().Type() != lockdir.InboxType:
 			foreign++
-		case e.now.Sub(info.ModTime()) > youngInbox && e.dir.dead(client):
+		case e.now.Sub(info.ModTime()) > lockdir.YoungInbox && e.dir.Dead(client):
 			dead = append(dead, client)
 		}
 	}
 	if foreign > 0 {
-		e.note(backends.Note, "foreign files", fmt.Sprintf("%d files in %s are none of lockkeeper's", foreign, clientsName), "they are left alone", "")
+		e.note(backends.Note, "foreign files", fmt.Sprintf("%d files in %s are none of lockkeeper's", foreign, lockdir.ClientsName), "they are left alone", "")
 	}
 	if len(dead) > 0 {
 		e.mendable(backends.Finding{
@@ -252,7 +238,7 @@ func (e *exam) clients() {
 			Means: "nothing: what they held is free", Mend: "each new process removes some",
 		}, func() error {
 			for _, client := range dead {
-				e.dir.removeInbox(client)
+				e.dir.RemoveInbox(client)
 			}
 			return nil
 		})
@@ -263,7 +249,7 @@ func (e *exam) clients() {
 func (e *exam) finish(ctx context.Context) error {
 	slices.Sort(e.wake)
 	if e.repair && len(e.wake) > 0 {
-		if err := e.lookAt(ctx, slices.Compact(e.wake)); err != nil {
+		if err := e.look(ctx, e.dir.Path, slices.Compact(e.wake)); err != nil {
 			return err
 		}
 	}
@@ -292,16 +278,30 @@ func (e *exam) finish(ctx context.Context) error {
 	return err
 }
 
-// lookAt has a client look at names: that cleans their tables.
-func (e *exam) lookAt(ctx context.Context, names []string) error {
-	b, err := New(e.dir.path)
-	if err != nil {
-		return err
+// removeIdlers removes the files of the names that were found out of use, and returns of how many.
+func (e *exam) removeIdlers(ctx context.Context) (removed int, err error) {
+	if err := e.dir.RaiseFloor(e.token); err != nil { // once for all: it goes to the disk
+		return 0, err
 	}
-	for _, name := range names {
-		if _, err = b.Inspect(ctx, name); err != nil {
-			break
+	unused := func(t *lockdir.Table) bool {
+		for _, client := range t.Clients(0) {
+			if !e.inboxes || e.dir.Dead(client) {
+				t.DropClient(client)
+			}
+		}
+		return !t.Used()
+	}
+	for _, s := range e.idlers {
+		if ctx.Err() != nil {
+			return removed, failed("repair", backends.Ended(ctx))
+		}
+		ok, err := e.dir.RemoveName(s, e.token, unused)
+		if err != nil {
+			return removed, err
+		}
+		if ok {
+			removed++
 		}
 	}
-	return errors.Join(err, b.Close(ctx))
+	return removed, nil
 }

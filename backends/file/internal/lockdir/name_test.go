@@ -1,4 +1,4 @@
-package file
+package lockdir
 
 import (
 	"path"
@@ -15,7 +15,7 @@ func TestStem(t *testing.T) {
 		"%41": "%2541", "con": "%63on", "com1.txt": "%63om1.txt", "comet": "comet", "\x00": "%00", "ä": "%c3%a4", "~": "%7e",
 		long: strings.Repeat("n", 48) + "~" + "49ab0443044e2ee5f8f0d1bfe4f0fafb0d2ba8e0a0a1e9a3f4e9a62a1ec6a5f3",
 	} {
-		got := stem(name)
+		got := Stem(name)
 		if name == long { // the sum itself is the standard library's
 			got, want = got[:49], want[:49]
 		}
@@ -51,23 +51,23 @@ func FuzzStem(f *testing.F) {
 		if one == "" {
 			return
 		}
-		s := stem(one)
+		s := Stem(one)
 		if back, ok := unescape(escape(one)); !ok || back != one {
 			t.Fatalf("escape(%q) = %q, which stands for %q", one, escape(one), back)
 		}
-		if back, ok := nameOf(s); ok && back != one || !ok && !strings.Contains(s, "~") {
+		if back, ok := NameOf(s); ok && back != one || !ok && !strings.Contains(s, "~") {
 			t.Fatalf("nameOf(%q) = %q, %v; want %q", s, back, ok, one)
 		}
-		if back, ok := nameOf(other); ok && stem(back) != other {
-			t.Fatalf("nameOf(%q) = %q, whose stem is %q", other, back, stem(back))
+		if back, ok := NameOf(other); ok && Stem(back) != other {
+			t.Fatalf("nameOf(%q) = %q, whose stem is %q", other, back, Stem(back))
 		}
-		if one != other && other != "" && strings.EqualFold(s, stem(other)) {
+		if one != other && other != "" && strings.EqualFold(s, Stem(other)) {
 			t.Fatalf("%q and %q share the stem %q", one, other, s)
 		}
 		if len(s) > longestStem || s == "" || s[0] == '.' || s[0] == '-' || strings.ContainsAny(s, "/\\\x00\n :*?\"<>|") {
 			t.Fatalf("stem(%q) = %q", one, s)
 		}
-		if dir := "/locks"; path.Dir(path.Join(dir, s+lockEnding)) != dir {
+		if dir := "/locks"; path.Dir(path.Join(dir, s+LockEnding)) != dir {
 			t.Fatalf("stem(%q) = %q leaves the directory", one, s)
 		}
 		if plain(one) && len(one) <= longestStem && s != one {
