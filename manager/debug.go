@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -34,7 +35,7 @@ func (m *Manager) debug(w http.ResponseWriter, r *http.Request) {
 		err = enc.Encode(s)
 	} else {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		err = page.Execute(&body, s)
+		err = page().Execute(&body, s)
 	}
 	if err != nil { // only a fault of the template or of Stats itself
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -49,10 +50,12 @@ func wantsJSON(r *http.Request) bool {
 		strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
 }
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"p50": func(h Histogram) time.Duration { return h.Quantile(0.5) },
-	"p99": func(h Histogram) time.Duration { return h.Quantile(0.99) },
-}).Parse(`<!DOCTYPE html>
+// page is parsed at its first use: most programs have none.
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"p50": func(h Histogram) time.Duration { return h.Quantile(0.5) },
+		"p99": func(h Histogram) time.Duration { return h.Quantile(0.99) },
+	}).Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>lockkeeper</title>
 <style>
 body{font:14px system-ui,sans-serif;margin:2em}
@@ -71,3 +74,4 @@ th:first-child,td:first-child{text-align:left;min-width:16em;max-width:40em;over
 {{range .Resources}}<tr><td>{{.Name}}<td>{{.KindName}}<td>{{.Holding}}<td>{{.Waiting}}{{template "counters" .Counters}}</tr>
 {{end}}</table></body></html>
 `))
+})

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -78,7 +79,7 @@ func parseState(name string, r row) (backends.State, error) {
 		}
 		switch kind {
 		case "c":
-			ok = clientRecord.MatchString(v)
+			ok = clientRecord().MatchString(v)
 		case "g":
 			var h backends.Holder
 			h, ok = parseHolder(id, v, now)
@@ -139,13 +140,18 @@ func number[T uint8 | int64 | uint64](s string) T {
 
 // The records of grants and waiters, as in state.lua.
 var (
-	grantRecord  = regexp.MustCompile(`(?s)^(\d+) [hsHSTU](\d+) (\d+) \d+ (\d+) (.*)$`)
-	clientRecord = regexp.MustCompile(`^\d+ \d+$`)
-	waiterRecord = regexp.MustCompile(`(?s)^(\d+) (\d+) \d+ [hsHS]\d+ [[:xdigit:]]+ (\d+) (.*)$`)
+	grantRecord  = record(`(?s)^(\d+) [hsHSTU](\d+) (\d+) \d+ (\d+) (.*)$`)
+	clientRecord = record(`^\d+ \d+$`)
+	waiterRecord = record(`(?s)^(\d+) (\d+) \d+ [hsHS]\d+ [[:xdigit:]]+ (\d+) (.*)$`)
 )
 
+// record compiles an expression at its first use.
+func record(expression string) func() *regexp.Regexp {
+	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
+}
+
 func parseHolder(id, s string, now int64) (h backends.Holder, ok bool) {
-	f := grantRecord.FindStringSubmatch(s)
+	f := grantRecord().FindStringSubmatch(s)
 	var err error
 	if h.ID, err = parseID(id); err != nil || f == nil {
 		return h, false
@@ -157,7 +163,7 @@ func parseHolder(id, s string, now int64) (h backends.Holder, ok bool) {
 }
 
 func parseWaiter(id, s string) (w backends.Waiter, ticket uint64, ok bool) {
-	f := waiterRecord.FindStringSubmatch(s)
+	f := waiterRecord().FindStringSubmatch(s)
 	var err error
 	if w.ID, err = parseID(id); err != nil || f == nil {
 		return w, 0, false

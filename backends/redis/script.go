@@ -7,6 +7,8 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -50,7 +52,7 @@ var (
 	heartbeatScript = newScript(always, "", lookLua, heartbeatLua)
 	breakScript     = newScript(always, "", "", breakLua)
 	inspectScript   = newScript(always, "", "", inspectLua).reading()
-	namesScript     = asScript(always + namesLua).reading()
+	namesScript     = asScript(always, namesLua).reading()
 )
 
 // The codes with which scripts answer, as in rules.lua.
@@ -65,9 +67,14 @@ const (
 )
 
 type script struct {
-	src, sha      string
-	bySHA, byText any // the same as arguments of commands
-	reads         bool
+	source func() source // made at the first use: a program that starts for another store has no use
+	reads  bool
+}
+
+// source is a script's text, and what names it to a server.
+type source struct {
+	text          string
+	bySHA, byText any // as arguments of commands
 }
 
 // reading marks a script that writes nothing, so that no replica need confirm it.
@@ -88,14 +95,15 @@ const (
 // newScript makes a script of its own part, and of a part before everything and one before the general rules, each of which may make
 // the rest unnecessary: functions are made anew in each call, and cost time.
 func newScript(head, lone, short, own string) *script {
-	return asScript(head + lone + baseLua + short + stateLua + rulesLua + own)
+	return asScript(head, lone, baseLua, short, stateLua, rulesLua, own)
 }
 
-func asScript(src string) *script {
-	sum := sha1.Sum([]byte(src))
-	s := &script{src: src, sha: hex.EncodeToString(sum[:])}
-	s.bySHA, s.byText = s.sha, s.src
-	return s
+func asScript(parts ...string) *script {
+	return &script{source: sync.OnceValue(func() source {
+		text := strings.Join(parts, "")
+		sum := sha1.Sum([]byte(text))
+		return source{text: text, bySHA: hex.EncodeToString(sum[:]), byText: text}
+	})}
 }
 
 var evalSHA, eval any = "evalsha", "eval"
@@ -104,9 +112,9 @@ var evalSHA, eval any = "evalsha", "eval"
 func (s *script) command(ctx context.Context, k call, text bool) *command {
 	args := make([]any, 0, 3+len(k.keys)+len(k.args))
 	if text {
-		args = append(args, eval, s.byText, len(k.keys))
+		args = append(args, eval, s.source().byText, len(k.keys))
 	} else {
-		args = append(args, evalSHA, s.bySHA, len(k.keys))
+		args = append(args, evalSHA, s.source().bySHA, len(k.keys))
 	}
 	args = append(append(args, k.keys...), k.args...)
 	cmd := redis.NewCmd(ctx, args...)

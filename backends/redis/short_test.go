@@ -24,8 +24,8 @@ func TestShortPathsDoWhatTheGeneralRulesDo(t *testing.T) {
 	defer cancel()
 	s := redistest.Start(t)
 	c := s.Client(t)
-	whole := newTwin(t, ctx, c, "whole:", opScript.src)
-	general := newTwin(t, ctx, c, "general:", newScript(primary, "", "", opLua).src)
+	whole := newTwin(t, ctx, c, "whole:", opScript.source().text)
+	general := newTwin(t, ctx, c, "general:", newScript(primary, "", "", opLua).source().text)
 	rounds := 40
 	if testing.Short() {
 		rounds = 8
@@ -64,7 +64,7 @@ func newTwin(t *testing.T, ctx context.Context, c *redis.Client, prefix, op stri
 		t.Fatal(err)
 	}
 	for name, src := range map[string]string{
-		"op": op, "renew": renewScript.src, "heartbeat": heartbeatScript.src, "inspect": inspectScript.src,
+		"op": op, "renew": renewScript.source().text, "heartbeat": heartbeatScript.source().text, "inspect": inspectScript.source().text,
 	} {
 		sha, err := c.ScriptLoad(ctx, src).Result()
 		if err != nil {

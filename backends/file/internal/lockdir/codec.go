@@ -30,7 +30,10 @@ const (
 	largestTable = 64 << 20
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+// checksum is the CRC of a body. The table is made by its first use, as that takes a while.
+func checksum(body []byte) uint32 {
+	return crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))
+}
 
 var (
 	// ErrCorrupt is the error for a table that is none.

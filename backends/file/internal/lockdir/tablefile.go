@@ -3,7 +3,6 @@ package lockdir
 import (
 	"bytes"
 	"errors"
-	"hash/crc32"
 	"io/fs"
 )
 
@@ -107,7 +106,7 @@ func (f *TableFile) parse() (*Table, error) {
 		}
 		body = body[:n]
 	}
-	if int64(len(body)) != h.length || crc32.Checksum(body, castagnoli) != h.crc {
+	if int64(len(body)) != h.length || checksum(body) != h.crc {
 		return nil, ErrCorrupt
 	}
 	return parseBody(string(body))
@@ -119,7 +118,7 @@ func (f *TableFile) Write(t *Table, d *Dir, sync bool) error {
 	f.buf = b[:cap(b)]
 	body := b[headerLength:]
 	h := header{
-		version: f.header.version + 1, crc: crc32.Checksum(body, castagnoli),
+		version: f.header.version + 1, crc: checksum(body),
 		at: headerLength, length: int64(len(body)),
 	}
 	var err error
