@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -73,9 +74,14 @@ func sends(t *testing.T, pid int, sig syscall.Signal) {
 	}
 }
 
-func remove(t *testing.T, dir string) {
+// remove removes a file or directory, also while a holder makes files there.
+func remove(t *testing.T, path string) {
 	t.Helper()
-	if err := os.RemoveAll(dir); err != nil {
+	err := os.RemoveAll(path)
+	for errors.Is(err, syscall.ENOTEMPTY) {
+		err = os.RemoveAll(path)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 }
@@ -122,6 +128,7 @@ func TestNobodyIsLeftInATerminal(t *testing.T) {
 				if found := sh.expect(`status=(\d+)|survived`); found[0] == "survived" {
 					t.Error("the command went on")
 				}
+				untilEnded(t, holder)
 			})
 		})
 	}
