@@ -10,6 +10,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
 )
 
@@ -18,22 +19,28 @@ const storeHelp = "Where locks are kept: file:DIR, redis://HOST:PORT or rediss:/
 
 // commandLine is what users write; package kong reads the tags.
 type commandLine struct {
-	Run        runCmd        `cmd:"" help:"Hold a lock while a command runs: lockkeeper run [flags] NAME -- COMMAND [ARGUMENT …]"`
+	runLine
 	Ls         lsCmd         `cmd:"" help:"Tell who holds and who waits: lockkeeper ls [NAME …]"`
 	Top        topCmd        `cmd:"" help:"The same again and again, until interrupted: lockkeeper top [--every 1s] [NAME …]"`
 	Break      breakCmd      `cmd:"" help:"Take a lock from whoever holds it: lockkeeper break NAME …"`
 	Doctor     doctorCmd     `cmd:"" help:"Look whether the store is fit for locks, and mend it: lockkeeper doctor [--repair]"`
 	Demo       demoCmd       `cmd:"" help:"Watch processes contend for locks, one being killed, and see the result checked."`
 	DemoWorker demoWorkerCmd `cmd:"" hidden:""`
+}
 
-	Version kong.VersionFlag `help:"Print the version and exit."`
+// runLine is the part of commandLine that a line of run needs. Package kong takes time for each
+// subcommand that it knows, and run is to cost little.
+type runLine struct {
+	Run     runCmd      `cmd:"" help:"Hold a lock while a command runs: lockkeeper run [flags] NAME -- COMMAND [ARGUMENT …]"`
+	Version versionFlag `help:"Print the version and exit."`
 }
 
 // streams are those of the process.
 type streams struct {
 	in, out, err *os.File
-	messages     io.Writer // in place of err; nil: err
-	args         []string  // of the process
+	messages     io.Writer     // in place of err; nil: err
+	args         []string      // of the process
+	link         *command.Link // of a holder; else nil
 }
 
 // warn writes a message, each line of it marked as lockkeeper's.
@@ -63,27 +70,13 @@ type subcommand interface {
 
 // run does what the arguments say and returns the exit status.
 func run(args []string, s streams) int {
-	var cl commandLine
-	done := -1 // set by --help and --version, after which kong goes on
-	parser, err := kong.New(&cl,
-		kong.Name("lockkeeper"),
-		kong.Description("Locks for the processes of one machine or of many. Exit status of run: that of the command; "+
-			"64 usage, 69 store unavailable, 75 busy, 76 lease lost, 77 permission denied, 126 and 127 command not started."),
-		kong.Vars{"version": version(), "store": storeHelp},
-		kong.Writers(s.out, s.err),
-		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
-		kong.WithHyphenPrefixedParameters(true), // a negative number is a value, which is then refused by its meaning
-		kong.Exit(func(code int) {
-			if done < 0 {
-				done = code
-			}
-		}),
-	)
-	if err != nil {
-		s.warn("bug: %v", err)
-		return int(exitBug)
+	s.args = args
+	if s.link = command.Attach(); s.link != nil {
+		s.messages = s.link
+	} else if startsAtOnce(args) {
+		return int(s.front())
 	}
-	ctx, err := parser.Parse(args)
+	ctx, done, err := parse(args, s)
 	switch {
 	case done >= 0:
 		return done
@@ -96,8 +89,55 @@ func run(args []string, s streams) int {
 		s.warn("bug: %s does nothing", ctx.Command())
 		return int(exitBug)
 	}
-	s.args = args
 	return int(cmd.Run(s))
+}
+
+// startsAtOnce reports whether the front can start the holder before it knows what the arguments
+// mean: the holder reads them too, and refuses what makes no sense. Help comes from this process,
+// since a terminal may stop what is not in its foreground. An argument that only looks like a wish
+// for help costs a few milliseconds.
+func startsAtOnce(args []string) bool {
+	if len(args) == 0 || args[0] != "run" {
+		return false
+	}
+	for _, arg := range args[1:] {
+		switch short := strings.HasPrefix(arg, "-") && !strings.HasPrefix(arg, "--"); {
+		case arg == "--":
+			return true
+		case short && strings.Contains(arg, "h"), strings.HasPrefix(arg, "--help"), strings.HasPrefix(arg, "--version"):
+			return false
+		}
+	}
+	return true
+}
+
+// parse reads the arguments. If they ask for help or the version, that is printed, and done is the exit
+// status; else done is negative.
+func parse(args []string, s streams) (ctx *kong.Context, done int, err error) {
+	var cl any = &commandLine{}
+	if len(args) > 0 && args[0] == "run" {
+		cl = &runLine{}
+	}
+	done = -1 // kong goes on after it has printed
+	parser, err := kong.New(cl,
+		kong.Name("lockkeeper"),
+		kong.Description("Locks for the processes of one machine or of many. Exit status of run: that of the command; "+
+			"64 usage, 69 store unavailable, 75 busy, 76 lease lost, 77 permission denied, 126 and 127 command not started."),
+		kong.Vars{"store": storeHelp},
+		kong.Writers(s.out, s.err),
+		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
+		kong.WithHyphenPrefixedParameters(true), // a negative number is a value, which is then refused by its meaning
+		kong.Exit(func(code int) {
+			if done < 0 {
+				done = code
+			}
+		}),
+	)
+	if err != nil {
+		panic("bug: " + err.Error())
+	}
+	ctx, err = parser.Parse(args)
+	return ctx, done, err
 }
 
 // verbatim takes an argument byte by byte: names and file names need not be text. Kong's own mapper passes strings through
@@ -112,6 +152,16 @@ func verbatim(ctx *kong.DecodeContext, target reflect.Value) error {
 		return fmt.Errorf("want a string, not %v", t.Value)
 	}
 	target.SetString(text)
+	return nil
+}
+
+// versionFlag prints the version, and ends the program.
+type versionFlag bool
+
+// BeforeReset is called by kong.
+func (versionFlag) BeforeReset(app *kong.Kong) error {
+	fmt.Fprintln(app.Stdout, version())
+	app.Exit(0)
 	return nil
 }
 

@@ -46,10 +46,14 @@ type runCmd struct {
 
 // Run starts the holder, or is it. See package command.
 func (r *runCmd) Run(s streams) exitCode {
-	if link := command.Attach(); link != nil {
-		s.messages = link
-		return r.run(s, link)
+	if s.link != nil {
+		return r.run(s, s.link)
 	}
+	return s.front()
+}
+
+// front starts the holder, and returns its exit status.
+func (s streams) front() exitCode {
 	code, err := command.Front(s.args, [3]*os.File{s.in, s.out, s.err}, int(exitLost))
 	if err != nil {
 		return s.fail(err)

@@ -12,6 +12,9 @@
 // the terminal's session: so the kernel hangs up a stopped job whose shell has died, and ^Z does not
 // stop a job that no shell can continue.
 //
+// Each start of this program costs some milliseconds. So the front reads no arguments, both use one
+// processor, which spares threads, and packages make at their first use what not every run needs.
+//
 // The command needs no copying: standard streams are passed as descriptors, a closed pipe is the
 // command's own affair, and its exit status comes back. Signals that were ignored stay ignored.
 //

@@ -31,6 +31,7 @@ type holder struct {
 //
 // What has died is always noticed: the holder by wait, this process by the end of the link.
 func Front(args []string, files [3]*os.File, lost int) (int, error) {
+	oneProcessor()
 	runtime.LockOSThread() // see holderAttributes
 	defer runtime.UnlockOSThread()
 	sigs, stop := notify()
@@ -70,6 +71,10 @@ func Front(args []string, files [3]*os.File, lost int) (int, error) {
 	}
 }
 
+// oneProcessor spares this process the threads that Go starts to use more than one: a front and a
+// holder have little to do, and starting a thread costs a tenth of a millisecond.
+func oneProcessor() { runtime.GOMAXPROCS(1) }
+
 // print waits until all messages are written. Standard error may be stuck: then a signal ends the
 // wait, be it one that came before.
 func (h *holder) print(printed <-chan error, sigs <-chan os.Signal, signalled bool) {
@@ -108,10 +113,9 @@ func startHolder(args []string, files [3]*os.File) (*holder, error) {
 		}
 	}
 	env := append(os.Environ(), fmt.Sprintf("%s=%d,%d,%d", linkVariable, from.Fd(), out.Fd(), unix.Getpgrp()))
-	var p *os.Process
+	var pid int
 	if err == nil {
-		p, err = os.StartProcess(self, append([]string{"lockkeeper-holder"}, args...),
-			&os.ProcAttr{Env: env, Files: files[:], Sys: holderAttributes()})
+		pid, err = startProcess(self, append([]string{"lockkeeper-holder"}, args...), env, files, holderAttributes())
 	}
 	if err != nil {
 		to.Close()
@@ -119,9 +123,7 @@ func startHolder(args []string, files [3]*os.File) (*holder, error) {
 		return nil, err
 	}
 	wakeAtEnd(to)
-	h := &holder{pid: p.Pid, to: to, said: said}
-	_ = p.Release() // collected by number
-	return h, nil
+	return &holder{pid: pid, to: to, said: said}, nil
 }
 
 // relay writes the holder's messages to standard error until the holder has ended.

@@ -52,6 +52,7 @@ func Attach() *Link {
 	if n, _ := fmt.Sscanf(text, "%d,%d,%d", &in, &out, &l.group); !found || n != 3 { //nolint:mnd // the three above
 		return nil
 	}
+	oneProcessor()
 	_ = os.Unsetenv(linkVariable)
 	unix.CloseOnExec(in)
 	unix.CloseOnExec(out)
@@ -73,6 +74,8 @@ func Attach() *Link {
 		}
 		return struct{}{}
 	}, func(error) struct{} { return struct{}{} })
+	// The pipe blocks. A read that finds nothing would have the kernel continue a stopped front (see
+	// wakeAtEnd).
 	from := os.NewFile(uintptr(in), "front")
 	Background("front", func() struct{} {
 		defer close(gone)

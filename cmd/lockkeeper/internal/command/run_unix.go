@@ -60,20 +60,31 @@ func (p *process) start() error {
 	}
 	group := c.Link.joins()
 	p.apart = group == 0
-	attr := &os.ProcAttr{Env: c.Env, Files: c.Files[:], Sys: attributes(group)}
-	started, err := os.StartProcess(path, c.Argv, attr)
+	p.pid, err = startProcess(path, c.Argv, c.Env, c.Files, attributes(group))
 	if errors.Is(err, unix.ENOEXEC) && isText(path) { // as execvp does
-		started, err = os.StartProcess("/bin/sh", append([]string{"sh", pathArgument(path)}, c.Argv[1:]...), attr)
+		sh := append([]string{"sh", pathArgument(path)}, c.Argv[1:]...)
+		p.pid, err = startProcess("/bin/sh", sh, c.Env, c.Files, attributes(group))
 	}
 	if err != nil {
 		return startError(c.Argv[0], number(err))
 	}
-	p.pid = started.Pid
-	_ = started.Release() // its status is collected below, by number: os.Process cannot tell a stop from an end
 	if !p.apart {
 		c.Link.leaveSession(p.pid)
 	}
 	return nil
+}
+
+// startProcess starts a program and returns its number. Its status is to be collected by that:
+// os.Process cannot tell a stop from an end. (And to learn whether it can use a pidfd, it starts a
+// process more.)
+func startProcess(path string, argv, env []string, files [3]*os.File, sys *syscall.SysProcAttr) (int, error) {
+	attr := &syscall.ProcAttr{Env: env, Sys: sys}
+	for _, f := range files {
+		attr.Files = append(attr.Files, f.Fd())
+	}
+	pid, err := syscall.ForkExec(path, argv, attr)
+	runtime.KeepAlive(files)
+	return pid, err
 }
 
 // leaveSession takes this process out of the terminal's session, once the command is in the front's

@@ -43,8 +43,11 @@ func openFile(s Store) (*file.Backend, error) {
 
 // moved returns an error if s is the default store and processes still use its former directory.
 func (s Store) moved() error {
+	if !s.own {
+		return nil
+	}
 	dir, inUse := formerInUse()
-	if !s.own || !inUse {
+	if !inUse {
 		return nil
 	}
 	return noDefault(fmt.Errorf("%w: processes still use %s, the default store of earlier versions; wait until they have ended",
