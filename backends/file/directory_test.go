@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
@@ -117,6 +118,33 @@ func TestDirectoryRemoved(t *testing.T) {
 	mustRelease(t, b, mustAcquire(t, b, mutex("db")))
 	if _, err := backends.TryAcquire(patient(t), a, mutex("other")); !errors.Is(err, backends.ErrUnavailable) {
 		t.Errorf("TryAcquire by a client of the old directory: %v; want ErrUnavailable", err)
+	}
+}
+
+// A holder in a directory that was moved may let go before a waiter has heard of the move. The waiter
+// is refused all the same: others begin anew where the path leads.
+func TestWaiterIsNotGrantedInAMovedDirectory(t *testing.T) {
+	for what, request := range map[string]backends.Request{
+		"mutex": mutex("db"), "writer": writer("db"), "semaphore": permits("db", 1, 1),
+	} {
+		t.Run(what, func(t *testing.T) {
+			base := t.TempDir()
+			a, b := sleepless(t, base+"/above/locks"), open(t, base+"/above/locks")
+			b.watcher.blind.Store(true)
+			b.timing.net, b.timing.linger = time.Hour, time.Hour
+			g := mustAcquire(t, a, request)
+			w := enqueue(t, b, request)
+			if err := os.Rename(base+"/above", base+"/away"); err != nil {
+				t.Fatal(err)
+			}
+			if err := backends.Release(patient(t), a, g); err != nil && !errors.Is(err, backends.ErrLost) {
+				t.Fatal(err)
+			}
+			b.tellAll(message{verb: look}) // as the release does
+			if <-w.done; !errors.Is(w.err, backends.ErrUnavailable) {
+				t.Errorf("Acquire that waited: %+v, %v; want ErrUnavailable", w.grant, w.err)
+			}
+		})
 	}
 }
 

@@ -115,7 +115,7 @@ func (r *resource) settle() {
 			continue
 		}
 		fits := p.request.Weight <= t.Free()
-		if !fits && t.Sole(r.b.id) < 0 {
+		if !fits && t.Sole(r.b.id) < 0 || p.waited && r.moved() {
 			return
 		}
 		switch ok, err := r.lockKernel(p); {
@@ -132,6 +132,21 @@ func (r *resource) settle() {
 			r.grant(p)
 		}
 	}
+}
+
+// moved reports whether the directory has gone, which ends everything of ours. Its holder may have let
+// go because it was told of that, before we were: who waited must not be granted what others do not
+// see any more.
+func (r *resource) moved() bool {
+	if r.turn.intact {
+		return false
+	}
+	if err := r.b.dir.Intact(); lockdir.Gone(err) {
+		r.abandon(err)
+		return true
+	}
+	r.turn.intact = true
+	return false
 }
 
 // dropStale removes the line of a sole holder of another process, whose lock we have now: it has let go, see releaseSole. False: its lock

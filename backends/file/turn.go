@@ -23,6 +23,7 @@ type turn struct {
 	targets  []uint64     // clients to be woken
 	acks     int          // shuts to be acknowledged
 	everyone bool         // all clients are to look: the table was damaged
+	intact   bool         // the directory was there in this turn
 
 	abandoned error // why the resource is of no use any more: the directory has gone
 }

@@ -58,7 +58,9 @@ func TestContractInACluster(t *testing.T) {
 			Open: func(t testing.TB) backends.Backend {
 				c := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: []string{s.Addr}})
 				t.Cleanup(func() { c.Close() })
-				return open(t, c, redis.WithPrefix(prefix))
+				b := open(t, c, redis.WithPrefix(prefix))
+				b.Await() // the clauses look at once whether anything is left
+				return b
 			},
 			Crash: func(t testing.TB, b backends.Backend) { b.(*redis.Backend).Crash() },
 		}
@@ -75,7 +77,9 @@ func TestContractOverASharedPool(t *testing.T) {
 			Rounds:   20,
 			Together: inOneSlot,
 			Open: func(t testing.TB) backends.Backend {
-				return open(t, struct{ goredis.UniversalClient }{s.Client(t)}, redis.WithPrefix(prefix))
+				b := open(t, struct{ goredis.UniversalClient }{s.Client(t)}, redis.WithPrefix(prefix))
+				b.Await() // the clauses look at once whether anything is left
+				return b
 			},
 		}
 	})
