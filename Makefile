@@ -38,7 +38,7 @@ install: ## install the lockkeeper command into GOBIN
 
 .PHONY: test
 test: redis-server ## all tests, race detector on, against a real redis-server (installed if missing)
-	CI=true $(GO) test -race -timeout 10m $(PKGS)
+	CI=true $(GO) test -race -timeout 20m $(PKGS)
 
 .PHONY: full
 full: ## tests in full size, without the race detector: a million waiters (4 GB), allocations, 100 000 grants of processes being killed

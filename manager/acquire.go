@@ -30,7 +30,8 @@ func (c *Claim) acquire(ctx context.Context, o *intent) (*Lease, error) {
 		}
 		r := &request{
 			lease: lease{outer: o.outer, hook: o.hook},
-			k:     k, kind: c.kind, try: o.try, cap: c.cap, weight: c.weight, until: instant(o.limit), handles: 1, ctx: ctx,
+			k:     k, kind: c.kind, cap: c.cap, weight: c.weight,
+			try: o.try, leads: c.leads, until: instant(o.limit), handles: 1, ctx: ctx,
 		}
 		r.req = r
 		l := &Lease{lease: &r.lease, from: o.from}

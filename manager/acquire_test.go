@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -67,7 +68,7 @@ func TestBadArgumentsAreRefusedAndChangeNothing(t *testing.T) {
 		_, err = m.Lock("a").Acquire(ctx, AcquireOption{})
 		wantErr(t, err, ErrInvalid)
 		wantErr(t, m.Lock("a").Do(ctx, nil), ErrInvalid)
-		if s := m.Stats(); len(s.Resources) != 0 || s.Totals != (Counters{Failed: s.Totals.Failed}) {
+		if s := m.Stats(); len(s.Resources) != 0 || !reflect.DeepEqual(s.Totals, Counters{Failed: s.Totals.Failed}) {
 			t.Errorf("something was left: %+v", s)
 		}
 	})

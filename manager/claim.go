@@ -16,6 +16,7 @@ type Claim struct {
 	cap       int64
 	weight    int64
 	reentrant bool
+	leads     bool    // of Lead
 	all       []Claim // of All
 }
 

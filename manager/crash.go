@@ -37,7 +37,8 @@ func (k *keeper) failed(msg message, p *actor.PanicError) {
 			r.finish(wasReleased)
 		}
 	case *snapshot:
-		msg.retired = true
+		msg.key, msg.kept, msg.retired = k.key, k.kept, true
+		msg.row.Counters = k.counters.clone()
 		msg.filled()
 	case *call:
 		switch {
@@ -70,7 +71,7 @@ func (k *keeper) crash(cause error) {
 		for r := q.head; r != nil; r = r.next {
 			lost := r.finishAll(&LostError{Name: k.name, Token: r.token, Reason: Panicked, Cause: cause})
 			if q == &k.holders { // strays were counted when they were lost
-				k.count(func(c *Counters) { c.Lost += lost })
+				k.count(func(c *Counters) { c.lost(Panicked, lost) })
 			}
 			if r.grant != nil && r.grant != &k.own {
 				k.discard(r.grant.Grant)

@@ -12,14 +12,15 @@ import (
 // operation, and every acquire in the process passes through it, whatever its name; as an actor's
 // turn it would be the one thing that all names wait for.
 type directory struct {
-	seed   maphash.Seed
-	shards [64]shard
+	seed    maphash.Seed
+	history histories
+	shards  [64]shard
 }
 
 type shard struct {
 	mu      sync.Mutex
 	keepers map[string]*keeper
-	past    Counters // of keepers that have retired
+	past    counters // of keepers that have retired
 	closed  bool
 	_       [32]byte // neighbours' locks on other cache lines, near enough
 }
@@ -32,18 +33,32 @@ func (d *directory) shard(name string) *shard {
 func (m *Manager) keeper(name string) *keeper {
 	s := m.dir.shard(name)
 	s.mu.Lock()
-	k := s.keepers[name]
-	if k == nil && !s.closed {
-		k = newKeeper(m, name)
-		if s.keepers == nil {
-			s.keepers = make(map[string]*keeper)
-		}
-		s.keepers[name] = k
-		s.mu.Unlock()
-		m.startPatrol()
+	k, closed := s.keepers[name], s.closed
+	s.mu.Unlock()
+	if k != nil || closed {
 		return k
 	}
+	return m.makeKeeper(name)
+}
+
+// makeKeeper makes the keeper of the name, unless there is one by now.
+func (m *Manager) makeKeeper(name string) *keeper {
+	key, kept := m.dir.history.of(name) // calls the user's function, so not under the mutex
+	s := m.dir.shard(name)
+	s.mu.Lock()
+	k := s.keepers[name]
+	if k != nil || s.closed {
+		s.mu.Unlock()
+		return k
+	}
+	k = newKeeper(m, name)
+	k.key, k.kept = key, kept
+	if s.keepers == nil {
+		s.keepers = make(map[string]*keeper)
+	}
+	s.keepers[name] = k
 	s.mu.Unlock()
+	m.startPatrol()
 	return k
 }
 
@@ -60,17 +75,18 @@ func (d *directory) remove(k *keeper) {
 	if len(s.keepers) == 0 {
 		s.keepers = nil // a map keeps the buckets it once needed
 	}
-	s.past.add(&k.counters)
+	s.past.count(k.key, k.kept, func(c *Counters) { c.add(&k.counters) })
 }
 
 // count applies f to the counters of the name, for an acquire that no keeper has seen. A name that
-// is not in use has no counters of its own, so its acquires count in the totals alone.
+// is not in use has no row, so its acquires count in the totals and in the history.
 func (m *Manager) count(name string, f tally) {
+	key, kept := m.dir.history.of(name)
 	s := m.dir.shard(name)
 	s.mu.Lock()
 	k := s.keepers[name]
 	if k == nil {
-		f(&s.past)
+		s.past.count(key, kept, f)
 	}
 	s.mu.Unlock()
 	if k != nil {
@@ -83,16 +99,17 @@ func (d *directory) late(k *keeper, count func(*Counters)) {
 	s := d.shard(k.name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	count(&s.past)
+	s.past.count(k.key, k.kept, count)
 	count(&k.counters) // for a Stats that found the keeper before it retired
 }
 
 // refuse counts an acquire that came after Close.
 func (d *directory) refuse(name string) {
+	key, kept := d.history.of(name)
 	s := d.shard(name)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.past.refused(ErrClosed)
+	s.past.count(key, kept, func(c *Counters) { c.refused(ErrClosed) })
 }
 
 // close refuses new keepers and returns those there are.
@@ -102,7 +119,7 @@ func (d *directory) close() []*keeper {
 }
 
 // all returns every keeper and the sum of those that have retired.
-func (d *directory) all(closing bool) (ks []*keeper, past Counters) {
+func (d *directory) all(closing bool) (ks []*keeper, past counters) {
 	for i := range d.shards {
 		s := &d.shards[i]
 		s.mu.Lock()

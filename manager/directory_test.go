@@ -24,8 +24,8 @@ func TestNamesUsedOnceLeaveNothing(t *testing.T) {
 	for {
 		ks, past := m.dir.all(false)
 		if len(ks) == 0 {
-			if past.Acquisitions != uint64(n) {
-				t.Errorf("%d acquisitions counted, want %d", past.Acquisitions, n)
+			if past.sum.Acquisitions != uint64(n) {
+				t.Errorf("%d acquisitions counted, want %d", past.sum.Acquisitions, n)
 			}
 			return
 		}

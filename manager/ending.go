@@ -65,7 +65,7 @@ func (l *lease) checkClock() {
 	if r == nil || l.end.Load() != nil || r.valid.Load() == 0 || !r.expired(time.Now()) {
 		return
 	}
-	if l.finish(&ending{&LostError{Name: r.k.name, Token: r.token, Reason: Expired}}) {
+	if l.finish(&ending{&LostError{Name: r.k.name, Token: r.token, Reason: Expired, Cause: r.k.unrenewed()}}) {
 		r.k.mail.Tell(expired{r})
 	}
 }

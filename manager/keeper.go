@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"sync/atomic"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/actor"
@@ -30,6 +31,8 @@ import (
 type keeper struct {
 	m      *Manager
 	name   string
+	key    string // in the history, if kept
+	kept   bool
 	mail   *actor.OnDemand[message]
 	notify func(backends.Event)
 
@@ -50,6 +53,8 @@ type keeper struct {
 	timer  *actor.Timer
 	wakeAt instant // of the timer
 	early  []backends.Event
+
+	renewErr atomic.Pointer[error] // of the last renewal, if it failed; read by callers too
 
 	site *site // of the owners that wait for the name; nil if none ever did; owned by waits
 
@@ -87,6 +92,8 @@ type (
 	snapshot struct {
 		*statistics
 		row     ResourceStats
+		key     string // of the history, if kept
+		kept    bool
 		retired bool
 	}
 	tally func(*Counters) // counts an acquire that ended before it reached the keeper

@@ -30,10 +30,12 @@ func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Con
 	if fn == nil {
 		return &InvalidError{Field: "function", Value: nil, Want: "not nil"}
 	}
+	c := m.Lock(name)
+	c.leads = true
 	deposed := false
 	for {
 		var term *Lease
-		err := m.Lock(name).Do(ctx, func(ctx context.Context) error {
+		err := c.Do(ctx, func(ctx context.Context) error {
 			term = LeaseFrom(ctx)
 			return fn(ctx, term.Token()) // also when it is lost already
 		})

@@ -64,7 +64,7 @@ func (k *keeper) endNested(now instant) {
 			continue // it has ended: its release is on its way, or its caller found it expired
 		}
 		n.over, n.until = true, now+instant(k.m.cfg.margin)
-		k.counters.Lost++
+		k.counters.lost(MaxHold, 1)
 		k.m.logLost(lost)
 		k.watch(n.until)
 	}

@@ -63,8 +63,17 @@ func (k *keeper) loseBy(r *request, err error) {
 // expire loses a lease whose caller has seen by the clock that it is lost.
 func (k *keeper) expire(r *request) {
 	if r.place == holding {
-		k.lose(r, Expired, nil, r.grant.valid)
+		k.lose(r, Expired, k.unrenewed(), r.grant.valid)
 	}
+}
+
+// unrenewed returns why the last renewal of the name failed; nil if it did not. It is the cause of
+// a lease that expires.
+func (k *keeper) unrenewed() error {
+	if err := k.renewErr.Load(); err != nil {
+		return *err
+	}
+	return nil
 }
 
 // lose ends the leases of a holder. It is a stray from then on, until it has released or the
@@ -75,7 +84,7 @@ func (k *keeper) lose(r *request, reason LostReason, cause error, until instant)
 	k.strays.push(r, straying)
 	lost := &LostError{Name: k.name, Token: r.token, Reason: reason, Cause: cause}
 	r.loss = lost
-	k.counters.Lost += r.finishAll(lost)
+	k.counters.lost(reason, r.finishAll(lost))
 	k.m.logLost(lost)
 	k.watch(until)
 }
@@ -143,7 +152,7 @@ func (k *keeper) tick() {
 		}
 		switch g := this.grant; {
 		case this.expired(wall):
-			k.lose(this, Expired, nil, g.valid)
+			k.lose(this, Expired, k.unrenewed(), g.valid)
 		case this.until != 0 && now >= this.until:
 			k.lose(this, MaxHold, nil, now+instant(k.m.cfg.margin))
 		default:

@@ -55,7 +55,7 @@ func New(b backends.Backend, opts ...Option) (*Manager, error) {
 	m := &Manager{cfg: cfg, store: b, caps: b.Capabilities(), owner: cfg.owner(), epoch: time.Now(), bubbled: bubbles.MadeInside()}
 	m.life, m.endLife = context.WithCancel(context.Background())
 	m.life.Done() // makes the channel here, not in a bubble that uses the manager later
-	m.dir.seed = maphash.MakeSeed()
+	m.dir.seed, m.dir.history.key = maphash.MakeSeed(), cfg.historyKey
 	m.signals.New = func() any { return newSignal() }
 	m.operations.New = makeOperation
 	m.actor = newManagerActor(m)
@@ -124,9 +124,10 @@ func (m *Manager) ready(ctx context.Context, name string) error {
 	return backends.CheckName(name)
 }
 
-func (m *Manager) now() instant             { return instant(time.Since(m.epoch)) }
-func (m *Manager) at(t time.Time) instant   { return instant(t.Sub(m.epoch)) }
-func (m *Manager) log(msg string, a ...any) { m.actor.log(msg, a) }
+func (m *Manager) now() instant              { return instant(time.Since(m.epoch)) }
+func (m *Manager) at(t time.Time) instant    { return instant(t.Sub(m.epoch)) }
+func (m *Manager) time(at instant) time.Time { return m.epoch.Add(time.Duration(at)) }
+func (m *Manager) log(msg string, a ...any)  { m.actor.log(msg, a) }
 
 // away reports whether the caller is in a synctest bubble other than the manager's. Channels and
 // timers made there must not be used after the bubble.

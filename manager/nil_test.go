@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"testing"
 	"time"
 
@@ -154,7 +155,7 @@ func TestNilAndZeroReceiversAnswerAsNothing(t *testing.T) {
 	}
 
 	for what, m := range map[string]*Manager{"nil": nil, "zero": {}} {
-		if s := m.Stats(); s.Holding+s.Waiting != 0 || s.Totals != (Counters{}) || s.Resources == nil {
+		if s := m.Stats(); s.Holding+s.Waiting != 0 || !reflect.DeepEqual(s.Totals, Counters{}) || s.Resources == nil {
 			t.Errorf("%s manager: %+v", what, s)
 		}
 		w := httptest.NewRecorder()
@@ -164,7 +165,7 @@ func TestNilAndZeroReceiversAnswerAsNothing(t *testing.T) {
 		}
 	}
 	for _, q := range []float64{-1, 2, math.NaN(), math.Inf(1), math.Inf(-1)} {
-		h := Histogram{3: 5}
+		h := Histogram{Buckets: [Buckets]uint64{3: 5}}
 		if d := h.Quantile(q); d != 8*time.Microsecond || (Histogram{}).Quantile(q) != 0 {
 			t.Errorf("quantile %v: %v", q, d)
 		}

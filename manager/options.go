@@ -41,6 +41,7 @@ type config struct {
 	releaseTimeout time.Duration
 	label          string
 	logger         *slog.Logger
+	historyKey     func(string) (string, bool) // nil: no history
 }
 
 // WithTTL sets how long the store keeps a lease that is not renewed any more: after at most this

@@ -20,7 +20,7 @@ func (k *keeper) release(l, caller *lease) {
 	switch released := l.end.Load() == wasReleased; {
 	case released && r.loss != nil: // its holder did not know yet, but the loss came first
 		l.result = r.loss
-		k.count(func(c *Counters) { c.Lost++ })
+		k.count(func(c *Counters) { c.lost(r.loss.Reason, 1) })
 	case released:
 		k.counters.Releases++
 	}
@@ -137,15 +137,15 @@ func (k *keeper) trouble(l *lease, err error) error {
 		if l == nil {
 			return nil
 		}
-		k.count(func(c *Counters) {
-			c.Releases--
-			c.Lost++
-		})
 		lost := &LostError{Name: k.name, Token: l.req.token, Reason: NotOwner}
 		var said *LostError
 		if errors.As(err, &said) {
 			lost.Reason, lost.Cause = said.Reason, said.Cause
 		}
+		k.count(func(c *Counters) {
+			c.Releases--
+			c.lost(lost.Reason, 1)
+		})
 		return lost
 	case !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrPermission):
 		err = &causeError{ErrUnavailable, err} // a timeout, say

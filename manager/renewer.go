@@ -39,12 +39,13 @@ type renewal struct {
 	backoff time.Duration
 }
 
-// renewed is what a keeper is told in the end.
+// renewed is what a keeper is told of each attempt that failed, and in the end.
 type renewed struct {
 	backends.Renewed
 	id     backends.GrantID
 	holder *request // where to look; a whole grant may have another holder by now
 	refill bool
+	again  bool // it has failed, and the renewer tries again
 }
 
 type (
@@ -179,6 +180,7 @@ func (r *renewer) sort(b *batch) {
 				n.at = next
 				r.due = append(r.due, n)
 				r.schedule(next)
+				n.k.tell(&renewed{Renewed: a, id: n.id, holder: n.holder, again: true})
 				continue
 			}
 		}
@@ -192,8 +194,12 @@ func (r *renewer) sort(b *batch) {
 // renewed takes in the answer to a renewal or to an order of tokens. An answer for a grant that is
 // not held any more is late, and changes nothing.
 func (k *keeper) renewed(msg *renewed) {
+	if msg.Err != nil && !errors.Is(msg.Err, ErrLost) {
+		k.count(func(c *Counters) { c.RenewalsFailed++ })
+		k.renewErr.Store(&msg.Err)
+	}
 	g, r := k.grantOf(msg)
-	if g == nil {
+	if g == nil || msg.again {
 		return
 	}
 	if msg.refill {
@@ -203,6 +209,7 @@ func (k *keeper) renewed(msg *renewed) {
 	}
 	switch {
 	case msg.Err == nil:
+		k.renewErr.Store(nil)
 		k.refilled(g, msg.Renewed)
 		if k.idling() && g.contended != 0 { // the event was lost
 			k.releaseGrant(g, nil)

@@ -42,6 +42,7 @@ type request struct {
 	try      bool
 	together bool  // its release joins that of the other parts
 	confirm  bool  // the caller waits for the answer to that
+	leads    bool  // it is a term of Lead
 	keptBy   int32 // of a grant: leases on it whose owners wait; owned by waits
 	cap      int64
 	weight   int64
@@ -61,10 +62,10 @@ type request struct {
 	late       bool // it was granted once, too late to be of use
 	next, prev *request
 	grant      *grant
-	since      instant  // it came; later: it was granted
-	until      instant  // queued: how long it may hold; holding: until when; straying: end of its stop margin; 0: none
-	loss       error    // straying: how it was lost
-	nested     *[]*nest // re-entrant leases; nil if there have been none
+	since      instant    // it came; later: it was granted
+	until      instant    // queued: how long it may hold; holding: until when; straying: end of its stop margin; 0: none
+	loss       *LostError // straying: how it was lost
+	nested     *[]*nest   // re-entrant leases; nil if there have been none
 }
 
 // instant is nanoseconds since the manager was made, on the monotonic clock.

@@ -2,9 +2,6 @@ package manager
 
 import (
 	"cmp"
-	"context"
-	"errors"
-	"math/bits"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -12,118 +9,30 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Buckets is the number of buckets of a Histogram.
-const Buckets = 28
+// MaxListed is how many holders, and how many waiters, a ResourceStats lists at most: those that
+// have held or waited for longest.
+const MaxListed = 16
 
-// A Histogram counts durations in powers of two: bucket 0 those below 1 µs, bucket i those from
-// 2^(i-1) µs to below 2^i µs, the last one everything longer (from about a minute).
-type Histogram [Buckets]uint64
-
-func (h *Histogram) record(d time.Duration) {
-	h[min(bits.Len64(uint64(max(d, 0)/time.Microsecond)), Buckets-1)]++
-}
-
-func (h *Histogram) add(o *Histogram) {
-	for i, n := range o {
-		h[i] += n
-	}
-}
-
-// Count returns how many durations were counted.
-func (h Histogram) Count() uint64 {
-	var n uint64
-	for _, c := range h {
-		n += c
-	}
-	return n
-}
-
-// Quantile returns an upper bound of the q-quantile (q from 0 to 1), exact to a factor of two; 0 if
-// nothing was counted.
-func (h Histogram) Quantile(q float64) time.Duration {
-	total := h.Count()
-	if total == 0 {
-		return 0
-	}
-	rank := uint64(q * float64(total))
-	var seen uint64
-	for i, c := range h {
-		if seen += c; seen > rank || seen == total {
-			return time.Microsecond << i
-		}
-	}
-	return 0
-}
-
-// Counters say what happened to one name, or to all.
+// Stats is what a manager has done and what it does now, in this process.
 //
-// Every acquire ends in exactly one of Acquisitions, TimedOut, Cancelled, Busy and Failed. An
-// acquire is a call of Acquire, TryAcquire or Do, or a term of Lead. One that is refused at once
-// while its name is not in use counts in the totals alone.
-//
-// Of an All each part that is granted counts as acquired, and later as released or lost, also if
-// the All fails. A part that is granted again counts again. A failed All counts one failure
-// besides: at the name that is to blame, or at its first name if its context ended. Parts that were
-// still waiting count nowhere.
-//
-// Acquisitions minus Releases minus Lost is the number of leases held now, re-entrant ones
-// included.
-type Counters struct {
-	Acquisitions uint64 `json:"acquisitions"` // grants, hand-offs and re-entries included
-	Releases     uint64 `json:"releases"`     // of leases held until then
-	Contended    uint64 `json:"contended"`    // acquires, not tries, that others kept waiting
-	TimedOut     uint64 `json:"timed_out"`    // ended by the deadline of their context
-	Cancelled    uint64 `json:"cancelled"`    // ended by the cancellation of their context
-	Busy         uint64 `json:"busy"`         // tries that would have had to wait
-	Failed       uint64 `json:"failed"`       // ended by any other error: store, deadlock, Close, …
-	Lost         uint64 `json:"lost"`         // leases that ended before their release
-	Handoffs     uint64 `json:"handoffs"`     // grants handed on inside the process
-	Renewals     uint64 `json:"renewals"`     // confirmed by the store
-	Requeued     uint64 `json:"requeued"`     // times that the store's queue lost our place
+// Its JSON form is stable: fields may be added, none is renamed. Times are RFC 3339 and absent if
+// zero, durations are nanoseconds.
+type Stats struct {
+	Store string    `json:"store"` // the kind of its backend
+	Host  string    `json:"host"`
+	PID   int       `json:"pid"`
+	Label string    `json:"label"` // see WithLabel
+	Time  time.Time `json:"time"`  // when the statistics were taken
 
-	Waits Histogram `json:"waits"` // from the acquire to the grant, or to the end of its context
-	Holds Histogram `json:"holds"` // from the grant to the release or loss
-}
+	Holding      int64     `json:"holding"`                // grants held now
+	Waiting      int64     `json:"waiting"`                // acquires that wait now
+	LongestHold  time.Time `json:"longest_hold,omitzero"`  // since when the oldest holder holds
+	OldestWaiter time.Time `json:"oldest_waiter,omitzero"` // since when the oldest waiter waits
+	ValidUntil   time.Time `json:"valid_until,omitzero"`   // the earliest end of a grant that is held
+	Totals       Counters  `json:"totals"`                 // since New, over all names
 
-// granted counts an acquire that ended with a lease.
-func (c *Counters) granted(waited time.Duration) {
-	c.Acquisitions++
-	c.Waits.record(waited)
-}
-
-// contextEnded counts an acquire that its context ended; why is the error of that context.
-func (c *Counters) contextEnded(why error, waited time.Duration) {
-	if errors.Is(why, context.DeadlineExceeded) {
-		c.TimedOut++
-	} else {
-		c.Cancelled++
-	}
-	c.Waits.record(waited)
-}
-
-// refused counts an acquire that ended with any other error.
-func (c *Counters) refused(err error) {
-	if errors.Is(err, ErrBusy) {
-		c.Busy++
-	} else {
-		c.Failed++
-	}
-}
-
-func (c *Counters) add(o *Counters) {
-	c.Acquisitions += o.Acquisitions
-	c.Releases += o.Releases
-	c.Contended += o.Contended
-	c.TimedOut += o.TimedOut
-	c.Cancelled += o.Cancelled
-	c.Busy += o.Busy
-	c.Failed += o.Failed
-	c.Lost += o.Lost
-	c.Handoffs += o.Handoffs
-	c.Renewals += o.Renewals
-	c.Requeued += o.Requeued
-	c.Waits.add(&o.Waits)
-	c.Holds.add(&o.Holds)
+	Resources []ResourceStats     `json:"resources"`         // the live ones, by name
+	History   map[string]Counters `json:"history,omitempty"` // since New, see WithHistory
 }
 
 // ResourceStats is one live resource: in use, or used a moment ago.
@@ -134,29 +43,45 @@ type ResourceStats struct {
 	Capacity int64         `json:"capacity"`
 	Holding  int64         `json:"holding"` // grants held by this process; re-entrant leases share one
 	Waiting  int64         `json:"waiting"` // acquires of this process that wait
+
+	LongestHold  time.Time `json:"longest_hold,omitzero"`  // since when the oldest holder holds
+	OldestWaiter time.Time `json:"oldest_waiter,omitzero"` // since when the oldest waiter waits
+	ValidUntil   time.Time `json:"valid_until,omitzero"`   // the earliest end of a grant that is held
+	Leading      bool      `json:"leading,omitempty"`      // this process leads under the name, see Lead
+
+	Holders []HolderStats `json:"holders"` // oldest first, MaxListed of them at most
+	Waiters []WaiterStats `json:"waiters"` // in the order of the queue, MaxListed of them at most
+
 	Counters
 }
 
-// Stats is what a manager has done and what it does now.
-type Stats struct {
-	Store     string          `json:"store"`   // the kind of its backend
-	Holding   int64           `json:"holding"` // grants held now
-	Waiting   int64           `json:"waiting"` // acquires that wait now
-	Totals    Counters        `json:"totals"`  // since New, over all names
-	Resources []ResourceStats `json:"resources"`
+// HolderStats is a grant that this process holds.
+type HolderStats struct {
+	Site       string    `json:"site,omitempty"`       // file:line of the acquire, if recorded
+	Since      time.Time `json:"since"`                // of the grant
+	ValidUntil time.Time `json:"valid_until,omitzero"` // zero where leases do not expire
+	Token      uint64    `json:"token"`
+	Weight     int64     `json:"weight"` // permits
+}
+
+// WaiterStats is an acquire of this process that waits.
+type WaiterStats struct {
+	Site   string    `json:"site,omitempty"` // file:line of the acquire, if recorded
+	Since  time.Time `json:"since"`
+	Weight int64     `json:"weight"` // permits
 }
 
 // statistics is what a Stats collects: the manager's actor sends each keeper a snapshot to fill in.
 type statistics struct {
 	answer
-	past Counters   // of keepers that have retired
+	past counters   // of keepers that have retired
 	rows []snapshot // of those there are
 	left atomic.Int32
 }
 
 // Stats returns the totals since New and one row for each live resource, by name. Each row is
 // consistent in itself. It asks every keeper, so it is meant for people and metrics, not for
-// decisions.
+// decisions: 10 000 live names take some milliseconds.
 func (m *Manager) Stats() Stats {
 	s := Stats{Resources: []ResourceStats{}}
 	if !m.made() {
@@ -165,19 +90,47 @@ func (m *Manager) Stats() Stats {
 	all := &statistics{}
 	m.actor.mail.Deliver(all)
 	all.await(m, nil, nil)
-	s.Store, s.Totals = m.caps.Name, all.past
-	for i := range all.rows {
-		q := &all.rows[i]
-		s.Totals.add(&q.row.Counters)
+	s.Store, s.Time = m.caps.Name, time.Now()
+	s.Host, s.PID, s.Label = m.owner.Host, m.owner.PID, m.owner.Label
+	s.Resources = make([]ResourceStats, 0, len(all.rows))
+	for _, q := range all.sorted() {
+		all.past.count(q.key, q.kept, func(c *Counters) { c.add(&q.row.Counters) })
 		if q.retired {
 			continue // counted above: it was not when the past was summed
 		}
 		s.Holding += q.row.Holding
 		s.Waiting += q.row.Waiting
+		s.LongestHold = earlier(s.LongestHold, q.row.LongestHold)
+		s.OldestWaiter = earlier(s.OldestWaiter, q.row.OldestWaiter)
+		s.ValidUntil = earlier(s.ValidUntil, q.row.ValidUntil)
 		s.Resources = append(s.Resources, q.row)
 	}
-	slices.SortFunc(s.Resources, func(a, b ResourceStats) int { return cmp.Compare(a.Name, b.Name) })
+	s.Totals = all.past.sum
+	if m.cfg.historyKey != nil {
+		s.History = make(map[string]Counters, len(all.past.byKey))
+	}
+	for key, c := range all.past.byKey {
+		s.History[key] = *c
+	}
 	return s
+}
+
+// sorted returns the snapshots by name. Rows are large, so it moves pointers to them.
+func (s *statistics) sorted() []*snapshot {
+	rows := make([]*snapshot, len(s.rows))
+	for i := range rows {
+		rows[i] = &s.rows[i]
+	}
+	slices.SortFunc(rows, func(a, b *snapshot) int { return cmp.Compare(a.row.Name, b.row.Name) })
+	return rows
+}
+
+// earlier returns the earlier of two times; a zero time does not count.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // collect sends the snapshots.
@@ -201,10 +154,34 @@ func (s *statistics) filled() {
 
 // snapshot fills in a row.
 func (k *keeper) snapshot(q *snapshot) {
-	q.retired = k.retired
+	q.key, q.kept, q.retired = k.key, k.kept, k.retired
 	q.row = ResourceStats{
 		Name: k.name, Kind: k.kind, KindName: k.kind.String(), Capacity: k.cap,
-		Holding: int64(k.holders.n), Waiting: int64(k.queue.n), Counters: k.counters,
+		Holding: int64(k.holders.n), Waiting: int64(k.queue.n), Counters: k.counters.clone(),
+		Holders: make([]HolderStats, 0, min(k.holders.n, MaxListed)),
+		Waiters: make([]WaiterStats, 0, min(k.queue.n, MaxListed)),
+	}
+	for r := k.holders.head; r != nil; r = r.next {
+		h := r.holderStats()
+		q.row.LongestHold = earlier(q.row.LongestHold, h.Since)
+		q.row.ValidUntil = earlier(q.row.ValidUntil, h.ValidUntil)
+		q.row.Leading = q.row.Leading || r.leads
+		if len(q.row.Holders) < MaxListed {
+			q.row.Holders = append(q.row.Holders, h)
+		}
+	}
+	if r := k.queue.head; r != nil {
+		q.row.OldestWaiter = k.m.time(r.since)
+	}
+	for r := k.queue.head; r != nil && len(q.row.Waiters) < MaxListed; r = r.next {
+		w := WaiterStats{Since: k.m.time(r.since), Weight: r.weight}
+		q.row.Waiters = append(q.row.Waiters, w)
 	}
 	q.filled()
+}
+
+func (r *request) holderStats() HolderStats {
+	return HolderStats{
+		Since: r.k.m.time(r.since), ValidUntil: r.validUntil(), Token: r.token, Weight: r.weight,
+	}
 }

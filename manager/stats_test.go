@@ -3,40 +3,18 @@ package manager
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math/rand/v2"
+	"os"
+	"reflect"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
-
-func TestHistogramCountsInPowersOfTwo(t *testing.T) {
-	var h Histogram
-	if h.Quantile(0.5) != 0 || h.Count() != 0 {
-		t.Error("an empty histogram says something")
-	}
-	for d, bucket := range map[time.Duration]int{
-		-1: 0, 0: 0, time.Microsecond - 1: 0, time.Microsecond: 1, 2 * time.Microsecond: 2, 3 * time.Microsecond: 2,
-		time.Millisecond: 10, time.Second: 20, time.Minute: 26, time.Hour: Buckets - 1, 1 << 62: Buckets - 1,
-	} {
-		var one Histogram
-		one.record(d)
-		if one[bucket] != 1 {
-			t.Errorf("%v is in %v, want bucket %d", d, one, bucket)
-		}
-		if q := one.Quantile(1); bucket < Buckets-1 && (d >= q || q > 2*max(d, time.Microsecond)) {
-			t.Errorf("%v: quantile %v", d, q)
-		}
-		h.add(&one)
-	}
-	if h.Count() != 11 {
-		t.Errorf("counted %d", h.Count())
-	}
-	if q := h.Quantile(0.5); q < 2*time.Microsecond || q > 4*time.Microsecond {
-		t.Errorf("median %v", q)
-	}
-}
 
 // Every acquire ends as exactly one of the counters, and what was granted was released, whatever comes and goes.
 func TestCountersMissNothingAndCountNothingTwice(t *testing.T) {
@@ -125,8 +103,171 @@ func TestStatsShowWhoHoldsAndWaits(t *testing.T) {
 	})
 }
 
+// What is held and what waits now can be seen with its ages: in a row, and over all names.
+func TestStatsTellSinceWhenIsHeldAndWaitedFor(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		began := time.Now()
+		after := func(d time.Duration, at time.Time) bool { return at.Equal(began.Add(d)) }
+		s := m.Semaphore("s", 3)
+		a := mustAcquire(t, s.Permits(2))
+		sleep(time.Second)
+		b := mustAcquire(t, s.Permits(1))
+		sleep(time.Second)
+		w := start(s.Permits(3))
+		sleep(time.Second)
+		v := start(s.Permits(1))
+		all := m.Stats()
+		q := all.Resources[0]
+		if !after(0, all.LongestHold) || !after(0, q.LongestHold) || !after(2*time.Second, all.OldestWaiter) ||
+			!after(2*time.Second, q.OldestWaiter) || !all.ValidUntil.IsZero() || !after(3*time.Second, all.Time) {
+			t.Errorf("ages: %+v", all)
+		}
+		if h := q.Holders; len(h) != 2 || !after(0, h[0].Since) || h[0].Weight != 2 || h[0].Token != a.Token() ||
+			!after(time.Second, h[1].Since) || h[1].Weight != 1 || h[1].Token != b.Token() || !h[0].ValidUntil.IsZero() {
+			t.Errorf("holders: %+v", h)
+		}
+		if h := q.Waiters; len(h) != 2 || !after(2*time.Second, h[0].Since) || h[0].Weight != 3 ||
+			!after(3*time.Second, h[1].Since) || h[1].Weight != 1 {
+			t.Errorf("waiters: %+v", h)
+		}
+		if all.PID != os.Getpid() || all.Label != "blue" || q.Leading {
+			t.Errorf("manager: %+v", all)
+		}
+		mustRelease(t, a, b)
+		mustRelease(t, w.granted(t))
+		mustRelease(t, v.granted(t))
+		if all = m.Stats(); !all.LongestHold.IsZero() || !all.OldestWaiter.IsZero() {
+			t.Errorf("ages of nothing: %+v", all)
+		}
+	}, WithLabel("blue"))
+}
+
+func TestStatsListTheOldestHoldersAndWaitersOnly(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		var ls []*Lease
+		var ws []*waiter
+		for range MaxListed + 5 {
+			ls = append(ls, mustAcquire(t, m.RWLock("rw").Read()))
+			sleep(time.Second)
+		}
+		for range MaxListed + 7 {
+			ws = append(ws, start(m.RWLock("rw").Write()))
+		}
+		q := row(m, "rw")
+		if len(q.Holders) != MaxListed || len(q.Waiters) != MaxListed || q.Holding != MaxListed+5 || q.Waiting != MaxListed+7 ||
+			q.Holders[0].Token != ls[0].Token() || !q.LongestHold.Equal(q.Holders[0].Since) {
+			t.Errorf("%+v", q)
+		}
+		mustRelease(t, ls...)
+		for _, w := range ws {
+			mustRelease(t, w.granted(t))
+		}
+	})
+}
+
+func TestStatsTellTheEarliestEndAndWhoLeads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, newFake())
+		a := mustAcquire(t, m.Lock("a"))
+		sleep(time.Second)
+		err := m.Lead(t.Context(), "b", func(ctx context.Context, _ uint64) error {
+			s := m.Stats()
+			if s.Resources[0].Leading || !s.Resources[1].Leading {
+				t.Errorf("leads: %+v", s.Resources)
+			}
+			if !s.ValidUntil.Equal(a.ValidUntil()) || !s.Resources[1].ValidUntil.Equal(LeaseFrom(ctx).ValidUntil()) {
+				t.Errorf("valid until %v, of %v and %v", s.ValidUntil, a.ValidUntil(), LeaseFrom(ctx).ValidUntil())
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		mustRelease(t, a)
+	})
+}
+
+// A network that is down: each attempt to renew counts, and the loss says why.
+func TestALeaseThatExpiresSaysWhyItWasNotRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, down := newFake(), errors.New("no route to host")
+		m := newManager(t, f)
+		a, b := mustAcquire(t, m.Lock("db")), mustAcquire(t, m.Semaphore("s", 2).Permits(1))
+		f.set(func(_ context.Context, op string) error {
+			if op == "renew" {
+				return down
+			}
+			return nil
+		}, nil)
+		sleep(time.Minute)
+		for _, l := range []*Lease{a, b} {
+			err := l.Err()
+			wantLost(t, err, Expired)
+			wantErr(t, err, down)
+			wantErr(t, err, ErrUnavailable)
+			_ = l.Release()
+		}
+		c := m.Stats().Totals
+		if c.RenewalsFailed < 4 || c.Renewals != 0 || c.Lost != 2 || !reflect.DeepEqual(c.LostBy, map[LostReason]uint64{Expired: 2}) {
+			t.Errorf("counted %+v", c)
+		}
+		f.set(nil, nil)
+		a = mustAcquire(t, m.Lock("db")) // the failure is over with the next renewal
+		sleep(time.Minute)
+		if k := m.keeper("db"); k.unrenewed() != nil {
+			t.Error(k.unrenewed())
+		}
+		mustRelease(t, a)
+	})
+}
+
+func TestLossesAreCountedByTheirReason(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		lose := func(name string, cause func(), opts ...AcquireOption) {
+			l := mustAcquire(t, m.Lock(name), opts...)
+			cause()
+			synctest.Wait()
+			wantErr(t, l.Release(), ErrLost)
+		}
+		lose("a", func() { sleep(2 * time.Second) }, HoldAtMost(time.Second))
+		lose("a", func() { sleep(2 * time.Second) }, HoldAtMost(time.Second))
+		lose("b", func() { _ = m.Break(t.Context(), "b") })
+		lose("c", func() { _ = m.Close(t.Context()) })
+		s := m.Stats().Totals
+		if s.Lost != 4 || !reflect.DeepEqual(s.LostBy, map[LostReason]uint64{MaxHold: 2, Broken: 1, ByClose: 1}) {
+			t.Errorf("%d lost: %v", s.Lost, s.LostBy)
+		}
+	})
+}
+
+// A snapshot shares nothing with the counters that go on.
+func TestStatsAreACopy(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		lose := func() {
+			l := mustAcquire(t, m.Lock("a"), HoldAtMost(time.Millisecond))
+			sleep(2 * time.Millisecond)
+			_ = l.Release()
+		}
+		lose()
+		before := m.Stats()
+		lose()
+		if before.Totals.LostBy[MaxHold] != 1 || before.Resources[0].LostBy[MaxHold] != 1 {
+			t.Errorf("changed: %v", before.Totals.LostBy)
+		}
+	})
+}
+
 func TestNamesOfStatsAreStable(t *testing.T) {
-	b, err := json.Marshal(Stats{Resources: []ResourceStats{{Name: "x", KindName: "mutex"}}})
+	at := time.Unix(1, 0)
+	b, err := json.Marshal(Stats{
+		LongestHold: at, OldestWaiter: at, ValidUntil: at, History: map[string]Counters{"x": {}},
+		Totals: Counters{LostBy: map[LostReason]uint64{Expired: 1}},
+		Resources: []ResourceStats{{
+			Name: "x", KindName: "mutex", LongestHold: at, OldestWaiter: at, ValidUntil: at, Leading: true,
+			Holders: []HolderStats{{Site: "main.go:1", ValidUntil: at}}, Waiters: []WaiterStats{{Site: "main.go:2"}},
+			Counters: Counters{LostBy: map[LostReason]uint64{Expired: 1}},
+		}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,23 +275,42 @@ func TestNamesOfStatsAreStable(t *testing.T) {
 	if err := json.Unmarshal(b, &got); err != nil {
 		t.Fatal(err)
 	}
-	totals, _ := got["totals"].(map[string]any)
-	rows, _ := got["resources"].([]any)
-	first, _ := rows[0].(map[string]any)
-	for _, k := range []string{
-		"acquisitions", "releases", "contended", "timed_out", "cancelled", "busy", "failed", "lost", "handoffs",
-		"renewals", "requeued", "waits", "holds",
-	} {
-		if _, ok := totals[k]; !ok {
-			t.Errorf("totals miss %q", k)
+	has := func(what string, v any, keys ...string) {
+		for _, k := range keys {
+			if _, ok := v.(map[string]any)[k]; !ok {
+				t.Errorf("%s misses %q", what, k)
+			}
 		}
-		if _, ok := first[k]; !ok {
-			t.Errorf("a row misses %q", k)
+		if n := len(v.(map[string]any)); n != len(keys) {
+			t.Errorf("%s has %d fields, want %d: %v", what, n, len(keys), v)
 		}
 	}
-	for _, k := range []string{"name", "kind", "capacity", "holding", "waiting"} {
-		if _, ok := first[k]; !ok {
-			t.Errorf("a row misses %q", k)
+	counters := []string{
+		"acquisitions", "releases", "contended", "timed_out", "cancelled", "busy", "failed", "lost", "lost_by", "handoffs",
+		"renewals", "renewals_failed", "requeued", "waits", "holds",
+	}
+	has("Stats", got, "store", "host", "pid", "label", "time", "holding", "waiting", "longest_hold", "oldest_waiter",
+		"valid_until", "totals", "resources", "history")
+	has("totals", got["totals"], counters...)
+	has("a histogram", got["totals"].(map[string]any)["waits"], "buckets", "sum_ns")
+	row := got["resources"].([]any)[0].(map[string]any)
+	has("a row", row, append(counters, "name", "kind", "capacity", "holding", "waiting", "longest_hold", "oldest_waiter",
+		"valid_until", "leading", "holders", "waiters")...)
+	has("a holder", row["holders"].([]any)[0], "site", "since", "valid_until", "token", "weight")
+	has("a waiter", row["waiters"].([]any)[0], "site", "since", "weight")
+}
+
+// Statistics of ten thousand names that are held.
+func BenchmarkStatsOf10000(b *testing.B) {
+	m := newManager(b, memory.New())
+	for i := range 10_000 {
+		l := mustAcquire(b, m.Lock(fmt.Sprint("name ", i)))
+		defer mustRelease(b, l)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if s := m.Stats(); s.Holding != 10_000 {
+			b.Fatal(s.Holding)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -326,7 +327,7 @@ func TestWhereACallIsCounted(t *testing.T) {
 			TimedOut: after.TimedOut - before.TimedOut, Cancelled: after.Cancelled - before.Cancelled,
 			Busy: after.Busy - before.Busy, Failed: after.Failed - before.Failed, Lost: after.Lost - before.Lost,
 		}
-		if got != c.want {
+		if !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: counted as %+v, want %+v (%v)", c.what, got, c.want, err)
 		}
 	}
@@ -464,12 +465,12 @@ func TestAllThatTakesAPartAgainCountsNoFailure(t *testing.T) {
 				TimedOut: c.TimedOut - before.TimedOut, Cancelled: c.Cancelled - before.Cancelled, Failed: c.Failed - before.Failed,
 			}
 		}
-		if got, want := score(t.Context(), true), (Counters{Acquisitions: 3, Lost: 1}); got != want {
+		if got, want := score(t.Context(), true), (Counters{Acquisitions: 3, Lost: 1}); !reflect.DeepEqual(got, want) {
 			t.Errorf("granted: %+v, want %+v", got, want)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
-		if got, want := score(ctx, false), (Counters{Acquisitions: 2, Lost: 1, TimedOut: 1}); got != want {
+		if got, want := score(ctx, false), (Counters{Acquisitions: 2, Lost: 1, TimedOut: 1}); !reflect.DeepEqual(got, want) {
 			t.Errorf("given up: %+v, want %+v", got, want)
 		}
 		wantBalanced(t, m, 0)
