@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -125,7 +126,8 @@ func Run(ctx context.Context, c Config) (*Verdict, error) {
 	return v, err
 }
 
-// play starts the workers, kills one half-way, and returns when the time is over.
+// play starts the workers, kills one half-way, and returns when the time is over. On a slow machine
+// both wait until every worker has been granted something.
 func (s *show) play(ctx context.Context) error {
 	for range s.Processes {
 		if err := s.start(""); err != nil {
@@ -134,11 +136,7 @@ func (s *show) play(ctx context.Context) error {
 	}
 	ticks := time.NewTicker(tick)
 	defer ticks.Stop()
-	half := time.NewTimer(s.Duration / 2)
-	defer half.Stop()
-	whole := time.NewTimer(s.Duration)
-	defer whole.Stop()
-	for {
+	for killed := false; ; {
 		select { // nothing here is lost by coming second
 		case <-ctx.Done():
 			return nil
@@ -148,14 +146,23 @@ func (s *show) play(ctx context.Context) error {
 			}
 		case <-ticks.C:
 			s.Screen.Show(s.scene())
-		case <-half.C:
-			if err := s.replace(s.workers[1]); err != nil {
-				return err
+			switch elapsed := time.Since(s.begin); {
+			case !s.busy() && elapsed < s.Duration+patience:
+			case killed && elapsed >= s.Duration:
+				return nil
+			case !killed && elapsed >= s.Duration/2:
+				killed = true
+				if err := s.replace(s.workers[1]); err != nil {
+					return err
+				}
 			}
-		case <-whole.C:
-			return nil
 		}
 	}
+}
+
+// busy reports whether every worker that was not killed has been granted something.
+func (s *show) busy() bool {
+	return !slices.ContainsFunc(s.workers, func(w *worker) bool { return w.Killed == 0 && w.Grants == 0 })
 }
 
 // start starts a worker, in the place of another or of none.
