@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/creack/pty"
 
@@ -43,18 +42,7 @@ func eachShell(t *testing.T, test func(t *testing.T, sh *shell, in string)) {
 			helper := proctest.Command(t, "lockkeeper")
 			cmd := exec.Command(name, args...)
 			cmd.Env = append(helper.Env, "LK="+helper.Path, "LOCKKEEPER_STORE="+in, "PS1=$ ", "TERM=dumb", "HISTFILE=/dev/null", "ENV=")
-			terminal, err := pty.Start(cmd)
-			if err != nil {
-				t.Fatal(err)
-			}
-			guard := time.AfterFunc(patience, func() { cmd.Process.Kill() }) // ends what hangs
-			t.Cleanup(func() {
-				guard.Stop()
-				cmd.Process.Kill()
-				terminal.Close() // hangs up
-				cmd.Wait()
-			})
-			test(t, &shell{t: t, terminal: terminal}, in)
+			test(t, &shell{t: t, terminal: onTerminal(t, cmd, pty.Winsize{})}, in)
 		})
 	}
 }

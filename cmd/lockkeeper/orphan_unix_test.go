@@ -4,7 +4,6 @@ package main
 
 import (
 	"testing"
-	"time"
 
 	"github.com/creack/pty"
 
@@ -29,18 +28,7 @@ func TestAStoppedJobEndsWithItsShell(t *testing.T) {
 func TestCtrlZIsIgnoredWhereThereIsNoShell(t *testing.T) {
 	in := "file:" + t.TempDir() + "/locks"
 	cmd := proctest.Command(t, "lockkeeper", "run", "--store", in, "a", "--", "sh", "-c", tells+"; read x; echo GOT:$x")
-	terminal, err := pty.Start(cmd)
-	if err != nil {
-		t.Fatal(err)
-	}
-	guard := time.AfterFunc(patience, func() { cmd.Process.Kill() }) // ends what hangs
-	t.Cleanup(func() {
-		guard.Stop()
-		cmd.Process.Kill()
-		terminal.Close()
-		cmd.Wait()
-	})
-	sh := &shell{t: t, terminal: terminal}
+	sh := &shell{t: t, terminal: onTerminal(t, cmd, pty.Winsize{})}
 	sh.ready()
 	sh.types("\x1a")
 	sh.types("hello\n")

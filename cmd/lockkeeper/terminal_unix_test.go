@@ -9,25 +9,29 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
-// onTerminal runs a command on a terminal of its own, as a session's leader.
-func onTerminal(t *testing.T, cmd *exec.Cmd, size pty.Winsize) (terminal *os.File, said *bufio.Reader) {
+// onTerminal runs a command on a terminal of its own, as a session's leader. The test's end hangs up
+// and kills it.
+func onTerminal(t *testing.T, cmd *exec.Cmd, size pty.Winsize) *os.File {
 	t.Helper()
 	terminal, err := pty.StartWithSize(cmd, &size)
 	if err != nil {
 		t.Fatal(err)
 	}
+	guard := time.AfterFunc(patience, func() { cmd.Process.Kill() }) // ends what hangs
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		guard.Stop()
+		cmd.Process.Kill()
 		terminal.Close()
+		cmd.Wait()
 	})
-	return terminal, bufio.NewReader(terminal)
+	return terminal
 }
 
 // TERM says whether escape sequences go to a terminal; top and demo share the question.
@@ -41,7 +45,7 @@ func TestATerminalGetsWhatItUnderstands(t *testing.T) {
 			if args[0] == "top" {
 				cmd.Env = append(cmd.Env, "LOCKKEEPER_STORE="+in)
 			}
-			_, out := onTerminal(t, cmd, pty.Winsize{Rows: 12, Cols: 70})
+			out := bufio.NewReader(onTerminal(t, cmd, pty.Winsize{Rows: 12, Cols: 70}))
 			var said strings.Builder
 			for range 8 {
 				line, err := out.ReadString('\n')

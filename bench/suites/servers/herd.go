@@ -133,29 +133,37 @@ func (e *env) stampede(processes, goroutines int) run {
 // rest counts commands while everybody waits: all processes have a second to settle, then four seconds count.
 func (e *env) rest(ctx context.Context, b harness.Budget, processes int) (harness.Metrics, error) {
 	time.Sleep(time.Duration(b.Pick(1000, 50)) * time.Millisecond)
+	u, err := e.use(ctx, time.Duration(b.Pick(4000, 50))*time.Millisecond)
+	return harness.Metrics{
+		"commands/s":   u.commands / u.seconds / float64(processes+1), // and the holder
+		"server CPU %": u.percent,
+	}, err
+}
+
+// use is what the server did in a window of time.
+type use struct{ commands, seconds, percent float64 }
+
+// use looks at the server for a window of time.
+func (e *env) use(ctx context.Context, window time.Duration) (u use, err error) {
 	before, err := e.server.Counts(ctx)
 	if err != nil {
-		return nil, err
+		return u, err
 	}
 	cpu, err := e.server.CPU(ctx)
 	if err != nil {
-		return nil, err
+		return u, err
 	}
 	start := time.Now()
-	time.Sleep(time.Duration(b.Pick(4000, 50)) * time.Millisecond)
-	took := time.Since(start)
-	after, err := e.server.Counts(ctx)
-	if err != nil {
-		return nil, err
-	}
+	time.Sleep(window)
+	u.seconds = time.Since(start).Seconds()
 	used, err := e.server.CPU(ctx)
 	if err != nil {
-		return nil, err
+		return u, err
 	}
-	return harness.Metrics{
-		"commands/s":   float64(after.Since(before).Network()) / took.Seconds() / float64(processes+1), // and the holder
-		"server CPU %": 100 * (used - cpu).Seconds() / took.Seconds(),
-	}, nil
+	after, err := e.server.Counts(ctx)
+	u.commands = float64(after.Since(before).Network())
+	u.percent = 100 * (used - cpu).Seconds() / u.seconds
+	return u, err
 }
 
 // renewal is one process that holds very many leases.
@@ -200,20 +208,7 @@ func (e *env) hold(leases int) run {
 		if b.Quick {
 			window = 10 * time.Millisecond
 		}
-		cpu, err := e.server.CPU(ctx)
-		if err != nil {
-			return nil, err
-		}
-		before, err := e.server.Counts(ctx)
-		if err != nil {
-			return nil, err
-		}
-		time.Sleep(window)
-		after, err := e.server.Counts(ctx)
-		if err != nil {
-			return nil, err
-		}
-		used, err := e.server.CPU(ctx)
+		u, err := e.use(ctx, window)
 		if err != nil {
 			return nil, err
 		}
@@ -224,9 +219,9 @@ func (e *env) hold(leases int) run {
 			}
 		}
 		return harness.Metrics{
-			"commands/period": float64(after.Since(before).Network()) / float64(max(1, periods)),
+			"commands/period": u.commands / float64(max(1, periods)),
 			"lost":            float64(lost),
-			"server CPU %":    100 * (used - cpu).Seconds() / window.Seconds(),
+			"server CPU %":    u.percent,
 		}, nil
 	}
 }

@@ -59,29 +59,8 @@ func (e *env) waitForNames(names int) run {
 			}
 			all.Go(func() { _, _ = waiter.Lock(name).Acquire(ctx) }) // ends with ctx
 		}
-		time.Sleep(time.Duration(b.Pick(25_000, 50)) * time.Millisecond) // the heartbeat has found its pace
-		before, err := e.server.Counts(ctx)
-		if err != nil {
-			return nil, err
-		}
-		cpu, err := e.server.CPU(ctx)
-		if err != nil {
-			return nil, err
-		}
-		start := time.Now()
-		time.Sleep(time.Duration(b.Pick(20_000, 50)) * time.Millisecond) // two heartbeats
-		took := time.Since(start)
-		used, err := e.server.CPU(ctx)
-		if err != nil {
-			return nil, err
-		}
-		after, err := e.server.Counts(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return harness.Metrics{
-			"commands/s":   float64(after.Since(before).Network()) / took.Seconds(),
-			"server CPU %": 100 * (used - cpu).Seconds() / took.Seconds(),
-		}, nil
+		time.Sleep(time.Duration(b.Pick(25_000, 50)) * time.Millisecond)         // the heartbeat has found its pace
+		u, err := e.use(ctx, time.Duration(b.Pick(20_000, 50))*time.Millisecond) // two heartbeats
+		return harness.Metrics{"commands/s": u.commands / u.seconds, "server CPU %": u.percent}, err
 	}
 }
