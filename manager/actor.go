@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/actor"
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // linger is how long a keeper stays after its last use, at least, and about twice that at most: a
@@ -14,7 +15,7 @@ const linger = 100 * time.Millisecond
 // managerActor does what concerns several names.
 //
 // Owns: the order in which requests for several names are placed, the list of idle keepers, and the
-// state of Close. Takes: placeParts and withdraw from acquires, statistics from Stats, idle and
+// state of Close. Takes: placeParts and cancelParts from acquires, statistics from Stats, idle and
 // gone from keepers, beginClose from Close, and what its own tasks return. It waits for nothing.
 // Its timer is set only while keepers are idle.
 //
@@ -78,8 +79,8 @@ func (c *managerActor) receive(msg message) {
 		c.collect(msg)
 	case placeParts:
 		c.place(msg.several)
-	case withdraw:
-		c.withdraw(msg.several)
+	case cancelParts:
+		c.cancelParts(msg.several)
 	case walk:
 		c.walk(msg.begin)
 	case look:
@@ -192,7 +193,7 @@ func (m *Manager) Close(ctx context.Context) error {
 	case <-m.actor.done:
 		return opErr("close", m.caps.Name, m.actor.err)
 	case <-ctx.Done():
-		return opErr("close", m.caps.Name, ended(ctx))
+		return opErr("close", m.caps.Name, backends.Ended(ctx))
 	}
 }
 

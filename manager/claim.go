@@ -179,7 +179,7 @@ func (c *Claim) usable(ctx context.Context) error {
 // error.
 func (c *Claim) contextEnded(ctx context.Context) error {
 	c.m.count(c.name, func(n *Counters) { n.contextEnded(ctx.Err(), 0) })
-	return ended(ctx)
+	return backends.Ended(ctx)
 }
 
 // check refuses what could never be granted.

@@ -42,7 +42,7 @@ type keeper struct {
 	queue   line
 	holders line
 	strays  line
-	leaving int // abandoned requests whose cancelWait is still to come
+	leaving int // cancelled requests whose cancelWait is still to come
 
 	own       grant    // of the whole resource, if live
 	atStore   *call    // the request of this process that stands before the store
@@ -122,7 +122,7 @@ func (k *keeper) receive(msg message) {
 	case *call:
 		k.answered(msg)
 	case leave:
-		k.withdrawn(msg.request)
+		k.cancelPart(msg.request)
 	case *renewed:
 		k.renewed(msg)
 	case *event:
@@ -161,7 +161,7 @@ func (k *keeper) acquire(r *request) {
 	r.number = k.uses
 	switch {
 	case k.retired:
-		r.refuse(errRetired) // abandoned: no caller waits for the answer, and it does not count
+		r.refuse(errRetired) // cancelled: no caller waits for the answer, and it does not count
 		return
 	case k.closing:
 		k.refuse(r, ErrClosed)
@@ -208,7 +208,7 @@ func (k *keeper) contend(r *request) {
 	}
 }
 
-// cancelWait removes a request whose caller has gone. It comes once for each abandoned request.
+// cancelWait removes a request whose caller has gone. It comes once for each cancelled request.
 func (k *keeper) cancelWait(r *request, why error) {
 	if why != nil {
 		waited := k.waitOf(r, k.m.now())
@@ -220,7 +220,7 @@ func (k *keeper) cancelWait(r *request, why error) {
 	if r.place == queued && r == k.queue.head && k.atStore != nil && k.atStore.op.sent.Load() {
 		k.contend(r)
 	}
-	if r.place != queued { // it was found abandoned when its turn came
+	if r.place != queued { // it was found cancelled when its turn came
 		k.leaving--
 		return
 	}
@@ -248,7 +248,7 @@ func (k *keeper) count(f func(*Counters)) {
 // deny refuses a request that waits for its own caller.
 func (k *keeper) deny(r *request, err error) {
 	switch {
-	case r.several != nil: // its caller has all parts withdrawn
+	case r.several != nil: // its caller cancels all parts
 		if r.several.fail(r, err) {
 			k.count(func(c *Counters) { c.refused(err) })
 		}

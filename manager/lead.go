@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // Lead runs fn while this process is the leader: the holder of the lock of that name. It waits to
@@ -42,7 +44,7 @@ func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Con
 		led := term != nil
 		switch lost := term.lost(); { // not by err: fn may return the loss of another lease
 		case ctx.Err() != nil && led:
-			return errors.Join(opErr("lead", name, ended(ctx)), err)
+			return errors.Join(opErr("lead", name, backends.Ended(ctx)), err)
 		case ctx.Err() != nil:
 			return err
 		case led && lost != nil && lost.Reason != ByClose:

@@ -24,7 +24,7 @@ func (k *keeper) pin(r *request) {
 func (k *keeper) partAnswered(c *call) {
 	r := c.request
 	k.pinned = nil
-	waiting := r.place == queued // else it was withdrawn
+	waiting := r.place == queued // else it was cancelled
 	if waiting {
 		k.queue.remove(r)
 	}
@@ -36,9 +36,9 @@ func (k *keeper) partAnswered(c *call) {
 		return
 	case !waiting:
 	case ctx != nil && ctx.Err() != nil: // the caller is going to say so
-		r.state.Store(abandoned)
+		r.state.Store(cancelled)
 	case errors.Is(c.err, backends.ErrRequeued): // to keep the order, all are requested again
-		r.state.Store(abandoned)
+		r.state.Store(cancelled)
 		r.several.fail(r, errPartLost)
 	default:
 		k.refuse(r, c.err)
@@ -53,7 +53,7 @@ func (k *keeper) partGranted(c *call, waiting bool) {
 	case !waiting:
 		k.releaseGrant(g, nil)
 	case k.expires() && now >= g.valid-k.spare(): // too late to be of use: all are requested again
-		r.state.Store(abandoned)
+		r.state.Store(cancelled)
 		r.several.fail(r, errTooLate)
 		k.releaseGrant(g, nil)
 	default:
@@ -64,15 +64,15 @@ func (k *keeper) partGranted(c *call, waiting bool) {
 	}
 }
 
-// withdrawn removes a part that is withdrawn, or releases it.
-func (k *keeper) withdrawn(r *request) {
+// cancelPart removes a part from the queue, or releases it.
+func (k *keeper) cancelPart(r *request) {
 	if k.pinned == r && r.several.missing.Load() != 0 { // no operation: there will be no answer
 		k.pinned = nil
 	}
 	switch r.place {
 	case queued:
 		k.queue.remove(r)
-		r.state.Store(abandoned)
+		r.state.Store(cancelled)
 		k.reconsider()
 	case holding, straying:
 		r.asked.Store(true)

@@ -15,7 +15,7 @@ const (
 	pending uint32 = iota
 	accepted
 	refused
-	abandoned
+	cancelled
 )
 
 // place says in which of its keeper's lists a request stands.
@@ -132,25 +132,17 @@ func (r *request) accept() bool {
 
 // await returns when the keeper has answered or ctx has ended. If the answer was there first, it
 // counts, although ctx is done; if the end of ctx was first, the keeper sees that the request was
-// abandoned and gives the grant to the next.
+// cancelled and gives the grant to the next.
 func (r *request) await(ctx context.Context) error {
-	left := func() bool { return r.state.CompareAndSwap(pending, abandoned) }
+	left := func() bool { return r.state.CompareAndSwap(pending, cancelled) }
 	if r.answer.await(r.k.m, ctx.Done(), left) {
 		return r.result
 	}
 	r.k.mail.Deliver(cancelWait{r, ctx.Err()})
-	return ended(ctx)
+	return backends.Ended(ctx)
 }
 
-// ended is the error of a context that is done, with its cause where it has one of its own.
-func ended(ctx context.Context) error {
-	err, cause := ctx.Err(), context.Cause(ctx)
-	if cause == nil || cause == err { //nolint:errorlint // the very same value
-		return err
-	}
-	return &causeError{err, cause}
-}
-
+// causeError is err because of cause.
 type causeError struct{ err, cause error }
 
 func (e *causeError) Error() string   { return e.err.Error() + ": " + e.cause.Error() }

@@ -81,7 +81,7 @@ func (k *keeper) contextEnded(r *request, ctx context.Context) {
 		return
 	}
 	k.queue.remove(r)
-	if r.refuse(ended(ctx)) {
+	if r.refuse(backends.Ended(ctx)) {
 		k.counters.contextEnded(ctx.Err(), k.waitOf(r, k.m.now()))
 	} else {
 		k.leaving++ // its cancelWait counts it

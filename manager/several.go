@@ -7,6 +7,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // several is a request for several names, until the last of its parts is released.
@@ -21,7 +23,7 @@ import (
 //
 // A part that is granted is held and renewed while others wait. When all are, the request is
 // accepted. If one fails or is lost before, or if the caller's context ends, the request fails as a
-// whole: its state leaves pending once. Its caller then has the manager's actor withdraw the parts,
+// whole: its state leaves pending once. Its caller then has the manager's actor cancel the parts,
 // each keeper removing or releasing its own. The actor has placed them before, so no part can come
 // later.
 type several struct {
@@ -32,7 +34,7 @@ type several struct {
 	parts []request
 	names []Claim
 
-	state   atomic.Uint32 // pending, accepted, refused or abandoned, like that of a request
+	state   atomic.Uint32 // pending, accepted, refused or cancelled, like that of a request
 	failure atomic.Pointer[failure]
 
 	placed  int          // parts sent to their keepers; owned by the manager's actor
@@ -49,14 +51,14 @@ type several struct {
 	unreleased atomic.Int32 // releases not answered, and one until op has started
 }
 
-// withdrawn is what missing is set to before the operation has started: no part that is pinned
+// outOfReach is what missing is set to before the operation has started: no part that is pinned
 // after that starts it.
-const withdrawn = math.MinInt32 / 2
+const outOfReach = math.MinInt32 / 2
 
-// The bits of the phase: whichever of starting and withdrawing comes second cancels the operation.
+// The bits of the phase: whichever of starting and cancelling comes second cancels the operation.
 const (
-	begun uint32 = 1 << iota
-	cancelled
+	opBegun uint32 = 1 << iota
+	opCancelled
 )
 
 // failure is why a request for several names failed, and the name that is to blame.
@@ -66,9 +68,9 @@ type failure struct {
 }
 
 type (
-	placeParts struct{ *several } // to the manager's actor
-	withdraw   struct{ *several } // to the manager's actor
-	leave      struct{ *request } // to a keeper
+	placeParts  struct{ *several } // to the manager's actor
+	cancelParts struct{ *several } // to the manager's actor
+	leave       struct{ *request } // to a keeper
 )
 
 func newSeveral(ctx context.Context, m *Manager, o *intent) *several {
@@ -97,8 +99,8 @@ func (s *several) acquire(claims []Claim, leases []Lease, o *intent) (string, er
 	if f := s.failure.Load(); s.state.Load() == refused && f.name != "" {
 		name = f.name
 	}
-	s.m.actor.mail.Deliver(withdraw{s})
-	if s.state.Load() == abandoned {
+	s.m.actor.mail.Deliver(cancelParts{s})
+	if s.state.Load() == cancelled {
 		waited := time.Duration(s.m.now() - began)
 		s.m.count(claims[0].name, func(c *Counters) { c.contextEnded(ctx.Err(), waited) })
 	}
@@ -127,10 +129,10 @@ func (s *several) init(claims []Claim, leases []Lease, o *intent) {
 // await returns nil when all parts are held, or why they are not. If all were held first, that
 // counts, although the context is done.
 func (s *several) await() error {
-	left := func() bool { return s.state.CompareAndSwap(pending, abandoned) }
+	left := func() bool { return s.state.CompareAndSwap(pending, cancelled) }
 	switch {
 	case !s.all.answer.await(s.m, s.ctx.Done(), left):
-		return ended(s.ctx)
+		return backends.Ended(s.ctx)
 	case s.state.Load() == accepted:
 		return nil
 	}
@@ -199,7 +201,7 @@ func (s *several) pinned(by *keeper) {
 		return
 	}
 	s.start(s.ctx, by)
-	if s.phase.Or(begun)&cancelled != 0 {
+	if s.phase.Or(opBegun)&opCancelled != 0 {
 		s.cancel()
 	}
 }
@@ -207,16 +209,16 @@ func (s *several) pinned(by *keeper) {
 // cancel takes back what the operation still waits for.
 func (s *several) cancel() { s.parts[0].k.cancel(s.op) }
 
-// withdraw removes the parts that are not granted from their queues and releases the others.
-func (c *managerActor) withdraw(s *several) {
+// cancelParts removes the parts that are not granted from their queues and releases the others.
+func (c *managerActor) cancelParts(s *several) {
 	for n := s.missing.Load(); ; n = s.missing.Load() {
 		if n == 0 { // started, or about to be
-			if s.phase.Or(cancelled)&begun != 0 {
+			if s.phase.Or(opCancelled)&opBegun != 0 {
 				s.cancel()
 			}
 			break
 		}
-		if s.missing.CompareAndSwap(n, withdrawn) {
+		if s.missing.CompareAndSwap(n, outOfReach) {
 			break
 		}
 	}

@@ -244,7 +244,7 @@ func (x *sketch) cancel(w *sketchWait) {
 	if w.several != nil {
 		state = &w.several.state
 	}
-	state.Store(abandoned)
+	state.Store(cancelled)
 	for _, r := range w.rs {
 		if r.place == queued {
 			r.k.queue.remove(r)

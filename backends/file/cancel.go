@@ -68,9 +68,9 @@ func (r *resource) cancel(m message) {
 	}
 }
 
-// withdraw takes a waiting request out of the queue. One that has not come is answered, and is not
+// cancelWaiting takes a waiting request out of the queue. One that has not come is answered, and is not
 // admitted when it comes.
-func (r *resource) withdraw(m *message) {
+func (r *resource) cancelWaiting(m *message) {
 	switch p := m.part; {
 	case r.parts[p.id.Seq] != p:
 		p.answer(m.err)

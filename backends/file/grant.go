@@ -14,7 +14,7 @@ func (r *resource) admit(p *part) {
 		r.refusePart(p, *err)
 		return
 	}
-	if err := r.turn.abandoned; err != nil {
+	if err := r.turn.gone; err != nil {
 		r.refusePart(p, r.unavailable(err))
 		return
 	}
@@ -142,7 +142,7 @@ func (r *resource) moved() bool {
 		return false
 	}
 	if err := r.b.dir.Intact(); lockdir.Gone(err) {
-		r.abandon(err)
+		r.loseDirectory(err)
 		return true
 	}
 	r.turn.intact = true

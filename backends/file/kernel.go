@@ -113,7 +113,7 @@ func (r *resource) dropKernel() {
 // excludes nobody any more and they are lost. Nobody in the table has been granted meanwhile, for our lines are still there.
 func (r *resource) checkPlace() {
 	if err := r.b.dir.Intact(); lockdir.Gone(err) {
-		r.abandon(err)
+		r.loseDirectory(err)
 		return
 	}
 	if r.kernel.fd < 0 {
@@ -125,14 +125,14 @@ func (r *resource) checkPlace() {
 	}
 }
 
-// abandon ends everything of ours, since the directory has gone: whoever comes from now on uses another one. The calls to
+// loseDirectory ends everything of ours, since the directory has gone: whoever comes from now on uses another one. The calls to
 // come are refused where they open the table, if not before.
-func (r *resource) abandon(err error) {
+func (r *resource) loseDirectory(err error) {
 	r.loseAll(err)
 	for _, p := range r.parts { // who is left waits
 		r.leave(p, r.unavailable(err))
 	}
-	r.turn.abandoned = err
+	r.turn.gone = err
 }
 
 func (r *resource) loseSemaphores(err error) {

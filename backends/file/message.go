@@ -11,24 +11,24 @@ import (
 type verb uint8
 
 const (
-	start       verb = iota + 1 // op: its step here
-	freed                       // the operation that has this table locked is over
-	cancel                      // part, err
-	cancelLate                  // part, err: its cancel has waited long enough
-	takeBack                    // part: it was granted, and cancelled before it was told
-	renew                       // query
-	inspect                     // query
-	breakAll                    // query
-	shut                        // the Backend closes
-	look                        // something may have changed: wake-up, event, timer
-	again                       // look, once more after the last time
-	verify                      // a file may have been removed or replaced
-	died                        // client has ended
-	tableLocked                 // err; the task that waited for the table's lock
-	tidyUp                      // remove what is left of our last grant
-	tick                        // the resource's timer
-	closeIdle                   // retire if out of use, since the process has no descriptor left
-	poison                      // err: an operation over this name and others has panicked
+	start         verb = iota + 1 // op: its step here
+	freed                         // the operation that has this table locked is over
+	cancel                        // part, err
+	cancelLate                    // part, err: its cancel has waited long enough
+	releaseUntold                 // part: it was granted, and cancelled before it was told
+	renew                         // query
+	inspect                       // query
+	breakAll                      // query
+	shut                          // the Backend closes
+	look                          // something may have changed: wake-up, event, timer
+	again                         // look, once more after the last time
+	verify                        // a file may have been removed or replaced
+	died                          // client has ended
+	tableLocked                   // err; the task that waited for the table's lock
+	tidyUp                        // remove what is left of our last grant
+	tick                          // the resource's timer
+	closeIdle                     // retire if out of use, since the process has no descriptor left
+	poison                        // err: an operation over this name and others has panicked
 )
 
 // message is what a resource's actor takes.

@@ -23,7 +23,7 @@ func tell(rs []*resource) {
 	for _, r := range rs {
 		for _, p := range r.turn.minted {
 			if p.err == nil && !p.answer(nil) { // a cancel was faster
-				r.pending = append(r.pending, message{verb: takeBack, part: p})
+				r.pending = append(r.pending, message{verb: releaseUntold, part: p})
 			}
 		}
 		for _, p := range r.turn.refused {
@@ -52,15 +52,15 @@ func (r *resource) conclude() {
 			r.pending = append(r.pending, message{verb: died, client: client})
 		}
 	}
-	acks, abandoned := r.turn.acks, r.turn.abandoned
+	acks, gone := r.turn.acks, r.turn.gone
 	r.turn.reset()
 	if len(r.pending) > 0 { // each death is reported once, so this comes to an end
-		r.turn.acks, r.turn.abandoned = acks, abandoned
+		r.turn.acks, r.turn.gone = acks, gone
 		r.work()
 		return
 	}
 	r.arm()
-	if abandoned != nil && !r.locking && len(r.parts) == 0 {
+	if gone != nil && !r.locking && len(r.parts) == 0 {
 		r.retire()
 	}
 	for range acks {

@@ -25,7 +25,7 @@ type turn struct {
 	everyone bool         // all clients are to look: the table was damaged
 	intact   bool         // the directory was there in this turn
 
-	abandoned error // why the resource is of no use any more: the directory has gone
+	gone error // why the resource is of no use any more: the directory has gone
 }
 
 // reset makes room for the next turn.
@@ -161,8 +161,8 @@ func (r *resource) apply(m *message) {
 			}
 		}
 	case cancel:
-		r.withdraw(m)
-	case takeBack:
+		r.cancelWaiting(m)
+	case releaseUntold:
 		r.drop(m.part)
 	case renew:
 		r.renew(m.query)
@@ -241,7 +241,7 @@ func (r *resource) refuse(err error) {
 		case renew, inspect, breakAll:
 			m.query.err = err
 			r.turn.queries = append(r.turn.queries, m.query)
-		case cancel, takeBack, shut, verify:
+		case cancel, releaseUntold, shut, verify:
 			r.apply(m)
 		}
 	}

@@ -33,7 +33,7 @@ func (m withdraw) on(cl *client) {
 }
 
 // revoke keeps the work from sending anything, if it has not begun to and there are only requests.
-// Else they are forbidden by a command that may overtake the work's.
+// Else they are cancelled by a command that may overtake the work's.
 func (o *operation) revoke() {
 	if len(o.releases) == 0 {
 		o.phase.CompareAndSwap(fresh, void)
@@ -56,7 +56,7 @@ func (cl *client) fail(o *operation, culprit *request, err error, confirm bool) 
 		if q.told {
 			continue
 		}
-		q.back = cl.takeBack(q)
+		q.back = cl.cancelOne(q)
 		if q.back == nil || !confirm {
 			cl.answer(q, backends.Grant{}, err)
 		} else {
@@ -71,9 +71,9 @@ func (cl *client) fail(o *operation, culprit *request, err error, confirm bool) 
 	}
 }
 
-// takeBack takes a request out of the books, and returns what releases or forbids whatever it has
+// cancelOne takes a request out of the books, and returns what releases or cancels whatever it has
 // or may still get; nil if that is nothing.
-func (cl *client) takeBack(q *request) *ending {
+func (cl *client) cancelOne(q *request) *ending {
 	queued := q.spot != nil
 	if !q.over {
 		cl.forget(q)
@@ -82,7 +82,7 @@ func (cl *client) takeBack(q *request) *ending {
 		q.asking = false // and never was
 	}
 	switch held := cl.drop(q.id.Seq) != nil; {
-	case q.asking || q.copied: // a command may yet arrive, after the one that forbids it
+	case q.asking || q.copied: // a command may yet arrive, after the one that cancels it
 		return cl.b.backgroundOf(q, endForGood)
 	case queued || held:
 		return cl.b.backgroundOf(q, endAny)

@@ -96,7 +96,7 @@ func (b *Backend) Hear(payload string) {
 
 type heard struct{ payload string }
 
-func (m heard) on(cl *client) { hint{cl.inbox.sub, m.payload}.on(cl) }
+func (m heard) on(cl *client) { published{cl.inbox.sub, m.payload}.on(cl) }
 
 // look returns what a heartbeat would ask about the only place that there is.
 func (b *Backend) lookAtAll() look {

@@ -11,20 +11,20 @@ import (
 )
 
 const (
-	lookNames  = 256                    // names in one script call, where one call may name several
-	lookMost   = 16 * lookNames         // names in one round trip
-	lookIDs    = 128                    // requests of one name: those queued first
-	lookBeats  = 8                      // every so many heartbeats a place is looked at in full
-	missedTime = 500 * time.Millisecond // after which a message that should have come is taken for lost
+	lookNames      = 256                    // names in one script call, where one call may name several
+	lookMost       = 16 * lookNames         // names in one round trip
+	lookIDs        = 128                    // requests of one name: those queued first
+	lookHeartbeats = 8                      // every so many heartbeats a place is looked at in full
+	missedTime     = 500 * time.Millisecond // after which a message that should have come is taken for lost
 )
 
 // nameTime bounds the heartbeat's share of the server: in each such span a client looks at one name
 // at most. Where nothing has changed that costs the server less than a tenth of it, see look.lua.
 const nameTime = 200 * time.Microsecond
 
-// aliveBeats is for how many heartbeats a client counts as alive. It says that it is alive when three
+// aliveHeartbeats is for how many heartbeats a client counts as alive. It says that it is alive when three
 // eighths of that have passed, so every second heartbeat writes, and one that fails does no harm.
-const aliveBeats = 4
+const aliveHeartbeats = 4
 
 // slowest bounds the period of a client whose server is slow.
 const slowest = 30 * time.Second
@@ -37,7 +37,7 @@ type pace struct {
 }
 
 func newPace(period, least time.Duration) *pace {
-	return &pace{period, least, micros(aliveBeats * period)}
+	return &pace{period, least, micros(aliveHeartbeats * period)}
 }
 
 // setPace fits the pace to the number of names, and to a server that is too slow to answer for all of
@@ -145,7 +145,7 @@ func (p *place) look() look {
 	l := look{place: p, waits: "0"}
 	switch p.looks++; {
 	case p.waiting.Len() == 0:
-	case len(p.held) > 0 || p.looks%lookBeats == 0 || !time.Now().Before(p.expires):
+	case len(p.held) > 0 || p.looks%lookHeartbeats == 0 || !time.Now().Before(p.expires):
 		l.waits = "1"
 	default:
 		l.waits = "2"

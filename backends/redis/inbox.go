@@ -98,7 +98,7 @@ func (cl *client) receiveFrom(sub *redis.PubSub) {
 			case *redis.Subscription:
 				cl.actor.Deliver(subscribed{sub})
 			case *redis.Message:
-				cl.actor.Deliver(hint{sub, m.Payload})
+				cl.actor.Deliver(published{sub, m.Payload})
 			}
 		}
 	}
@@ -154,14 +154,14 @@ func (m overdue) on(cl *client) {
 	cl.listen()
 }
 
-// hint is a message: a word, numbers, and a name. "g" tells which requests were granted, with "1" if others wait; "c" that others wait;
+// published is a message to the client: a word, numbers, and a name. "g" tells which requests were granted, with "1" if others wait; "c" that others wait;
 // "t" that another client has found the name busy; "b" that grants were broken; "m" that there may be room for more than one command could grant.
-type hint struct {
+type published struct {
 	sub     *redis.PubSub
 	payload string
 }
 
-func (m hint) on(cl *client) {
+func (m published) on(cl *client) {
 	word, rest, _ := strings.Cut(m.payload, " ")
 	numbers, name, ok := strings.Cut(rest, " ")
 	if !ok || cl.closing || cl.inbox.sub != m.sub {

@@ -41,7 +41,7 @@ func (cl *client) released(o *operation, i int, v any, res result) {
 }
 
 // conclude keeps the books on a release and tells what became of it, once. If a copy of the grant's
-// acquire may still come, it is forbidden, or takes what it gets with it. A release that was not
+// acquire may still come, it is cancelled, or takes what it gets with it. A release that was not
 // confirmed is repeated by the client from now on, which keeps the grant in its books for as long as
 // the server may keep it.
 func (cl *client) conclude(o *operation, i int, err error) {

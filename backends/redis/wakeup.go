@@ -11,8 +11,8 @@ import (
 
 // Multiples of the heartbeat that bound what a waiter costs the others that dies just before its turn.
 const (
-	hintBeats  = 2 // how long a grant stands at least that nobody asks for: a heartbeat finds it if the message was lost
-	briefBeats = 4 // at most, how long one stands that its message makes valid
+	leastHeartbeats = 2 // how long a grant stands at least that nobody asks for: a heartbeat finds it if the message was lost
+	briefHeartbeats = 4 // at most, how long one stands that its message makes valid
 )
 
 // terms is what a request that has to wait leaves on the server, besides what it asks for.
@@ -26,16 +26,16 @@ type terms struct {
 func (b *Backend) newTerms(r backends.Request) terms {
 	s := terms{secret: rand.Uint64()}
 	brief := r.MinValid + b.opt.heartbeat
-	if r.MinValid > 0 && brief <= briefBeats*b.opt.heartbeat && b.opt.replicas == 0 {
+	if r.MinValid > 0 && brief <= briefHeartbeats*b.opt.heartbeat && b.opt.replicas == 0 {
 		s.brief = min(brief, r.TTL)
 	}
 	return s
 }
 
 // text is how scripts take the terms: how the grant is marked, for how long it is kept, and the
-// secret. The next heartbeat comes after beat.
-func (s terms) text(o options, mark byte, beat, ttl time.Duration) string {
-	keep := max(s.brief, min(hintBeats*beat, ttl))
+// secret. The next heartbeat comes after period.
+func (s terms) text(o options, mark byte, period, ttl time.Duration) string {
+	keep := max(s.brief, min(leastHeartbeats*period, ttl))
 	text := append(make([]byte, 0, 40), mark)
 	text = strconv.AppendInt(text, (keep + o.grace).Microseconds(), 10)
 	text = append(text, ' ')
@@ -115,7 +115,7 @@ func (cl *client) woken(name, text string, contended bool) {
 	case q != nil && q.Name == name:
 		cl.told(q, n)
 	case q == nil && cl.held[seq] == nil && backends.CheckName(name) == nil:
-		cl.decline(name, seq)
+		cl.releaseUnknown(name, seq)
 	}
 }
 
@@ -134,9 +134,9 @@ func (cl *client) told(q *request, n wakeUp) {
 	cl.grant(q, backends.Grant{Token: n.token, Tokens: q.Tokens, ValidUntil: valid, Contended: n.contended})
 }
 
-// decline gives back what nobody asked for: the grant of a request that was given up, but whose giving up did not reach the server.
-func (cl *client) decline(name string, seq uint64) {
+// releaseUnknown releases the grant of a request whose cancel did not reach the server.
+func (cl *client) releaseUnknown(name string, seq uint64) {
 	id := backends.GrantID{Client: cl.b.id, Seq: seq}
-	brief := cl.b.life(max(briefBeats*cl.b.opt.heartbeat, hintBeats*cl.b.pace.Load().period))
+	brief := cl.b.life(max(briefHeartbeats*cl.b.opt.heartbeat, leastHeartbeats*cl.b.pace.Load().period))
 	cl.finish(&ending{call: cl.b.endCall(name, id, endAny), until: time.Now().Add(brief)})
 }

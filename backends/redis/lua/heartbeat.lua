@@ -8,7 +8,7 @@
 --          TRIED if a try has found it held, or QUEUED}, or now alone if all that were asked for are queued, or the text of an error, see state.lua
 -- clock    TIME
 
-local function beat(i, at, n)
+local function heartbeat(i, at, n)
   open(i * 3 - 2, '')
   prune('')
   local c = client(me)
@@ -27,7 +27,7 @@ local function beat(i, at, n)
 end
 
 for _, name in ipairs(left) do
-  local ok, r = pcall(beat, unpack(name))
+  local ok, r = pcall(heartbeat, unpack(name))
   results[name[1]] = ok and r or type(r) == 'table' and r.err or tostring(r)
 end
 return results

@@ -18,7 +18,7 @@
 --          Each row may be the text of an error instead, see state.lua. A single row may stand alone.
 -- clock    TIME
 
-local FORBIDDEN = 60 * 1000000 -- how long a request that was given up can be on its way
+local LATE = 60 * 1000000 -- how long a cancelled request can be on its way
 
 local names, results, at = {}, {}, 4
 local idle -- no request is made
@@ -58,8 +58,8 @@ local function heldBy(id)
   return v and grantOf(field, v)
 end
 
--- giveBack returns 1 if there was something.
-local function giveBack(n, how, id)
+-- release returns 1 if there was something.
+local function release(n, how, id)
   local g, had = heldBy(id), 0
   if g then
     had = 1
@@ -72,7 +72,7 @@ local function giveBack(n, how, id)
     had = 1
     unqueue(id)
   end
-  if how == 'F' then forbid(id, now + FORBIDDEN) end
+  if how == 'F' then cancel(id, now + LATE) end
   return had
 end
 
@@ -109,7 +109,7 @@ local function before(i, n)
   open(i, n.id or string.sub(n.back[1] or '', 2))
   prune(n.id or string.sub(n.back[1] or '', 2))
   n.rows = {}
-  for j, a in ipairs(n.back) do n.rows[j] = giveBack(n, string.sub(a, 1, 1), string.sub(a, 2)) end
+  for j, a in ipairs(n.back) do n.rows[j] = release(n, string.sub(a, 1, 1), string.sub(a, 2)) end
   if n.id then n.row = check(n) else pump() end
   leave(n)
 end

@@ -50,8 +50,8 @@ local function free(id, g)
   S.u = S.d > 0 and math.max(0, S.u - g.weight) or 0
 end
 
--- forbid has an acquire of id have no effect until a deadline.
-local function forbid(id, till)
+-- cancel has an acquire of id have no effect until a deadline.
+local function cancel(id, till)
   if S.m then many() end
   if not S.x then S.d = S.d + 1 end
   put('x:' .. id, text(till))
