@@ -59,7 +59,7 @@ func (b *Backend) life(ttl time.Duration) time.Duration { return ttl + b.opt.gra
 
 func (b *Backend) endCall(name string, id backends.GrantID, how string) call {
 	at := b.address(name)
-	return call{keys: at.keys, args: append(b.header(3), "", at.text, how+idText(id))}
+	return call{keys: at.keys, args: append(b.header(2), at.text, idText(how, id))}
 }
 
 func (g *ending) again() *ending { return &ending{call: g.call, until: g.until} }

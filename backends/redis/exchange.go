@@ -45,14 +45,19 @@ func (o *operation) exchange(parts []part) *exchange {
 
 // call makes the command for some parts; see op.lua.
 func (o *operation) call(parts []part) call {
-	k := call{keys: parts[0].at.keys, args: append(o.b.header(4+10*len(parts)), modes[o.wait])}
+	k := call{keys: parts[0].at.keys, args: make([]any, 0, 1+6*len(parts))}
+	if pace := o.b.pace.Load(); o.wait {
+		k.args = append(k.args, pace.wait)
+	} else {
+		k.args = append(k.args, pace.try)
+	}
 	for i, p := range parts {
 		if i > 0 {
 			k.keys = append(k.keys[:len(k.keys):len(k.keys)], p.at.keys...)
 		}
 		k.args = append(k.args, p.at.text)
 		for _, j := range p.releases {
-			k.args = append(k.args, endGrant+idText(o.releases[j].ID))
+			k.args = append(k.args, idText(endGrant, o.releases[j].ID))
 		}
 		switch {
 		case p.request >= 0:
@@ -63,8 +68,6 @@ func (o *operation) call(parts []part) call {
 	}
 	return k
 }
-
-var modes = map[bool]any{true: "wait", false: "try"}
 
 // perform sends the commands for a caller that waits, and tells the client of the answers.
 func (e *exchange) perform(ctx context.Context, c redis.UniversalClient) {

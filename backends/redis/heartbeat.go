@@ -33,11 +33,14 @@ const slowest = 30 * time.Second
 type pace struct {
 	period time.Duration
 	least  time.Duration // between two looks at a name
-	alive  any           // for how long the client counts as alive after a look, as scripts take it
+	// for how long the client counts as alive after a look, as scripts take it; ops say before that
+	// whether they wait
+	alive, wait, try any
 }
 
 func newPace(period, least time.Duration) *pace {
-	return &pace{period, least, micros(aliveHeartbeats * period)}
+	alive := micros(aliveHeartbeats * period)
+	return &pace{period, least, alive, "wait " + alive, "try " + alive}
 }
 
 // setPace fits the pace to the number of names, and to a server that is too slow to answer for all of

@@ -30,7 +30,7 @@ type inbox struct {
 	awaited    map[uint64]*actor.Timer // grants that the heartbeat found before their message came
 }
 
-func hexID(id uint64) string { return idText(backends.GrantID{Client: id})[:16] }
+func hexID(id uint64) string { return idText("", backends.GrantID{Client: id})[:16] }
 
 // warm sees to it that a holder hears of waiters.
 func (cl *client) warm() {

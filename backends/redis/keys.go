@@ -116,10 +116,11 @@ func (b *Backend) pattern() string {
 	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`, "]", `\]`).Replace(b.opt.prefix) + "{*}"
 }
 
-// idText is how scripts write a grant's id: the client as 16 hexadecimal digits, a dash, and the number.
-func idText(id backends.GrantID) string {
+// idText is how scripts write a grant's id: the client as 16 hexadecimal digits, a dash, and the
+// number. Before it stands how.
+func idText(how string, id backends.GrantID) string {
 	const digits = "0123456789abcdef"
-	text := make([]byte, 0, 34)
+	text := append(make([]byte, 0, 34), how...)
 	for shift := 60; shift >= 0; shift -= 4 {
 		text = append(text, digits[id.Client>>shift&15])
 	}

@@ -45,7 +45,7 @@ func FuzzDecodeRefusesWhatEncodeDoesNotMake(f *testing.F) {
 
 func TestIDsAreWrittenAsPeopleSeeThem(t *testing.T) {
 	for _, id := range []backends.GrantID{{}, {Client: 1, Seq: 1}, {Client: 1<<64 - 1, Seq: 1<<64 - 1}, {Client: 0xab << 40, Seq: 0xf0}} {
-		text := idText(id)
+		text := idText("", id)
 		back, err := parseID(text)
 		if text != id.String() || err != nil || back != id {
 			t.Errorf("%v is written %q and read as %v, %v", id, text, back, err)

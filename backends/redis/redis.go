@@ -24,11 +24,11 @@ type Backend struct {
 	conns    connections
 	client   *client
 	patience time.Duration // cancelPatience, but for tests
-	inboxes  any           // what the channels of all clients begin with; a client's own number follows
 	pace     atomic.Pointer[pace]
 	channel  string        // of this client
 	seq      atomic.Uint64 // of the last request
 	owner    atomic.Pointer[ownerText]
+	want     atomic.Pointer[wantText]
 
 	addresses addresses
 	running   atomic.Int64 // calls of do that talk to the server
@@ -59,7 +59,6 @@ func New(client redis.UniversalClient, opts ...Option) (*Backend, error) {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	b := &Backend{id: rand.Uint64(), opt: o, conns: connect(client, o), patience: cancelPatience}
-	b.inboxes = o.prefix + "inbox:"
 	b.channel = o.prefix + "inbox:" + hexID(b.id)
 	b.pace.Store(newPace(o.heartbeat, 0))
 	b.client = newClient(b)
@@ -76,9 +75,9 @@ func (b *Backend) made() {
 	}
 }
 
-// header returns the arguments that every script takes first, with room for more.
+// header returns the argument that every script takes first, with room for more.
 func (b *Backend) header(more int) []any {
-	return append(make([]any, 0, 2+more), b.inboxes, b.pace.Load().alive)
+	return append(make([]any, 0, 1+more), b.pace.Load().alive)
 }
 
 // call runs f, which does I/O, on a goroutine of its own, and returns when f has returned or ctx has

@@ -64,7 +64,7 @@ func (b *Backend) renew(ctx context.Context, rs []backends.Renewal, todo []int) 
 		for _, i := range part {
 			g := rs[i].Grant
 			c.keys = append(c.keys, b.address(g.Resource.Name).keys...)
-			c.args = append(c.args, idText(g.ID), micros(rs[i].TTL+b.opt.grace), strconv.Itoa(rs[i].Tokens))
+			c.args = append(c.args, idText("", g.ID), micros(rs[i].TTL+b.opt.grace), strconv.Itoa(rs[i].Tokens))
 		}
 		calls = append(calls, c)
 	}

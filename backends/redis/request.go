@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -35,8 +36,38 @@ type request struct {
 // args appends the request as scripts take it; see op.lua.
 func (q *request) args(to []any) []any {
 	b := q.op.b
-	return append(to, idText(q.id), int(q.Kind), q.Capacity, q.Weight, q.Tokens, micros(q.TTL+b.opt.grace),
-		q.terms.text(b.opt, q.mark(), b.pace.Load().period, q.TTL), b.ownerText(q.Owner))
+	secret := strconv.FormatUint(q.terms.secret, 16)
+	return append(to, idText("", q.id), b.wantText(q), secret, b.ownerText(q.Owner))
+}
+
+// want is what a request says of itself, but for what is its own: see op.lua.
+type want struct {
+	kind             backends.Kind
+	capacity, weight int64
+	tokens           int
+	life, keep       time.Duration
+	mark             byte
+}
+
+type wantText struct {
+	want
+	text any
+}
+
+// wantText returns what a request says of itself. A client mostly repeats itself, so the last is
+// kept.
+func (b *Backend) wantText(q *request) any {
+	w := want{
+		q.Kind, q.Capacity, q.Weight, q.Tokens, q.TTL + b.opt.grace,
+		q.terms.keep(b.pace.Load().period, q.TTL) + b.opt.grace, q.mark(),
+	}
+	if last := b.want.Load(); last != nil && last.want == w {
+		return last.text
+	}
+	text := fmt.Sprintf("%d %d %d %d %d %c%d", w.kind, w.capacity, w.weight, w.tokens, w.life.Microseconds(),
+		w.mark, w.keep.Microseconds())
+	b.want.Store(&wantText{w, text})
+	return text
 }
 
 // mark is how the grant is marked, see state.lua.

@@ -96,7 +96,11 @@ func (w *twin) keys(names ...string) (keys []string) {
 
 func (w *twin) eval(t *testing.T, k dieCall) any {
 	t.Helper()
-	v, err := w.client.EvalSha(w.ctx, w.sha[k.script], w.keys(k.names...), append([]any{w.prefix + "inbox:", k.alive}, k.args...)...).Result()
+	args := append([]any{k.alive}, k.args...)
+	if k.script == "op" { // the first word is of the same argument
+		args = append([]any{fmt.Sprint(k.args[0], " ", k.alive)}, k.args[1:]...)
+	}
+	v, err := w.client.EvalSha(w.ctx, w.sha[k.script], w.keys(k.names...), args...).Result()
 	if err != nil {
 		t.Fatalf("%s %v: %v", k.script, k.args, err)
 	}
@@ -146,16 +150,16 @@ func (w *twin) state(t *testing.T, text *strings.Builder, name string) {
 	fmt.Fprint(text, st.Resource, " holders")
 	fields := pairs(state, 1)
 	for _, g := range st.Holders {
-		mark := fields["g:"+idText(g.ID)]
+		mark := fields["g:"+idText("", g.ID)]
 		if _, m, ok := strings.Cut(fields["m"], " "); ok {
 			mark = m
 		}
 		_, mark, _ = strings.Cut(mark, " ")
-		fmt.Fprint(text, " ", idText(g.ID), mark[:1], g.Weight, g.Expires > time.Minute)
+		fmt.Fprint(text, " ", idText("", g.ID), mark[:1], g.Weight, g.Expires > time.Minute)
 	}
 	fmt.Fprint(text, " waiters")
 	for _, q := range st.Waiters {
-		fmt.Fprint(text, " ", idText(q.ID), "/", q.Weight)
+		fmt.Fprint(text, " ", idText("", q.ID), "/", q.Weight)
 	}
 	keys := w.keys(name)
 	fmt.Fprintln(text, " s", fields["s"], "q", fields["q"], "r", fields["r"], "waiting", w.client.ZRange(w.ctx, keys[1], 0, -1).Val())
@@ -312,7 +316,7 @@ func (d *dice) op(life string) dieCall {
 				k.args, k.tokens = append(k.args, endGrant+id), append(k.tokens, 0)
 			}
 		}
-		id := idText(backends.GrantID{Client: client, Seq: uint64(len(d.ids) + len(ids) + 1)})
+		id := idText("", backends.GrantID{Client: client, Seq: uint64(len(d.ids) + len(ids) + 1)})
 		ids = append(ids, id)
 		d.of[id] = name
 		args, tokens := d.request(id, life)
@@ -336,7 +340,8 @@ func (d *dice) request(id, life string) (args []any, tokens int) {
 		brief = "1"
 	}
 	tokens = 1 + d.IntN(3)
-	terms := fmt.Sprintf("%s%s %x", mark, brief, d.Uint64())
+	want := fmt.Sprint(d.kind, d.capacity, weight, tokens, " ", life, " ", string(mark)+brief)
+	secret := fmt.Sprintf("%x", d.Uint64())
 	owner := `{"h":"aA==","p":1,"l":""}`
-	return []any{id, fmt.Sprint(d.kind), fmt.Sprint(d.capacity), fmt.Sprint(weight), fmt.Sprint(tokens), life, terms, owner}, tokens
+	return []any{id, want, secret, owner}, tokens
 }

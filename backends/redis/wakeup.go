@@ -32,14 +32,10 @@ func (b *Backend) newTerms(r backends.Request) terms {
 	return s
 }
 
-// text is how scripts take the terms: how the grant is marked, for how long it is kept, and the
-// secret. The next heartbeat comes after period.
-func (s terms) text(o options, mark byte, period, ttl time.Duration) string {
-	keep := max(s.brief, min(leastHeartbeats*period, ttl))
-	text := append(make([]byte, 0, 40), mark)
-	text = strconv.AppendInt(text, (keep + o.grace).Microseconds(), 10)
-	text = append(text, ' ')
-	return string(strconv.AppendUint(text, s.secret, 16))
+// keep says for how long the grant is kept if its message is all that its client hears. The next
+// heartbeat comes after period.
+func (s terms) keep(period, ttl time.Duration) time.Duration {
+	return max(s.brief, min(leastHeartbeats*period, ttl))
 }
 
 // sample ties the server's clock to ours: when it showed server, in microseconds since 1970, it was not earlier than sent, for the

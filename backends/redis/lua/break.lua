@@ -1,12 +1,12 @@
 -- Ends every grant of a name, whoever holds it, and lets the queue move up.
 --
 -- keys     H, Q, D of the name
--- args     3 name
+-- args     2 name
 -- result   {how many grants were ended}
 -- errors   see state.lua
 -- clock    TIME
 
-local name = ARGV[3]
+local name = ARGV[2]
 open(1, '')
 prune('')
 

@@ -2,7 +2,7 @@
 -- A name that cannot be handled does not keep the others from it. Where nothing has changed, look.lua answers.
 --
 -- keys     H, Q, D of each name
--- args     3 client; from 4, for each name: name, "1" if the client has waiters there, "2" if it holds nothing there
+-- args     2 client; from 3, for each name: name, "1" if the client has waiters there, "2" if it holds nothing there
 --          either, and knows of no deadline that has passed, else "0"; how many ids, their numbers
 -- result   for each name {time to the next deadline or -1, contended, now, then for each id: BUSY unknown, GRANTED,
 --          TRIED if a try has found it held, or QUEUED}, or now alone if all that were asked for are queued, or the text of an error, see state.lua

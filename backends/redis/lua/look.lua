@@ -6,7 +6,7 @@
 -- of 50 000 of them is not in the processor's cache. On a quiet machine glimpse takes about a tenth
 -- of heartbeat.lua's time, look a half.
 
-local me = ARGV[3]
+local me = ARGV[2]
 local mine = 'c:' .. me
 local results, left = {}, {} -- left: numbers of the names that are left, and where their args begin
 
@@ -88,7 +88,7 @@ local function look(i, at, n)
 end
 
 do
-  local at = 4
+  local at = 3
   for i = 1, #KEYS / 3 do
     local n = tonumber(ARGV[at + 2])
     results[i] = ARGV[at + 1] == '2' and glimpse(i, at, n) or look(i, at, n)

@@ -3,11 +3,12 @@
 -- again; one that waits keeps its place. All requests are made, or none.
 --
 -- keys     H, Q, D of each name
--- args     3 "wait" or "try"; from 4, for each name: name;
+-- args     1 "wait" or "try", a space, and how long a client counts as alive after it was seen;
+--          from 2, for each name: name;
 --          what is given back: "R<id>" a grant; "C<id>" whatever id has, a grant or a place in the
 --            queue; "F<id>" the same, and a request that may still be on its way has no effect;
---          the request, or "", which the last name may lack: id, kind, capacity, weight, tokens,
---            time to live, mark, life and secret as in a waiter, see state.lua, and owner
+--          the request, or "", which the last name may lack: id; kind, capacity, weight, tokens, time
+--            to live, and mark and life as in a waiter, see state.lua, in one; secret; owner
 -- result   for each name, a row for each thing given back: 1, also when that is repeated, or 0 if
 --          there was nothing; and one for the request:
 --          {GRANTED, first token, tokens, contended}, or the first token alone: there are as many as
@@ -20,7 +21,7 @@
 
 local LATE = 60 * 1000000 -- how long a cancelled request can be on its way
 
-local names, results, at = {}, {}, 4
+local names, results, at = {}, {}, 2
 local idle -- no request is made
 
 -- enter makes n the name that all rules are about; leave notes what they have made of it.
@@ -42,10 +43,11 @@ local function parse()
     a = ARGV[at]
   end
   if a and a ~= '' then
-    n.id, n.kind, n.slip, n.owner = a, ARGV[at + 1], ARGV[at + 6], ARGV[at + 7]
-    n.capacity, n.weight = tonumber(ARGV[at + 2]), tonumber(ARGV[at + 3])
-    n.tokens, n.life = tonumber(ARGV[at + 4]), tonumber(ARGV[at + 5])
-    at = at + 7
+    local kind, capacity, weight, tokens, life, slip = string.match(ARGV[at + 1], WANT)
+    n.id, n.kind, n.slip, n.owner = a, kind, slip .. ' ' .. ARGV[at + 2], ARGV[at + 3]
+    n.capacity, n.weight = tonumber(capacity), tonumber(weight)
+    n.tokens, n.life = tonumber(tokens), tonumber(life)
+    at = at + 3
   end
   at = at + 1
   return n
@@ -92,7 +94,7 @@ local function check(n)
   pump(n.id)
   if S.g or S.w or S.u == 0 and S.q == 0 then return nil end
   if S.k ~= n.kind or S.c ~= n.capacity then return { MISMATCH, S.k, text(S.c) } end
-  if ARGV[3] == 'try' and not canHave(n) then
+  if string.byte(ARGV[1]) == 116 and not canHave(n) then
     for _, h in ipairs(holders(4)) do -- holders that want to hear of it hold all, or nearly
       if string.find(h.mark, '%u') and clientOf(h.id) ~= me then
         tell(clientOf(h.id), 't')

@@ -3,8 +3,8 @@
 -- queues a request in one. Keys, args, result and clock are those of op.lua, to which it leaves
 -- everything else.
 local function fast()
-  local at, after = 5, nil
-  if string.sub(ARGV[5], 1, 1) == 'R' then at, after = 6, string.sub(ARGV[5], 2) end
+  local at, after = 3, nil
+  if string.sub(ARGV[3], 1, 1) == 'R' then at, after = 4, string.sub(ARGV[3], 2) end
   local id = ARGV[at]
   if id and not string.find(id, '^[0-9a-f]') then return nil end -- more is given back
   if not id then
@@ -17,9 +17,9 @@ local function fast()
     return { 1 }
   end
 
-  local me, life, slip = clientOf(id), tonumber(ARGV[at + 5]), ARGV[at + 6]
-  local need = ARGV[at + 3]
-  if not glance('w:' .. id, 'c:' .. me) or fields[5] ~= ARGV[at + 1] or fields[6] ~= ARGV[at + 2] or fields[8] == id
+  local me = clientOf(id)
+  local kind, capacity, need, tokens, life, slip = string.match(ARGV[at + 1], WANT)
+  if not glance('w:' .. id, 'c:' .. me) or fields[5] ~= kind or fields[6] ~= capacity or fields[8] == id
     or fields[11] or not holder or weight ~= fields[6] then return nil end
   local mine = waits > 0 and fields[12] and tonumber(string.match(fields[12], '^(%d+) ')) or 0
 
@@ -33,7 +33,7 @@ local function fast()
     return { { 1, first, n, waits > mine and 1 or 0 } }
   end
 
-  if ARGV[3] ~= 'wait' then return nil end
+  if string.byte(ARGV[1]) ~= 119 then return nil end
   local h
   if after then
     h = holder == after and heir()
@@ -46,7 +46,8 @@ local function fast()
   if h then crown(h) end
   redis.call('ZADD', KEYS[2], text(ticket), id)
   local n, w = #write, { 's', text(ticket), 'q', text(h and waits or waits + 1),
-    'w:' .. id, text(ticket) .. ' ' .. need .. ' ' .. ARGV[at + 4] .. ' ' .. slip .. ' ' .. text(now) .. ' ' .. ARGV[at + 7],
+    'w:' .. id, text(ticket) .. ' ' .. need .. ' ' .. tokens .. ' ' .. slip .. ' ' .. ARGV[at + 2]
+      .. ' ' .. text(now) .. ' ' .. ARGV[at + 3],
     'c:' .. me, text(mine + 1) .. ' ' .. text(now + alive), h and 'r', after }
   for i = 1, h and 10 or 8 do write[n + i] = w[i] end
   if h then -- the new request waits behind it, so it is contended

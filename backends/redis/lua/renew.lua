@@ -2,13 +2,13 @@
 -- handled does not keep the others from it.
 --
 -- keys     H, Q, D of each name
--- args     from 3, for each name: id, time to live, tokens (0: none)
+-- args     from 2, for each name: id, time to live, tokens (0: none)
 -- result   for each name {GRANTED, first token or "0", contended}, {BUSY} if the grant has ended, or the text of an
 --          error, see state.lua
 -- clock    TIME
 
 local function renew(i)
-  local at = 3 + (i - 1) * 3
+  local at = 2 + (i - 1) * 3
   local id, life, tokens = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   open(i * 3 - 2, id)
   if S.torn then mend() end

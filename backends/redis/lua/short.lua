@@ -7,7 +7,7 @@
 -- release and an acquire in one.
 --
 -- keys     H, Q, D of the name
--- args     4 name
+-- args     2 name
 -- result   of its own none
 -- clock    TIME
 
@@ -88,6 +88,6 @@ local function finish(far, queue, client, message)
   redis.call('HSET', KEYS[1], unpack(write))
   if till ~= p then redis.call('PEXPIREAT', KEYS[1], text(math.floor(till / 1000))) end
   if queue and (till ~= p or queue == 'new') then redis.call('PEXPIREAT', KEYS[2], text(math.floor(till / 1000))) end
-  if client then redis.pcall('PUBLISH', inbox .. client, message .. ' ' .. ARGV[4]) end
+  if client then redis.pcall('PUBLISH', inbox .. client, message .. ' ' .. ARGV[2]) end
 end
 

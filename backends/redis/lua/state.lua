@@ -19,7 +19,7 @@
 --             x:<id>     until when an acquire that was given up must not take effect
 --   Q  zset   the queue: ids of waiters, by ticket
 --   D  zset   deadlines, unless m will do: "g:<id>" and "x:<id>", by the time when they end
--- args     ARGV[1] channel prefix of the inboxes, ARGV[2] how long a client counts as alive
+-- args     those of base.lua
 -- result   of its own none
 -- errors   VERSION, FOREIGN, DAMAGED field: the data is not ours, or cannot be read. Nothing was
 --          written: everything is checked as it is read, and save writes at the end.
