@@ -39,6 +39,7 @@ install: ## install the lockkeeper command into GOBIN
 .PHONY: test
 test: redis-server ## all tests, race detector on, against a real redis-server (installed if missing)
 	CI=true $(GO) test -race -timeout 20m $(PKGS)
+	$(if $(filter ./...,$(PKGS)),cd cmd/lockkeeper-vet && $(GO) test -timeout 20m ./...)
 
 .PHONY: full
 full: ## tests in full size, without the race detector: a million waiters (4 GB), allocations, 100 000 grants of processes being killed
@@ -77,8 +78,11 @@ model: ## check the models of the gate and of several names, and that each seede
 	@scripts/model.sh
 
 .PHONY: lint
-lint: $(GOLANGCI) ## go vet, golangci-lint, the rules of the house, the build for other systems
+lint: $(GOLANGCI) ## go vet, lockkeeper-vet, golangci-lint, the rules of the house, the build for other systems
 	$(GO) vet ./...
+	cd cmd/lockkeeper-vet && $(GO) vet ./... && $(GO) build -trimpath -o $(TOOLS)/lockkeeper-vet .
+	$(GO) vet -vettool=$(TOOLS)/lockkeeper-vet ./...
+	cd bench && $(GO) vet -vettool=$(TOOLS)/lockkeeper-vet ./...
 	$(GOLANGCI) run ./...
 	GO=$(GO) scripts/rules.sh
 	GO=$(GO) scripts/cross.sh

@@ -168,10 +168,7 @@ func TestLongLivedParentDoesNotKeepALease(t *testing.T) {
 		parent, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "v"))
 		defer cancel()
 		func() {
-			l, err := a.Lock("db").Acquire(parent)
-			if err != nil {
-				t.Fatal(err)
-			}
+			l := acquireUnder(t, parent, a.Lock("db"))
 			ctx, stop := context.WithTimeout(l.Context(), time.Second)
 			defer stop()
 			if ctx.Value(key{}) != "v" {
@@ -344,8 +341,9 @@ func TestDroppedLeaseGoesToTheNextOnEveryStore(t *testing.T) {
 func acquireAndDropAtLast(t *testing.T, c Claim) {
 	t.Helper()
 	for {
-		_, err := c.Acquire(t.Context())
+		l, err := c.Acquire(t.Context())
 		if err == nil {
+			releaseUseOrDrop(t, l, 2)
 			return
 		}
 		wantErr(t, err, ErrUnavailable)
@@ -381,6 +379,17 @@ func acquireWhileCollecting(t *testing.T, c Claim) *Lease {
 	}
 }
 
+func releaseUseOrDrop(t *testing.T, l *Lease, choice int) {
+	switch choice {
+	case 0:
+		if err := l.Release(); err != nil {
+			t.Error(err)
+		}
+	case 1:
+		l.Context()
+	}
+}
+
 // While leases are released, dropped and collected, no lease is released twice, and none is left.
 func TestDroppingRacesReleasing(t *testing.T) {
 	m := newManager(t, memory.New(), WithTTL(backends.MinTTL))
@@ -394,14 +403,7 @@ func TestDroppingRacesReleasing(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				switch (i + g) % 3 {
-				case 0:
-					if err := l.Release(); err != nil {
-						t.Error(err)
-					}
-				case 1:
-					l.Context()
-				}
+				releaseUseOrDrop(t, l, (i+g)%3)
 				if i%20 == 0 {
 					m.keeper("s").mail.Deliver(tick{}) // as its timer does
 					runtime.GC()

@@ -51,8 +51,12 @@ func ExampleClaim_TryAcquire() {
 	ctx := context.Background()
 	defer func() { _ = m.Close(ctx) }()
 
-	first, _ := m.Semaphore("gpu", 2).Permits(2).Acquire(ctx)
-	_, err := m.Semaphore("gpu", 2).Permits(1).TryAcquire(ctx)
+	first, err := m.Semaphore("gpu", 2).Permits(2).Acquire(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	_, err = m.Semaphore("gpu", 2).Permits(1).TryAcquire(ctx)
 	fmt.Println(err, errors.Is(err, manager.ErrBusy))
 	_ = first.Release()
 	// Output: acquire "gpu": busy true
@@ -109,8 +113,12 @@ func ExampleManager_RWLock() {
 	defer func() { _ = m.Close(ctx) }()
 
 	config := m.RWLock("config")
-	a, _ := config.Read().Acquire(ctx)
-	b, _ := config.Read().Acquire(ctx)
+	a, errA := config.Read().Acquire(ctx)
+	b, errB := config.Read().Acquire(ctx)
+	if err := errors.Join(errA, errB); err != nil {
+		fmt.Println(err)
+		return
+	}
 	_, err := config.Write().TryAcquire(ctx)
 	fmt.Println(err)
 	_, _ = a.Release(), b.Release()
@@ -128,7 +136,11 @@ func ExampleLease_Context() {
 	ctx := context.Background()
 	defer func() { _ = m.Close(ctx) }()
 
-	lease, _ := m.Lock("db").Acquire(ctx)
+	lease, err := m.Lock("db").Acquire(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
 	<-lease.Context().Done()
 	var lost *manager.LostError
 	if errors.As(context.Cause(lease.Context()), &lost) {

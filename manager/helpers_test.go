@@ -55,7 +55,12 @@ func twins(t *testing.T, f func(t *testing.T, a, b *Manager), opts ...Option) {
 
 func mustAcquire(t testing.TB, c Claim, opts ...AcquireOption) *Lease {
 	t.Helper()
-	l, err := c.Acquire(context.Background(), opts...)
+	return acquireUnder(t, context.Background(), c, opts...)
+}
+
+func acquireUnder(t testing.TB, ctx context.Context, c Claim, opts ...AcquireOption) *Lease {
+	t.Helper()
+	l, err := c.Acquire(ctx, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}

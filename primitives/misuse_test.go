@@ -69,7 +69,7 @@ func misusedLocks() []apitest.Row {
 			"panic: primitives: Upgrade of RWMutex that is not locked"),
 		bad("RWMutex.Upgrade", "nil context", func() any {
 			var m RWMutex
-			m.TryUpgradeLock()
+			_ = m.UpgradeLock(context.Background())
 			return m.Upgrade(none)
 		}, nilContext),
 		bad("RWMutex.Upgrade", "nil receiver", func() any { return noRW.Upgrade(bg) }, nilPointer),

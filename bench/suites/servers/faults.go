@@ -132,6 +132,7 @@ func (e *env) blackHole(ctx context.Context) (_ time.Duration, err error) {
 	if err != nil {
 		return 0, err
 	}
+	defer func() { _ = held.Release() }() // lost, as it must be
 	ended := make(chan time.Time, 1)
 	stop := context.AfterFunc(held.Context(), func() { ended <- time.Now() })
 	defer stop()
@@ -142,7 +143,6 @@ func (e *env) blackHole(ctx context.Context) (_ time.Duration, err error) {
 	}
 	granted := time.Now()
 	margin := granted.Sub(<-ended)
-	_ = held.Release() // lost, as it must be
 	return margin, next.Release()
 }
 
