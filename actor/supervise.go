@@ -84,7 +84,7 @@ func (c *cell[M]) restart(failure error) bool {
 	c.behavior = nil
 
 	delay := c.lives.policy.delay(c.lives.failures)
-	c.system.log().Warn("actor: restarting", "actor", c.name, "failure", failure, "in", delay)
+	c.logRestart(failure, delay)
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
 	select { // a stop wins over a restart, also when both are due
@@ -101,6 +101,16 @@ func (c *cell[M]) restart(failure error) bool {
 		c.system.hook(c.name, "Restarted", func() { h(c.info(), failure) })
 	}
 	return true
+}
+
+// logRestart logs the failure, with its stack if it is a panic.
+func (c *cell[M]) logRestart(failure error, delay time.Duration) {
+	args := []any{"actor", c.name, "failure", failure, "in", delay}
+	var p *PanicError
+	if errors.As(failure, &p) {
+		args = append(args, "stack", string(p.Stack))
+	}
+	c.system.log().Warn("actor: restarting", args...)
 }
 
 // A lives is what an actor needs only if it may have several.

@@ -77,8 +77,20 @@ type MismatchError struct {
 }
 
 func (e *MismatchError) Error() string {
-	return fmt.Sprintf("%q is in use as a %s of capacity %d, not as a %s of capacity %d",
-		e.Want.Name, e.Have.Kind, e.Have.Capacity, e.Want.Kind, e.Want.Capacity)
+	return fmt.Sprintf("%q is in use as a %s, not as a %s", e.Want.Name, e.Have.use(), e.Want.use())
+}
+
+// use says in words how a resource is used.
+func (r Resource) use() string {
+	switch r.Kind {
+	case Mutex:
+		return "lock"
+	case ReadWrite:
+		return "reader-writer lock"
+	case Semaphore:
+		return fmt.Sprintf("semaphore of %d permits", r.Capacity)
+	}
+	return r.Kind.String()
 }
 
 // Is reports whether target is ErrMismatch.

@@ -69,7 +69,7 @@ func TestMessagesSayWhatToDo(t *testing.T) {
 	have := backends.Resource{Name: "db", Kind: backends.Semaphore, Capacity: 3}
 	want := backends.Resource{Name: "db", Kind: backends.Mutex, Capacity: 1}
 	for text, err := range map[string]error{
-		`"db" is in use as a semaphore of capacity 3, not as a mutex of capacity 1`: &backends.MismatchError{Have: have, Want: want},
+		`"db" is in use as a semaphore of 3 permits, not as a lock`: &backends.MismatchError{Have: have, Want: want},
 		"deadlock: this context already holds it; see Reentrant": &backends.DeadlockError{
 			Cycle: []string{"a"},
 		},
@@ -97,7 +97,7 @@ func TestOpErrorSaysANameOnce(t *testing.T) {
 		`redis: acquire "x": store unavailable`:  &backends.OpError{Store: "redis", Op: "acquire", Name: "x", Err: backends.ErrUnavailable},
 		`redis: list: permission denied`:         &backends.OpError{Store: "redis", Op: "list", Err: backends.ErrPermission},
 		`release: lease on "x" (token 7) lost: `: &backends.OpError{Op: "release", Name: "x", Err: &backends.LostError{Name: "x", Token: 7}},
-		`acquire: "x" is in use as a mutex of capacity 1, not as a mutex of capacity 1`: &backends.OpError{
+		`acquire: "x" is in use as a lock, not as a lock`: &backends.OpError{
 			Op: "acquire", Name: "x", Err: fmt.Errorf("%w", &backends.MismatchError{Have: x, Want: x}),
 		},
 		`release "y": lease on "x" (token 7) lost: `: &backends.OpError{Op: "release", Name: "y", Err: &backends.LostError{Name: "x", Token: 7}},

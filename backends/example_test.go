@@ -35,6 +35,6 @@ func ExampleBackend() {
 	fmt.Println(backends.Release(ctx, b, g))
 	// Output:
 	// memory: try to acquire "printer": busy true
-	// memory: try to acquire: "printer" is in use as a semaphore of capacity 2, not as a mutex of capacity 1
+	// memory: try to acquire: "printer" is in use as a semaphore of 2 permits, not as a lock
 	// <nil>
 }

@@ -72,7 +72,7 @@ func (r Request) Check(c Capabilities) error {
 		return &InvalidError{Field: "weight", Value: r.Weight, Want: "at least 1"}
 	}
 	if r.Weight > r.Capacity {
-		return fmt.Errorf("%s: %d of %d permits: %w", brief(r.Name), r.Weight, r.Capacity, ErrTooLarge)
+		return fmt.Errorf("%s has %d permits, not %d: %w", brief(r.Name), r.Capacity, r.Weight, ErrTooLarge)
 	}
 	most := 1
 	if r.Weight == r.Capacity {

@@ -14,6 +14,7 @@ type intent struct {
 	try   bool
 	limit time.Duration
 	hook  func(error)
+	seen  *sighting // nil if nobody watches
 }
 
 // acquire asks the keeper of the name. Its errors do not name the resource yet.
@@ -29,7 +30,7 @@ func (c *Claim) acquire(ctx context.Context, o *intent) (*Lease, error) {
 			return nil, c.refused(ErrClosed)
 		}
 		r := &request{
-			lease: lease{outer: o.outer, hook: o.hook},
+			lease: lease{outer: o.outer, hook: o.hook, seen: o.seen},
 			k:     k, kind: c.kind, cap: c.cap, weight: c.weight,
 			try: o.try, leads: c.leads, until: instant(o.limit), handles: 1, ctx: ctx,
 		}
@@ -88,7 +89,7 @@ func (c *Claim) refused(err error) error {
 }
 
 func (c *Claim) reenter(r *request, o *intent) (*Lease, error) {
-	n := &nest{lease: lease{req: r, outer: o.outer, hook: o.hook}, until: instant(o.limit)}
+	n := &nest{lease: lease{req: r, outer: o.outer, hook: o.hook, seen: o.seen}, until: instant(o.limit)}
 	l := &Lease{lease: &n.lease, from: o.from}
 	n.fresh = l
 	r.k.mail.Deliver(n)

@@ -129,7 +129,8 @@ func (c *Claim) gather(ctx context.Context, claims []Claim, o *intent) (*Lease, 
 		var err error
 		if o.outer != nil {
 			part := *o
-			part.limit, part.outer, part.hook = 0, s.outer, func(err error) { s.partEnded(&ending{err}) }
+			part.limit, part.outer, part.seen = 0, s.outer, nil // the end of the whole is told
+			part.hook = func(err error) { s.partEnded(&ending{err}) }
 			l, err = p.nested(&part)
 		}
 		if err != nil {

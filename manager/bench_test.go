@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"time"
 
 	"golang.org/x/sync/semaphore"
 
@@ -41,6 +42,40 @@ func BenchmarkAcquireRelease(b *testing.B) {
 		}
 	})
 }
+
+// The same with each way of watching: what it adds to an acquire.
+func BenchmarkWatched(b *testing.B) {
+	for what, opts := range map[string][]Option{
+		"nothing":  nil,
+		"sites":    {WithSites()},
+		"tracer":   {WithTracer(blindTracer{})},
+		"slowlog":  {WithSlowLog(time.Minute, time.Minute)},
+		"profiles": {WithProfiles()},
+	} {
+		b.Run(what, func(b *testing.B) {
+			outsideBubbles(b)
+			m := newManager(b, memory.New(), opts...)
+			ctx, cancel := context.WithCancel(b.Context())
+			defer cancel()
+			b.ReportAllocs()
+			for b.Loop() {
+				l, err := m.Lock("db").Acquire(ctx)
+				if err != nil {
+					b.Fatal(err)
+				}
+				_ = l.Release()
+			}
+		})
+	}
+}
+
+// blindTracer does nothing.
+type blindTracer struct{}
+
+func (blindTracer) TraceAcquireStart(ctx context.Context, _ TraceAcquireStart) context.Context {
+	return ctx
+}
+func (blindTracer) TraceAcquireEnd(context.Context, TraceAcquireEnd) {}
 
 // outsideBubbles turns off the looks at the clock that only programs under test make.
 func outsideBubbles(b *testing.B) {

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"runtime"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -87,14 +88,24 @@ func (c Claim) Reentrant() Claim {
 // wraps that of ctx, or ErrUnavailable, ErrMismatch, ErrTooLarge, ErrInvalid, ErrDeadlock,
 // ErrPermission or ErrClosed.
 func (c Claim) Acquire(ctx context.Context, opts ...AcquireOption) (*Lease, error) {
-	return c.begin(ctx, false, nil, opts)
+	if c.watched() {
+		var at Site
+		runtime.Callers(callersCaller, at.pc[:])
+		return c.observe(ctx, false, at, opts)
+	}
+	return c.begin(ctx, false, nil, nil, opts)
 }
 
 // TryAcquire is Acquire for a caller that does not want to wait for other holders or waiters: it
 // fails with ErrBusy, and never overtakes a waiter. It still takes a store's answer to know, for
 // which ctx sets the limit.
 func (c Claim) TryAcquire(ctx context.Context, opts ...AcquireOption) (*Lease, error) {
-	return c.begin(ctx, true, nil, opts)
+	if c.watched() {
+		var at Site
+		runtime.Callers(callersCaller, at.pc[:])
+		return c.observe(ctx, true, at, opts)
+	}
+	return c.begin(ctx, true, nil, nil, opts)
 }
 
 // Do acquires the claim, runs fn, and releases. The context of fn is ctx, ended also when the lease
@@ -105,16 +116,31 @@ func (c Claim) TryAcquire(ctx context.Context, opts ...AcquireOption) (*Lease, e
 // It returns why the claim could not be acquired, in which case fn was not called, or else what fn
 // returned, joined with the *LostError if the lease was lost before fn had returned. A release that
 // the store did not answer is only logged: the work was done under a valid lease.
-func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) (err error) {
+func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) error {
+	var at Site
+	if c.watched() {
+		runtime.Callers(callersCaller, at.pc[:])
+	}
+	return c.do(ctx, at, fn)
+}
+
+func (c *Claim) do(ctx context.Context, at Site, fn func(ctx context.Context) error) (err error) {
 	if err := c.usable(ctx); err != nil {
 		return err
 	}
 	if fn == nil {
 		return c.refused(&InvalidError{Field: "function", Value: nil, Want: "not nil"})
 	}
+	var s *sighting
+	if c.watched() {
+		ctx, s = c.sight(ctx, false, at)
+	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	l, err := c.begin(ctx, false, cancel, nil)
+	l, err := c.begin(ctx, false, cancel, s, nil)
+	if s != nil {
+		s.end(ctx, l, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -129,14 +155,16 @@ func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) (err 
 		case lost != nil && !errors.Is(err, lost): // else fn returned it
 			err = errors.Join(err, lost)
 		case lost == nil && e != nil:
-			c.m.log("release failed", "name", l.Name(), "err", e)
+			c.m.log("release failed", "name", readable(l.Name()), "err", e)
 		}
 	}()
 	return fn(&leaseContext{inner, l})
 }
 
 // begin acquires one claim or all of its parts. The hook is told when the lease ends.
-func (c Claim) begin(ctx context.Context, try bool, hook func(error), opts []AcquireOption) (*Lease, error) {
+func (c *Claim) begin(
+	ctx context.Context, try bool, hook func(error), seen *sighting, opts []AcquireOption,
+) (*Lease, error) {
 	if err := c.usable(ctx); err != nil {
 		return nil, err
 	}
@@ -147,7 +175,7 @@ func (c Claim) begin(ctx context.Context, try bool, hook func(error), opts []Acq
 			return nil, c.refused(err)
 		}
 	}
-	o := intent{from: ctx, outer: holder(ctx), try: try, limit: limit, hook: hook}
+	o := intent{from: ctx, outer: holder(ctx), try: try, limit: limit, hook: hook, seen: seen}
 	if c.all != nil {
 		return c.acquireAll(ctx, o)
 	}

@@ -10,7 +10,7 @@ import (
 func (k *keeper) failed(msg message, p *actor.PanicError) {
 	cause := &causeError{ErrUnavailable, p}
 	late := k.retired
-	k.crash(cause)
+	k.crash(p)
 	switch msg := msg.(type) {
 	case acquire:
 		k.dismiss(msg.request, cause)
@@ -18,10 +18,11 @@ func (k *keeper) failed(msg message, p *actor.PanicError) {
 		k.count(func(c *Counters) { c.refused(cause) })
 		msg.result = cause
 		msg.settle()
-	case cancelWait:
+	case *cancelWait:
 		if late {
-			k.cancelWait(msg.request, msg.why)
+			k.cancelWait(msg)
 		}
+		msg.answer.settle()
 	case tally:
 		k.count(msg)
 	case release:
@@ -56,7 +57,8 @@ func (k *keeper) failed(msg message, p *actor.PanicError) {
 
 // crash ends every wait and every lease, releases the grants as well as it can, and makes room
 // for another keeper. The state may be half changed: it relies on the lists alone.
-func (k *keeper) crash(cause error) {
+func (k *keeper) crash(p *actor.PanicError) {
+	cause := &causeError{ErrUnavailable, p}
 	if k.retired {
 		return
 	}
@@ -81,7 +83,7 @@ func (k *keeper) crash(cause error) {
 	if k.own.live {
 		k.discard(k.own.Grant)
 	}
-	k.m.log("keeper failed", "name", k.name, "err", cause)
+	k.m.log("keeper failed", "name", readable(k.name), "err", p, "stack", string(p.Stack))
 	if k.closing {
 		k.m.actor.mail.Tell(gone{})
 	}

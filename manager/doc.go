@@ -71,5 +71,13 @@
 // deadline of a context and the limit of a lease ([HoldAtMost]) do not count as a release. An
 // Acquire that is not nested never fails with ErrDeadlock.
 //
+// # See what the locks do
+//
+// [Manager.Stats] says who holds and who waits in this process, since when, and counts what
+// happened; [WithHistory] keeps the counts of names out of use. [WithSites] adds the lines of code
+// that hold and wait, to the errors of acquires too, see [HeldError]. [WithSlowLog] logs what takes
+// long while it does. [WithProfiles] shows stacks in runtime/pprof. [WithTracer] calls a [Tracer]
+// for each acquire.
+//
 // docs/internals/keeper.md says how the manager works, and which designs were rejected.
 package manager

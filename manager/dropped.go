@@ -2,7 +2,6 @@ package manager
 
 import (
 	"sync/atomic"
-	"time"
 	"weak"
 
 	"github.com/lockkeeper/lockkeeper/actor"
@@ -53,7 +52,8 @@ func (l *lease) isDropped() bool {
 // its Done channel alone: then the lease is lost, and that goroutine has the stop margin.
 func (k *keeper) drop(l *lease, now instant) {
 	r := l.req
-	k.m.log("lease dropped without a Release", "name", k.name, "token", r.token, "since", k.m.epoch.Add(time.Duration(r.since)))
+	args := []any{"name", readable(k.name), "token", r.token, "since", k.m.time(r.since)}
+	k.m.log("lease dropped without a Release", append(args, siteArg("site", l.at())...)...)
 	l.asked.Store(true)
 	if r.handles == 1 && l.inner.Load() != nil {
 		k.lose(r, Dropped, nil, now+instant(k.m.cfg.margin))

@@ -14,6 +14,7 @@ type lease struct {
 	req   *request    // the grant behind it; nil for an All lease
 	outer *lease      // what the acquirer held already, as its context said
 	hook  func(error) // called when the lease ends, by the goroutine that ends it; must be quick
+	seen  *sighting   // of the acquire; nil if nobody watches
 
 	end    atomic.Pointer[ending] // nil while held
 	inner  atomic.Pointer[inner]  // nil until the first call of Context
@@ -53,7 +54,12 @@ func (l *lease) finish(e *ending) bool {
 	if l.hook != nil {
 		l.hook(e.err)
 	}
-	if r := l.req; r != nil && r.several != nil && l == &r.lease {
+	r := l.req
+	part := r != nil && r.several != nil && l == &r.lease
+	if l.seen != nil && !part {
+		l.seen.ended(l, e.err)
+	}
+	if part {
 		r.several.partEnded(e)
 	}
 	return true

@@ -57,9 +57,10 @@ func ExampleClaim_TryAcquire() {
 		return
 	}
 	_, err = m.Semaphore("gpu", 2).Permits(1).TryAcquire(ctx)
-	fmt.Println(err, errors.Is(err, manager.ErrBusy))
+	var held *manager.HeldError // busy: held in this process since …
+	fmt.Println(errors.Is(err, manager.ErrBusy), errors.As(err, &held), held.Holder.Weight)
 	_ = first.Release()
-	// Output: acquire "gpu": busy true
+	// Output: true true 2
 }
 
 func ExampleClaim_Reentrant() {
@@ -120,13 +121,13 @@ func ExampleManager_RWLock() {
 		return
 	}
 	_, err := config.Write().TryAcquire(ctx)
-	fmt.Println(err)
+	fmt.Println(errors.Is(err, manager.ErrBusy))
 	_, _ = a.Release(), b.Release()
 	w, err := config.Write().TryAcquire(ctx)
 	fmt.Println(w.Name(), err)
 	_ = w.Release()
 	// Output:
-	// acquire "config": busy
+	// true
 	// config <nil>
 }
 

@@ -108,7 +108,9 @@ func (k *keeper) handOn(now instant) bool {
 			return g.parked
 		}
 		k.queue.remove(r)
+		waited := k.waitOf(r, now)
 		if k.seat(r, g, now) {
+			k.traceHandoff(r, waited)
 			g.idleUntil = 0
 			g.handoffs++
 			k.counters.Handoffs++

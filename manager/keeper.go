@@ -59,6 +59,7 @@ type keeper struct {
 	site *site // of the owners that wait for the name; nil if none ever did; owned by waits
 
 	counters Counters
+	slow     slowLog
 	lastUse  int    // tokens used of the last whole grant
 	rivals   bool   // others waited for it
 	uses     uint64 // acquires so far
@@ -74,9 +75,11 @@ type (
 	message any
 
 	acquire    struct{ *request }
-	cancelWait struct {
-		*request
-		why error // the context's error; nil: the request is made again, and counts then
+	cancelWait struct { // its caller waits until the keeper has removed it
+		r      *request
+		why    error // of the context
+		err    error // that the caller returns: the keeper adds who holds the name
+		answer answer
 	}
 	release struct{ *lease }
 	nest    struct { // a re-entrant acquire
@@ -117,8 +120,9 @@ func (k *keeper) receive(msg message) {
 		k.acquire(msg.request)
 	case release:
 		k.released(msg.lease)
-	case cancelWait:
-		k.cancelWait(msg.request, msg.why)
+	case *cancelWait:
+		k.cancelWait(msg)
+		msg.answer.settle()
 	case *call:
 		k.answered(msg)
 	case leave:
@@ -174,7 +178,7 @@ func (k *keeper) acquire(r *request) {
 		k.kind, k.cap = r.kind, r.cap
 	}
 	if r.try && (k.own.live && !k.idling() || k.strays.n > 0 || k.queue.n > 0 && !k.queue.tail.try) {
-		k.refuse(r, ErrBusy)
+		k.refuse(r, k.held(ErrBusy))
 		return
 	}
 	crowded := k.holders.n > 0 || k.queue.n > 0
@@ -188,6 +192,7 @@ func (k *keeper) acquire(r *request) {
 		return
 	}
 	r.waited, r.since = true, k.m.now()
+	k.watchWait(r.since)
 	if others {
 		k.contend(r)
 	}
@@ -208,15 +213,14 @@ func (k *keeper) contend(r *request) {
 	}
 }
 
-// cancelWait removes a request whose caller has gone. It comes once for each cancelled request.
-func (k *keeper) cancelWait(r *request, why error) {
-	if why != nil {
-		waited := k.waitOf(r, k.m.now())
-		k.count(func(c *Counters) { c.contextEnded(why, waited) })
-	}
+// cancelWait removes a request whose caller is going. It comes once for each cancelled request.
+func (k *keeper) cancelWait(c *cancelWait) {
+	r, waited := c.r, k.waitOf(c.r, k.m.now())
+	k.count(func(n *Counters) { n.contextEnded(c.why, waited) })
 	if k.retired {
 		return
 	}
+	c.err = k.held(c.err)
 	if r.place == queued && r == k.queue.head && k.atStore != nil && k.atStore.op.sent.Load() {
 		k.contend(r)
 	}

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -32,12 +33,15 @@ func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Con
 	if fn == nil {
 		return &InvalidError{Field: "function", Value: nil, Want: "not nil"}
 	}
-	c := m.Lock(name)
+	c, at := m.Lock(name), Site{}
+	if c.watched() {
+		runtime.Callers(callersCaller, at.pc[:])
+	}
 	c.leads = true
 	deposed := false
 	for {
 		var term *Lease
-		err := c.Do(ctx, func(ctx context.Context) error {
+		err := c.do(ctx, at, func(ctx context.Context) error {
 			term = LeaseFrom(ctx)
 			return fn(ctx, term.Token()) // also when it is lost already
 		})

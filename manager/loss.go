@@ -90,7 +90,7 @@ func (k *keeper) lose(r *request, reason LostReason, cause error, until instant)
 }
 
 func (m *Manager) logLost(e *LostError) {
-	m.log("lease lost", "name", e.Name, "token", e.Token, "reason", string(e.Reason), "cause", e.Cause)
+	m.log("lease lost", "name", readable(e.Name), "token", e.Token, "reason", string(e.Reason), "cause", e.Cause)
 }
 
 // finishAll ends what leases of the grant are still held and says how many of its leases were lost.
@@ -173,6 +173,9 @@ func (k *keeper) tick() {
 		} else {
 			soonest(this.until)
 		}
+	}
+	if at := k.logSlow(now); at != 0 {
+		soonest(at)
 	}
 	if at := k.endIdle(now); at != 0 {
 		soonest(at)

@@ -33,6 +33,7 @@ type Manager struct {
 	life    context.Context // of requests to the store; ended by Close
 	endLife context.CancelFunc
 
+	observer   *observer // nil if nobody watches
 	dir        directory
 	signals    sync.Pool // of *signal; not shared: they belong to the manager's bubble
 	operations sync.Pool // of *operation
@@ -58,6 +59,9 @@ func New(b backends.Backend, opts ...Option) (*Manager, error) {
 	m.dir.seed, m.dir.history.key = maphash.MakeSeed(), cfg.historyKey
 	m.signals.New = func() any { return newSignal() }
 	m.operations.New = makeOperation
+	if cfg.observer.on {
+		m.observer = &m.cfg.observer
+	}
 	m.actor = newManagerActor(m)
 	m.renewer = newRenewer(m)
 	m.waits = newWaits()

@@ -41,6 +41,7 @@ type config struct {
 	releaseTimeout time.Duration
 	label          string
 	logger         *slog.Logger
+	observer       observer
 	historyKey     func(string) (string, bool) // nil: no history
 }
 

@@ -150,7 +150,7 @@ func (k *keeper) trouble(l *lease, err error) error {
 	case !errors.Is(err, ErrUnavailable) && !errors.Is(err, ErrPermission):
 		err = &causeError{ErrUnavailable, err} // a timeout, say
 	}
-	k.m.log("release failed", "name", k.name, "err", err)
+	k.m.log("release failed", "name", readable(k.name), "err", err)
 	return err
 }
 

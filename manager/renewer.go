@@ -194,11 +194,15 @@ func (r *renewer) sort(b *batch) {
 // renewed takes in the answer to a renewal or to an order of tokens. An answer for a grant that is
 // not held any more is late, and changes nothing.
 func (k *keeper) renewed(msg *renewed) {
-	if msg.Err != nil && !errors.Is(msg.Err, ErrLost) {
+	failed := msg.Err != nil && !errors.Is(msg.Err, ErrLost)
+	if failed {
 		k.count(func(c *Counters) { c.RenewalsFailed++ })
 		k.renewErr.Store(&msg.Err)
 	}
 	g, r := k.grantOf(msg)
+	if failed {
+		k.traceRenewal(r, msg.Err)
+	}
 	if g == nil || msg.again {
 		return
 	}

@@ -59,6 +59,7 @@ type request struct {
 	contended  bool // others kept it waiting
 	waited     bool // it had to queue
 	owes       bool // straying: its grant is still to be given back
+	logged     bool // the slow log has told of its wait, later of its hold
 	late       bool // it was granted once, too late to be of use
 	next, prev *request
 	grant      *grant
@@ -138,8 +139,10 @@ func (r *request) await(ctx context.Context) error {
 	if r.answer.await(r.k.m, ctx.Done(), left) {
 		return r.result
 	}
-	r.k.mail.Deliver(cancelWait{r, ctx.Err()})
-	return backends.Ended(ctx)
+	c := &cancelWait{r: r, why: ctx.Err(), err: backends.Ended(ctx)}
+	r.k.mail.Deliver(c)
+	c.answer.await(r.k.m, nil, nil) // for a turn of the keeper, which waits for nothing
+	return c.err
 }
 
 // causeError is err because of cause.

@@ -27,7 +27,7 @@ func (k *keeper) serve() {
 	if k.own.live { // tries that stood behind one that was granted
 		for r := k.queue.head; r != nil && r.try; r = k.queue.head {
 			k.queue.remove(r)
-			k.refuse(r, ErrBusy)
+			k.refuse(r, k.held(ErrBusy))
 		}
 	}
 }
@@ -81,7 +81,7 @@ func (k *keeper) contextEnded(r *request, ctx context.Context) {
 		return
 	}
 	k.queue.remove(r)
-	if r.refuse(backends.Ended(ctx)) {
+	if r.refuse(k.held(backends.Ended(ctx))) {
 		k.counters.contextEnded(ctx.Err(), k.waitOf(r, k.m.now()))
 	} else {
 		k.leaving++ // its cancelWait counts it
@@ -105,7 +105,7 @@ func (k *keeper) disappoint(c *call) {
 	case errors.Is(err, ErrBusy):
 		if head.try {
 			k.queue.remove(head)
-			k.refuse(head, ErrBusy)
+			k.refuse(head, k.held(ErrBusy))
 		} else if head.number <= c.last {
 			k.contend(head)
 		}
@@ -176,7 +176,8 @@ func (k *keeper) seat(r *request, g *grant, now instant) bool {
 	g.used++
 	k.holders.push(r, holding)
 	k.counters.granted(k.waitOf(r, now))
-	r.since = now
+	r.since, r.logged = now, false
+	k.watchHold(now)
 	if r.until > 0 {
 		r.until += now
 		k.watch(r.until)

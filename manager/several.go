@@ -75,7 +75,7 @@ type (
 
 func newSeveral(ctx context.Context, m *Manager, o *intent) *several {
 	s := &several{m: m, ctx: ctx, outer: o.outer}
-	s.all.hook = o.hook
+	s.all.hook, s.all.seen = o.hook, o.seen
 	return s
 }
 
@@ -115,7 +115,7 @@ func (s *several) init(claims []Claim, leases []Lease, o *intent) {
 	op.Acquire, op.Wait = slices.Grow(op.Acquire, n)[:n], !o.try
 	for i := range claims {
 		c, r := &claims[i], &s.parts[i]
-		r.outer, r.fresh = s.outer, &leases[i]
+		r.outer, r.seen, r.fresh = s.outer, o.seen, &leases[i]
 		r.kind, r.cap, r.weight, r.try = c.kind, c.cap, c.weight, o.try
 		r.handles, r.several, r.index, r.req = 1, s, i, r
 		leases[i].lease, leases[i].from = &r.lease, o.from

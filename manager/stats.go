@@ -174,7 +174,7 @@ func (k *keeper) snapshot(q *snapshot) {
 		q.row.OldestWaiter = k.m.time(r.since)
 	}
 	for r := k.queue.head; r != nil && len(q.row.Waiters) < MaxListed; r = r.next {
-		w := WaiterStats{Since: k.m.time(r.since), Weight: r.weight}
+		w := WaiterStats{Site: r.at().String(), Since: k.m.time(r.since), Weight: r.weight}
 		q.row.Waiters = append(q.row.Waiters, w)
 	}
 	q.filled()
@@ -182,6 +182,6 @@ func (k *keeper) snapshot(q *snapshot) {
 
 func (r *request) holderStats() HolderStats {
 	return HolderStats{
-		Since: r.k.m.time(r.since), ValidUntil: r.validUntil(), Token: r.token, Weight: r.weight,
+		Site: r.at().String(), Since: r.k.m.time(r.since), ValidUntil: r.validUntil(), Token: r.token, Weight: r.weight,
 	}
 }
