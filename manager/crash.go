@@ -30,7 +30,7 @@ func (k *keeper) failed(msg message, p *actor.PanicError) {
 			k.count(func(c *Counters) { c.Releases++ })
 		}
 		msg.settle()
-		if r := msg.req; r.together && msg.lease == &r.lease {
+		if r := msg.req; msg.lease == &r.lease && r.together {
 			r.several.decided(nil)
 		}
 	case leave:

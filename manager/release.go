@@ -47,7 +47,7 @@ func (k *keeper) end(r *request, l, caller *lease) {
 	switch {
 	case g.whole(k) && (k.handOn(now) || k.keepIdle(now)):
 		l.settle()
-	case r.together && l == &r.lease:
+	case l == &r.lease && r.together:
 		k.releaseTogether(g, r)
 	default:
 		k.releaseGrant(g, caller)
@@ -57,7 +57,7 @@ func (k *keeper) end(r *request, l, caller *lease) {
 // released handles the Release of a caller that waits for the answer.
 func (k *keeper) released(l *lease) {
 	k.release(l, l)
-	if r := l.req; r.together && l == &r.lease {
+	if r := l.req; l == &r.lease && r.together {
 		r.several.decided(k)
 	}
 }

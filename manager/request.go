@@ -40,7 +40,7 @@ type request struct {
 	index    int             // in that
 	kind     backends.Kind
 	try      bool
-	together bool  // its release joins that of the other parts
+	together bool  // its release joins that of the others; only that may read it, not one of a re-entrant lease
 	confirm  bool  // the caller waits for the answer to that
 	leads    bool  // it is a term of Lead
 	keptBy   int32 // of a grant: leases on it whose owners wait; owned by waits
@@ -94,7 +94,7 @@ func (r *request) validUntil() time.Time {
 
 // settle says that the answer is there. That to the release of a part is one of several.
 func (l *lease) settle() {
-	if r := l.req; r != nil && r.together && l == &r.lease {
+	if r := l.req; r != nil && l == &r.lease && r.together {
 		r.several.partReleased()
 		return
 	}

@@ -251,3 +251,19 @@ func TestAllThatTheStoreRequeuesAsksAgain(t *testing.T) {
 		}
 	})
 }
+
+// Re-entrant leases on a part may be released while the All is.
+func TestReentrantLeasesAreReleasedBesideTheirAll(t *testing.T) {
+	m := newManager(t, memory.New())
+	for range 200 {
+		all := mustAcquire(t, m.All(m.Lock("a"), m.Lock("b")))
+		var wg sync.WaitGroup
+		for range 4 {
+			inner := acquireUnder(t, all.Context(), m.Lock("a").Reentrant())
+			wg.Go(func() { mustRelease(t, inner) })
+		}
+		wg.Go(func() { mustRelease(t, all) })
+		wg.Wait()
+	}
+	wantFree(t, m.All(m.Lock("a"), m.Lock("b")))
+}
