@@ -42,7 +42,10 @@ and those that end the program, panic, or fail a test. So are
   - functions that call Close of a manager, which ends all its leases;
   - paths after a decision by a function that is given the error, or by a variable made from it;
   - leases that another function returns, and those in fields or in variables of a surrounding
-    function.`,
+    function.
+
+Two conditions that are always the same are not recognized: a lease that one "if exclusive" acquires
+and another releases is reported. Let the second compare the lease with nil.`,
 	URL:      "https://pkg.go.dev/" + library + "cmd/lockkeeper-vet/passes#LostLease",
 	Requires: []*analysis.Analyzer{inspect.Analyzer, ctrlflow.Analyzer},
 	Run:      runLostLease,

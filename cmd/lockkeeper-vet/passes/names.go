@@ -57,7 +57,7 @@ func calleeName(info *types.Info, call *ast.CallExpr) string {
 	return ""
 }
 
-// failure says what it means that an acquire fails.
+// failure says how an acquire fails.
 type failure int
 
 const (
@@ -90,7 +90,7 @@ var acquires = map[string]failure{
 	"primitives.KeyedMutex.TryLock":     notTaken,
 }
 
-// lease reports whether call returns a lease that its caller must release: it calls Acquire or
+// acquiresLease reports whether call returns a lease that its caller must release: it calls Acquire or
 // TryAcquire of a claim, or a variable to which these can be assigned.
 func acquiresLease(info *types.Info, call *ast.CallExpr) bool {
 	switch calleeName(info, call) {
@@ -158,7 +158,7 @@ var statements = []ast.Node{
 	(*ast.AssignStmt)(nil), (*ast.ValueSpec)(nil),
 }
 
-// target returns the variables that take the results of a call, if n assigns those of one call.
+// targets returns the variables that take the results of a call, if n assigns those of one call.
 func targets(n ast.Node) (lhs []ast.Expr, call *ast.CallExpr) {
 	var rhs []ast.Expr
 	switch n := n.(type) {

@@ -289,3 +289,17 @@ func wrapper(ctx context.Context, h *holder, c manager.Claim) error {
 	}
 	return work(l.Context())
 }
+
+func comparedWithNil(ctx context.Context, c manager.Claim, exclusive bool) (err error) {
+	var l *manager.Lease
+	if exclusive {
+		if l, err = c.Acquire(ctx); err != nil {
+			return err
+		}
+	}
+	err = work(ctx)
+	if l != nil {
+		return l.Release()
+	}
+	return err
+}

@@ -194,3 +194,17 @@ func main(c manager.Claim) {
 		os.Exit(1)
 	}
 }
+
+func sameCondition(ctx context.Context, c manager.Claim, exclusive bool) (err error) {
+	var l *manager.Lease
+	if exclusive {
+		if l, err = c.Acquire(ctx); err != nil { // want `l may be held at the return on line 209`
+			return err
+		}
+	}
+	err = work(ctx)
+	if exclusive {
+		return l.Release()
+	}
+	return err
+}
