@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"math"
-	"net/http"
-	"net/http/httptest"
 	"reflect"
 	"testing"
 	"time"
@@ -157,11 +155,6 @@ func TestNilAndZeroReceiversAnswerAsNothing(t *testing.T) {
 	for what, m := range map[string]*Manager{"nil": nil, "zero": {}} {
 		if s := m.Stats(); s.Holding+s.Waiting != 0 || !reflect.DeepEqual(s.Totals, Counters{}) || s.Resources == nil {
 			t.Errorf("%s manager: %+v", what, s)
-		}
-		w := httptest.NewRecorder()
-		m.DebugHandler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil))
-		if w.Code != http.StatusOK {
-			t.Errorf("%s manager's page: %d", what, w.Code)
 		}
 	}
 	for _, q := range []float64{-1, 2, math.NaN(), math.Inf(1), math.Inf(-1)} {

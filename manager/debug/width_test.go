@@ -1,7 +1,6 @@
-package manager_test
+package debug_test
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -12,8 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lockkeeper/lockkeeper/backends/memory"
-	"github.com/lockkeeper/lockkeeper/manager"
+	"github.com/lockkeeper/lockkeeper/manager/debug"
 )
 
 // ruler shows a page in a frame, and writes how wide its first column is and how high its rows are.
@@ -31,20 +29,12 @@ func TestTheColumnOfNamesIsReadable(t *testing.T) {
 		t.Log("chromium is not installed: not measured")
 		return
 	}
-	m, err := manager.New(memory.New())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer m.Close(context.Background())
+	m := newManager(t)
 	for _, name := range []string{"nightly-backup", "account/4711/monthly-statement"} {
-		lease, err := m.Lock(name).Acquire(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer lease.Release()
+		hold(t, m.Lock(name))
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/page", m.DebugHandler())
+	mux.Handle("/page", debug.Handler(m))
 	mux.HandleFunc("/{width}", func(w http.ResponseWriter, r *http.Request) {
 		width, _ := strconv.Atoi(r.PathValue("width"))
 		fmt.Fprintf(w, ruler, width)

@@ -1,4 +1,4 @@
-package manager
+package debug
 
 import (
 	"bytes"
@@ -8,24 +8,30 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/manager"
 )
 
-// DebugHandler returns a page that shows what the manager is doing, for people: totals, and one row
-// for each live resource, by name. It renews itself every two seconds. With ?format=json, or for a
-// client that accepts only JSON, it answers with Stats as JSON.
+// Handler returns a page that shows what m is doing, for people: totals, and one row for each live
+// resource, by name. It renews itself every two seconds. With ?format=json, or for a client that
+// accepts only JSON, it answers with [manager.Stats] as JSON. The page of a nil or zero Manager is
+// empty.
 //
-// It registers nothing: mount it where only operators can reach it, since names may say more than
+// Handler registers nothing. Mount it where only operators can reach it: names may say more than
 // they should. Names that are not UTF-8 are shown with replacement characters.
-func (m *Manager) DebugHandler() http.Handler { return http.HandlerFunc(m.debug) }
+func Handler(m *manager.Manager) http.Handler { return &handler{m} }
 
-func (m *Manager) debug(w http.ResponseWriter, r *http.Request) {
+type handler struct{ m *manager.Manager }
+
+// ServeHTTP answers a GET or HEAD.
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "only GET", http.StatusMethodNotAllowed)
 		return
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	s := m.Stats()
+	s := h.m.Stats()
 	var body bytes.Buffer
 	var err error
 	if wantsJSON(r) {
@@ -53,8 +59,8 @@ func wantsJSON(r *http.Request) bool {
 // page is parsed at its first use: most programs have none.
 var page = sync.OnceValue(func() *template.Template {
 	return template.Must(template.New("page").Funcs(template.FuncMap{
-		"p50": func(h Histogram) time.Duration { return h.Quantile(0.5) },
-		"p99": func(h Histogram) time.Duration { return h.Quantile(0.99) },
+		"p50": func(h manager.Histogram) time.Duration { return h.Quantile(0.5) },
+		"p99": func(h manager.Histogram) time.Duration { return h.Quantile(0.99) },
 	}).Parse(`<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>lockkeeper</title>
 <style>

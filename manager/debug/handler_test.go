@@ -1,0 +1,104 @@
+package debug_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+	"github.com/lockkeeper/lockkeeper/manager"
+	"github.com/lockkeeper/lockkeeper/manager/debug"
+)
+
+// newManager returns a manager that is closed at the end of the test.
+func newManager(t testing.TB, opts ...manager.Option) *manager.Manager {
+	t.Helper()
+	m, err := manager.New(memory.New(), opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(context.Background()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return m
+}
+
+// hold acquires the claim until the end of the test.
+func hold(t testing.TB, c manager.Claim) *manager.Lease {
+	t.Helper()
+	l, err := c.Acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Release() }) // some tests release it, or break it, before
+	return l
+}
+
+// get asks the page of m.
+func get(m *manager.Manager, method, target, accept string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(context.Background(), method, target, http.NoBody)
+	r.Header.Set("Accept", accept)
+	w := httptest.NewRecorder()
+	debug.Handler(m).ServeHTTP(w, r)
+	return w
+}
+
+func TestThePageShowsLiveResources(t *testing.T) {
+	m := newManager(t)
+	hold(t, m.Lock("<b>db</b>"))
+	html := get(m, http.MethodGet, "/", "text/html,*/*")
+	body := html.Body.String()
+	if html.Code != http.StatusOK || !strings.Contains(body, "&lt;b&gt;db&lt;/b&gt;") ||
+		strings.Contains(body, "<b>db") || !strings.Contains(body, "</html>") {
+		t.Errorf("page %d: %s", html.Code, body)
+	}
+	for _, w := range []*httptest.ResponseRecorder{
+		get(m, http.MethodGet, "/?format=json", "*/*"), get(m, http.MethodGet, "/", "application/json"),
+	} {
+		var s manager.Stats
+		err := json.Unmarshal(w.Body.Bytes(), &s)
+		if err != nil || s.Holding != 1 || s.Resources[0].Name != "<b>db</b>" {
+			t.Errorf("JSON: %v, %+v", err, s)
+		}
+	}
+}
+
+func TestOnlyGetAndHeadAreAnswered(t *testing.T) {
+	w := get(newManager(t), http.MethodPost, "/", "*/*")
+	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {
+		t.Errorf("POST: %d, Allow: %q", w.Code, w.Header().Get("Allow"))
+	}
+}
+
+func TestThePageOfANilOrZeroManagerIsEmpty(t *testing.T) {
+	for what, m := range map[string]*manager.Manager{"nil": nil, "zero": {}} {
+		w := get(m, http.MethodGet, "/", "*/*")
+		if body := w.Body.String(); w.Code != http.StatusOK || !strings.Contains(body, "</html>") {
+			t.Errorf("%s manager: %d: %s", what, w.Code, body)
+		}
+	}
+}
+
+// A program that shows no page does not link what serves one.
+func TestTheManagerLinksNoHTTP(t *testing.T) {
+	deps := func(path string) string {
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", path).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return "\n" + string(out)
+	}
+	served := deps(".")
+	manager := deps("..")
+	for _, pkg := range []string{"net/http", "html/template"} {
+		if line := "\n" + pkg + "\n"; strings.Contains(manager, line) || !strings.Contains(served, line) {
+			t.Errorf("package manager links %s, or the page does not", pkg)
+		}
+	}
+}
