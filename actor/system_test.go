@@ -240,6 +240,22 @@ func TestFailuresAreLogged(t *testing.T) {
 	}
 }
 
+func TestTheLogOfARestartHasTheStackOfThePanic(t *testing.T) {
+	var log bytes.Buffer
+	s := quiet(t, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+	r := worker(t, s, WithSupervision(Restart(0, 1)))
+	tell(t, r, failures["panic"])
+	tell(t, r, failures["error"]) // over the budget
+	<-r.Done()
+	if err := s.Shutdown(context.Background()); err != nil {
+		t.Error(err)
+	}
+	restarting, _, _ := strings.Cut(log.String(), "\n")
+	if !strings.Contains(restarting, "restarting") || !strings.Contains(restarting, "supervise_test.go:") {
+		t.Errorf("log: %s", &log)
+	}
+}
+
 func TestTheZeroSystem(t *testing.T) {
 	var s System
 	r := worker(t, &s)

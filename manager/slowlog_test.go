@@ -75,8 +75,11 @@ func TestSlowWaitsAreLoggedWhileTheyLast(t *testing.T) {
 		sleep(5 * time.Second)
 		wantLines(t, "later", b.take())
 		mustRelease(t, l)
-		mustRelease(t, w.granted(t))
+		held := w.granted(t)
 		wantLines(t, "the end", b.take(), `"lockkeeper: a long wait is over" name=db site=helpers_test.go: waited=6.001s`)
+		sleep(11 * time.Second) // a wait that was logged may become a hold that is
+		wantLines(t, "the hold after it", b.take(), "hold name=db held=10s")
+		mustRelease(t, held)
 
 		l = mustAcquire(t, m.Lock("db"))
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
