@@ -62,7 +62,7 @@ func (k *keeper) replied(c *call) {
 	k.atStore = nil
 	if ctx := c.op.ctx; c.err != nil && ctx != nil && ctx.Err() != nil {
 		k.early = nil
-		k.contextEnded(c.request, ctx)
+		k.contextEnded(ctx, c.request)
 		return
 	}
 	if c.err == nil {
@@ -76,7 +76,7 @@ func (k *keeper) replied(c *call) {
 
 // contextEnded answers a request whose caller ran the work until ctx, its context, ended. The caller
 // has not left yet: without the answer, serve would put the request before the store again.
-func (k *keeper) contextEnded(r *request, ctx context.Context) {
+func (k *keeper) contextEnded(ctx context.Context, r *request) {
 	if r.place != queued {
 		return
 	}

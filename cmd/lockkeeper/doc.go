@@ -8,6 +8,7 @@
 //	lockkeeper break nightly-backup
 //	lockkeeper doctor --store file:/run/locks --repair
 //	lockkeeper demo
+//	lockkeeper version
 //
 // # run [flags] NAME -- COMMAND [ARGUMENT …]
 //
@@ -39,6 +40,10 @@
 //
 // In a shell, fg, bg and ^Z work as with the bare command. A job that is stopped keeps its lock, on
 // Redis too, and a job that is stopped while it waits starts nothing before it goes on.
+//
+// People who ask who holds the lock are shown the label (--label), or else the name of the command
+// without its arguments, which may be secret. On a terminal, a wait of more than a second says once
+// whom it waits for.
 //
 // Lockkeeper is two processes: the one that was started, and lockkeeper-holder, which ls shows as
 // the holder. If one is killed, the other ends the command. If the holder alone is stopped (SIGSTOP)
@@ -88,11 +93,13 @@
 // who waits, in the order of the queue. The answer may be out of date at once. It needs no right to
 // write, takes no lock, and makes no store: a store that does not exist has no holders and no
 // waiters. On Linux, a lock that another program holds by flock(1) is listed as busy. Names that
-// cannot be read are reported after the others.
+// cannot be read are reported after the others. With --json it writes one object for programs: the
+// store, the time, and an object for each name with its holders and waiters; times are in RFC 3339,
+// spans in seconds. A name that is not UTF-8 stands in name_base64 as well.
 //
 // # top [flags] [NAME …]
 //
-// It lists the same every second (--every), with the time and totals above, until it is
+// It lists the same every second (--every), with the time, totals and store above, until it is
 // interrupted. On a terminal it shows as many lines as there is room for, in place of the last ones
 // unless TERM is dumb. In a pipe it writes all of them, one list below the other.
 //

@@ -30,12 +30,19 @@ type view struct {
 
 type lsCmd struct {
 	view
+	JSON bool `name:"json" help:"Write one JSON object instead of a table."`
 }
 
 // Run lists who holds and who waits.
 func (l *lsCmd) Run(s streams) exitCode {
 	err := l.read(func(r store.Reader, where store.Store, timeout time.Duration) error {
 		states, err := l.states(context.Background(), r, timeout)
+		if l.JSON {
+			return errors.Join(err, writeJSON(s.out, where, states, time.Now()))
+		}
+		if pageOf(s.out).height > 0 && len(states) > 0 {
+			fmt.Fprintln(s.out, where)
+		}
 		if len(states) == 0 && err == nil {
 			s.warn("no holders and no waiters in %v", where)
 		}

@@ -24,6 +24,7 @@ type commandLine struct {
 	Top        topCmd        `cmd:"" help:"The same again and again, until interrupted: lockkeeper top [--every 1s] [NAME …]"`
 	Break      breakCmd      `cmd:"" help:"Take a lock from whoever holds it: lockkeeper break NAME …"`
 	Doctor     doctorCmd     `cmd:"" help:"Look whether the store is fit for locks, and mend it: lockkeeper doctor [--repair]"`
+	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
 	Demo       demoCmd       `cmd:"" help:"Watch processes contend for locks, one being killed, and see the result checked."`
 	DemoWorker demoWorkerCmd `cmd:"" hidden:""`
 }
@@ -118,6 +119,9 @@ func parse(args []string, s streams) (ctx *kong.Context, done int, err error) {
 	if len(args) > 0 && args[0] == "run" {
 		cl = &runLine{}
 	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
 	done = -1 // kong goes on after it has printed
 	parser, err := kong.New(cl,
 		kong.Name("lockkeeper"),
@@ -163,6 +167,17 @@ func (versionFlag) BeforeReset(app *kong.Kong) error {
 	fmt.Fprintln(app.Stdout, version())
 	app.Exit(0)
 	return nil
+}
+
+// versionCmd prints the version, as the flag does.
+type versionCmd struct{}
+
+// Run prints it.
+func (versionCmd) Run(s streams) exitCode {
+	if _, err := fmt.Fprintln(s.out, version()); err != nil {
+		return s.fail(printed(err))
+	}
+	return exitOK
 }
 
 func version() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -33,7 +34,7 @@ type runCmd struct {
 	NoWait bool   `short:"n" xor:"wait" help:"Do not wait at all: exit with status 75 if the lock is busy."`
 	TTL    span   `help:"Redis: how long the lock outlives a crash of this machine. Default: 10s." default:"10s" placeholder:"DURATION"`
 	Grace  *span  `help:"From SIGTERM to SIGKILL when the lease is lost; with Redis, at most a third of the TTL. Default: a sixth of the TTL." placeholder:"DURATION"`
-	Label  string `help:"Shown to people who ask who holds the lock." placeholder:"TEXT"`
+	Label  string `help:"Shown to people who ask who holds the lock. Default: the name of the command." placeholder:"TEXT"`
 
 	Read     bool   `xor:"kind" aliases:"shared" help:"Hold the reader-writer lock NAME as one of its readers."`
 	Write    bool   `xor:"kind" aliases:"exclusive" help:"Hold the reader-writer lock NAME as its writer."`
@@ -71,6 +72,9 @@ func (r *runCmd) run(s streams, link *command.Link) exitCode {
 	if _, err := command.Find(argv[0]); err != nil {
 		return s.fail(err)
 	}
+	if r.Label == "" {
+		r.Label = labelOf(argv[0])
+	}
 	where, err := store.Parse(r.Store)
 	if err != nil {
 		return s.fail(err)
@@ -85,7 +89,7 @@ func (r *runCmd) run(s streams, link *command.Link) exitCode {
 	if err != nil {
 		return s.fail(err)
 	}
-	lease, sig, err := r.acquire(m, claim, link)
+	lease, sig, err := r.acquire(s, m, claim, link)
 	switch {
 	case sig != nil:
 		return exitCode(command.SignalCode(sig.Signal))
@@ -147,6 +151,13 @@ func (r *runCmd) argv() ([]string, error) {
 		return nil, usageError("no command: write run [flags] NAME -- COMMAND")
 	}
 	return argv, nil
+}
+
+// labelOf returns what people see of a command: its name without the folder. Its arguments may hold
+// secrets, and a store may be read by others.
+func labelOf(program string) string {
+	name := filepath.Base(program)
+	return name[:min(len(name), backends.MaxName)]
 }
 
 func usageError(format string, args ...any) error {

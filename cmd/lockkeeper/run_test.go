@@ -94,7 +94,6 @@ func TestBusy(t *testing.T) {
 func TestUsageErrorsTouchNothing(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "locks")
 	for _, args := range [][]string{
-		{},
 		{"run"},
 		{"run", "a"},
 		{"run", "a", "--"},
@@ -167,10 +166,10 @@ func TestACommandThatCannotRunTakesNoTurn(t *testing.T) {
 func TestOneNameOneKind(t *testing.T) {
 	eachStore(t, func(t *testing.T, in string) {
 		p := hold(t, in, "a")
-		contains(t, start(t, in, "run", "--capacity", "2", "a", "--", "true").ends(64), "mutex")
+		contains(t, start(t, in, "run", "--capacity", "2", "a", "--", "true").ends(64), `"a" is in use as a lock`)
 		p.let()
 		p = hold(t, in, "--capacity", "2", "a")
-		contains(t, start(t, in, "run", "--capacity", "3", "a", "--", "true").ends(64), "capacity")
+		contains(t, start(t, in, "run", "--capacity", "3", "a", "--", "true").ends(64), "as a semaphore of 2 permits, not as a semaphore of 3")
 		p.let()
 	})
 }

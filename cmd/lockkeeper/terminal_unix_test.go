@@ -62,3 +62,21 @@ func TestATerminalGetsWhatItUnderstands(t *testing.T) {
 	}
 	h.let()
 }
+
+// A person at a terminal is told whom the command waits for; a program is not.
+func TestAWaitAtATerminalNamesTheHolder(t *testing.T) {
+	in := "file:" + t.TempDir() + "/locks"
+	h := hold(t, in, "--label", "the first", "a")
+	cmd := proctest.Command(t, "lockkeeper", "run", "a", "--", "echo", "it runs")
+	cmd.Env = append(cmd.Env, "LOCKKEEPER_STORE="+in)
+	out := bufio.NewReader(onTerminal(t, cmd, pty.Winsize{Rows: 24, Cols: 80}))
+	line, err := out.ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, line, "lockkeeper: waiting for a: held for ", `"the first" (pid `, "0 others waiting")
+	h.let()
+	if line, err = out.ReadString('\n'); err != nil || !strings.Contains(line, "it runs") {
+		t.Errorf("%q, %v", line, err)
+	}
+}

@@ -28,13 +28,13 @@ func (c *topCmd) Run(s streams) exitCode {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	err := c.read(func(r store.Reader, _ store.Store, timeout time.Duration) error {
+	err := c.read(func(r store.Reader, where store.Store, timeout time.Duration) error {
 		rounds := time.NewTicker(every)
 		defer rounds.Stop()
 		for {
 			states, err := c.states(ctx, r, timeout)
 			if err == nil {
-				err = c.show(s, states)
+				err = c.show(s, where, states)
 			}
 			if ctx.Err() != nil {
 				return nil
@@ -55,7 +55,7 @@ func (c *topCmd) Run(s streams) exitCode {
 }
 
 // show writes a list with the time above it.
-func (c *topCmd) show(s streams, states []backends.State) error {
+func (c *topCmd) show(s streams, where store.Store, states []backends.State) error {
 	now := time.Now()
 	held, waiting := 0, 0
 	for _, state := range states {
@@ -63,7 +63,7 @@ func (c *topCmd) show(s streams, states []backends.State) error {
 		waiting += len(state.Waiters)
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "%s  %d names, %d held, %d waiting\n", now.Format(time.TimeOnly), len(states), held, waiting)
+	fmt.Fprintf(&text, "%s  %d names, %d held, %d waiting  %v\n", now.Format(time.TimeOnly), len(states), held, waiting, where)
 	if err := list(&text, states, now); err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/term"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
 	"github.com/lockkeeper/lockkeeper/manager"
@@ -15,6 +17,9 @@ import (
 
 // tryTimeout is how long a store may take to say whether the lock is busy (--no-wait).
 const tryTimeout = 10 * time.Second
+
+// noticeAfter is how long a wait lasts before a person at a terminal is told of it.
+const noticeAfter = time.Second
 
 // lookTimeoutBusy is how long a store may take to tell who holds a busy lock.
 const lookTimeoutBusy = time.Second
@@ -46,7 +51,7 @@ func giveUp(a acquired) {
 
 // acquire waits for the claim, and for the front to agree. A signal, or the front's death, ends the
 // wait; then nothing is held.
-func (r *runCmd) acquire(m *manager.Manager, claim manager.Claim, link *command.Link) (*manager.Lease, *command.Signal, error) {
+func (r *runCmd) acquire(s streams, m *manager.Manager, claim manager.Claim, link *command.Link) (*manager.Lease, *command.Signal, error) {
 	ctx, cancel := r.deadline()
 	defer cancel()
 	done := command.Background("acquire", func() acquired {
@@ -59,8 +64,8 @@ func (r *runCmd) acquire(m *manager.Manager, claim manager.Claim, link *command.
 	}, func(err error) acquired { return acquired{err: err} })
 	lookCtx, stopLook := context.WithCancel(context.Background())
 	defer stopLook()
-	begin := r.lookTime()
-	var look <-chan looked
+	begin, notice := r.lookTime(), r.noticeTime(s)
+	var look, seen <-chan looked
 	var sigs <-chan command.Signal
 	var gone <-chan struct{}
 	if link != nil {
@@ -84,6 +89,11 @@ func (r *runCmd) acquire(m *manager.Manager, claim manager.Claim, link *command.
 			return nil, nil, r.explain(a.err, <-look)
 		case <-begin:
 			look = r.look(lookCtx, m)
+		case <-notice:
+			seen = r.look(lookCtx, m)
+		case l := <-seen:
+			seen = nil
+			r.notice(s, l)
 		case sig := <-sigs:
 			cancel()
 			giveUp(<-done)
@@ -141,6 +151,28 @@ func (r *runCmd) lookTime() <-chan time.Time {
 	return time.After(time.Duration(*r.Wait) - lookTimeoutBusy)
 }
 
+// noticeTime returns when to tell a person whom the command waits for; never if nobody is at a
+// terminal.
+func (r *runCmd) noticeTime(s streams) <-chan time.Time {
+	if r.tries() || !term.IsTerminal(int(s.err.Fd())) {
+		return nil
+	}
+	return time.After(noticeAfter)
+}
+
+// notice tells whom the command waits for, if that is known.
+func (r *runCmd) notice(s streams, l looked) {
+	if l.err != nil || len(l.state.Holders) == 0 {
+		return
+	}
+	h := l.state.Holders[0]
+	since := ""
+	if !h.Since.IsZero() {
+		since = " for " + max(time.Since(h.Since), 0).Round(time.Second).String()
+	}
+	s.warn("waiting for %s: held%s by %s, %d others waiting", printable(r.Name), since, holder(h), len(r.others(l.state)))
+}
+
 // look asks who holds the lock.
 func (r *runCmd) look(ctx context.Context, m *manager.Manager) <-chan looked {
 	return command.Background("look", func() looked {
@@ -169,10 +201,13 @@ func (r *runCmd) explain(err error, l looked) error {
 	case len(l.state.Holders) == 0:
 		return fmt.Errorf("%w: others wait for it", busy)
 	}
-	host, _ := os.Hostname() // without it, it is only counted among those who wait
-	ours := func(w backends.Waiter) bool {
-		return w.Owner == backends.Owner{Host: host, PID: os.Getpid(), Label: r.Label}
-	}
-	others := slices.DeleteFunc(l.state.Waiters, ours) // the request of this process may be on its way out of the queue
-	return fmt.Errorf("%w: held by %s, %d waiting", busy, holder(l.state.Holders[0]), len(others))
+	// The request of this process may be on its way out of the queue.
+	return fmt.Errorf("%w: held by %s, %d waiting", busy, holder(l.state.Holders[0]), len(r.others(l.state)))
+}
+
+// others returns the waiters of other processes.
+func (r *runCmd) others(s backends.State) []backends.Waiter {
+	host, _ := os.Hostname() // without it, ours is counted among them
+	ours := backends.Owner{Host: host, PID: os.Getpid(), Label: r.Label}
+	return slices.DeleteFunc(slices.Clone(s.Waiters), func(w backends.Waiter) bool { return w.Owner == ours })
 }
