@@ -84,7 +84,7 @@ func TestSlowWaitsAreLoggedWhileTheyLast(t *testing.T) {
 		l = mustAcquire(t, m.Lock("db"))
 		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
 		defer cancel()
-		w = startWith(ctx, m.Lock("db"))
+		startWith(ctx, m.Lock("db"))
 		sleep(4 * time.Second)
 		wantLines(t, "a time-out", b.take(), "long name=db", "failed name=db waited=3s err= deadline")
 		mustRelease(t, l)

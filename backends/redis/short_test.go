@@ -340,7 +340,7 @@ func (d *dice) request(id, life string) (args []any, tokens int) {
 		brief = "1"
 	}
 	tokens = 1 + d.IntN(3)
-	want := fmt.Sprint(d.kind, d.capacity, weight, tokens, " ", life, " ", string(mark)+brief)
+	want := fmt.Sprint(d.kind, d.capacity, weight, tokens, " ", life, " ", mark+brief)
 	secret := fmt.Sprintf("%x", d.Uint64())
 	owner := `{"h":"aA==","p":1,"l":""}`
 	return []any{id, want, secret, owner}, tokens

@@ -13,7 +13,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-const ClientsName = ".clients" // no stem begins with a dot
+// ClientsName is the subdirectory of inboxes: no stem begins with a dot.
+const ClientsName = ".clients"
 
 // YoungInbox is how old an inbox that nobody reads must be to be a dead client's: its client may be about to open it.
 const YoungInbox = 10 * time.Second
@@ -135,6 +136,7 @@ func (d *Dir) Holds(name string, id FileID) error {
 // Teller is what bears the time of the last change to a file's name.
 type Teller int
 
+// The tellers.
 const (
 	nothing   Teller = iota // that is to be relied on
 	TheFile                 // its inode

@@ -19,13 +19,16 @@ import (
 // Supported says that locks work on this system.
 const Supported = true
 
-const Repairs = true // Repair works here
+// Repairs says that Repair works on this system.
+const Repairs = true
 
-const Modes = true // the modes of files and directories say who may use them
+// Modes says that the modes of files and directories tell who may use them.
+const Modes = true
 
 const openFlags = unix.O_RDWR | unix.O_CLOEXEC | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY
 
-const ByPath = unix.AT_FDCWD // in place of a directory, for absolute paths
+// ByPath stands in place of a directory, for absolute paths.
+const ByPath = unix.AT_FDCWD
 
 // FileID tells one file from another, whatever its name.
 type FileID struct{ dev, ino uint64 }
