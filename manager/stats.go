@@ -68,7 +68,8 @@ type HolderStats struct {
 type WaiterStats struct {
 	Site   string    `json:"site,omitempty"` // file:line of the acquire, if recorded
 	Since  time.Time `json:"since"`
-	Weight int64     `json:"weight"` // permits
+	Weight int64     `json:"weight"`          // permits
+	Holds  []string  `json:"holds,omitempty"` // names that its owner holds meanwhile, MaxListed at most
 }
 
 // statistics is what a Stats collects: the manager's actor sends each keeper a snapshot to fill in.
@@ -174,7 +175,9 @@ func (k *keeper) snapshot(q *snapshot) {
 		q.row.OldestWaiter = k.m.time(r.since)
 	}
 	for r := k.queue.head; r != nil && len(q.row.Waiters) < MaxListed; r = r.next {
-		w := WaiterStats{Site: r.at().String(), Since: k.m.time(r.since), Weight: r.weight}
+		w := WaiterStats{
+			Site: r.at().String(), Since: k.m.time(r.since), Weight: r.weight, Holds: r.holds(),
+		}
 		q.row.Waiters = append(q.row.Waiters, w)
 	}
 	q.filled()
@@ -184,4 +187,28 @@ func (r *request) holderStats() HolderStats {
 	return HolderStats{
 		Site: r.at().String(), Since: r.k.m.time(r.since), ValidUntil: r.validUntil(), Token: r.token, Weight: r.weight,
 	}
+}
+
+// holds returns what the owner of a waiter holds: the leases of its context, and the parts of an All
+// that have been granted. What it reads of other keepers' requests is set before r comes to the
+// queue, or atomic: nothing changes the leases above r while it waits.
+func (r *request) holds() (names []string) {
+	add := func(name string) {
+		if len(names) < MaxListed && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	for l := r.outer; l != nil && len(names) < MaxListed; l = l.outer {
+		if g := l.req; g != nil && g.k.m == r.k.m && l.end.Load() == nil {
+			add(g.k.name)
+		}
+	}
+	if s := r.several; s != nil {
+		for i := range s.parts {
+			if p := &s.parts[i]; p.state.Load() == accepted && p.end.Load() == nil {
+				add(s.names[i].name)
+			}
+		}
+	}
+	return names
 }

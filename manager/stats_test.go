@@ -264,7 +264,7 @@ func TestNamesOfStatsAreStable(t *testing.T) {
 		Totals: Counters{LostBy: map[LostReason]uint64{Expired: 1}},
 		Resources: []ResourceStats{{
 			Name: "x", KindName: "mutex", LongestHold: at, OldestWaiter: at, ValidUntil: at, Leading: true,
-			Holders: []HolderStats{{Site: "main.go:1", ValidUntil: at}}, Waiters: []WaiterStats{{Site: "main.go:2"}},
+			Holders: []HolderStats{{Site: "main.go:1", ValidUntil: at}}, Waiters: []WaiterStats{{Site: "main.go:2", Holds: []string{"y"}}},
 			Counters: Counters{LostBy: map[LostReason]uint64{Expired: 1}},
 		}},
 	})
@@ -297,7 +297,7 @@ func TestNamesOfStatsAreStable(t *testing.T) {
 	has("a row", row, append(counters, "name", "kind", "capacity", "holding", "waiting", "longest_hold", "oldest_waiter",
 		"valid_until", "leading", "holders", "waiters")...)
 	has("a holder", row["holders"].([]any)[0], "site", "since", "valid_until", "token", "weight")
-	has("a waiter", row["waiters"].([]any)[0], "site", "since", "weight")
+	has("a waiter", row["waiters"].([]any)[0], "site", "since", "weight", "holds")
 }
 
 // Statistics of ten thousand names that are held.
