@@ -3,81 +3,136 @@ package debug
 import (
 	"bytes"
 	"encoding/json"
-	"html/template"
+	"hash/maphash"
 	"net/http"
 	"strings"
-	"sync"
-	"time"
 
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
-// Handler returns a page that shows what m is doing, for people: totals, and one row for each live
-// resource, by name. It renews itself every two seconds. With ?format=json, or for a client that
-// accepts only JSON, it answers with [manager.Stats] as JSON. The page of a nil or zero Manager is
-// empty.
+// Handler returns a page that shows what m is doing in this process, and what its store knows of a
+// name: see the package comment. With ?format=json, or for a client that accepts only JSON, it
+// answers with [manager.Stats] as JSON; q and name select resources there too. The page of a nil or
+// zero Manager is empty. The handler may be mounted under any path; requests to it may run at the
+// same time. It changes nothing unless [AllowBreak] is given.
 //
-// Handler registers nothing. Mount it where only operators can reach it: names may say more than
-// they should. Names that are not UTF-8 are shown with replacement characters.
-func Handler(m *manager.Manager) http.Handler { return &handler{m} }
+// Handler registers nothing and asks nobody who they are. Mount it where only operators can reach
+// it: names, labels and lines of code may say more than they should.
+func Handler(m *manager.Manager, opts ...Option) http.Handler {
+	h := newHandler(m)
+	for _, o := range opts {
+		if o.apply != nil {
+			o.apply(h)
+		}
+	}
+	return h
+}
 
-type handler struct{ m *manager.Manager }
+// An Option of [Handler]. The zero Option changes nothing.
+type Option struct{ apply func(*handler) }
 
-// ServeHTTP answers a GET or HEAD.
+// AllowBreak lets the page break a name, see [manager.Manager.Break], after a question. A request
+// that a page of another site has a browser send is refused. Everybody else who can reach the
+// handler can break every name: protect it. Default: the page is read-only.
+func AllowBreak() Option { return Option{func(h *handler) { h.breaks = true }} }
+
+type handler struct {
+	m      *manager.Manager
+	breaks bool
+	guard  http.CrossOriginProtection // its zero value allows the same origin only
+	seed   maphash.Seed               // of the rows' ids: nobody can choose names whose ids collide
+	past   history
+}
+
+func newHandler(m *manager.Manager) *handler { return &handler{m: m, seed: maphash.MakeSeed()} }
+
+// ServeHTTP answers a request for the page, for its data, or to break a name.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "only GET", http.StatusMethodNotAllowed)
-		return
+	secure(w.Header())
+	allowed := "GET, HEAD"
+	if h.breaks {
+		allowed += ", POST"
 	}
-	w.Header().Set("Cache-Control", "no-store")
+	switch {
+	case r.Method == http.MethodPost && h.breaks:
+		h.post(w, r)
+	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+		w.Header().Set("Allow", allowed)
+		http.Error(w, "only "+allowed, http.StatusMethodNotAllowed)
+	case wantsJSON(r):
+		h.json(w, parseQuery(r))
+	default:
+		h.page(w, r)
+	}
+}
+
+// json answers with the statistics, of the resources that the request selects.
+func (h *handler) json(w http.ResponseWriter, q query) {
 	s := h.m.Stats()
-	var body bytes.Buffer
-	var err error
-	if wantsJSON(r) {
-		w.Header().Set("Content-Type", "application/json")
-		enc := json.NewEncoder(&body)
-		enc.SetIndent("", "  ")
-		err = enc.Encode(s)
-	} else {
-		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		err = page().Execute(&body, s)
+	if q.named || q.search != "" {
+		kept := []manager.ResourceStats{}
+		for i := range s.Resources {
+			if r := &s.Resources[i]; q.matches(r) {
+				kept = append(kept, *r)
+			}
+		}
+		s.Resources = kept
 	}
-	if err != nil { // only a fault of the template or of Stats itself
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(s); err != nil { // only a fault of Stats itself
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
+	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(body.Bytes()) // a client that has gone needs no page
 }
 
-func wantsJSON(r *http.Request) bool {
-	accept := r.Header.Get("Accept")
-	return r.URL.Query().Get("format") == "json" ||
-		strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
+// matches reports whether the query selects a resource.
+func (q query) matches(r *manager.ResourceStats) bool {
+	if q.named {
+		return r.Name == q.name
+	}
+	if q.search == "" {
+		return true
+	}
+	has := func(s string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(q.search)) }
+	if has(r.Name) {
+		return true
+	}
+	for i := range r.Holders {
+		if has(r.Holders[i].Site) {
+			return true
+		}
+	}
+	for i := range r.Waiters {
+		if has(r.Waiters[i].Site) {
+			return true
+		}
+	}
+	return false
 }
 
-// page is parsed at its first use: most programs have none.
-var page = sync.OnceValue(func() *template.Template {
-	return template.Must(template.New("page").Funcs(template.FuncMap{
-		"p50": func(h manager.Histogram) time.Duration { return h.Quantile(0.5) },
-		"p99": func(h manager.Histogram) time.Duration { return h.Quantile(0.99) },
-	}).Parse(`<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="2"><title>lockkeeper</title>
-<style>
-body{font:14px system-ui,sans-serif;margin:2em}
-table{border-collapse:collapse}
-th,td{padding:.25em .75em;text-align:right;border-bottom:1px solid #8884}
-th:first-child,td:first-child{text-align:left;min-width:16em;max-width:40em;overflow-wrap:anywhere}
-</style></head><body>
-<h1>lockkeeper</h1>
-<p>Store {{.Store}}: {{.Holding}} held, {{.Waiting}} waiting. <a href="?format=json">JSON</a></p>
-<table>
-<tr><th>name<th>kind<th>holding<th>waiting<th>acquired<th>contended<th>handed on<th>timed out<th>cancelled<th>busy<th>failed<th>lost
-<th title="to within a factor of two">wait p50<th>p99<th>hold p50<th>p99</tr>
-{{define "counters"}}<td>{{.Acquisitions}}<td>{{.Contended}}<td>{{.Handoffs}}<td>{{.TimedOut}}<td>{{.Cancelled}}<td>{{.Busy}}<td>{{.Failed}}<td>{{.Lost}}
-<td>{{p50 .Waits}}<td>{{p99 .Waits}}<td>{{p50 .Holds}}<td>{{p99 .Holds}}{{end -}}
-<tr><td><b>all, since the start</b><td><td>{{.Holding}}<td>{{.Waiting}}{{template "counters" .Totals}}</tr>
-{{range .Resources}}<tr><td>{{.Name}}<td>{{.KindName}}<td>{{.Holding}}<td>{{.Waiting}}{{template "counters" .Counters}}</tr>
-{{end}}</table></body></html>
-`))
-})
+func (h *handler) page(w http.ResponseWriter, r *http.Request) {
+	q := parseQuery(r)
+	var v *view
+	if q.named {
+		v = h.detail(r.Context(), q)
+	} else {
+		v = h.overview(q)
+	}
+	write(w, http.StatusOK, v)
+}
+
+// write answers with a page.
+func write(w http.ResponseWriter, status int, v *view) {
+	var body bytes.Buffer
+	if err := pages().ExecuteTemplate(&body, "page", v); err != nil { // only a fault of the template
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // a client that has gone needs no page
+}

@@ -6,9 +6,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 
+	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 	"github.com/lockkeeper/lockkeeper/manager"
 	"github.com/lockkeeper/lockkeeper/manager/debug"
@@ -17,7 +19,12 @@ import (
 // newManager returns a manager that is closed at the end of the test.
 func newManager(t testing.TB, opts ...manager.Option) *manager.Manager {
 	t.Helper()
-	m, err := manager.New(memory.New(), opts...)
+	return newManagerOver(t, memory.New(), opts...)
+}
+
+func newManagerOver(t testing.TB, store backends.Backend, opts ...manager.Option) *manager.Manager {
+	t.Helper()
+	m, err := manager.New(store, opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,14 +37,36 @@ func newManager(t testing.TB, opts ...manager.Option) *manager.Manager {
 }
 
 // hold acquires the claim until the end of the test.
-func hold(t testing.TB, c manager.Claim) *manager.Lease {
+func hold(t testing.TB, c manager.Claim, opts ...manager.AcquireOption) *manager.Lease {
 	t.Helper()
-	l, err := c.Acquire(t.Context())
+	l, err := c.Acquire(t.Context(), opts...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = l.Release() }) // some tests release it, or break it, before
 	return l
+}
+
+// wait starts an acquire that waits until the test ends, and returns when it stands in the queue.
+func wait(t testing.TB, m *manager.Manager, ctx context.Context, c manager.Claim) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(ctx)
+	before, done := m.Stats().Waiting, make(chan struct{})
+	go func() {
+		defer close(done)
+		if l, err := c.Acquire(ctx); err == nil {
+			_ = l.Release()
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	for m.Stats().Waiting == before {
+		select {
+		case <-done:
+			t.Fatal("it does not wait")
+		default:
+			runtime.Gosched()
+		}
+	}
 }
 
 // get asks the page of m.
@@ -60,12 +89,18 @@ func TestThePageShowsLiveResources(t *testing.T) {
 	}
 	for _, w := range []*httptest.ResponseRecorder{
 		get(m, http.MethodGet, "/?format=json", "*/*"), get(m, http.MethodGet, "/", "application/json"),
+		get(m, http.MethodGet, "/?format=json&q=DB", "*/*"),
+		get(m, http.MethodGet, "/?format=json&name=%3Cb%3Edb%3C/b%3E", "*/*"),
 	} {
 		var s manager.Stats
 		err := json.Unmarshal(w.Body.Bytes(), &s)
 		if err != nil || s.Holding != 1 || s.Resources[0].Name != "<b>db</b>" {
 			t.Errorf("JSON: %v, %+v", err, s)
 		}
+	}
+	none := get(m, http.MethodGet, "/?format=json&q=else", "*/*").Body.String()
+	if !strings.Contains(none, `"resources": []`) {
+		t.Errorf("JSON of nothing: %s", none)
 	}
 }
 

@@ -1,0 +1,235 @@
+package debug_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/manager"
+	"github.com/lockkeeper/lockkeeper/manager/debug"
+)
+
+// hostile are names that try to run a script, to turn the text around, or to be as wide as can be.
+func hostile() []string {
+	list := []string{
+		`<script>window.ran=1</script>`,
+		`"><img src=x onerror="window.ran=1">`,
+		`</title></style></noscript></svg><svg onload="window.ran=1">`,
+		`javascript:window.ran=1`, `' onmouseover='window.ran=1`, `{{.}} ${window.ran=1}`,
+		"\u202Egnp.exe\u2066", "שלום/" + strings.Repeat("م", 100), "\xff\xfe\x00\x1b[2J\r\n",
+		strings.Repeat("W", 1024), strings.Repeat("𝔚", 256), strings.Repeat("e\u0301\u0302", 150), "   ",
+	}
+	return list
+}
+
+// populate has names held, waited for and lost.
+func populate(t *testing.T, names []string) *manager.Manager {
+	m := newManager(t, manager.WithSites(), manager.WithLabel(`<b>label</b>`+strings.Repeat("L", 500)))
+	var last *manager.Lease
+	for _, name := range names {
+		lease := hold(t, m.Lock(name))
+		wait(t, m, t.Context(), m.Lock(name))
+		if last != nil {
+			wait(t, m, last.Context(), m.Lock(name))
+		}
+		last = lease
+	}
+	return m
+}
+
+func TestThePageFitsEveryWindow(t *testing.T) {
+	b := newBrowser(t)
+	if b == nil {
+		return
+	}
+	m := populate(t, append(hostile(), "nightly-backup", "account/4711/monthly-statement"))
+	srv := httptest.NewServer(debug.Handler(m, debug.AllowBreak()))
+	defer srv.Close()
+	for _, width := range []int{320, 390, 800, 1280, 2400} {
+		for _, page := range []string{"/", "/?name=" + strings.Repeat("W", 1024), "/?name=nightly-backup"} {
+			b.open(srv.URL+page, width, 800, "light")
+			var got struct{ Wide, Window int }
+			b.eval(`({wide: document.documentElement.scrollWidth, window: innerWidth})`, &got)
+			if got.Wide > got.Window || got.Window != width {
+				t.Errorf("%.12s is %d wide in a window of %d (%d)", page, got.Wide, width, got.Window)
+			}
+		}
+	}
+	// A name of usual length stands on one or two lines, whatever the width of the window.
+	for _, width := range []int{320, 600, 1200, 2400} {
+		b.open(srv.URL+"/?q=account", width, 800, "light")
+		var height int
+		b.eval(`Math.round(document.querySelector("td.name a").getBoundingClientRect().height)`, &height)
+		if height < 10 || height > 50 {
+			t.Errorf("a name is %d high in a window of %d", height, width)
+		}
+	}
+	if list := b.complaints(); list != nil {
+		t.Errorf("%q", list)
+	}
+}
+
+func TestHostileNamesRunNoScript(t *testing.T) {
+	b := newBrowser(t)
+	if b == nil {
+		return
+	}
+	m := populate(t, hostile())
+	srv := httptest.NewServer(debug.Handler(m, debug.AllowBreak()))
+	defer srv.Close()
+	visit := func(target string) {
+		b.open(srv.URL+"/"+target, 1280, 800, "light")
+		var got struct {
+			Ran     bool
+			Foreign int
+		}
+		b.eval(`new Promise(done => { // after an update too
+			dispatchEvent(new Event("visibilitychange"));
+			document.querySelectorAll("[title]").forEach(e => e.dispatchEvent(new Event("mouseover")));
+			setTimeout(() => done({ran: "ran" in window, foreign: document.querySelectorAll("img,iframe,[onload],[onerror]").length}), 50)
+		})`, &got)
+		if got.Ran || got.Foreign != 0 {
+			t.Errorf("%q: %+v", target, got)
+		}
+		if list := b.complaints(); list != nil {
+			t.Errorf("%q: %q", target, list)
+		}
+	}
+	visit("")
+	var links []string
+	b.eval(`[...document.querySelectorAll("td.name a")].map(a => a.getAttribute("href"))`, &links)
+	if len(links) != len(hostile()) {
+		t.Errorf("%d names", len(links))
+	}
+	for _, link := range links {
+		visit(link)
+	}
+	for _, name := range hostile()[:6] {
+		visit("?q=" + strings.NewReplacer("%", "%25", "&", "%26", "#", "%23", "+", "%2b", " ", "%20").Replace(name))
+	}
+}
+
+func TestThePageIsLiveWithoutAReload(t *testing.T) {
+	b := newBrowser(t)
+	if b == nil {
+		return
+	}
+	m := newManager(t)
+	hold(t, m.Lock("first"))
+	srv := httptest.NewServer(debug.Handler(m))
+	defer srv.Close()
+	b.open(srv.URL, 1280, 800, "light")
+	b.eval(`window.row = document.querySelector("tbody tr"); window.loaded = "once"; 0`, nil)
+	hold(t, m.Lock("second"))
+	seen := func(name string) string {
+		return fmt.Sprintf(`new Promise(done => {
+			const live = document.getElementById("live");
+			const look = () => { if (live.innerText.includes(%q)) done(window.loaded + " " + window.row.isConnected) };
+			new MutationObserver(look).observe(live, {subtree: true, childList: true, characterData: true});
+			look();
+		})`, name)
+	}
+	var got string
+	if b.eval(seen("second"), &got); got != "once true" {
+		t.Errorf("after an update: %s", got)
+	}
+	b.eval(`{ const s = document.getElementById("search"); s.value = "sec"; s.dispatchEvent(new Event("input")) }`, nil)
+	if b.eval(seen("1 of 2"), &got); got != "once false" { // the first row is gone
+		t.Errorf("after a search: %s", got)
+	}
+	var address string
+	if b.eval("location.search", &address); address != "?q=sec" {
+		t.Errorf("the address does not tell the search: %s", address)
+	}
+	if list := b.complaints(); list != nil {
+		t.Errorf("%q", list)
+	}
+	srv.Close()
+	b.eval(`new Promise(done => {
+		const state = document.getElementById("live-state");
+		const look = () => { if (state.className === "stale") done() };
+		new MutationObserver(look).observe(state, {attributes: true});
+		look();
+	})`, nil)
+}
+
+// A window shows the colours that its user prefers. With LOCKKEEPER_SCREENSHOTS=1 the test writes
+// the pictures of docs/img.
+func TestThePageIsLightOrDark(t *testing.T) {
+	b := newBrowser(t)
+	if b == nil {
+		return
+	}
+	m := newManager(t, manager.WithSites(), manager.WithLabel("billing"))
+	scene(t, m)
+	srv := httptest.NewServer(debug.Handler(m))
+	defer srv.Close()
+	for _, shot := range []struct {
+		file, page, scheme string
+		width, height      int
+	}{
+		{"debug-light.png", "/", "light", 1440, 900},
+		{"debug-dark.png", "/", "dark", 1440, 900},
+		{"debug-phone.png", "/", "light", 390, 844},
+		{"debug-name.png", "/?name=invoice/4711", "dark", 1440, 900},
+	} {
+		b.open(srv.URL+shot.page, shot.width, shot.height, shot.scheme)
+		var paper string
+		b.eval(`getComputedStyle(document.body).backgroundColor`, &paper)
+		if dark := paper == "rgb(15, 18, 24)"; dark != (shot.scheme == "dark") {
+			t.Errorf("%s: the paper is %s", shot.file, paper)
+		}
+		picture := b.screenshot()
+		if len(picture) > 150<<10 {
+			t.Errorf("%s has %d bytes", shot.file, len(picture))
+		}
+		if os.Getenv("LOCKKEEPER_SCREENSHOTS") == "" {
+			continue
+		}
+		dir := filepath.Join("..", "..", "docs", "img")
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, shot.file), picture, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// scene is what a service with some trouble looks like.
+func scene(t *testing.T, m *manager.Manager) {
+	for i := range 9 {
+		name := fmt.Sprintf("invoice/%d", 4711+i)
+		_ = m.Lock(name).Do(t.Context(), func(context.Context) error { return nil })
+		if i%2 == 0 {
+			hold(t, m.Lock(name))
+		}
+	}
+	leading, stop := make(chan struct{}), make(chan struct{})
+	led, ctx := make(chan struct{}), t.Context()
+	go func() {
+		defer close(led)
+		_ = m.Lead(ctx, "scheduler", func(context.Context, uint64) error { close(leading); <-stop; return nil })
+	}()
+	t.Cleanup(func() { close(stop); <-led })
+	<-leading
+	for range 3 {
+		hold(t, m.Semaphore("uploads", 4).Permits(1))
+	}
+	first, second := hold(t, m.Lock("account/7")), hold(t, m.Lock("account/9"))
+	wait(t, m, first.Context(), m.Lock("account/9"))
+	wait(t, m, second.Context(), m.Lock("invoice/4711"))
+	wait(t, m, first.Context(), m.Lock("invoice/4713"))
+	for range 3 {
+		wait(t, m, t.Context(), m.Lock("invoice/4711"))
+	}
+	hold(t, m.RWLock("index").Read())
+	wait(t, m, t.Context(), m.RWLock("index").Write())
+	lost := hold(t, m.Lock("nightly-backup"), manager.HoldAtMost(time.Millisecond))
+	<-lost.Context().Done()
+}

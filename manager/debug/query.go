@@ -1,0 +1,59 @@
+package debug
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// A query is what a request asks for.
+type query struct {
+	name   string // of the detail page
+	named  bool
+	search string
+	byName bool // the order; else by trouble
+	page   int  // from 0
+}
+
+const mostSearched = 256 // bytes of a search
+
+func parseQuery(r *http.Request) query {
+	v := r.URL.Query()
+	q := query{name: v.Get("name"), named: v.Has("name"), search: v.Get("q"), byName: v.Get("sort") == "name"}
+	q.search = q.search[:min(len(q.search), mostSearched)]
+	if n, err := strconv.Atoi(v.Get("page")); err == nil {
+		q.page = max(n, 1) - 1
+	}
+	return q
+}
+
+func wantsJSON(r *http.Request) bool {
+	accept := r.Header.Get("Accept")
+	return r.URL.Query().Get("format") == "json" ||
+		strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
+}
+
+// href is a link to what q asks for. It is relative, so the page works wherever it is mounted.
+func (q query) href(more ...string) string {
+	v := url.Values{}
+	if q.named {
+		v.Set("name", q.name)
+	}
+	if q.search != "" {
+		v.Set("q", q.search)
+	}
+	if q.byName {
+		v.Set("sort", "name")
+	}
+	if q.page > 0 {
+		v.Set("page", strconv.Itoa(q.page+1))
+	}
+	for i := 0; i < len(more); i += 2 {
+		v.Set(more[i], more[i+1])
+	}
+	return "?" + v.Encode()
+}
+
+// hrefOf is a link to the page of a name. It keeps bytes that are not UTF-8.
+func hrefOf(name string) string { return query{name: name, named: true}.href() }

@@ -1,0 +1,217 @@
+package debug
+
+import (
+	"cmp"
+	"hash/maphash"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+const (
+	pageRows   = 200 // at most
+	listed     = 2   // holders and waiters of a row
+	nameLength = 160 // characters of a name in the table
+)
+
+// A table is one page of the live names.
+type table struct {
+	Summary, Previous, Next, Other, OtherName, Window, Empty string
+
+	Rows []row
+}
+
+// A row is one name.
+type row struct {
+	ID, Class, Href, Name, Kind          string
+	Leading, Ends, Gone                  bool // it leads; its lease is about to end; it is out of use
+	Held, Queue                          []line
+	For, Valid, Token, Waiting, Acquired string
+	Waits, Holds                         bounds
+	Wrong                                []string
+	Spark                                *spark
+}
+
+// A line is a holder or a waiter.
+type line struct{ Text, Full, More string }
+
+// bounds are quantiles, empty if there are none.
+type bounds struct{ P50, P99 string }
+
+// ranked is a resource with its rank.
+type ranked struct {
+	*manager.ResourceStats
+
+	bad  uint64 // in the last minutes
+	gone bool   // it is not live any more
+}
+
+// byTrouble puts first what has lost or failed, then the longest wait, then the longest hold.
+func byTrouble(a, b ranked) int {
+	earlier := func(a, b time.Time) int {
+		if a.IsZero() || b.IsZero() {
+			return cmp.Compare(b.Compare(time.Time{}), a.Compare(time.Time{}))
+		}
+		return a.Compare(b)
+	}
+	return cmp.Or(
+		cmp.Compare(min(b.bad, 1), min(a.bad, 1)),
+		earlier(a.OldestWaiter, b.OldestWaiter),
+		earlier(a.LongestHold, b.LongestHold),
+		cmp.Compare(a.Name, b.Name),
+	)
+}
+
+// table selects, sorts and cuts. The statistics come sorted by name.
+func (h *handler) table(s *manager.Stats, q query) *table {
+	found := make([]ranked, 0, len(s.Resources))
+	for i := range s.Resources {
+		if r := &s.Resources[i]; q.matches(r) {
+			found = append(found, ranked{r, h.past.recent(r.Name), false})
+		}
+	}
+	all := len(s.Resources)
+	for r := range h.past.gone(s) {
+		if all++; q.matches(r) {
+			found = append(found, ranked{r, h.past.recent(r.Name), true})
+		}
+	}
+	by, other := q, q
+	other.byName, other.page = !q.byName, 0
+	t := &table{Window: "last " + human(window), Other: other.href(), OtherName: "sort by name"}
+	if q.byName {
+		t.OtherName = "sort by trouble"
+		slices.SortFunc(found, func(a, b ranked) int { return cmp.Compare(a.Name, b.Name) })
+	} else {
+		slices.SortFunc(found, byTrouble)
+	}
+	by.page = min(q.page, max(len(found)-1, 0)/pageRows)
+	from := by.page * pageRows
+	shown := found[from:min(from+pageRows, len(found))]
+	for _, r := range shown {
+		t.Rows = append(t.Rows, h.row(s, r))
+	}
+	t.Summary = summary(from, len(shown), len(found), all)
+	if by.page > 0 {
+		t.Previous = by.href("page", strconv.Itoa(by.page))
+	}
+	if from+len(shown) < len(found) {
+		t.Next = by.href("page", strconv.Itoa(by.page+2))
+	}
+	t.Empty = "No name is in use."
+	if all > 0 {
+		t.Empty = "No name matches."
+	}
+	return t
+}
+
+func summary(from, shown, found, all int) string {
+	text := plural(all, "name", "names")
+	if found < all {
+		text = count(found) + " of " + text
+	}
+	if shown < found {
+		text = count(from+1) + " to " + count(from+shown) + " of " + text
+	}
+	return text
+}
+
+func (h *handler) row(s *manager.Stats, r ranked) row {
+	v := row{
+		ID: "n" + strconv.FormatUint(maphash.String(h.seed, r.Name), 36), Href: hrefOf(r.Name),
+		Name: clipped(r.Name, nameLength), Kind: kind(r.ResourceStats), Leading: r.Leading, Gone: r.gone,
+		Waits: quantiles(&r.Counters.Waits), Holds: quantiles(&r.Counters.Holds), Acquired: count(r.Acquisitions),
+	}
+	switch {
+	case r.bad > 0:
+		v.Class = "bad"
+	case r.Waiting > 0:
+		v.Class = "waits"
+	}
+	if r.Lost > 0 {
+		v.Wrong = append(v.Wrong, count(r.Lost)+space+"lost")
+	}
+	if n := r.Failed + r.RenewalsFailed; n > 0 {
+		v.Wrong = append(v.Wrong, count(n)+space+"failed")
+	}
+	v.hold(s, r.ResourceStats)
+	v.queue(s, r.ResourceStats)
+	if t := h.past.names[r.Name]; t != nil && !t.quiet() {
+		v.Spark = t.draw(&t.waiting, func(top uint32) string { return "at most " + count(int64(top)) + " waiting" })
+	}
+	return v
+}
+
+func (v *row) hold(s *manager.Stats, r *manager.ResourceStats) {
+	for i := range r.Holders[:min(len(r.Holders), listed)] {
+		p := &r.Holders[i]
+		l := line{Text: site(p.Site), Full: readable(p.Site)}
+		if p.Site == "" {
+			l.Text = owner(s.Label, s.PID, s.Host)
+		}
+		l.More = share(r, p.Weight)
+		v.Held = append(v.Held, l)
+	}
+	switch n := r.Holding - int64(len(v.Held)); {
+	case n > 0:
+		v.Held = append(v.Held, line{Text: "and " + count(n) + " more"})
+	case r.Holding == 0 && r.Waiting > 0:
+		v.Held = []line{{Text: "not this process"}}
+	case r.Holding == 0:
+		return
+	}
+	if len(r.Holders) > 0 {
+		v.For, v.Token = human(s.Time.Sub(r.LongestHold)), strconv.FormatUint(r.Holders[0].Token, 10)
+	}
+	v.Valid, v.Ends = remaining(s.Time, r.ValidUntil)
+}
+
+func (v *row) queue(s *manager.Stats, r *manager.ResourceStats) {
+	if r.Waiting == 0 {
+		return
+	}
+	v.Waiting = count(r.Waiting) + space + "waiting"
+	for i := range r.Waiters[:min(len(r.Waiters), listed)] {
+		w := &r.Waiters[i]
+		l := line{site(w.Site), readable(w.Site), human(s.Time.Sub(w.Since))}
+		if what := share(r, w.Weight); what != "" {
+			l.More += space + what
+		}
+		v.Queue = append(v.Queue, l)
+	}
+}
+
+// kind is the kind of a name, with the permits of a semaphore.
+func kind(r *manager.ResourceStats) string {
+	if r.Capacity > 1 && r.KindName == "semaphore" {
+		return r.KindName + " of " + count(r.Capacity)
+	}
+	return r.KindName
+}
+
+// share is what a holder has, or a waiter wants, of a name that can be shared.
+func share(r *manager.ResourceStats, weight int64) string {
+	switch {
+	case r.Kind == backends.ReadWrite && weight == 1:
+		return "reads"
+	case r.Kind == backends.ReadWrite:
+		return "writes"
+	case r.Capacity > 1:
+		return plural(weight, "permit", "permits")
+	}
+	return ""
+}
+
+func quantiles(h *manager.Histogram) bounds { return bounds{quantile(h, 0.5), quantile(h, 0.99)} }
+
+// remaining is how long a grant is valid, and whether it is about to end.
+func remaining(now, until time.Time) (text string, ends bool) {
+	if until.IsZero() {
+		return "", false
+	}
+	left := until.Sub(now)
+	return human(left), left < 2*time.Second
+}
