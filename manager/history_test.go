@@ -63,6 +63,19 @@ func TestHistoryCollapsesNames(t *testing.T) {
 	}))
 }
 
+func TestRowsSayUnderWhichKeyTheyCount(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		mustRelease(t, mustAcquire(t, m.Lock("user:1")), mustAcquire(t, m.Lock("other")))
+		rows := m.Stats().Resources
+		if len(rows) != 2 || rows[0].Name != "other" || rows[0].Key != "" || rows[1].Key != "user:*" {
+			t.Errorf("rows: %+v", rows)
+		}
+	}, WithHistory(func(name string) (string, bool) {
+		before, _, ok := strings.Cut(name, ":")
+		return before + ":*", ok
+	}))
+}
+
 // Keys beyond the bound are never kept, and those that are kept stay.
 func TestHistoryIsBounded(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {

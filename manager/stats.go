@@ -41,8 +41,9 @@ type ResourceStats struct {
 	Kind     backends.Kind `json:"-"`
 	KindName string        `json:"kind"`
 	Capacity int64         `json:"capacity"`
-	Holding  int64         `json:"holding"` // grants held by this process; re-entrant leases share one
-	Waiting  int64         `json:"waiting"` // acquires of this process that wait
+	Key      string        `json:"key,omitempty"` // under which it counts in the history, if it does
+	Holding  int64         `json:"holding"`       // grants held by this process; re-entrant leases share one
+	Waiting  int64         `json:"waiting"`       // acquires of this process that wait
 
 	LongestHold  time.Time `json:"longest_hold,omitzero"`  // since when the oldest holder holds
 	OldestWaiter time.Time `json:"oldest_waiter,omitzero"` // since when the oldest waiter waits
@@ -157,7 +158,7 @@ func (s *statistics) filled() {
 func (k *keeper) snapshot(q *snapshot) {
 	q.key, q.kept, q.retired = k.key, k.kept, k.retired
 	q.row = ResourceStats{
-		Name: k.name, Kind: k.kind, KindName: k.kind.String(), Capacity: k.cap,
+		Name: k.name, Kind: k.kind, KindName: k.kind.String(), Capacity: k.cap, Key: k.key,
 		Holding: int64(k.holders.n), Waiting: int64(k.queue.n), Counters: k.counters.clone(),
 		Holders: make([]HolderStats, 0, min(k.holders.n, MaxListed)),
 		Waiters: make([]WaiterStats, 0, min(k.queue.n, MaxListed)),

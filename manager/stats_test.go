@@ -263,7 +263,7 @@ func TestNamesOfStatsAreStable(t *testing.T) {
 		LongestHold: at, OldestWaiter: at, ValidUntil: at, History: map[string]Counters{"x": {}},
 		Totals: Counters{LostBy: map[LostReason]uint64{Expired: 1}},
 		Resources: []ResourceStats{{
-			Name: "x", KindName: "mutex", LongestHold: at, OldestWaiter: at, ValidUntil: at, Leading: true,
+			Name: "x", KindName: "mutex", Key: "x", LongestHold: at, OldestWaiter: at, ValidUntil: at, Leading: true,
 			Holders: []HolderStats{{Site: "main.go:1", ValidUntil: at}}, Waiters: []WaiterStats{{Site: "main.go:2", Holds: []string{"y"}}},
 			Counters: Counters{LostBy: map[LostReason]uint64{Expired: 1}},
 		}},
@@ -294,7 +294,7 @@ func TestNamesOfStatsAreStable(t *testing.T) {
 	has("totals", got["totals"], counters...)
 	has("a histogram", got["totals"].(map[string]any)["waits"], "buckets", "sum_ns")
 	row := got["resources"].([]any)[0].(map[string]any)
-	has("a row", row, append(counters, "name", "kind", "capacity", "holding", "waiting", "longest_hold", "oldest_waiter",
+	has("a row", row, append(counters, "name", "kind", "capacity", "key", "holding", "waiting", "longest_hold", "oldest_waiter",
 		"valid_until", "leading", "holders", "waiters")...)
 	has("a holder", row["holders"].([]any)[0], "site", "since", "valid_until", "token", "weight")
 	has("a waiter", row["waiters"].([]any)[0], "site", "since", "weight", "holds")
