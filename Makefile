@@ -40,6 +40,11 @@ install: ## install the lockkeeper command into GOBIN
 test: redis-server ## all tests, race detector on, against a real redis-server (installed if missing)
 	CI=true $(GO) test -race -timeout 20m $(PKGS)
 	$(if $(filter ./...,$(PKGS)),cd cmd/lockkeeper-vet && $(GO) test -timeout 20m ./...)
+	$(if $(filter ./...,$(PKGS)),$(MAKE) contrib)
+
+.PHONY: contrib
+contrib: redis-server ## the tests of the modules for Prometheus and OpenTelemetry (contrib/), without the race detector
+	$(call in-contrib,CI=true $(GO) test -timeout 8m ./...)
 
 .PHONY: full
 full: ## tests in full size, without the race detector: a million waiters (4 GB), allocations, 100 000 grants of processes being killed
@@ -68,6 +73,7 @@ bench: redis-server ## measure against the peers: a table of ratios beside their
 bench-once: redis-server ## run every benchmark once, and the suite in short, so that they stay alive
 	CI=true $(GO) test -run '^$$' -bench $(BENCH) -benchtime 1x -timeout 5m ./...
 	cd bench && $(GO) vet ./... && CI=true $(GO) test -timeout 8m ./...
+	$(call in-contrib,$(GO) test -run '^$$' -bench $(BENCH) -benchtime 1x -timeout 5m ./...)
 
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME (20s)
@@ -84,6 +90,7 @@ lint: $(GOLANGCI) ## go vet, lockkeeper-vet, golangci-lint, the rules of the hou
 	$(GO) vet -vettool=$(TOOLS)/lockkeeper-vet ./...
 	cd bench && $(GO) vet -vettool=$(TOOLS)/lockkeeper-vet ./...
 	$(GOLANGCI) run ./...
+	$(call in-contrib,$(GO) vet -vettool=$(TOOLS)/lockkeeper-vet ./... && $(GO) vet ./... && $(GOLANGCI) run ./...)
 	GO=$(GO) scripts/rules.sh
 	GO=$(GO) scripts/cross.sh
 
@@ -115,6 +122,9 @@ $(GOLANGCI):
 
 $(GOVULNCHECK):
 	$(call tool,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
+
+# in-contrib runs $(1) in each module of contrib/.
+in-contrib = @for dir in $(dir $(wildcard contrib/*/go.mod)); do echo "in $$dir" && (cd $$dir && $(1)) || exit 1; done
 
 # tool builds $(1) under the name of the target, in a folder of its own so that a broken build leaves nothing.
 define tool
