@@ -37,7 +37,7 @@ func newChart(title string, h *manager.Histogram) *chart {
 		height := 2 + int(float64(barHeight-2)*float64(n)/float64(top))
 		text := "longer: "
 		if i < len(bounds) {
-			text = "below " + human(bounds[i]) + ": "
+			text = "below " + human(bounds[i]) + ": " //nolint:gosec // i is looked at in the line above
 		}
 		c.Bars = append(c.Bars, bar{barStep*i + 1, barHeight - height, height, text + count(n)})
 	}

@@ -3,6 +3,7 @@ package debug
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -49,8 +50,8 @@ func (q query) href(more ...string) string {
 	if q.page > 0 {
 		v.Set("page", strconv.Itoa(q.page+1))
 	}
-	for i := 0; i < len(more); i += 2 {
-		v.Set(more[i], more[i+1])
+	for pair := range slices.Chunk(more, 2) {
+		v.Set(pair[0], pair[1])
 	}
 	return "?" + v.Encode()
 }

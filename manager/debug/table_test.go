@@ -2,6 +2,7 @@ package debug
 
 import (
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -34,7 +35,7 @@ func namesOf(t *table) (list []string) {
 	return list
 }
 
-func ask(target string) query { return parseQuery(httptest.NewRequest("GET", target, nil)) }
+func ask(target string) query { return parseQuery(httptest.NewRequest(http.MethodGet, target, nil)) }
 
 func TestTroubleComesFirst(t *testing.T) {
 	idle, held, heldLonger, waits, waitsLonger, lost := live("a"), live("b"), live("c"), live("d"), live("e"), live("f")
