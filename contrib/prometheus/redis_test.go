@@ -57,10 +57,10 @@ func TestRemainingTimeIsThatOfTheGrantThatEndsFirst(t *testing.T) {
 func TestOfManyGrantsTheOneThatEndsFirstCounts(t *testing.T) {
 	now := time.Now()
 	s := manager.Stats{Store: "redis", Time: now}
-	for _, left := range []time.Duration{5, 3, 0, 4} {
+	for _, left := range []time.Duration{5 * time.Second, 3 * time.Second, 0, 4 * time.Second} {
 		r := manager.ResourceStats{}
 		if left != 0 {
-			r.ValidUntil = now.Add(left * time.Second)
+			r.ValidUntil = now.Add(left)
 		}
 		s.Resources = append(s.Resources, r)
 	}
@@ -107,12 +107,12 @@ func TestRenewalsAndLossesAreCountedByResultAndReason(t *testing.T) {
 	})
 
 	before := gather(t, r).value(t, "lockkeeper_leases_lost_total{name=a,reason=expired}")
-	until(t, r, func(now sample) bool {
+	until(t, r, func(sample) bool {
 		l := acquire(t, m.Lock("a"))
 		s.Kill()
 		lose(l)
 		s.Restart(t)
-		now = gather(t, r)
+		now := gather(t, r)
 		return now.value(t, "lockkeeper_renewals_total{name=a,result=failed}") > 0 &&
 			now.value(t, "lockkeeper_leases_lost_total{name=a,reason=expired}") > before
 	})
