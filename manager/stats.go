@@ -117,13 +117,19 @@ func (m *Manager) Stats() Stats {
 	return s
 }
 
+// named is a snapshot with its name at hand: to look into each row would cost more than to sort.
+type named struct {
+	name string
+	*snapshot
+}
+
 // sorted returns the snapshots by name. Rows are large, so it moves pointers to them.
-func (s *statistics) sorted() []*snapshot {
-	rows := make([]*snapshot, len(s.rows))
+func (s *statistics) sorted() []named {
+	rows := make([]named, len(s.rows))
 	for i := range rows {
-		rows[i] = &s.rows[i]
+		rows[i] = named{s.rows[i].row.Name, &s.rows[i]}
 	}
-	slices.SortFunc(rows, func(a, b *snapshot) int { return cmp.Compare(a.row.Name, b.row.Name) })
+	slices.SortFunc(rows, func(a, b named) int { return cmp.Compare(a.name, b.name) })
 	return rows
 }
 

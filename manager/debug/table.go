@@ -3,6 +3,7 @@ package debug
 import (
 	"cmp"
 	"hash/maphash"
+	"math"
 	"slices"
 	"strconv"
 	"time"
@@ -41,28 +42,38 @@ type line struct{ Text, Full, More string }
 // bounds are quantiles, empty if there are none.
 type bounds struct{ P50, P99 string }
 
-// ranked is a resource with its rank.
+// ranked is a resource with its rank. The rank is small and at hand, since a resource is large.
 type ranked struct {
 	*manager.ResourceStats
 
-	bad  uint64 // in the last minutes
-	gone bool   // it is not live any more
+	bad           uint64 // in the last minutes
+	waited, since int64  // since when it is waited for and held
+	name          string
+	gone          bool // it is not live any more
+}
+
+func (h *handler) rank(r *manager.ResourceStats, gone bool) ranked {
+	instant := func(t time.Time) int64 {
+		if t.IsZero() {
+			return math.MaxInt64 // last
+		}
+		return t.UnixNano()
+	}
+	return ranked{r, h.past.recent(r.Name), instant(r.OldestWaiter), instant(r.LongestHold), r.Name, gone}
 }
 
 // byTrouble puts first what has lost or failed, then the longest wait, then the longest hold.
 func byTrouble(a, b ranked) int {
-	earlier := func(a, b time.Time) int {
-		if a.IsZero() || b.IsZero() {
-			return cmp.Compare(b.Compare(time.Time{}), a.Compare(time.Time{}))
-		}
-		return a.Compare(b)
+	if c := cmp.Compare(min(b.bad, 1), min(a.bad, 1)); c != 0 {
+		return c
 	}
-	return cmp.Or(
-		cmp.Compare(min(b.bad, 1), min(a.bad, 1)),
-		earlier(a.OldestWaiter, b.OldestWaiter),
-		earlier(a.LongestHold, b.LongestHold),
-		cmp.Compare(a.Name, b.Name),
-	)
+	if c := cmp.Compare(a.waited, b.waited); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(a.since, b.since); c != 0 {
+		return c
+	}
+	return cmp.Compare(a.name, b.name)
 }
 
 // table selects, sorts and cuts. The statistics come sorted by name.
@@ -70,13 +81,13 @@ func (h *handler) table(s *manager.Stats, q query) *table {
 	found := make([]ranked, 0, len(s.Resources))
 	for i := range s.Resources {
 		if r := &s.Resources[i]; q.matches(r) {
-			found = append(found, ranked{r, h.past.recent(r.Name), false})
+			found = append(found, h.rank(r, false))
 		}
 	}
 	all := len(s.Resources)
 	for r := range h.past.gone(s) {
 		if all++; q.matches(r) {
-			found = append(found, ranked{r, h.past.recent(r.Name), true})
+			found = append(found, h.rank(r, true))
 		}
 	}
 	by, other := q, q
@@ -84,7 +95,7 @@ func (h *handler) table(s *manager.Stats, q query) *table {
 	t := &table{Window: "last " + human(window), Other: other.href(), OtherName: "sort by name"}
 	if q.byName {
 		t.OtherName = "sort by trouble"
-		slices.SortFunc(found, func(a, b ranked) int { return cmp.Compare(a.Name, b.Name) })
+		slices.SortFunc(found, func(a, b ranked) int { return cmp.Compare(a.name, b.name) })
 	} else {
 		slices.SortFunc(found, byTrouble)
 	}
