@@ -173,10 +173,10 @@ func TestThePageIsLightOrDark(t *testing.T) {
 		file, page, scheme string
 		width, height      int
 	}{
-		{"debug-light.png", "/", "light", 1440, 900},
-		{"debug-dark.png", "/", "dark", 1440, 900},
+		{"debug-light.png", "/", "light", 1440, 760},
+		{"debug-dark.png", "/", "dark", 1440, 760},
 		{"debug-phone.png", "/", "light", 390, 844},
-		{"debug-name.png", "/?name=invoice/4711", "dark", 1440, 900},
+		{"debug-name.png", "/?name=invoice/4711", "dark", 1440, 760},
 	} {
 		b.open(srv.URL+shot.page, shot.width, shot.height, shot.scheme)
 		var paper string

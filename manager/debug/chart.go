@@ -26,6 +26,10 @@ func newChart(title string, h *manager.Histogram) *chart {
 		Title: title, Width: barStep * manager.Buckets, From: human(bounds[0]), Middle: human(bounds[len(bounds)/2]),
 		To: "over " + human(bounds[len(bounds)-1]),
 	}
+	below := make([]string, 0, len(bounds))
+	for _, d := range bounds {
+		below = append(below, "below "+human(d))
+	}
 	top := uint64(1)
 	for _, n := range h.Buckets {
 		top = max(top, n)
@@ -35,11 +39,11 @@ func newChart(title string, h *manager.Histogram) *chart {
 			continue
 		}
 		height := 2 + int(float64(barHeight-2)*float64(n)/float64(top))
-		text := "longer: "
-		if i < len(bounds) {
-			text = "below " + human(bounds[i]) + ": " //nolint:gosec // i is looked at in the line above
+		text := "longer"
+		if i < len(below) {
+			text = below[i]
 		}
-		c.Bars = append(c.Bars, bar{barStep*i + 1, barHeight - height, height, text + count(n)})
+		c.Bars = append(c.Bars, bar{barStep*i + 1, barHeight - height, height, text + ": " + count(n)})
 	}
 	return c
 }

@@ -80,7 +80,7 @@ func holders(state *backends.State) people {
 
 // waiters are those of all processes.
 func waiters(state *backends.State) people {
-	p := people{Heads: []string{"place", "label", "pid", "host", "for", "permits"}, Empty: "Nobody waits for it."}
+	p := people{Heads: []string{"place", "label", "pid", "host", "for", "permits"}, Empty: "No process waits in the store."}
 	for i := range state.Waiters {
 		w := &state.Waiters[i]
 		p.add(plain(count(i+1)), chosen(w.Owner.Label), plain(pid(w.Owner)), chosen(w.Owner.Host),

@@ -3,7 +3,6 @@ package debug
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -36,7 +35,16 @@ func wantsJSON(r *http.Request) bool {
 }
 
 // href is a link to what q asks for. It is relative, so the page works wherever it is mounted.
-func (q query) href(more ...string) string {
+func (q query) href() string { return "?" + q.values().Encode() }
+
+// with is a link to what q asks for, with one value changed.
+func (q query) with(key, value string) string {
+	v := q.values()
+	v.Set(key, value)
+	return "?" + v.Encode()
+}
+
+func (q query) values() url.Values {
 	v := url.Values{}
 	if q.named {
 		v.Set("name", q.name)
@@ -50,10 +58,7 @@ func (q query) href(more ...string) string {
 	if q.page > 0 {
 		v.Set("page", strconv.Itoa(q.page+1))
 	}
-	for pair := range slices.Chunk(more, 2) {
-		v.Set(pair[0], pair[1])
-	}
-	return "?" + v.Encode()
+	return v
 }
 
 // hrefOf is a link to the page of a name. It keeps bytes that are not UTF-8.

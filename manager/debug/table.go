@@ -107,10 +107,10 @@ func (h *handler) table(s *manager.Stats, q query) *table {
 	}
 	t.Summary = summary(from, len(shown), len(found), all)
 	if by.page > 0 {
-		t.Previous = by.href("page", strconv.Itoa(by.page))
+		t.Previous = by.with("page", strconv.Itoa(by.page))
 	}
 	if from+len(shown) < len(found) {
-		t.Next = by.href("page", strconv.Itoa(by.page+2))
+		t.Next = by.with("page", strconv.Itoa(by.page+2))
 	}
 	t.Empty = "No name is in use."
 	if all > 0 {

@@ -107,7 +107,7 @@ func count[T int | int64 | uint64](n T) string {
 // plural is a number of things.
 func plural[T int | int64 | uint64](n T, thing, things string) string {
 	if n == 1 {
-		things = thing
+		return count(n) + space + thing
 	}
 	return count(n) + space + things
 }

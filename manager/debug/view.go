@@ -31,7 +31,7 @@ type tile struct {
 func newView(s *manager.Stats, q query) *view {
 	return &view{
 		Title: "lockkeeper", Owner: owner(s.Label, s.PID, s.Host), Store: readable(s.Store),
-		Search: readable(q.search), JSON: q.href("format", "json"),
+		Search: readable(q.search), JSON: q.with("format", "json"),
 	}
 }
 
