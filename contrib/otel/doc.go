@@ -43,6 +43,9 @@
 //
 // # Costs
 //
+// An uncontended lease in memory takes about 14 times as much processor time with spans that are
+// sampled, and 7 times with spans that are not: some 30 and 14 µs beside 2 µs on a busy machine.
+//
 // Spans end on goroutines of the manager, which must not be held up: export them in batches
 // (trace.WithBatcher), not one by one (trace.WithSyncer).
 package lkotel

@@ -269,6 +269,21 @@ func TestALeaseThatEndsBeforeItsAcquireReturnsEndsItsHold(t *testing.T) {
 	release(t, l)
 }
 
+// The tracer keeps no lease that the program drops: the manager releases it.
+func TestDroppedLeasesEndTheirHold(t *testing.T) {
+	m, o := observed(t, memory.New(), nil, manager.WithTTL(100*time.Millisecond))
+	acquireIt(t, t.Context(), m.Lock("db"))
+	for end := time.Now().Add(30 * time.Second); len(o.named("lockkeeper.hold", "db")) == 0; {
+		if time.Now().After(end) {
+			t.Fatal("the hold does not end")
+		}
+		runtime.GC()
+	}
+	if hold := o.one(t, "lockkeeper.hold", "db"); attr(hold.Attributes, "lockkeeper.end") != "released" {
+		t.Errorf("%v", hold.Attributes)
+	}
+}
+
 func TestBadOptionsAreRefused(t *testing.T) {
 	for _, o := range []Option{{}, WithTracerProvider(nil), WithMeterProvider(nil), WithNames(nil)} {
 		if _, err := New(o); !errors.Is(err, manager.ErrInvalid) {
