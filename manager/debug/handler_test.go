@@ -3,11 +3,14 @@ package debug_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os/exec"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -136,4 +139,29 @@ func TestTheManagerLinksNoHTTP(t *testing.T) {
 			t.Errorf("package manager links %s, or the page does not", pkg)
 		}
 	}
+}
+
+// Requests may run at the same time, and while the names change.
+func TestPagesAreMadeAtTheSameTime(t *testing.T) {
+	m := newManager(t, manager.WithSites())
+	h := debug.Handler(m)
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			for n := range 20 {
+				name := fmt.Sprint("name ", (i+n)%5)
+				_ = m.Lock(name).Do(t.Context(), func(ctx context.Context) error {
+					for _, target := range []string{"/", "/?format=json", "/?name=" + url.QueryEscape(name)} {
+						w := httptest.NewRecorder()
+						h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, target, nil))
+						if w.Code != http.StatusOK || !strings.Contains(w.Body.String(), name) {
+							t.Errorf("%s: %d without %q", target, w.Code, name)
+						}
+					}
+					return m.All(m.Lock(name+" a"), m.Lock("b")).Do(ctx, func(context.Context) error { return nil })
+				})
+			}
+		})
+	}
+	group.Wait()
 }
