@@ -11,7 +11,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func redisManager(t *testing.T, s *redistest.Server, ttl time.Duration) *manager.Manager {
 	t.Helper()

@@ -11,7 +11,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // Main runs the tests and exits with their status, or with 1 if they passed and goroutines are
 // left.
