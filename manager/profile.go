@@ -29,8 +29,8 @@ var theProfiles = sync.OnceValue(func() *profiles {
 //
 //	go tool pprof http://localhost:6060/debug/pprof/lockkeeper.holders
 //
-// It costs about twice an uncontended acquire in memory, and makes acquires of all goroutines take turns at two
-// mutexes. Default: no profiles.
+// It costs about twice an uncontended acquire in memory, and makes acquires of all goroutines take
+// turns at two mutexes. Default: no profiles.
 func WithProfiles() Option {
 	return Option{func(c *config) error {
 		c.observer.on, c.observer.profiles = true, theProfiles()

@@ -24,8 +24,8 @@ func (s Site) String() string {
 }
 
 // WithSites records for each acquire the line of code that called it, for Stats, for the errors and
-// logs that name a holder, and for tracers: about a third of an uncontended acquire in memory. [WithTracer], [WithSlowLog]
-// and [WithProfiles] do so too. Default: no sites.
+// logs that name a holder, and for tracers. It costs about a third of an uncontended acquire in
+// memory. [WithTracer], [WithSlowLog] and [WithProfiles] do so too. Default: no sites.
 func WithSites() Option {
 	return Option{func(c *config) error {
 		c.observer.on = true

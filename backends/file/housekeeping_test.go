@@ -142,7 +142,7 @@ func TestLingeringClientsNoticeRemovedFiles(t *testing.T) {
 			return h.Token
 		}
 		last := mustAcquireAndRelease(g.Token)
-		// As removeName does it, but for the lock file, which a and b have open.
+		// As RemoveName does it, but for the lock file, which a and b have open.
 		table, err := a.dir.Seize(r.Name + lockdir.TableEnding)
 		if err != nil || table < 0 {
 			t.Fatal(table, err)
