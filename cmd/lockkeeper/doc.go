@@ -4,6 +4,7 @@
 //	lockkeeper run --wait 30s --store redis://db1:6379 deploy -- ./deploy.sh
 //	lockkeeper run --no-wait --store file:/run/locks report -- ./report.sh
 //	lockkeeper ls
+//	lockkeeper show nightly-backup
 //	lockkeeper top
 //	lockkeeper break nightly-backup
 //	lockkeeper doctor --store file:/run/locks --repair
@@ -80,7 +81,7 @@
 //	64     bad usage: flags, name, store; or the name is in use as another kind of lock
 //	69     the store cannot be reached or does not work, or has not answered --no-wait for ten seconds
 //	70     lockkeeper itself failed: a bug
-//	74     standard output takes no more (ls, top, break, doctor)
+//	74     standard output takes no more (all but run)
 //	75     the lock was busy (--no-wait) or the wait was over (--wait). The command was not started.
 //	76     the lease was lost before the command had ended, or the holder was killed
 //	77     the store refused: permission denied
@@ -96,6 +97,14 @@
 // cannot be read are reported after the others. With --json it writes one object for programs: the
 // store, the time, and an object for each name with its holders and waiters; times are in RFC 3339,
 // spans in seconds. A name that is not UTF-8 stands in name_base64 as well.
+//
+// # show [flags] NAME
+//
+// It tells everything that the store knows of one name: kind, capacity, the last token given out,
+// each holder with its process, host, label, token, since when it holds and when its grant expires
+// if it does not renew it, and each waiter in the order of the queue. Like ls it only reads. With
+// --json it writes what ls --json writes for the name, with store and time. The exit status is 0
+// if the name is held and 1 if nothing holds it; 64 and more mean that it could not be read.
 //
 // # top [flags] [NAME …]
 //

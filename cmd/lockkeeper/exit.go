@@ -18,6 +18,7 @@ const (
 	exitOK          exitCode = 0
 	exitViolated    exitCode = 1  // demo: the history shows a fault
 	exitFound       exitCode = 1  // doctor: something is to be mended
+	exitFree        exitCode = 1  // show: nothing holds the name
 	exitUsage       exitCode = 64 // EX_USAGE
 	exitUnavailable exitCode = 69 // EX_UNAVAILABLE
 	exitBug         exitCode = 70 // EX_SOFTWARE

@@ -10,12 +10,17 @@ import (
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
 )
 
-// What ls writes for programs. Times are of the store's wall clock, spans are in seconds.
+// What ls and show write for programs. Times are of the store's wall clock, spans are in seconds.
 type (
 	listing struct {
 		Store string    `json:"store"`
 		At    time.Time `json:"at"`
 		Names []nameRow `json:"names"`
+	}
+	shown struct {
+		Store string    `json:"store"`
+		At    time.Time `json:"at"`
+		nameRow
 	}
 	nameRow struct {
 		Name     string      `json:"name"`
@@ -47,9 +52,18 @@ func writeJSON(out io.Writer, where store.Store, states []backends.State, now ti
 	for i, s := range states {
 		all.Names[i] = rowOf(s)
 	}
+	return encode(out, all)
+}
+
+// writeName writes the state of one name as one object.
+func writeName(out io.Writer, where store.Store, state backends.State, now time.Time) error {
+	return encode(out, shown{where.String(), now.UTC(), rowOf(state)})
+}
+
+func encode(out io.Writer, object any) error {
 	enc := json.NewEncoder(out)
 	enc.SetIndent("", "  ")
-	return printed(enc.Encode(all))
+	return printed(enc.Encode(object))
 }
 
 func rowOf(s backends.State) nameRow {

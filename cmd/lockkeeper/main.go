@@ -21,6 +21,7 @@ const storeHelp = "Where locks are kept: file:DIR, redis://HOST:PORT or rediss:/
 type commandLine struct {
 	runLine
 	Ls         lsCmd         `cmd:"" help:"Tell who holds and who waits: lockkeeper ls [NAME …]"`
+	Show       showCmd       `cmd:"" help:"Tell everything about one name: lockkeeper show [--json] NAME"`
 	Top        topCmd        `cmd:"" help:"The same again and again, until interrupted: lockkeeper top [--every 1s] [NAME …]"`
 	Break      breakCmd      `cmd:"" help:"Take a lock from whoever holds it: lockkeeper break NAME …"`
 	Doctor     doctorCmd     `cmd:"" help:"Look whether the store is fit for locks, and mend it: lockkeeper doctor [--repair]"`
