@@ -37,13 +37,13 @@ install: ## install the lockkeeper command into GOBIN
 	$(GO) install -trimpath ./cmd/lockkeeper
 
 .PHONY: test
-test: redis-server ## all tests, race detector on, against a real redis-server (installed if missing)
+test: redis-server postgres ## all tests, race detector on, against real servers of Redis and PostgreSQL (installed if missing)
 	CI=true $(GO) test -race -timeout 20m $(PKGS)
 	$(if $(filter ./...,$(PKGS)),cd cmd/lockkeeper-vet && $(GO) test -timeout 20m ./...)
 	$(if $(filter ./...,$(PKGS)),$(MAKE) contrib)
 
 .PHONY: contrib
-contrib: redis-server ## the tests of the modules for Prometheus and OpenTelemetry (contrib/), without the race detector
+contrib: redis-server postgres ## the tests of the modules of contrib/, without the race detector
 	$(call in-contrib,CI=true $(GO) test -timeout 8m ./...)
 
 .PHONY: full
@@ -52,7 +52,7 @@ full: ## tests in full size, without the race detector: a million waiters (4 GB)
 	LOCKKEEPER_LONG=1 $(GO) test -timeout 10m -run TestHistoryWithKills ./backends/file
 
 .PHONY: race
-race: redis-server ## only the tests that look for races, ten times each: make race PKGS=./primitives
+race: redis-server postgres ## only the tests that look for races, ten times each: make race PKGS=./primitives
 	CI=true $(GO) test -race -short -count=10 -timeout 20m $(PKGS)
 
 .PHONY: long
@@ -60,7 +60,7 @@ long: ## the tests that take minutes in full size: 500 processes at once, a mill
 	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 20m -run "TestManyProcessesAtOnce|TestVeryManyNames" ./backends/file
 
 .PHONY: cover
-cover: redis-server ## coverage of all packages by all tests: coverage.txt, coverage.html
+cover: redis-server postgres ## coverage of all packages by all tests: coverage.txt, coverage.html
 	CI=true $(GO) test -coverpkg=./... -coverprofile=coverage.txt -timeout 10m $(PKGS)
 	$(GO) tool cover -html=coverage.txt -o coverage.html
 	@$(GO) tool cover -func=coverage.txt | tail -n 1
@@ -70,7 +70,7 @@ bench: redis-server ## measure against the peers: a table of ratios beside their
 	cd bench && $(GO) run ./cmd/lkbench
 
 .PHONY: bench-once
-bench-once: redis-server ## run every benchmark once, and the suite in short, so that they stay alive
+bench-once: redis-server postgres ## run every benchmark once, and the suite in short, so that they stay alive
 	CI=true $(GO) test -run '^$$' -bench $(BENCH) -benchtime 1x -timeout 5m ./...
 	cd bench && $(GO) vet ./... && CI=true $(GO) test -timeout 8m ./...
 	$(call in-contrib,$(GO) test -run '^$$' -bench $(BENCH) -benchtime 1x -timeout 5m ./...)
@@ -116,6 +116,10 @@ tools: $(GOLANGCI) $(GOVULNCHECK) ## build the pinned tools into .tools
 .PHONY: redis-server
 redis-server:
 	@scripts/need.sh redis-server
+
+.PHONY: postgres
+postgres:
+	@scripts/need.sh postgres
 
 .PHONY: clean
 clean: ## remove what was built here

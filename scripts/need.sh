@@ -7,10 +7,17 @@ package() { # the package of command $1 for package manager $2
 	case "$1:$2" in
 	redis-server:brew) echo redis ;;
 	redis-server:apt) echo redis-server ;;
+	postgres:brew) echo postgresql ;;
+	postgres:apt) echo postgresql ;;
 	cc:brew) echo gcc ;;
 	cc:apt) echo gcc libc6-dev ;;
 	*) echo "$1" ;;
 	esac
+}
+
+there() { # Debian keeps the server off the PATH, where internal/pgtest finds it
+	command -v "$1" >/dev/null && return
+	[ "$1" = postgres ] && compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
 }
 
 as_root() {
@@ -29,7 +36,7 @@ apt_install() {
 }
 
 for cmd in "$@"; do
-	command -v "$cmd" >/dev/null && continue
+	there "$cmd" && continue
 	if command -v apt-get >/dev/null && { [ "$(id -u)" -eq 0 ] || command -v sudo >/dev/null; }; then
 		read -ra packages <<<"$(package "$cmd" apt)"
 		echo "$cmd is missing: installing ${packages[*]} with apt-get" >&2
@@ -38,7 +45,7 @@ for cmd in "$@"; do
 		echo "$cmd is missing: installing $(package "$cmd" brew) with Homebrew" >&2
 		brew install "$(package "$cmd" brew)"
 	fi
-	if ! command -v "$cmd" >/dev/null; then
+	if ! there "$cmd"; then
 		echo "$cmd is missing and could not be installed here: please install it, then run this again" >&2
 		exit 1
 	fi

@@ -1,0 +1,204 @@
+package pgtest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// startTimeout is generous: it only bounds how long a broken machine is waited for.
+const startTimeout = 2 * time.Minute
+
+// User is the superuser of every server. It needs no password.
+const User = "postgres"
+
+// A Server is a PostgreSQL server on a port of the loopback interface. Its methods are for one
+// goroutine at a time, DSN and Database for any.
+type Server struct {
+	Addr string // host:port; it stays the same over Restart
+	bin  string // directory of the programs
+	dir  string // of the data and nothing else
+	args []string
+
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when the server and its children have ended
+}
+
+// Start runs a private server until the end of the test. The args are appended to the command line,
+// for instance "-c", "max_connections=10". Data outlive the server's end, not the machine's.
+func Start(t testing.TB, args ...string) *Server {
+	t.Helper()
+	s, err := start(require(t), args)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.close)
+	return s
+}
+
+// start makes a data directory and runs a server on it.
+func start(bin string, args []string) (*Server, error) {
+	dir, err := os.MkdirTemp("", "pgtest")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{bin: bin, dir: dir, args: args}
+	if err = s.create(); err == nil {
+		const tries = 5 // another process may take the port between our look and the server's bind
+		for range tries {
+			if s.Addr, err = freeAddr(); err != nil {
+				break
+			}
+			if err = s.run(); err == nil {
+				return s, nil
+			}
+		}
+	}
+	os.RemoveAll(dir)
+	return nil, err
+}
+
+func freeAddr() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
+// create fills the data directory.
+func (s *Server) create() error {
+	if err := giveAway(s.dir); err != nil {
+		return err
+	}
+	return s.tool("initdb", "--pgdata", s.dir, "--username", User, "--auth", "trust", "--no-sync",
+		"--encoding", "UTF8", "--locale", "C")
+}
+
+// tool runs one of PostgreSQL's programs to its end.
+func (s *Server) tool(name string, args ...string) error {
+	cmd := exec.Command(filepath.Join(s.bin, name), args...)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = attributes()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: %w: %s", name, err, out)
+	}
+	return nil
+}
+
+// run starts the process and returns when it accepts connections.
+func (s *Server) run() error {
+	_, port, err := net.SplitHostPort(s.Addr)
+	if err != nil {
+		return err
+	}
+	args := append([]string{
+		"-D", s.dir, "-p", port, "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
+		"-c", "shared_buffers=32MB", "-c", "logging_collector=off", "-c", "log_destination=stderr",
+	}, s.args...)
+	cmd := exec.Command(filepath.Join(s.bin, "postgres"), args...)
+	cmd.Dir = s.dir
+	cmd.SysProcAttr = attributes()
+	log := &log{ready: make(chan struct{})}
+	cmd.Stderr = log
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		cmd.Wait() // until the children have closed their standard error, too
+	}()
+	s.cmd, s.ended = cmd, ended
+	select {
+	case <-log.ready:
+		return nil
+	case <-ended:
+		return fmt.Errorf("postgres did not start: %s", log)
+	case <-time.After(startTimeout):
+		s.Kill()
+		return fmt.Errorf("postgres is not ready after %v: %s", startTimeout, log)
+	}
+}
+
+// log is what a server has written.
+type log struct {
+	mu    sync.Mutex // the test's goroutine reads what exec's goroutine writes
+	text  []byte
+	ready chan struct{} // closed when the server accepts connections
+	seen  bool
+}
+
+func (l *log) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	const most = 16 << 10
+	l.text = append(l.text, p...)
+	if !l.seen && bytes.Contains(l.text, []byte("ready to accept connections")) {
+		l.seen = true
+		close(l.ready)
+	}
+	l.text = l.text[max(0, len(l.text)-most):]
+	return len(p), nil
+}
+
+func (l *log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return string(l.text)
+}
+
+// Kill ends the server at once, as a crash does: connections break, and the next start recovers. It
+// returns when the server has ended.
+func (s *Server) Kill() { s.end(immediate) }
+
+// Shutdown ends the server in order: transactions are rolled back, and clients are told. It returns
+// when the server has ended.
+func (s *Server) Shutdown() { s.end(fast) }
+
+func (s *Server) end(sig os.Signal) {
+	s.cmd.Process.Signal(sig)
+	<-s.ended
+}
+
+// Restart kills the server if it still runs, and starts it again with its data on the same address.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.Kill()
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (s *Server) close() {
+	s.Kill()
+	os.RemoveAll(s.dir)
+}
+
+// DSN returns the URL of a database of the server; "postgres" is always there.
+func (s *Server) DSN(database string) string {
+	return "postgres://" + User + "@" + s.Addr + "/" + database + "?sslmode=disable"
+}
+
+var databases atomic.Int64
+
+// Database makes an empty database that no other call returns, and returns its DSN.
+func (s *Server) Database(t testing.TB) string {
+	t.Helper()
+	name := "t" + strconv.FormatInt(databases.Add(1), 10)
+	host, port, _ := net.SplitHostPort(s.Addr)
+	if err := s.tool("createdb", "-h", host, "-p", port, "-U", User, "-T", "template0", name); err != nil {
+		t.Fatal(err)
+	}
+	return s.DSN(name)
+}

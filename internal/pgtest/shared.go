@@ -1,0 +1,42 @@
+package pgtest
+
+import (
+	"sync"
+	"testing"
+)
+
+// Shared is a server that the tests of a package share. The zero value is ready; the server starts
+// when the first test asks for it.
+type Shared struct {
+	once sync.Once
+	s    *Server
+	err  error
+}
+
+// Get returns the server. Safe for parallel tests.
+func (sh *Shared) Get(t testing.TB) *Server {
+	t.Helper()
+	bin := require(t)
+	sh.once.Do(func() { sh.s, sh.err = start(bin, nil) })
+	if sh.err != nil {
+		t.Fatal(sh.err)
+	}
+	return sh.s
+}
+
+// Main wraps m so that the server has ended when its Run returns, that is before a leak check.
+func (sh *Shared) Main(m interface{ Run() int }) interface{ Run() int } { return sharedMain{sh, m} }
+
+type sharedMain struct {
+	sh *Shared
+	m  interface{ Run() int }
+}
+
+func (m sharedMain) Run() int {
+	defer func() {
+		if m.sh.s != nil {
+			m.sh.s.close()
+		}
+	}()
+	return m.m.Run()
+}
