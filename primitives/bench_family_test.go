@@ -256,3 +256,59 @@ func overKeys(b *testing.B, keys int, visit func(key int)) {
 		}
 	})
 }
+
+// A countedRWMutex is what one would write for KeyedRWMutex: a map of locks under a mutex.
+type countedRWMutex struct {
+	mu   sync.Mutex
+	live map[int]*countedRW
+}
+
+type countedRW struct {
+	sync.RWMutex
+	users int
+}
+
+func (m *countedRWMutex) RLock(key int) {
+	m.mu.Lock()
+	e := m.live[key]
+	if e == nil {
+		e = &countedRW{}
+		m.live[key] = e
+	}
+	e.users++
+	m.mu.Unlock()
+	e.RLock()
+}
+
+func (m *countedRWMutex) RUnlock(key int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.live[key]
+	e.RUnlock()
+	if e.users--; e.users == 0 {
+		delete(m.live, key)
+	}
+}
+
+// BenchmarkKeyedRWMutex reads keys that are at rest, each goroutine its own ones, or two keys that
+// all goroutines read.
+func BenchmarkKeyedRWMutex(b *testing.B) {
+	ctx := b.Context()
+	for _, keys := range []int{2, 1_000_000} {
+		b.Run(fmt.Sprintf("keys=%d/KeyedRWMutex", keys), func(b *testing.B) {
+			outsideBubbles(b)
+			var m KeyedRWMutex[int]
+			overKeys(b, keys, func(key int) {
+				_ = m.RLock(ctx, key)
+				m.RUnlock(key)
+			})
+		})
+		b.Run(fmt.Sprintf("keys=%d/map", keys), func(b *testing.B) {
+			m := countedRWMutex{live: map[int]*countedRW{}}
+			overKeys(b, keys, func(key int) {
+				m.RLock(key)
+				m.RUnlock(key)
+			})
+		})
+	}
+}

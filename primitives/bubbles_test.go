@@ -24,6 +24,7 @@ type variables struct {
 	sem     *Semaphore
 	zeroSem Semaphore
 	keyed   KeyedMutex[string]
+	keyedRW KeyedRWMutex[string]
 	cond    *Cond
 	barrier *Barrier
 	event   Event
@@ -83,6 +84,9 @@ func TestLocksWorkInOneBubbleAfterAnother(t *testing.T) {
 		},
 		"KeyedMutex": func(t *testing.T) {
 			fight(t, func(ctx context.Context) error { return global.keyed.Lock(ctx, "a") }, func() { global.keyed.Unlock("a") })
+		},
+		"KeyedRWMutex": func(t *testing.T) {
+			fight(t, func(ctx context.Context) error { return global.keyedRW.Lock(ctx, "a") }, func() { global.keyedRW.Unlock("a") })
 		},
 		"Cond": signalAll,
 	} {

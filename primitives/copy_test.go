@@ -17,6 +17,7 @@ type others struct {
 	c Latch
 	d Event
 	e KeyedMutex[int]
+	f KeyedRWMutex[int]
 }
 
 func a(o *others) { x := o.a; _ = &x }
@@ -24,6 +25,7 @@ func b(o *others) { x := o.b; _ = &x }
 func c(o *others) { x := o.c; _ = &x }
 func d(o *others) { x := o.d; _ = &x }
 func e(o *others) { x := o.e; _ = &x }
+func f(o *others) { x := o.f; _ = &x }
 
 func assigned(m *Mutex)      { n := *m; _ = &n }
 func passed(t table)         { _ = &t }
@@ -48,6 +50,7 @@ func TestGoVetReportsCopiesOfLocks(t *testing.T) {
 		"copies lock value to x: github.com/lockkeeper/lockkeeper/primitives.Latch",
 		"copies lock value to x: github.com/lockkeeper/lockkeeper/primitives.Event",
 		"copies lock value to x: github.com/lockkeeper/lockkeeper/primitives.KeyedMutex",
+		"copies lock value to x: github.com/lockkeeper/lockkeeper/primitives.KeyedRWMutex",
 	} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("go vet does not say %q:\n%s", want, out)

@@ -13,7 +13,7 @@
 // # Which one
 //
 //	one holder                                    Mutex
-//	one holder for each user, file or order       KeyedMutex
+//	one holder for each user, file or order       KeyedMutex; readers or a writer: KeyedRWMutex
 //	many readers or one writer                    RWMutex; to read first and then perhaps write
 //	                                              what was read: its UpgradeLock
 //	up to n holders, or shares of a budget        Semaphore
@@ -36,8 +36,8 @@
 // permits than there are fail with [ErrTooLarge], and every wait at a broken [Barrier] fails with
 // [ErrBroken]. A nil context is an error. A negative number of permits panics.
 //
-// The zero values of [Mutex], [RWMutex], [KeyedMutex] and [Event] are ready for use. A zero
-// [Semaphore] has no permits. The methods of a zero [Cond], [Barrier] or [Latch] panic, and so do
+// The zero values of [Mutex], [RWMutex], [KeyedMutex], [KeyedRWMutex] and [Event] are ready for use.
+// A zero [Semaphore] has no permits. The methods of a zero [Cond], [Barrier] or [Latch] panic, and so do
 // the methods of a nil pointer.
 //
 // What a holder does before it releases happens before the acquire of the next holder returns.

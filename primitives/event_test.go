@@ -128,6 +128,7 @@ func TestTheFamilyIsAsSmallAsDocumented(t *testing.T) {
 		{"Barrier", unsafe.Sizeof(Barrier{}), 16},
 		{"Cond", unsafe.Sizeof(Cond{}), 48},
 		{"KeyedMutex", unsafe.Sizeof(KeyedMutex[string]{}), 48},
+		{"KeyedRWMutex", unsafe.Sizeof(KeyedRWMutex[string]{}), 48},
 		{"RWMutex", unsafe.Sizeof(RWMutex{}), 64},
 	} {
 		if size.got != size.want {

@@ -212,3 +212,22 @@ func ExampleKeyedMutex() {
 	fmt.Println(*balance["alice"], *balance["bob"])
 	// Output: 100 100
 }
+
+// Many read a page at once, and one at a time changes it; other pages are not held up.
+func ExampleKeyedRWMutex() {
+	ctx := context.Background()
+	var pages primitives.KeyedRWMutex[string]
+	text := map[string]*string{"home": new(string)}
+
+	if err := pages.Lock(ctx, "home"); err != nil {
+		return // not held
+	}
+	*text["home"] = "welcome"
+	pages.Unlock("home")
+
+	if err := pages.RLock(ctx, "home"); err != nil {
+		return
+	}
+	fmt.Println(*text["home"], pages.TryRLock("home"), pages.TryLock("home"), pages.TryLock("news"))
+	// Output: welcome true false true
+}

@@ -312,6 +312,16 @@ func (g *gate) decide(k kind, n uint64) uint8 {
 	return answer
 }
 
+// ask has the keeper count something, and returns the sum.
+func (g *gate) ask(k kind) int64 {
+	w := newWaiter(k, 0)
+	g.post(w)
+	<-w.ready
+	n := w.word
+	w.free()
+	return int64(n)
+}
+
 // cancelWaiter tells the keeper that w wants to leave. The message comes after w itself, so w
 // is in the line when the keeper reads it, or has been answered. It costs the same however
 // many are queued: w need not be looked for, it knows its neighbours.

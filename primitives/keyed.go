@@ -22,74 +22,91 @@ import (
 // In the terms of the Go memory model, the n'th call to Unlock of a key is synchronized before
 // the m'th Lock or TryLock of an equal key that succeeds, for n < m.
 type KeyedMutex[K comparable] struct {
-	_    noCopy
-	live sync.Map // K → *keyed, of the keys that are held or waited for
+	_ noCopy
+	keys
 }
-
-// A keyed is the mutex of one key for as long as it is in use. Its users are counted, and the last
-// one removes it. From users = removed on it is dead: no user joins it any more, and a user that
-// finds it in the map takes it out.
-type keyed struct {
-	users atomic.Int64
-	mutex Mutex
-}
-
-const removed = -1
 
 // Lock locks the mutex of key. If it is locked or has a queue, Lock waits behind
 // them. What it returns means the same as with [Mutex.Lock]. After an error nothing of the wait
 // is left: if the key has no other user, it costs nothing again.
 func (m *KeyedMutex[K]) Lock(ctx context.Context, key K) error {
-	if ctx == nil {
-		return errNilContext
-	}
-	if ctx.Err() != nil {
-		return contextError(ctx)
-	}
-	boxed := box(key)
-	e := m.join(boxed)
-	err := e.mutex.Lock(ctx)
-	if err != nil {
-		m.leave(boxed, e)
-	}
-	return err
+	return m.acquire(ctx, box(key), locking, limit)
 }
 
 // TryLock locks the mutex of key if it is unlocked and has no queue, and reports
 // whether it did.
-func (m *KeyedMutex[K]) TryLock(key K) bool {
-	boxed := box(key)
-	e := m.join(boxed)
-	if !e.mutex.TryLock() {
-		m.leave(boxed, e)
-		return false
-	}
-	return true
-}
+func (m *KeyedMutex[K]) TryLock(key K) bool { return m.tryAcquire(box(key), limit) }
 
 // Unlock unlocks the mutex of key; if it has a queue, it then belongs to the waiter that came
 // first. It never waits. It panics if the mutex of key is not locked, and has then changed
 // nothing.
 func (m *KeyedMutex[K]) Unlock(key K) {
 	boxed := box(key)
-	v, ok := m.live.Load(boxed)
-	if !ok || !v.(*keyed).mutex.gate.release(limit) {
+	e := m.find(boxed)
+	if e == nil || !e.lock.gate.release(limit) {
 		panic("primitives: Unlock of unlocked key of KeyedMutex")
 	}
-	m.leave(boxed, v.(*keyed)) // up to here the caller's use has kept it alive
+	m.leave(boxed, e) // up to here the caller's use has kept it alive
 }
+
+// keys holds the keys that are held or waited for: K → *keyed.
+type keys struct{ live sync.Map }
+
+// A keyed is the lock of one key for as long as it is in use. Its users are counted, and the last
+// one removes it. From users = removed on it is dead: no user joins it any more, and a user that
+// finds it in the map takes it out.
+type keyed struct {
+	users atomic.Int64
+	lock  RWMutex // a KeyedMutex only writes
+}
+
+const removed = -1
 
 // box is key as the map wants it, made once for a call. A key that the map could not find again
 // would stay in it for ever.
 func box[K comparable](key K) any {
 	if key != key { // NaN, and what has one in it
-		panic("primitives: key of KeyedMutex does not equal itself")
+		panic("primitives: key does not equal itself")
 	}
 	return key
 }
 
+// acquire takes n permits of the lock of key, as [gate.acquire] does.
+func (m *keys) acquire(ctx context.Context, key any, k kind, n uint64) error {
+	if ctx == nil {
+		return errNilContext
+	}
+	if ctx.Err() != nil {
+		return contextError(ctx)
+	}
+	e := m.join(key)
+	err := e.lock.gate.acquire(ctx, k, n)
+	if err != nil {
+		m.leave(key, e)
+	}
+	return err
+}
+
+// tryAcquire takes n permits of the lock of key if they are free and it has no queue.
+func (m *keys) tryAcquire(key any, n uint64) bool {
+	e := m.join(key)
+	if !e.lock.gate.tryAcquire(n) {
+		m.leave(key, e)
+		return false
+	}
+	return true
+}
+
+// find returns the entry of key, nil if it has none. It is alive only if the caller is a user.
+func (m *keys) find(key any) *keyed {
+	if v, ok := m.live.Load(key); ok {
+		return v.(*keyed)
+	}
+	return nil
+}
+
 // join finds or makes the entry of key, and counts the caller among its users.
-func (m *KeyedMutex[K]) join(key any) *keyed {
+func (m *keys) join(key any) *keyed {
 	for {
 		v, ok := m.live.Load(key)
 		if !ok {
@@ -121,7 +138,7 @@ func (e *keyed) join() bool {
 }
 
 // leave counts one user less. The last one removes e, unless another joins in time.
-func (m *KeyedMutex[K]) leave(key any, e *keyed) {
+func (m *keys) leave(key any, e *keyed) {
 	if e.users.Add(-1) == 0 && e.users.CompareAndSwap(0, removed) {
 		m.live.CompareAndDelete(key, e)
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // entries counts the keys that cost something.
-func entries[K comparable](m *KeyedMutex[K]) int {
+func entries(m *keys) int {
 	n := 0
 	m.live.Range(func(any, any) bool { n++; return true })
 	return n
@@ -30,12 +30,12 @@ func TestKeysAreLockedOnTheirOwn(t *testing.T) {
 	if !m.TryLock("b") {
 		t.Error("one key keeps another from being locked")
 	}
-	if n := entries(&m); n != 2 {
+	if n := entries(&m.keys); n != 2 {
 		t.Errorf("there are %d entries for two locked keys", n)
 	}
 	m.Unlock("a")
 	m.Unlock("b")
-	if n := entries(&m); n != 0 {
+	if n := entries(&m.keys); n != 0 {
 		t.Errorf("%d entries are left of idle keys", n)
 	}
 }
@@ -60,7 +60,7 @@ func TestAKeyIsGrantedInTheOrderOfArrival(t *testing.T) {
 				t.Fatalf("granted in the order %v", order)
 			}
 		}
-		if n := entries(&m); len(order) != 10 || n != 0 {
+		if n := entries(&m.keys); len(order) != 10 || n != 0 {
 			t.Errorf("%d were granted, %d entries are left", len(order), n)
 		}
 	})
@@ -105,7 +105,7 @@ func TestEveryKeyExcludes(t *testing.T) {
 	if counts != want {
 		t.Errorf("counted %v, want %v", counts, want)
 	}
-	if n := entries(&m); n != 0 {
+	if n := entries(&m.keys); n != 0 {
 		t.Errorf("%d entries are left", n)
 	}
 }
@@ -126,7 +126,7 @@ func TestAMillionKeysLeaveNothing(t *testing.T) {
 	for i := range n {
 		m.Unlock(i)
 	}
-	if left := entries(&m); left != 0 {
+	if left := entries(&m.keys); left != 0 {
 		t.Errorf("%d entries are left of %d", left, n)
 	}
 	if after := heap(); after > before+uint64(n)/4+1<<20 {
@@ -156,7 +156,7 @@ func TestCancelledLocksOfAKeyLeaveNothing(t *testing.T) {
 		t.Errorf("%d are counted as users, want the holder alone", users)
 	}
 	m.Unlock("key")
-	if n := entries(&m); n != 0 {
+	if n := entries(&m.keys); n != 0 {
 		t.Errorf("%d entries are left", n)
 	}
 	for runtime.NumGoroutine() > before {
@@ -172,7 +172,7 @@ func TestALockOfAKeyThatCannotBeginLeavesNothing(t *testing.T) {
 	if err := m.Lock(nil, "key"); err == nil { //nolint:staticcheck // what is tested
 		t.Error("with a nil context it is locked")
 	}
-	if n := entries(&m); n != 0 {
+	if n := entries(&m.keys); n != 0 {
 		t.Errorf("%d entries are left", n)
 	}
 }
@@ -201,7 +201,7 @@ func TestMisuseOfAKeyedMutexPanicsAndChangesNothing(t *testing.T) {
 	if got := panics(unlock); !strings.Contains(got, "Unlock of unlocked key") {
 		t.Errorf("the second Unlock panics with %q", got)
 	}
-	if n := entries(&m); n != 0 {
+	if n := entries(&m.keys); n != 0 {
 		t.Errorf("%d entries are left", n)
 	}
 }

@@ -33,9 +33,9 @@ func misusedLocks() []apitest.Row {
 	bg := context.Background()
 	var noMutex *Mutex
 	var noRW *RWMutex
-	var noKeyed *KeyedMutex[any]
 	const nilPointer = apitest.NilPointer
-	return []apitest.Row{
+	rows := misusedKeys()
+	return append(rows, []apitest.Row{
 		bad("BrokenError.Error", "zero", func() any { return new(BrokenError).Error() }, "primitives: barrier broken"),
 		bad("Mutex.Lock", "nil context", func() any { return new(Mutex).Lock(none) }, nilContext),
 		bad("Mutex.Lock", "nil receiver", func() any { return noMutex.Lock(bg) }, nilPointer),
@@ -78,20 +78,49 @@ func misusedLocks() []apitest.Row {
 		bad("RWMutex.TryUpgrade", "nil receiver", func() any { return noRW.TryUpgrade() }, nilPointer),
 		bad("RWMutex.Locker", "nil receiver", func() any { return noRW.Locker() }, nilPointer),
 		bad("RWMutex.RLocker", "nil receiver", func() any { return noRW.RLocker() }, nilPointer),
+	}...)
+}
 
+func misusedKeys() []apitest.Row {
+	var none context.Context
+	bg := context.Background()
+	var noKeyed *KeyedMutex[any]
+	var noKeyedRW *KeyedRWMutex[any]
+	const (
+		nilPointer = apitest.NilPointer
+		notItself  = "panic: primitives: key does not equal itself"
+		notWritten = "panic: primitives: Unlock of key of KeyedRWMutex that is not locked for writing"
+		notRead    = "panic: primitives: RUnlock of key of KeyedRWMutex that is not locked for reading"
+	)
+	return []apitest.Row{
 		bad("KeyedMutex.Lock", "nil context", func() any { return new(KeyedMutex[int]).Lock(none, 1) }, nilContext),
 		bad("KeyedMutex.Lock", "nil key", func() any { return new(KeyedMutex[any]).Lock(bg, nil) }, accepted),
 		bad("KeyedMutex.Lock", "key that is not itself", func() any { return new(KeyedMutex[float64]).Lock(bg, math.NaN()) },
-			"panic: primitives: key of KeyedMutex does not equal itself"),
+			notItself),
 		bad("KeyedMutex.Lock", "key that cannot be compared", func() any { return new(KeyedMutex[any]).Lock(bg, []int{}) },
 			"panic: runtime error: comparing uncomparable type []int"),
 		bad("KeyedMutex.Lock", "nil receiver", func() any { return noKeyed.Lock(bg, 1) }, nilPointer),
 		bad("KeyedMutex.TryLock", "key that is not itself", func() any { return new(KeyedMutex[float64]).TryLock(math.NaN()) },
-			"panic: primitives: key of KeyedMutex does not equal itself"),
+			notItself),
 		bad("KeyedMutex.TryLock", "nil receiver", func() any { return noKeyed.TryLock(1) }, nilPointer),
 		bad("KeyedMutex.Unlock", "not locked", do(func() { new(KeyedMutex[int]).Unlock(1) }),
 			"panic: primitives: Unlock of unlocked key of KeyedMutex"),
 		bad("KeyedMutex.Unlock", "nil receiver", do(func() { noKeyed.Unlock(1) }), nilPointer),
+
+		bad("KeyedRWMutex.Lock", "nil context", func() any { return new(KeyedRWMutex[int]).Lock(none, 1) }, nilContext),
+		bad("KeyedRWMutex.Lock", "nil key", func() any { return new(KeyedRWMutex[any]).Lock(bg, nil) }, accepted),
+		bad("KeyedRWMutex.Lock", "key that is not itself", func() any {
+			return new(KeyedRWMutex[float64]).Lock(bg, math.NaN())
+		}, notItself),
+		bad("KeyedRWMutex.Lock", "nil receiver", func() any { return noKeyedRW.Lock(bg, 1) }, nilPointer),
+		bad("KeyedRWMutex.TryLock", "nil receiver", func() any { return noKeyedRW.TryLock(1) }, nilPointer),
+		bad("KeyedRWMutex.Unlock", "not locked", do(func() { new(KeyedRWMutex[int]).Unlock(1) }), notWritten),
+		bad("KeyedRWMutex.Unlock", "nil receiver", do(func() { noKeyedRW.Unlock(1) }), nilPointer),
+		bad("KeyedRWMutex.RLock", "nil context", func() any { return new(KeyedRWMutex[int]).RLock(none, 1) }, nilContext),
+		bad("KeyedRWMutex.RLock", "nil receiver", func() any { return noKeyedRW.RLock(bg, 1) }, nilPointer),
+		bad("KeyedRWMutex.TryRLock", "nil receiver", func() any { return noKeyedRW.TryRLock(1) }, nilPointer),
+		bad("KeyedRWMutex.RUnlock", "not locked", do(func() { new(KeyedRWMutex[int]).RUnlock(1) }), notRead),
+		bad("KeyedRWMutex.RUnlock", "nil receiver", do(func() { noKeyedRW.RUnlock(1) }), nilPointer),
 	}
 }
 
@@ -129,6 +158,12 @@ func misusedSemaphores() []apitest.Row {
 		bad("Semaphore.Release", "nil receiver", do(func() { nobody.Release(1) }), nilPointer),
 		bad("Semaphore.Resize", "negative", do(func() { NewSemaphore(1).Resize(-1) }), "panic: primitives: Resize to a negative size"),
 		bad("Semaphore.Resize", "nil receiver", do(func() { nobody.Resize(1) }), nilPointer),
+		bad("Semaphore.Size", "zero value", func() any { return new(Semaphore).Size() }, "0"),
+		bad("Semaphore.Size", "nil receiver", func() any { return nobody.Size() }, nilPointer),
+		bad("Semaphore.InUse", "zero value", func() any { return new(Semaphore).InUse() }, "0"),
+		bad("Semaphore.InUse", "nil receiver", func() any { return nobody.InUse() }, nilPointer),
+		bad("Semaphore.Waiting", "zero value", func() any { return new(Semaphore).Waiting() }, "0"),
+		bad("Semaphore.Waiting", "nil receiver", func() any { return nobody.Waiting() }, nilPointer),
 	}
 }
 

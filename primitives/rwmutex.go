@@ -120,13 +120,28 @@ const minusOne = ^uint64(0)
 
 //go:noinline
 func (m *RWMutex) runlockSlow(s uint64) {
+	if !m.parted(s) {
+		panic("primitives: RUnlock of RWMutex that is not locked for reading")
+	}
+}
+
+// runlock is RUnlock that reports false instead of a panic.
+func (m *RWMutex) runlock() bool {
+	s := m.gate.word.Add(minusOne)
+	return s < crowd || m.parted(s)
+}
+
+// parted does what is left after a reader has taken its permit from the word, which is now s and
+// not that of readers only. If there was no reader it undoes the step, and reports false.
+func (m *RWMutex) parted(s uint64) bool {
 	if s&inUse&^upgrader >= crowd { // there was no reader
 		m.restore()
-		panic("primitives: RUnlock of RWMutex that is not locked for reading")
+		return false
 	}
 	if s > inUse { // else there is an upgradeable reader
 		m.gate.wakeKeeper()
 	}
+	return true
 }
 
 // Downgrade turns the caller's lock for writing, or its upgradeable one, into a plain one for

@@ -143,3 +143,41 @@ func (s *Semaphore) Resize(n int64) {
 	}
 	s.gate.decide(resizing, limit-weight(n))
 }
+
+// Size returns the number of permits, as NewSemaphore or the last Resize has set it. A zero
+// Semaphore has none.
+//
+// What Size, InUse and Waiting return may be out of date at once. It is for metrics and logs, not
+// for decisions, and synchronizes nothing.
+func (s *Semaphore) Size() int64 {
+	if s.isZero() {
+		return 0
+	}
+	return int64(limit - s.gate.reserve.Load())
+}
+
+// InUse returns how many permits are held, those included that were just handed to a waiter that
+// has not run yet. It is more than Size after a Resize to less than is held, until enough is
+// released. While nothing waits it costs three loads, else about what a contended acquire does.
+func (s *Semaphore) InUse() int64 {
+	for {
+		kept, w := s.gate.withheld.Load(), s.gate.word.Load()
+		if w > limit {
+			return s.gate.ask(adding)
+		}
+		// Without flags no Resize is under way at w, so the permits withheld belong to w if none
+		// has come between the looks.
+		if s.gate.withheld.Load() == kept && w >= kept {
+			return int64(w - kept)
+		}
+	}
+}
+
+// Waiting returns how many acquires stand in the queue. While nothing waits it costs one load, else
+// about what a contended acquire does, and a look at each waiter.
+func (s *Semaphore) Waiting() int64 {
+	if s.gate.word.Load() <= limit {
+		return 0
+	}
+	return s.gate.ask(counting)
+}

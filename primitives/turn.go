@@ -209,7 +209,22 @@ func (t *turn) receive(w *waiter) {
 	case resizing:
 		t.resize(w.permits())
 		t.tell(w, granted)
+	case counting, adding:
+		n := t.sum(w.kind())
+		t.tell(w, granted)
+		w.word = n
 	}
+}
+
+// sum counts the waiters in the line, none of which is a batch, or adds up the permits held.
+func (t *turn) sum(k kind) (n uint64) {
+	if k == adding {
+		return t.word.Load()&inUse - t.withheld.Load() - t.pot
+	}
+	for w := t.line.front; w != nil; w = w.next {
+		n++
+	}
+	return n
 }
 
 // resize withholds n permits, those of holders as they come back.

@@ -27,6 +27,8 @@ const (
 	tryingUpgrade             // n permits at once or not at all, past the line
 	waking                    // of a Cond: that n of those in the line be woken
 	locking                   // all permits, in its turn: a batch
+	counting                  // to know how many wait in the line
+	adding                    // to know how many permits are held
 )
 
 // A waiter is a goroutine that wants something of the keeper, and the message that says so.
