@@ -62,6 +62,7 @@ type Capabilities struct {
 	CrossProcess bool   // clients in several processes exclude each other
 	DurableToken bool   // tokens increase over the end of every process that used them
 	Break        bool   // Break works
+	NamesHolder  bool   // a busy try for a name with a holder fails with a *BusyError
 }
 
 // Kind says how a resource is used. A name has one kind and one capacity for as long as it is in

@@ -7,7 +7,7 @@ import (
 
 // Every error of a backend wraps one of these, or is a context's.
 var (
-	ErrBusy        = errors.New("busy")                    // a try would have to wait
+	ErrBusy        = errors.New("busy")                    // a try would have to wait; mostly typed: *BusyError
 	ErrLost        = errors.New("lease lost")              // typed: *LostError
 	ErrReleased    = errors.New("lease released")          // used after its release
 	ErrClosed      = errors.New("closed")                  // by Close

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
@@ -19,6 +20,7 @@ func ExampleBackend() {
 		Resource: backends.Resource{Name: "printer", Kind: backends.Semaphore, Capacity: 2},
 		Weight:   2,
 		Tokens:   1,
+		Owner:    backends.Owner{Host: "db1", PID: 4711, Label: "backup"},
 	}
 	g, err := backends.Acquire(ctx, b, r)
 	if err != nil {
@@ -26,6 +28,10 @@ func ExampleBackend() {
 		return
 	}
 	_, err = backends.TryAcquire(ctx, b, r)
+	var busy *backends.BusyError
+	if errors.As(err, &busy) {
+		busy.Holder.Since = time.Time{} // to print the same today and tomorrow
+	}
 	fmt.Println(err, errors.Is(err, backends.ErrBusy))
 
 	r.Kind, r.Capacity, r.Weight = backends.Mutex, 1, 1
@@ -34,7 +40,7 @@ func ExampleBackend() {
 
 	fmt.Println(backends.Release(ctx, b, g))
 	// Output:
-	// memory: try to acquire "printer": busy true
+	// memory: try to acquire "printer": busy: held by pid 4711 on db1 (backup) true
 	// memory: try to acquire: "printer" is in use as a semaphore of 2 permits, not as a lock
 	// <nil>
 }

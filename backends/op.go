@@ -29,7 +29,9 @@ import "context"
 // ErrUnavailable, rather than break the order.
 //
 // Without Wait, requests are granted at once or not at all: if any of them would have to wait, each
-// fails with ErrBusy, and nothing is touched.
+// fails with ErrBusy, and nothing is touched. A store with [Capabilities.NamesHolder] fails them
+// with the *BusyError of a name that has a holder, if any of those that are busy has one. A program
+// that is no client of the store need not be named.
 type Op struct {
 	Release  []Grant   // of this client
 	Acquire  []Request // of different names

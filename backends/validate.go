@@ -162,15 +162,3 @@ func (t EventType) String() string {
 
 // String returns the client's number and the request's, in hexadecimal.
 func (id GrantID) String() string { return fmt.Sprintf("%016x-%x", id.Client, id.Seq) }
-
-// String returns label (if any), process and host, for people; "unknown" for the zero Owner.
-func (o Owner) String() string {
-	if o == (Owner{}) {
-		return "unknown"
-	}
-	s := fmt.Sprintf("pid %d on %s", o.PID, o.Host)
-	if o.Label != "" {
-		s = o.Label + " (" + s + ")"
-	}
-	return s
-}

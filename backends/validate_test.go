@@ -159,7 +159,7 @@ func TestStrings(t *testing.T) {
 		{backends.EventType(9).String(), "EventType(9)"},
 		{backends.GrantID{Client: 0xab, Seq: 31}.String(), "00000000000000ab-1f"},
 		{backends.Owner{Host: "h", PID: 7}.String(), "pid 7 on h"},
-		{backends.Owner{Host: "h", PID: 7, Label: "job"}.String(), "job (pid 7 on h)"},
+		{backends.Owner{Host: "h", PID: 7, Label: "job"}.String(), "pid 7 on h (job)"},
 	} {
 		if test.got != test.want {
 			t.Errorf("String = %q; want %q", test.got, test.want)

@@ -63,6 +63,17 @@ func (h *hooks) forge(refusal error) {
 	}
 }
 
+// refusals changes why a try is refused.
+func (h *hooks) refusals(f func(e *backends.BusyError) error) {
+	h.OnGranted = func(_ backends.Request, g backends.Grant, err error) (backends.Grant, error) {
+		var e *backends.BusyError
+		if errors.As(err, &e) {
+			err = f(e)
+		}
+		return g, err
+	}
+}
+
 // tokens changes the tokens that holders see.
 func (h *hooks) tokens(f func(uint64) uint64) {
 	h.eachGrant(func(_ backends.Request, g *backends.Grant) { g.Token = f(g.Token) })

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -173,6 +174,33 @@ var mutantsOfTheRest = []mutant{
 			h.OnList = func(context.Context, intercept.List) iter.Seq2[backends.State, error] {
 				return func(func(backends.State, error) bool) {}
 			}
+		},
+	},
+	{
+		name:  "busy is all that a try is told",
+		found: []string{"Busy/NamesTheHolder", "Busy/NamesWhoHoldsNow", "Busy/NamesTheBusyName"},
+		change: func(h *hooks) {
+			h.refusals(func(*backends.BusyError) error { return backends.ErrBusy })
+		},
+	},
+	{
+		name:  "a try is told of another name",
+		found: []string{"Busy/NamesTheHolder", "Busy/NamesTheBusyName"},
+		change: func(h *hooks) {
+			h.refusals(func(e *backends.BusyError) error {
+				return &backends.BusyError{Name: e.Name + "?", Holder: e.Holder}
+			})
+		},
+	},
+	{
+		name:  "the first holder of a name is told for ever",
+		found: []string{"Busy/NamesWhoHoldsNow"},
+		change: func(h *hooks) {
+			var first sync.Map
+			h.refusals(func(e *backends.BusyError) error {
+				v, _ := first.LoadOrStore(e.Name, e.Holder)
+				return &backends.BusyError{Name: e.Name, Holder: v.(backends.Holder)}
+			})
 		},
 	},
 	{

@@ -60,6 +60,7 @@ type failure struct {
 	Is   []int // of sentinels
 	Lost *backends.LostError
 	Odd  *backends.MismatchError
+	Busy *backends.BusyError
 }
 
 var sentinels = []error{
@@ -84,6 +85,9 @@ func pack(err error) (f failure) {
 	if odd := (*backends.MismatchError)(nil); errors.As(err, &odd) {
 		f.Odd = odd
 	}
+	if busy := (*backends.BusyError)(nil); errors.As(err, &busy) {
+		f.Busy = busy
+	}
 	return f
 }
 
@@ -100,6 +104,9 @@ func (f failure) unpack() error {
 	}
 	if f.Odd != nil {
 		all = append(all, f.Odd)
+	}
+	if f.Busy != nil {
+		all = append(all, f.Busy)
 	}
 	return fmt.Errorf("%s (%w)", f.Text, errors.Join(all...))
 }

@@ -60,12 +60,14 @@ func (o *operation) decide(rs []*resource) {
 	}
 	// A cancel may come at any time from another goroutine. Whether this turn sees it or not, a try
 	// that has not got all must not keep a place: it has no line of its own to be written.
-	err := backends.ErrBusy
+	var err error
 	switch why := o.cancelled.Load(); {
 	case why != nil:
 		err, busy = *why, nil
 	case busy == nil:
 		return
+	default:
+		err = busyError(busy)
 	}
 	for i := range o.parts {
 		rs[o.parts[i].step].revoke(&o.parts[i], err)
@@ -73,6 +75,18 @@ func (o *operation) decide(rs []*resource) {
 	for _, r := range busy {
 		r.markTried()
 	}
+}
+
+// busyError names a holder of one of the resources that refuse a try. A lock that another program has
+// locked by flock(1) has none in its table: to find that program, all locks of the kernel would have
+// to be read.
+func busyError(busy []*resource) error {
+	for _, r := range busy {
+		if h, ok := r.tab.Oldest(); ok {
+			return &backends.BusyError{Name: r.name, Holder: h}
+		}
+	}
+	return backends.ErrBusy
 }
 
 // markTried tells holders of other clients, as far as they want to hear of it, that this one has

@@ -74,7 +74,8 @@ func (s *store) request(m message) error {
 		return wrap(verb, "", m.refused)
 	}
 	var few [4]*resource // room for most operations without an allocation
-	found, busy := few[:0], ""
+	found := few[:0]
+	var busy *resource
 	if len(op.Acquire) > len(few) {
 		found = make([]*resource, 0, len(op.Acquire))
 	}
@@ -88,13 +89,14 @@ func (s *store) request(m message) error {
 			return wrap(verb, want.Name, &backends.MismatchError{Have: r.Resource, Want: want.Resource})
 		}
 		if r != nil && !op.Wait && !r.room(want.Weight) {
-			busy = want.Name
+			busy = r
 		}
 		found = append(found, r)
 	}
-	if busy != "" {
+	if busy != nil {
 		s.tellTried(m.client, op, found)
-		return wrap(verb, busy, backends.ErrBusy)
+		// Somebody holds it: the head of a queue does not fit.
+		return wrap(verb, busy.Name, &backends.BusyError{Name: busy.Name, Holder: busy.holders[0].Holder})
 	}
 	now := time.Now()
 	for i, r := range found {

@@ -1,6 +1,7 @@
 package redis_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -99,5 +100,33 @@ func TestGrantToADeadClientGoesOn(t *testing.T) {
 		b.release(holder, g)
 		b.release(next, w.granted())
 		lost.cancel()
+	}
+}
+
+// A busy try is one command, which says who holds the name too.
+func TestABusyTryThatNamesTheHolderIsOneCommand(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	c, other := b.open(), b.open()
+	r := mutex("n", time.Minute)
+	r.Owner = backends.Owner{Host: "db1", PID: 4711, Label: "backup"}
+	b.acquire(c, r)
+	try := func() {
+		var busy *backends.BusyError
+		if _, err := backends.TryAcquire(b.ctx, other, mutex("n", time.Minute)); !errors.As(err, &busy) {
+			t.Fatalf("a try of what is held: %v", err)
+		} else if busy.Holder.Owner != r.Owner {
+			t.Fatalf("named %+v", busy.Holder)
+		}
+	}
+	try() // the server knows the script
+	b.server.ResetCalls(t)
+	const n = 50
+	for range n {
+		try()
+	}
+	calls := b.server.Calls(t)
+	// As above, a slow machine may make a look at what is held.
+	if got := calls["evalsha"] + calls["eval"]; got < n || got > n+2 {
+		t.Errorf("%d script calls for %d tries, want one for each: %v", got, n, calls)
 	}
 }

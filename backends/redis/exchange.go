@@ -8,8 +8,6 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // exchange is what an operation sends: a command for each slot. It is the message of the answers.
@@ -185,7 +183,7 @@ func (e *exchange) on(cl *client) {
 		})
 	}
 	if e.busy != nil { // and there is no reason of more weight
-		cl.fail(e.operation, e.busy, backends.ErrBusy, false)
+		cl.fail(e.operation, nil, e.busy, false)
 	}
 }
 

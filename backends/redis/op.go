@@ -91,11 +91,11 @@ type operation struct {
 	slot     int    // whose requests were sent last
 	phase    atomic.Int32
 
-	asked    int      // requests in the slots up to now
-	granted  int      // so many of them
-	open     int      // requests that have no answer yet
-	busy     *request // that a try could not have
-	cause    error    // why the others are not granted: the operation has failed
+	asked    int   // requests in the slots up to now
+	granted  int   // so many of them
+	open     int   // requests that have no answer yet
+	busy     error // why a try cannot have all
+	cause    error // why the others are not granted: the operation has failed
 	patience *actor.Timer
 }
 

@@ -40,6 +40,7 @@ var _ backends.Backend = (*Backend)(nil)
 
 var capabilities = backends.Capabilities{
 	Name: "redis", Expiry: true, CrossProcess: true, DurableToken: true, Break: true,
+	NamesHolder: true,
 }
 
 // New returns a backend for the locks that client can reach. It does not connect: the first acquire does.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -113,13 +114,23 @@ func (cl *client) answered(q *request, sent time.Time, v any, err error) {
 		cl.queued(q, sent, r)
 	case code == codeIdle: // because of another request, whose row tells why
 	case code == codeBusy:
-		q.op.busy = q
+		q.op.busy = q.wrap(q.busy(r))
 	case code == codeMismatch:
 		have := backends.Resource{Name: q.Name, Kind: backends.Kind(r.int(1)), Capacity: r.int(2)}
 		cl.fail(q.op, q, &backends.MismatchError{Have: have, Want: q.Resource}, false)
 	default:
 		cl.fail(q.op, q, fmt.Errorf("%w: %w: code %d", backends.ErrUnavailable, errReply, code), false)
 	}
+}
+
+// busy reads why a try is refused: who holds the name, if the server says so.
+func (q *request) busy(r row) error {
+	said, _ := at(r, 2).(string)
+	id, record, _ := strings.Cut(said, " ")
+	if h, ok := parseHolder(id, record, r.int(1)); ok {
+		return &backends.BusyError{Name: q.Name, Holder: h}
+	}
+	return backends.ErrBusy
 }
 
 // row reads a request's row. A token alone grants what was asked for, and nobody else waits.

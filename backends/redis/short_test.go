@@ -134,6 +134,10 @@ func (w *twin) answerText(t *testing.T, k dieCall) string {
 			fmt.Fprint(&text, "granted ", r.int(2), " contended ", r.int(3), " token ", r.uint(1) > 0)
 		case k.tokens[i] > 0 && r.int(0) == codeQueued:
 			fmt.Fprint(&text, "queued ", r.int(1), " due ", time.Duration(r.int(2))*time.Microsecond > time.Minute)
+		case k.tokens[i] > 0 && r.int(0) == codeBusy:
+			holder, _ := at(r, 2).(string)
+			id, _, _ := strings.Cut(holder, " ")
+			fmt.Fprint(&text, "busy, held by ", id)
 		default:
 			fmt.Fprint(&text, " ", r)
 		}

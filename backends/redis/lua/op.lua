@@ -14,7 +14,8 @@
 --          {GRANTED, first token, tokens, contended}, or the first token alone: there are as many as
 --            were asked for, and nobody else waits
 --          {QUEUED, 1 if it was not in the queue before, time to the next deadline or -1, now}
---          {BUSY} for a try, {GIVEN_UP}, {MISMATCH, kind, capacity}
+--          {BUSY, now, "<id> <record>" of a holder, see state.lua} for a try, or {BUSY} if there is
+--            no holder; {GIVEN_UP}, {MISMATCH, kind, capacity}
 --          {IDLE}: nothing was asked for, because of another request
 --          Each row may be the text of an error instead, see state.lua. A single row may stand alone.
 -- clock    TIME
@@ -95,14 +96,17 @@ local function check(n)
   if S.g or S.w or S.u == 0 and S.q == 0 then return nil end
   if S.k ~= n.kind or S.c ~= n.capacity then return { MISMATCH, S.k, text(S.c) } end
   if string.byte(ARGV[1]) == 116 and not canHave(n) then
-    for _, h in ipairs(holders(4)) do -- holders that want to hear of it hold all, or nearly
+    local some = holders(4) -- holders that want to hear of it hold all, or nearly
+    local first = some[1] or holders(AT_ONCE)[1]
+    for _, h in ipairs(some) do
+      if tonumber(h.first) < tonumber(first.first) then first = h end
       if string.find(h.mark, '%u') and clientOf(h.id) ~= me then
         tell(clientOf(h.id), 't')
         h.mark = string.find(h.mark, '[HT]') and 'T' or 'U'
         keep(h.id, h, h.till)
       end
     end
-    return { BUSY }
+    return { BUSY, text(now), first and first.id .. ' ' .. record(first) }
   end
 end
 

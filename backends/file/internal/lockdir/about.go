@@ -42,8 +42,7 @@ func (t *Table) State() backends.State {
 		if e.Broken {
 			continue
 		}
-		since, owner := e.about()
-		s.Holders = append(s.Holders, backends.Holder{ID: e.ID, Owner: owner, Weight: e.Weight, Token: e.Token, Since: since})
+		s.Holders = append(s.Holders, e.holder())
 	}
 	for _, e := range t.Waiters {
 		since, owner := e.about()
@@ -54,4 +53,24 @@ func (t *Table) State() backends.State {
 		s.Resource.Kind, s.Resource.Capacity = t.Kind, t.Capacity
 	}
 	return s
+}
+
+// Oldest returns the holder that has held for longest; false: there is none.
+func (t *Table) Oldest() (backends.Holder, bool) {
+	oldest := -1
+	for i, e := range t.Holders {
+		if !e.Broken && (oldest < 0 || e.Token < t.Holders[oldest].Token) {
+			oldest = i
+		}
+	}
+	if oldest < 0 {
+		return backends.Holder{}, false
+	}
+	return t.Holders[oldest].holder(), true
+}
+
+// holder returns what the line of a grant says.
+func (e *Entry) holder() backends.Holder {
+	since, owner := e.about()
+	return backends.Holder{ID: e.ID, Owner: owner, Weight: e.Weight, Token: e.Token, Since: since}
 }
