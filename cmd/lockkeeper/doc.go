@@ -108,9 +108,15 @@
 //
 // # top [flags] [NAME …]
 //
-// It lists the same every second (--every), with the time, totals and store above, until it is
-// interrupted. On a terminal it shows as many lines as there is room for, in place of the last ones
-// unless TERM is dumb. In a pipe it writes all of them, one list below the other.
+// It lists the same every second (--every), with the time, totals and store above. Names come sorted
+// by trouble: first the name whose first waiter has waited for longest, then the name that is held
+// for longest. What a process has lost is not in the store: the process's own statistics tell.
+//
+// On a terminal it takes the alternate screen, fits the window and follows its size, shows three
+// holders and three waiters of a name, and colours what waits (unless NO_COLOR is set). q quits, as
+// ^C does, and ^Z suspends; the terminal is then as before. A look that fails is shown, and the next
+// may succeed. If TERM is dumb it writes as many lines as there is room for, one list below the
+// other, and in a pipe all of them, until it is interrupted or a look fails.
 //
 // # break [flags] NAME …
 //

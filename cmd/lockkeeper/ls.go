@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -133,28 +134,64 @@ func (v *view) states(ctx context.Context, r store.Reader, timeout time.Duration
 
 // list writes a line for each holder and each waiter, in their order.
 func list(out io.Writer, states []backends.State, now time.Time) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	if len(states) > 0 {
-		fmt.Fprintln(t, "NAME\tKIND\tSTATE\tPERMITS\tTOKEN\tSINCE\tWHO")
+	var b strings.Builder
+	for _, l := range aligned(rows(states, now, printable, math.MaxInt)) {
+		b.WriteString(l.text + "\n")
+	}
+	_, err := io.WriteString(out, b.String())
+	return printed(err)
+}
+
+// rows are the cells of a line for each holder and each waiter, divided by tabs, with a line of
+// heads above. Of each name they show so many holders and waiters at most.
+func rows(states []backends.State, now time.Time, show func(name string) string, most int) []styled {
+	if len(states) == 0 {
+		return nil
+	}
+	all := []styled{{"NAME\tKIND\tSTATE\tPERMITS\tTOKEN\tSINCE\tWHO", bold}}
+	add := func(s style, format string, cells ...any) {
+		all = append(all, styled{fmt.Sprintf(format, cells...), s})
 	}
 	for _, s := range states {
 		r := s.Resource
-		name := printable(r.Name)
+		name := show(r.Name)
 		if len(s.Holders)+len(s.Waiters) == 0 {
-			fmt.Fprintf(t, "%s\t-\tfree\t-\t%s\t-\t-\n", name, token(s.Token))
+			add(plain, "%s\t-\tfree\t-\t%s\t-\t-", name, token(s.Token))
 		}
-		for _, h := range s.Holders {
+		for _, h := range s.Holders[:min(len(s.Holders), most)] {
 			if h.ID == (backends.GrantID{}) {
-				fmt.Fprintf(t, "%s\t%v\tbusy\t%s\t-\t-\t%s\n", name, r.Kind, permits(r, h.Weight), foreign(h.Owner))
+				add(plain, "%s\t%v\tbusy\t%s\t-\t-\t%s", name, r.Kind, permits(r, h.Weight), foreign(h.Owner))
 				continue
 			}
-			fmt.Fprintf(t, "%s\t%v\theld\t%s\t%d\t%s\t%v\n", name, r.Kind, permits(r, h.Weight), h.Token, ago(now, h.Since), who(h.Owner))
+			add(plain, "%s\t%v\theld\t%s\t%d\t%s\t%v", name, r.Kind, permits(r, h.Weight), h.Token, ago(now, h.Since), who(h.Owner))
 		}
-		for i, w := range s.Waiters {
-			fmt.Fprintf(t, "%s\t%v\twaits, %d.\t%s\t-\t%s\t%v\n", name, r.Kind, i+1, permits(r, w.Weight), ago(now, w.Since), who(w.Owner))
+		if more := len(s.Holders) - most; more > 0 {
+			add(plain, "%s\t%v\theld\t-\t-\t-\tand %d more", name, r.Kind, more)
+		}
+		for i, w := range s.Waiters[:min(len(s.Waiters), most)] {
+			add(waits, "%s\t%v\twaits, %d.\t%s\t-\t%s\t%v", name, r.Kind, i+1, permits(r, w.Weight), ago(now, w.Since), who(w.Owner))
+		}
+		if more := len(s.Waiters) - most; more > 0 {
+			add(waits, "%s\t%v\twaits\t-\t-\t-\tand %d more", name, r.Kind, more)
 		}
 	}
-	return printed(t.Flush())
+	return all
+}
+
+// aligned gives the cells their columns.
+func aligned(rows []styled) []styled {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		fmt.Fprintln(t, r.text)
+	}
+	_ = t.Flush() // to memory
+	i := 0
+	for line := range strings.Lines(b.String()) { // a cell has no line's end, see printable
+		rows[i].text = strings.TrimSuffix(line, "\n")
+		i++
+	}
+	return rows
 }
 
 // printable quotes what would disturb a terminal or the table.

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
+	"strings"
+	"unicode"
 
 	"golang.org/x/term"
 )
@@ -32,3 +35,37 @@ func pageOf(out *os.File) page {
 	p.escapes = kind != "dumb" && kind != ""
 	return p
 }
+
+// coloured reports whether a page is to have colours, see https://no-color.org.
+func (p page) coloured() bool { return p.escapes && os.Getenv("NO_COLOR") == "" }
+
+// fit returns what a terminal that understands no escapes shows of a text: as many lines as it has,
+// each cut to its width. Where there is no terminal, that is all of the text.
+func (p page) fit(text string) string {
+	if p.height == 0 {
+		return text
+	}
+	lines := strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+	if room := max(p.height-1, 1); len(lines) > room { // the cursor takes the last line
+		more := len(lines) - max(room-1, 1)
+		lines = append(lines[:len(lines)-more], cutOff(more))[:room]
+	}
+	for i, line := range lines {
+		lines[i] = cut(line, p.width)
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+// cut returns the beginning of a line, without what would move the cursor.
+func cut(line string, width int) string {
+	letters := []rune(strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return unicode.ReplacementChar
+		}
+		return r
+	}, line))
+	return string(letters[:min(len(letters), width)])
+}
+
+// cutOff is the line in place of those that do not fit.
+func cutOff(more int) string { return fmt.Sprintf("… and %d lines more", more) }
