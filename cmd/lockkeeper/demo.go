@@ -21,7 +21,7 @@ import (
 const demoTTL = 2 * time.Second
 
 type demoCmd struct {
-	Store      string `help:"Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: a new directory, removed at the end." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
+	Store      string `help:"Where locks are kept: a directory, redis://HOST:PORT, … Default: a new directory, removed at the end." env:"LOCKKEEPER_STORE" placeholder:"STORE"`
 	Processes  int    `help:"How many contend. Default: ${default}." default:"4" placeholder:"N"`
 	Goroutines int    `help:"How many in each of them. Default: ${default}." default:"16" placeholder:"N"`
 	Names      int    `help:"For how many names. Default: ${default}." default:"3" placeholder:"N"`
@@ -109,11 +109,10 @@ func (d *demoCmd) play(ctx context.Context, s streams, dir, locks string) (*demo
 
 // reach asks the store whether it works, so that one that does not is one error and not one of each worker's.
 func reach(ctx context.Context, where store.Store) error {
-	b, free, err := store.Open(where)
+	b, err := store.Open(where)
 	if err != nil {
 		return err
 	}
-	defer free()
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	_, err = b.Inspect(ctx, "demo")

@@ -54,11 +54,14 @@
 //
 // The flag --store, or LOCKKEEPER_STORE in the environment, says where locks are kept:
 //
-//	file:DIR                                for the processes of one machine
+//	/DIR, ./DIR or file:DIR                 for the processes of one machine
 //	redis://[user:password@]host:port[/db]  for those of many machines; rediss:// with TLS
+//	redis+sentinel://, redis+cluster://     the same, for a Sentinel group and for a cluster
 //	(nothing)                               the default store: file:DIR, where DIR is
 //	                                          /var/lib/lockkeeper        for root
 //	                                          ~/.local/state/lockkeeper  for everyone else
+//
+// All that a URL can say: go doc github.com/lockkeeper/lockkeeper/open.
 //
 // The default store is one directory for each user, the same for a terminal, cron, a unit of
 // systemd and sudo. ~ is the home directory that the user database (passwd) names for the effective

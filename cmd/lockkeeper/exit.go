@@ -38,7 +38,6 @@ var codes = []struct {
 	code exitCode
 }{
 	{errOutput, exitOutput},
-	{store.ErrUnknown, exitUsage},
 	{store.ErrRefused, exitUsage},
 	{backends.ErrInvalid, exitUsage},
 	{backends.ErrTooLarge, exitUsage},

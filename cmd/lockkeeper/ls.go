@@ -75,7 +75,7 @@ func (v *view) read(do func(r store.Reader, where store.Store, timeout time.Dura
 }
 
 func timeoutOf(where store.Store) time.Duration {
-	if where.Kind() == store.File {
+	if where.InDirectory() {
 		return lookFileTimeout
 	}
 	return lookTimeout
@@ -87,13 +87,12 @@ func (v *view) look(do func(b backends.Backend, timeout time.Duration) error) er
 	if err != nil {
 		return err
 	}
-	b, free := backends.Backend(memory.New()), func() {}
+	b := backends.Backend(memory.New())
 	if where.Exists() {
-		if b, free, err = store.Open(where); err != nil {
+		if b, err = store.Open(where); err != nil {
 			return err
 		}
 	}
-	defer free()
 	timeout := timeoutOf(where)
 	defer func() {
 		ctx, cancel := context.WithTimeout(context.Background(), timeout)

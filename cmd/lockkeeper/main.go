@@ -15,7 +15,7 @@ import (
 )
 
 // storeHelp is the help of each --store.
-const storeHelp = "Where locks are kept: file:DIR, redis://HOST:PORT or rediss://HOST:PORT. Default: file:DIR with DIR " + store.DefaultText
+const storeHelp = "Where locks are kept: a directory, redis://HOST:PORT, … (go doc). Default: the directory " + store.DefaultText
 
 // commandLine is what users write; package kong reads the tags.
 type commandLine struct {

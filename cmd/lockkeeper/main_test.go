@@ -107,7 +107,7 @@ func client(t *testing.T, in string) backends.Backend {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, free, err := store.Open(where)
+	b, err := store.Open(where)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -115,7 +115,6 @@ func client(t *testing.T, in string) backends.Backend {
 		if err := b.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
-		free()
 	})
 	return b
 }

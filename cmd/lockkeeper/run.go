@@ -166,7 +166,7 @@ func usageError(format string, args ...any) error {
 
 // finishing returns how long a store that granted the lock may take to finish with.
 func finishing(where store.Store, server time.Duration) time.Duration {
-	if where.Kind() == store.File {
+	if where.InDirectory() {
 		return fileTimeout
 	}
 	return server
@@ -178,7 +178,7 @@ func (r *runCmd) open(where store.Store) (*manager.Manager, func(within time.Dur
 	opts := []manager.Option{
 		manager.WithTTL(time.Duration(r.TTL)), manager.WithReleaseTimeout(release), manager.WithLabel(r.Label),
 	}
-	if where.Kind() == store.Redis {
+	if !where.InDirectory() {
 		opts = append(opts, manager.WithStopMargin(r.grace())) // the command is dead before the lock is another's
 	}
 	return openManager(where, opts...)
@@ -186,7 +186,7 @@ func (r *runCmd) open(where store.Store) (*manager.Manager, func(within time.Dur
 
 // openManager returns a manager over a store, and what closes both in that time.
 func openManager(where store.Store, opts ...manager.Option) (*manager.Manager, func(within time.Duration), error) {
-	b, free, err := store.Open(where)
+	b, err := store.Open(where)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -195,14 +195,12 @@ func openManager(where store.Store, opts ...manager.Option) (*manager.Manager, f
 		ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 		defer cancel()
 		_ = b.Close(ctx) // it was not used
-		free()
 		return nil, nil, err
 	}
 	return m, func(within time.Duration) {
 		ctx, cancel := context.WithTimeout(context.Background(), within)
 		defer cancel()
 		_ = m.Close(ctx) // what it could not finish, the store ends by itself
-		free()
 	}, nil
 }
 

@@ -12,15 +12,14 @@ import (
 // Check looks whether the store is fit for locks, and changes nothing. A directory need not be one that [Open] would take. In a
 // directory, names count as out of use when nobody has used them for as long as idle.
 func Check(ctx context.Context, s Store, idle time.Duration) ([]backends.Finding, error) {
-	if s.kind == File {
-		found, err := file.Check(ctx, s.dir, idle)
+	if s.InDirectory() {
+		found, err := file.Check(ctx, s.Dir(), idle)
 		return append(former(s), found...), err
 	}
-	b, free, err := Open(s)
+	b, err := Open(s)
 	if err != nil {
 		return nil, err
 	}
-	defer free()
 	defer func() { _ = b.Close(ctx) }() // it holds nothing
 	c, ok := b.(backends.Checker)
 	if !ok {
@@ -32,10 +31,10 @@ func Check(ctx context.Context, s Store, idle time.Duration) ([]backends.Finding
 // Repair is Check, and mends what it can without harm to anybody who uses the store now. It returns what it has
 // mended and what is left. Only directories can be repaired, else the error wraps ErrRefused.
 func Repair(ctx context.Context, s Store, idle time.Duration) (mended, left []backends.Finding, err error) {
-	if s.kind != File {
+	if !s.InDirectory() {
 		return nil, nil, fmt.Errorf("%w: --repair is for directories; %v is mended at its server", ErrRefused, s)
 	}
-	mended, left, err = file.Repair(ctx, s.dir, idle)
+	mended, left, err = file.Repair(ctx, s.Dir(), idle)
 	return mended, append(former(s), left...), err
 }
 

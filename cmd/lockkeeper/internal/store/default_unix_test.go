@@ -93,7 +93,16 @@ func loop(t *testing.T) string {
 }
 
 // own is a default store in a directory of the test.
-func own(dir string) Store { return Store{kind: File, dir: dir, own: true, public: "file:" + dir} }
+func own(dir string) Store { return Store{named(dir).Address, true} }
+
+// named is a directory that the user has named.
+func named(dir string) Store {
+	s, err := Parse("file:" + dir)
+	if err != nil {
+		panic(err)
+	}
+	return s
+}
 
 // A default store that cannot be used is refused. The error wraps a sentinel and says how to name a
 // store.
@@ -110,7 +119,7 @@ func TestADefaultStoreThatCannotBeUsedIsRefused(t *testing.T) {
 		if err := c.prepare(dir); err != nil {
 			t.Fatal(err)
 		}
-		_, _, err := Open(own(dir))
+		_, err := Open(own(dir))
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), "LOCKKEEPER_STORE") {
 			t.Errorf("%s: %v; want %v, and what to do", what, err, c.want)
 		}
@@ -123,11 +132,10 @@ func TestTheDefaultStoreIsMadePrivate(t *testing.T) {
 	if s.Exists() {
 		t.Error("it exists before it was opened")
 	}
-	b, free, err := Open(s)
+	b, err := Open(s)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer free()
 	if err := b.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
@@ -160,11 +168,11 @@ func TestTheFormerDefaultStoreInUseIsRefused(t *testing.T) {
 	runtime := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", runtime)
 	former, now := filepath.Join(runtime, "lockkeeper"), own(filepath.Join(t.TempDir(), "lockkeeper"))
-	b, _, err := Open(Store{kind: File, dir: former})
+	b, err := Open(named(former))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := Open(now); !errors.Is(err, backends.ErrUnavailable) || !strings.Contains(err.Error(), former) {
+	if _, err := Open(now); !errors.Is(err, backends.ErrUnavailable) || !strings.Contains(err.Error(), former) {
 		t.Errorf("Open while %s is in use: %v; want ErrUnavailable", former, err)
 	}
 	if fs, err := Check(t.Context(), now, 0); err != nil || backends.Worst(fs) != backends.Failure {
@@ -176,7 +184,7 @@ func TestTheFormerDefaultStoreInUseIsRefused(t *testing.T) {
 	if err := syscall.Mkfifo(filepath.Join(former, ".clients", "0badcafe0badcafe"), 0o600); err != nil { // of a process that was killed
 		t.Fatal(err)
 	}
-	b, _, err = Open(now)
+	b, err = Open(now)
 	if err != nil {
 		t.Fatalf("Open after that: %v", err)
 	}
@@ -189,7 +197,7 @@ func TestTheFormerDefaultStoreInUseIsRefused(t *testing.T) {
 func TestTheFormerDefaultStoreOfAnotherUserIsLeftAlone(t *testing.T) {
 	runtime := t.TempDir()
 	t.Setenv("XDG_RUNTIME_DIR", runtime)
-	b, _, err := Open(Store{kind: File, dir: filepath.Join(runtime, "lockkeeper")})
+	b, err := Open(named(filepath.Join(runtime, "lockkeeper")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,20 +18,17 @@ type Reader interface {
 // right to write to a directory. A directory that does not exist is not made; it has no holders and
 // no waiters.
 func Read(s Store) (Reader, func(context.Context), error) {
-	if s.kind == File {
+	if s.InDirectory() {
 		if err := s.moved(); err != nil {
 			return nil, nil, err
 		}
-		return directory(s.dir), func(context.Context) {}, nil
+		return directory(s.Dir()), func(context.Context) {}, nil
 	}
-	b, free, err := Open(s)
+	b, err := Open(s)
 	if err != nil {
 		return nil, nil, err
 	}
-	return b, func(ctx context.Context) {
-		_ = b.Close(ctx) // it holds nothing
-		free()
-	}, nil
+	return b, func(ctx context.Context) { _ = b.Close(ctx) }, nil // it holds nothing
 }
 
 // directory is a lock directory that is only read.
