@@ -93,6 +93,9 @@ const (
 	MaxTTL = 24 * time.Hour
 )
 
+// MaxAtLeast is the longest time for which a request can have its permits stay taken: a year.
+const MaxAtLeast = 366 * 24 * time.Hour
+
 // MaxTokens bounds the block of tokens that one request can reserve.
 const MaxTokens = 1 << 16
 
@@ -136,6 +139,13 @@ type Request struct {
 	// Tries says that the holder wants to hear of a try by another client that finds the resource
 	// busy because of its grant: the store sends the Tried event.
 	Tries bool
+
+	// AtLeast has the permits stay taken until this long after the grant, by the store's clock,
+	// whatever ends the grant: its release, the end of its client, or its time to live. A grant that
+	// has ended before is kept: it is nobody's, is not renewed, and its permits come back when its
+	// time is over. Only Break frees them sooner, and a release of the grant with its AtLeast set to
+	// zero: for a grant that was not used.
+	AtLeast time.Duration // 0 to MaxAtLeast
 }
 
 // GrantID names a grant: the client that asked, and the number of its request.
@@ -149,11 +159,12 @@ type Grant struct {
 	ID         GrantID
 	Resource   Resource
 	Weight     int64
-	Token      uint64    // the first token
-	Tokens     int       // how many were reserved: Token, Token+1, … Token+Tokens-1
-	ValidUntil time.Time // on the monotonic clock; zero where grants do not expire
-	Contended  bool      // another client waits for the resource
-	Waited     bool      // the request was queued before the grant, because others held or waited
+	Token      uint64        // the first token
+	Tokens     int           // how many were reserved: Token, Token+1, … Token+Tokens-1
+	ValidUntil time.Time     // on the monotonic clock; zero where grants do not expire
+	Contended  bool          // another client waits for the resource
+	Waited     bool          // the request was queued before the grant, because others held or waited
+	AtLeast    time.Duration // as requested; zero in a release: the permits come back at once
 }
 
 // Renewal asks to prolong a grant.
@@ -205,7 +216,8 @@ type Holder struct {
 	Weight  int64
 	Token   uint64        // the first token of the grant
 	Since   time.Time     // by the store's wall clock
-	Expires time.Duration // from now; 0 where grants do not expire
+	Expires time.Duration // from now; 0 where grants do not expire, and for one that is kept
+	Kept    time.Duration // from now: the grant has ended, its permits stay taken; 0: it is held
 }
 
 // Waiter is a place in a queue.

@@ -16,7 +16,8 @@ import "context"
 // [ErrLost] says that the grant had ended before; its successor is untouched. [ErrUnavailable] says
 // that the outcome is unknown: the client tries again in the background until it is confirmed, and
 // the grant ends by itself at the latest when it expires. Neither keeps the requests from being
-// made.
+// made. The grant has ended for its holder when the release is answered, though its permits may
+// stay taken, see [Request.AtLeast].
 //
 // Granted(i, g, nil) tells that Acquire[i] is granted: g belongs to the caller until it is
 // released. Requests are granted one by one, as their queues move, after the releases of the op

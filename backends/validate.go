@@ -84,6 +84,9 @@ func (r Request) Check(c Capabilities) error {
 	if len(r.Owner.Label) > MaxName || len(r.Owner.Host) > MaxName {
 		return &InvalidError{Field: "owner", Value: r.Owner.Label, Want: fmt.Sprintf("at most %d bytes", MaxName)}
 	}
+	if r.AtLeast < 0 || r.AtLeast > MaxAtLeast {
+		return &InvalidError{Field: "time to hold at least", Value: r.AtLeast, Want: fmt.Sprintf("0 to %v", MaxAtLeast)}
+	}
 	if !c.Expiry {
 		return nil
 	}

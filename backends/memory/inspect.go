@@ -4,6 +4,7 @@ import (
 	"context"
 	"iter"
 	"slices"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -49,7 +50,11 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 func (r *resource) state() backends.State {
 	state := backends.State{Resource: r.Resource, Token: r.token}
 	for _, h := range r.holders {
-		state.Holders = append(state.Holders, h.Holder)
+		seen := h.Holder
+		if h.kept != nil {
+			seen.Kept = max(h.least-time.Since(h.Since), 1) // over, but for the timer's message
+		}
+		state.Holders = append(state.Holders, seen)
 	}
 	for e := r.queue.Front(); e != nil; e = e.Next() {
 		w := e.Value.(*place)

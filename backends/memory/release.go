@@ -2,22 +2,58 @@ package memory
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // release gives a grant back and lets the queue move up. A grant that is not held any more
-// (released before, broken) is an error that wraps [backends.ErrLost], and nothing changes.
+// (released before, broken) is an error that wraps [backends.ErrLost], and nothing changes. With an
+// AtLeast in g, the permits may stay taken.
 func (s *store) release(b *Backend, g *backends.Grant) error {
 	if b.closed {
 		return backends.ErrClosed
 	}
 	r, i, err := s.held(g)
 	if err == nil {
-		s.free(r, i)
+		if g.AtLeast == 0 || !s.keep(r, i) {
+			s.free(r, i)
+		}
 		s.settle(r)
 	}
 	return err
+}
+
+// keep ends the grant of holder i and has its permits stay taken until its time is over, and
+// reports whether it was not over yet. A stopped timer has no message, so endKept finds the grant
+// unless the store has failed.
+func (s *store) keep(r *resource, i int) bool {
+	h := r.holders[i]
+	left := h.least - time.Since(h.Since)
+	if left <= 0 {
+		return false
+	}
+	h.notify = nil // nobody's
+	name, id := r.Name, h.ID
+	h.kept = s.actor.After(left, message{call: func(s *store) error {
+		s.endKept(name, id)
+		return nil
+	}})
+	return true
+}
+
+// endKept gives back the permits of a kept grant.
+func (s *store) endKept(name string, id backends.GrantID) {
+	r := s.resources[name]
+	if r == nil {
+		return
+	}
+	i := slices.IndexFunc(r.holders, func(h *holder) bool { return h.ID == id && h.kept != nil })
+	if i >= 0 {
+		s.free(r, i)
+		s.settle(r)
+	}
 }
 
 // held finds the holder that g made.
@@ -30,8 +66,8 @@ func (s *store) held(g *backends.Grant) (*resource, int, error) {
 	return nil, 0, &backends.LostError{Name: g.Resource.Name, Token: g.Token, Reason: backends.NotOwner}
 }
 
-// Break ends every grant of the resource and lets the queue move up. The holders' Notify gets a
-// Lost event.
+// Break ends every grant of the resource, kept ones too, and lets the queue move up. The holders'
+// Notify gets a Lost event.
 func (b *Backend) Break(ctx context.Context, name string) error {
 	if err := backends.CheckName(name); err != nil {
 		return wrap("break", "", err)
@@ -52,7 +88,7 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 }
 
 // Close ends the client: its waiting requests fail with [backends.ErrClosed], its grants are
-// released. It costs time in proportion to the resources in use. Peers go on. A second Close does
+// released or kept. It costs time in proportion to the resources in use. Peers go on. A second Close does
 // nothing.
 func (b *Backend) Close(context.Context) error {
 	s := b.made()
@@ -78,7 +114,7 @@ func (s *store) withdraw(b *Backend, r *resource) {
 		}
 	}
 	for i := len(r.holders) - 1; i >= 0; i-- {
-		if r.holders[i].ID.Client == b.id {
+		if h := r.holders[i]; h.ID.Client == b.id && h.kept == nil && !s.keep(r, i) {
 			s.free(r, i)
 		}
 	}

@@ -56,6 +56,8 @@ type holder struct {
 	backends.Holder
 	notify       func(backends.Event)
 	quiet, tries bool
+	least        time.Duration // after Since, until when the permits stay taken
+	kept         *actor.Timer  // that ends a kept grant; nil: it is held
 }
 
 // place is where a request stands in the queue of its resource.
@@ -122,10 +124,11 @@ func (s *store) grant(r *resource, op *backends.Op, i int, id backends.GrantID, 
 	r.used += want.Weight
 	h := pop(&s.vacated)
 	h.Holder = backends.Holder{ID: id, Owner: want.Owner, Weight: want.Weight, Token: token, Since: now}
-	h.notify, h.quiet, h.tries = want.Notify, want.Quiet, want.Tries
+	h.notify, h.quiet, h.tries, h.least = want.Notify, want.Quiet, want.Tries, want.AtLeast
 	r.holders = append(r.holders, h)
 	s.tells = append(s.tells, tell{op: op, i: i, grant: backends.Grant{
 		ID: id, Resource: r.Resource, Weight: want.Weight, Token: token, Tokens: want.Tokens,
+		AtLeast: want.AtLeast,
 	}})
 }
 
@@ -136,12 +139,12 @@ func (r *resource) mint(n int, now time.Time) uint64 {
 	return first
 }
 
-// find returns where in holders the grant stands, if it still does.
+// find returns where in holders the grant stands, if it is still held.
 func (r *resource) find(g *backends.Grant) (int, bool) {
 	i, found := slices.BinarySearchFunc(r.holders, g.Token, func(h *holder, token uint64) int {
 		return cmp.Compare(h.Token, token)
 	})
-	return i, found && r.holders[i].ID == g.ID
+	return i, found && r.holders[i].ID == g.ID && r.holders[i].kept == nil
 }
 
 // enqueue puts the place at the end of the queue.
@@ -169,6 +172,9 @@ func (r *resource) contended(client uint64) bool { return r.queue.Len() > r.wait
 // free gives back the permits of holder i and forgets it. The caller settles the resource.
 func (s *store) free(r *resource, i int) {
 	h := r.holders[i]
+	if h.kept != nil {
+		h.kept.Stop()
+	}
 	r.used -= h.Weight
 	r.holders = slices.Delete(r.holders, i, i+1)
 	*h = holder{}
