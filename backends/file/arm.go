@@ -13,6 +13,7 @@ func (r *resource) arm() {
 	}
 	r.watchClients()
 	r.watchLock()
+	r.watchKept()
 	idle := len(r.parts) == 0 && !r.unsaved
 	if idle != r.lingering {
 		r.linger(idle)
@@ -112,6 +113,7 @@ func (r *resource) retire() {
 	}
 	r.waiters = 0
 	r.watchClients()
+	r.watchKept()
 	r.blocked = false
 	r.watchLock()
 	r.tab, r.table = nil, lockdir.TableFile{FD: -1}
@@ -138,6 +140,24 @@ func (r *resource) watchClients() {
 		}
 	}
 	r.watched = want
+}
+
+// watchKept sets the timer for the first in the queue, if it is ours, to when the first time is over
+// for which permits stay taken. No process holds them then, so nothing else would tell. The timer
+// counts from the table: the grant may be held still, and be released or lose its process before. A
+// timer stands still while the machine is suspended, and a clock may be set: the net's look finds
+// what is over then.
+func (r *resource) watchKept() {
+	if r.keep != nil {
+		r.keep.Stop()
+		r.keep = nil
+	}
+	if r.waiters == 0 || r.tab == nil || len(r.tab.Waiters) == 0 || r.tab.Waiters[0].ID.Client != r.b.id {
+		return
+	}
+	if left := r.tab.KeptFor(); left > 0 {
+		r.keep = r.actor.After(left, message{verb: look})
+	}
 }
 
 // watchLock has the watcher report uses of the lock file while somebody who is not in the table has the kernel's lock. The

@@ -34,6 +34,13 @@
 //
 //   - Exclusion of mutexes and reader-writer locks rests on the kernel's flock(2), whatever happens to
 //     the table. Semaphores rest on the table.
+//   - Permits that stay taken for a time ([backends.Request.AtLeast]) do so though their process
+//     ends: the time stands in the table from the grant on, and the first waiter has a timer. It
+//     counts on the clock of the machine's boot, suspended or not: setting the wall clock changes
+//     nothing. After a reboot, and always on systems other than Linux, the wall clock counts: set
+//     forward it ends the time too early, set back it prolongs it by the whole time at most. Another
+//     program's flock(1) does not see it, for no process holds the lock file. It is lost with the
+//     table.
 //   - A grant lasts until its release or the end of its process. Nothing expires: a stopped process
 //     (SIGSTOP) holds on. If it was stopped while it changed a table, requests for the name wait
 //     until it goes on or dies. They still end with their contexts.

@@ -165,7 +165,7 @@ func (r *resource) moved() bool {
 
 // dropStale removes the line of a sole holder of another process, whose lock we have now: it has let go, see releaseSole. False: its lock
 // is on a file that was removed or replaced. Then its process has not noticed yet, and the line stays until it has;
-// it is told to look.
+// it is told to look. False as well if its permits stay taken all the same.
 func (r *resource) dropStale() bool {
 	i := r.tab.Sole(r.b.id)
 	if i < 0 {
@@ -173,6 +173,10 @@ func (r *resource) dropStale() bool {
 	}
 	if e := &r.tab.Holders[i]; e.File() != r.kernel.id.Number() && !r.b.dir.Dead(e.ID.Client) {
 		r.wake(e.ID.Client)
+		return false
+	}
+	if r.tab.Holders[i].Leave(lockdir.Now()) {
+		r.turn.dirty = true
 		return false
 	}
 	r.tab.Holders = slices.Delete(r.tab.Holders, i, i+1)
@@ -186,6 +190,9 @@ func (r *resource) describe(e *lockdir.Entry, p *part, since time.Time) {
 	if held && lockdir.OnKernel(p.request.Kind) {
 		file = r.kernel.id.Number()
 	}
+	if e.Keep = nil; held {
+		e.Keep = p.keep
+	}
 	e.Write(since, r.ownerWords(p.request.Owner), held && p.request.Tries, file)
 }
 
@@ -196,6 +203,9 @@ func (r *resource) grant(p *part) {
 	t.Waiters = slices.Delete(t.Waiters, 0, 1)
 	e.Token = r.mint(p.request.Tokens, now)
 	p.state = granted
+	if p.request.AtLeast > 0 {
+		p.keep = lockdir.Now().Keep(p.request.AtLeast)
+	}
 	r.waiters--
 	r.describe(&e, p, now)
 	t.Holders = append(t.Holders, e)
@@ -264,7 +274,7 @@ func (r *resource) describeQueued() {
 		r.describe(&t.Waiters[i], p, time.Now())
 		for _, h := range t.Holders {
 			other := func(e lockdir.Entry) bool { return e.ID.Client != h.ID.Client }
-			if !slices.ContainsFunc(t.Waiters[:i], other) {
+			if !h.Kept && !slices.ContainsFunc(t.Waiters[:i], other) {
 				r.wake(h.ID.Client)
 			}
 		}

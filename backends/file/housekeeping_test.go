@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 	"github.com/lockkeeper/lockkeeper/internal/history"
@@ -218,4 +219,25 @@ func TestHousekeepingBesideUse(t *testing.T) {
 	if removed == 0 {
 		t.Error("nothing was ever removed: the test has tested nothing")
 	}
+}
+
+func TestRepairSparesWhatIsKept(t *testing.T) {
+	onLinux(t)
+	dir := t.TempDir() + "/locks"
+	takeAndDie(t, dir, atLeast("job", time.Hour))
+	takeAndDie(t, dir, atLeast("over", time.Millisecond))
+	for over := false; !over; {
+		state, err := Inspect(context.Background(), dir, "over")
+		if over = len(state.Holders) == 0; err != nil {
+			t.Fatal(err)
+		}
+		runtime.Gosched()
+	}
+	repair(t, dir)
+	if left := files(t, dir); len(left) != 2 || left[0] != "job.lock" || left[1] != "job.table" {
+		t.Errorf("files %q; want those of job", left)
+	}
+	b := sleepless(t, dir)
+	mustBeBusy(t, b, mutex("job"))
+	mustRelease(t, b, mustAcquire(t, b, mutex("over")))
 }

@@ -5,6 +5,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
@@ -105,6 +106,11 @@ func (r *resource) breakAll(q *query) {
 	r.turn.queries, q.writes = append(r.turn.queries, q), true
 	r.clean()
 	t := r.tab
+	held := slices.DeleteFunc(t.Holders, func(e lockdir.Entry) bool { return e.Kept })
+	if len(held) < len(t.Holders) {
+		r.turn.dirty, r.turn.moved = true, true
+	}
+	t.Holders = held
 	for i := range t.Holders {
 		if e := &t.Holders[i]; e.ID.Client != r.b.id && !e.Broken {
 			e.Broken = true

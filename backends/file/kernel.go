@@ -154,7 +154,10 @@ func (r *resource) lose(kinds func(backends.Kind) bool, cause error) {
 
 func (r *resource) loseOne(p *part, reason backends.LostReason, cause error) {
 	r.end(p)
-	if r.tab != nil && lockdir.Drop(&r.tab.Holders, p.id) >= 0 {
+	switch {
+	case r.tab == nil:
+	case reason == backends.Broken && lockdir.Drop(&r.tab.Holders, p.id) >= 0,
+		reason != backends.Broken && r.tab.EndGrant(p.id, lockdir.Now()):
 		r.turn.dirty, r.turn.moved = true, true
 	}
 	r.tell(p, backends.Lost, &backends.LostError{Name: r.name, Token: p.token, Reason: reason, Cause: cause})

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
 // partState is how far a request has come. It moves down only.
@@ -26,13 +27,14 @@ type part struct {
 
 	id     backends.GrantID
 	state  partState
-	told   bool   // of contention
-	waited bool   // it was queued before its grant
-	last   uint64 // of the grant's tokens
-	before uint64 // the last token when it came
-	clean  bool   // the table was to be left as it was when it came
-	token  uint64 // of the grant: the first
-	others bool   // others waited when it was granted
+	told   bool          // of contention
+	waited bool          // it was queued before its grant
+	last   uint64        // of the grant's tokens
+	before uint64        // the last token when it came
+	clean  bool          // the table was to be left as it was when it came
+	token  uint64        // of the grant: the first
+	keep   *lockdir.Keep // of the grant: until when its permits stay taken
+	others bool          // others waited when it was granted
 	err    error
 
 	answered answered
@@ -46,6 +48,7 @@ type release struct {
 	id    backends.GrantID
 	name  string
 	token uint64
+	keep  bool // the permits may stay taken
 	err   error
 
 	answered answered
@@ -70,6 +73,7 @@ func (p *part) answer(err error) bool {
 		p.op.granted(p.index, backends.Grant{
 			ID: p.id, Resource: p.request.Resource, Weight: p.request.Weight,
 			Token: p.token, Tokens: p.request.Tokens, Contended: p.others, Waited: p.waited,
+			AtLeast: p.request.AtLeast,
 		}, nil)
 	}
 	return first

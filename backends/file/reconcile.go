@@ -14,10 +14,11 @@ import (
 // reconcile makes our lines and our books agree, after others have changed the table or we could not write it.
 func (r *resource) reconcile() {
 	r.hearTried()
+	r.leaveUnwritten()
 	kept := 0
 	keep := func(es []lockdir.Entry, state partState) []lockdir.Entry {
 		return slices.DeleteFunc(es, func(e lockdir.Entry) bool {
-			if e.ID.Client != r.b.id {
+			if e.ID.Client != r.b.id || e.Kept {
 				return false
 			}
 			p := r.parts[e.ID.Seq]
@@ -37,6 +38,20 @@ func (r *resource) reconcile() {
 	r.tab.Waiters = keep(r.tab.Waiters, waiting)
 	if kept != len(r.parts) {
 		r.restore()
+	}
+}
+
+// leaveUnwritten marks as kept what has been released, or taken back, by a turn whose table could
+// not be written. Which of the two is not known any more: the permits may have been used.
+func (r *resource) leaveUnwritten() {
+	if !r.tab.Keeps() {
+		return
+	}
+	for i := range r.tab.Holders {
+		e := &r.tab.Holders[i]
+		if e.ID.Client == r.b.id && !e.Kept && r.parts[e.ID.Seq] == nil && e.Leave(lockdir.Now()) {
+			r.turn.dirty = true
+		}
 	}
 }
 

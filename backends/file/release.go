@@ -21,10 +21,31 @@ func (r *resource) release(l *release) {
 		l.err = err
 		return
 	}
-	r.drop(p)
+	if l.keep {
+		r.leaveKept(p)
+	} else {
+		r.drop(p)
+	}
 }
 
-// drop ends a grant, unless it is over.
+// leaveKept ends a grant. Its permits stay taken until its time is over: that stands in the table,
+// and a waiter that it keeps out has a timer of its own.
+func (r *resource) leaveKept(p *part) {
+	r.end(p)
+	if r.tab.EndGrant(p.id, lockdir.Now()) {
+		r.turn.dirty, r.turn.moved = true, true
+	}
+}
+
+// endKept removes the lines of kept grants that are over.
+func (r *resource) endKept() {
+	if r.tab.Keeps() {
+		changed, freed := r.tab.EndKept(lockdir.Now())
+		r.turn.dirty, r.turn.moved = r.turn.dirty || changed, r.turn.moved || freed
+	}
+}
+
+// drop ends a grant, unless it is over, and frees its permits.
 func (r *resource) drop(p *part) {
 	if p.state != granted {
 		return
@@ -51,7 +72,7 @@ func (r *resource) releaseSole(m *message) bool {
 		return false
 	}
 	p, err := r.held(l)
-	if err != nil || len(r.tab.Waiters) > 0 || r.b.lingering.Load() >= mostLingering {
+	if err != nil || p.keep != nil || len(r.tab.Waiters) > 0 || r.b.lingering.Load() >= mostLingering {
 		return false
 	}
 	r.end(p)
@@ -88,7 +109,7 @@ func (o *operation) only(step int) (only *release) {
 func (r *resource) shut() {
 	for _, p := range r.parts {
 		if p.state == granted {
-			r.drop(p)
+			r.leaveKept(p)
 		} else {
 			r.leave(p, backends.ErrClosed)
 		}

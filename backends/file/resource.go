@@ -63,6 +63,7 @@ type resource struct {
 	watched  []uint64     // clients whose end the watcher reports to us
 	timer    *actor.Timer // brings the next tick; nil: none is on its way
 	slow     bool         // it is the net's
+	keep     *actor.Timer // brings the next look when a time is over that keeps our first waiter out
 	used     bool         // since the last tick
 	told     bool         // holders of ours were told that somebody waits
 	settled  bool         // in use for longer than one tick

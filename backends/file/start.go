@@ -96,6 +96,7 @@ func (b *Backend) newOperation(op *backends.Op) *operation {
 	for i := range op.Release {
 		g, l := &op.Release[i], &o.releases[i]
 		l.op, l.index, l.id, l.name, l.token = o, i, g.ID, g.Resource.Name, g.Token
+		l.keep = g.AtLeast > 0
 	}
 	if len(op.Acquire) > 0 {
 		o.parts = make([]part, len(op.Acquire))

@@ -145,6 +145,7 @@ func (r *resource) prepare() {
 		r.reconcile()
 	}
 	r.stale, r.unsaved = false, false
+	r.endKept()
 }
 
 func (r *resource) apply(m *message) {

@@ -284,6 +284,7 @@ func (e *exam) removeIdlers(ctx context.Context) (removed int, err error) {
 		return 0, err
 	}
 	unused := func(t *lockdir.Table) bool {
+		t.EndKept(lockdir.Now())
 		for _, client := range t.Clients(0) {
 			if !e.inboxes || e.dir.Dead(client) {
 				t.DropClient(client)

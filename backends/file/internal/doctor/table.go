@@ -157,6 +157,7 @@ func (e *exam) idler(s string, t *lockdir.Table, size int64, modified time.Time)
 // inUse looks at a table with lines in it.
 func (e *exam) inUse(t *lockdir.Table, s string, size int64, modified time.Time) {
 	lines := len(t.Holders) + len(t.Waiters)
+	t.EndKept(lockdir.Now())
 	for _, client := range t.Clients(0) { // 0 is nobody's number
 		if e.inboxes && !e.dir.Dead(client) {
 			continue

@@ -39,10 +39,16 @@ func (e *Entry) about() (since time.Time, o backends.Owner) {
 func (t *Table) State() backends.State {
 	s := backends.State{Resource: backends.Resource{Name: t.Name}, Token: t.Token}
 	for _, e := range t.Holders {
-		if e.Broken {
+		var left time.Duration
+		if e.Kept {
+			left = e.Keep.Left(Now())
+		}
+		if e.Broken || e.Kept && left <= 0 {
 			continue
 		}
-		s.Holders = append(s.Holders, e.holder())
+		h := e.holder()
+		h.Kept = left
+		s.Holders = append(s.Holders, h)
 	}
 	for _, e := range t.Waiters {
 		since, owner := e.about()

@@ -138,7 +138,10 @@ func (e *Entry) Write(since time.Time, ownerWords string, wants bool, file uint6
 	b = strconv.AppendInt(b, e.Weight, 10)
 	b = append(b, " token "...)
 	b = strconv.AppendUint(b, e.Token, 10)
-	b = append(b, " since "...)
+	if e.Keep != nil {
+		b = e.Keep.append(b, e.Kept)
+	}
+	b = append(b, sinceWord...)
 	b = since.UTC().AppendFormat(b, aboutTime)
 	b = append(b, ownerWords...)
 	if wants {
@@ -151,7 +154,17 @@ func (e *Entry) Write(since time.Time, ownerWords string, wants bool, file uint6
 	e.line = string(b)
 }
 
-const fileWord = " file "
+const (
+	fileWord  = " file "
+	sinceWord = " since " // the first such word of a line: only numbers come before it
+)
+
+// setKeep writes another Keep into the line.
+func (e *Entry) setKeep(k *Keep, kept bool) {
+	from, to := strings.Index(e.line, keepWord(e.Kept)), strings.Index(e.line, sinceWord)
+	e.Keep, e.Kept = k, kept
+	e.line = e.line[:from] + string(k.append(nil, kept)) + e.line[to:]
+}
 
 // The line of a holder that wants to hear of tries ends, before the file, in one of these words.
 const (
@@ -172,8 +185,8 @@ func (e *Entry) markAt() int {
 	return 0
 }
 
-// Wants reports whether the holder wants to hear of tries.
-func (e *Entry) Wants() bool { return e.markAt() > 0 }
+// Wants reports whether the entry has a holder that wants to hear of tries.
+func (e *Entry) Wants() bool { return !e.Kept && e.markAt() > 0 }
 
 // Mark puts one of the words in place of the other, and reports whether that changes the line.
 func (e *Entry) Mark(word string) bool {
@@ -308,6 +321,10 @@ func (p *parser) fields(e *Entry) {
 	p.word("token ")
 	e.Token = p.number(10, ' ')
 	p.bad = p.bad || e.Weight < 1
+	if strings.HasPrefix(p.rest, "keeps ") || strings.HasPrefix(p.rest, "kept ") {
+		e.Kept = p.until(' ') == "kept"
+		e.Keep = p.keep()
+	}
 }
 
 // Salvage returns the last token that a damaged table seems to tell of, or 0. A number beyond ceiling is

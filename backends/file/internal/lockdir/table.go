@@ -23,6 +23,8 @@ type Entry struct {
 	Weight int64
 	Token  uint64 // the first of the grant; 0 for a ticket
 	Broken bool   // a grant that Break has ended; the line stays until its process has taken note
+	Keep   *Keep  // until when its permits stay taken; nil: as long as it is held
+	Kept   bool   // a grant that has ended; the line stays until its Keep is over
 	line   string // as in the file, but for the first word and the end
 }
 
@@ -47,7 +49,7 @@ func (t *Table) Sole(me uint64) int {
 		return -1
 	}
 	return slices.IndexFunc(t.Holders, func(e Entry) bool {
-		return e.Weight == t.Capacity && !e.Broken && e.ID.Client != me
+		return e.Weight == t.Capacity && !e.Broken && !e.Kept && e.ID.Client != me
 	})
 }
 
@@ -65,13 +67,22 @@ func Drop(es *[]Entry, id backends.GrantID) int {
 	return i
 }
 
-// DropClient removes every line of a client, and reports whether there was one.
-func (t *Table) DropClient(client uint64) bool {
-	before := len(t.Holders) + len(t.Waiters)
-	gone := func(e Entry) bool { return e.ID.Client == client }
+// DropClient removes every line of a client that has ended, or marks it as kept, and reports whether
+// there was one. Lines that are kept already are nobody's.
+func (t *Table) DropClient(client uint64) (found bool) {
+	gone := func(e Entry) bool { return e.ID.Client == client && !e.Kept }
+	found = slices.ContainsFunc(t.Holders, gone) || slices.ContainsFunc(t.Waiters, gone)
+	if t.Keeps() {
+		c := Now()
+		for i := range t.Holders {
+			if e := &t.Holders[i]; gone(*e) {
+				e.Leave(c)
+			}
+		}
+	}
 	t.Holders = slices.DeleteFunc(t.Holders, gone)
 	t.Waiters = slices.DeleteFunc(t.Waiters, gone)
-	return len(t.Holders)+len(t.Waiters) < before
+	return found
 }
 
 // Clients returns everybody in the table but me, each once.
@@ -79,7 +90,7 @@ func (t *Table) Clients(me uint64) []uint64 {
 	var ids []uint64
 	for _, es := range [...][]Entry{t.Holders, t.Waiters} {
 		for i := range es {
-			if c := es[i].ID.Client; c != me && !slices.Contains(ids, c) {
+			if c := es[i].ID.Client; c != me && !es[i].Kept && !slices.Contains(ids, c) {
 				ids = append(ids, c)
 			}
 		}
@@ -109,7 +120,7 @@ func (t *Table) Blockers(me uint64, ids []uint64) []uint64 {
 		return append(ids, t.Waiters[mine-1].ID.Client)
 	}
 	for i := range t.Holders {
-		if c := t.Holders[i].ID.Client; c != me && !slices.Contains(ids, c) {
+		if c := t.Holders[i].ID.Client; c != me && !t.Holders[i].Kept && !slices.Contains(ids, c) {
 			ids = append(ids, c)
 		}
 	}
