@@ -51,15 +51,19 @@ func (r *endings) empty() bool { return r.fresh.empty() && r.again.empty() && le
 
 // backgroundOf makes one for a request; how is endAny or endForGood.
 func (b *Backend) backgroundOf(q *request, how string) *ending {
-	return &ending{call: b.endCall(q.Name, q.id, how), until: time.Now().Add(b.life(q.TTL))}
+	return &ending{call: b.endCall(q.Name, idText(how, q.id)), until: time.Now().Add(b.life(max(q.TTL, q.AtLeast)))}
 }
 
 // life bounds how long the server keeps a grant from now on.
 func (b *Backend) life(ttl time.Duration) time.Duration { return ttl + b.opt.grace }
 
-func (b *Backend) endCall(name string, id backends.GrantID, how string) call {
+func (b *Backend) endCall(name string, ends ...string) call {
 	at := b.address(name)
-	return call{keys: at.keys, args: append(b.header(2), at.text, idText(how, id))}
+	k := call{keys: at.keys, args: append(b.header(1+len(ends)), at.text)}
+	for _, e := range ends {
+		k.args = append(k.args, e)
+	}
+	return k
 }
 
 func (g *ending) again() *ending { return &ending{call: g.call, until: g.until} }

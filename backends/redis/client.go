@@ -72,6 +72,7 @@ type held struct {
 	life      time.Duration // bounds how long the server keeps it after it was granted or prolonged
 	till      time.Time     // bounds until when the server keeps it
 	leaving   bool          // its release is on its way: that it is not held any more is no loss
+	least     time.Duration // after it was made, until when its permits stay taken
 	back      *ending       // nil, or the repetition of its unconfirmed release
 	copied    bool          // a copy of its acquire may be on its way
 	notify    func(backends.Event)
@@ -192,8 +193,8 @@ func (cl *client) tidy(p *place) {
 
 // hold takes a grant into the books.
 func (cl *client) hold(q *request, token uint64, contended bool) {
-	h := &held{id: q.id, place: q.place, token: token, contended: contended, copied: q.copied, notify: q.Notify, tries: q.Tries}
-	h.prolong(cl.b.life(q.TTL))
+	h := &held{id: q.id, place: q.place, token: token, contended: contended, copied: q.copied, notify: q.Notify, tries: q.Tries, least: q.AtLeast}
+	h.prolong(cl.b.life(max(q.TTL, q.AtLeast)))
 	cl.held[q.id.Seq] = h
 	q.place.held[q.id.Seq] = h
 	cl.warm()

@@ -47,11 +47,7 @@ func (closeAll) on(cl *client) {
 	}
 	for seq, h := range cl.held {
 		if h.back == nil { // else a release is on its way already
-			how := endGrant
-			if h.copied {
-				how = endForGood
-			}
-			back := &ending{call: cl.b.endCall(h.place.name, h.id, how), until: h.till, held: true}
+			back := &ending{call: cl.b.endCall(h.place.name, h.ends()...), until: h.till, held: true}
 			cl.endings.fresh.list = append(cl.endings.fresh.list, back)
 		}
 		cl.drop(seq)

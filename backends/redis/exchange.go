@@ -55,7 +55,7 @@ func (o *operation) call(parts []part) call {
 		}
 		k.args = append(k.args, p.at.text)
 		for _, j := range p.releases {
-			k.args = append(k.args, idText(endGrant, o.releases[j].ID))
+			k.args = append(k.args, endOf(o.releases[j].ID, o.releases[j].AtLeast))
 		}
 		switch {
 		case p.request >= 0:

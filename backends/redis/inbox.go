@@ -155,7 +155,7 @@ func (m overdue) on(cl *client) {
 }
 
 // published is a message to the client: a word, numbers, and a name. "g" tells which requests were granted, with "1" if others wait; "c" that others wait;
-// "t" that another client has found the name busy; "b" that grants were broken; "m" that there may be room for more than one command could grant.
+// "t" that another client has found the name busy; "b" that grants were broken; "m" that there may be room for more than one command could grant, or that the next deadline is another one.
 type published struct {
 	sub     *redis.PubSub
 	payload string
@@ -185,6 +185,7 @@ func (m published) on(cl *client) {
 			h.tried()
 		}
 	case word == "m" && p != nil:
+		p.expires = time.Time{} // the next deadline may be another one: the look must find out
 		cl.due[p] = true
 		cl.lookAtDue()
 	case word == "b" && p != nil:

@@ -83,7 +83,7 @@ func parseState(name string, r row) (backends.State, error) {
 		case "g":
 			var h backends.Holder
 			h, ok = parseHolder(id, v, now)
-			if ok = ok && h.Weight <= capacity; ok && h.Expires > 0 {
+			if ok = ok && h.Weight <= capacity; ok && h.Expires+h.Kept > 0 {
 				state.Holders = append(state.Holders, h)
 			}
 		case "w":
@@ -140,7 +140,7 @@ func number[T uint8 | int64 | uint64](s string) T {
 
 // The records of grants and waiters, as in state.lua.
 var (
-	grantRecord  = record(`(?s)^(\d+) [hsHSTU](\d+) (\d+) \d+ (\d+) (.*)$`)
+	grantRecord  = record(`(?s)^(\d+) ([hsHSTUk])(\d+) (\d+) \d+ (\d+) (.*)$`)
 	clientRecord = record(`^\d+ \d+$`)
 	waiterRecord = record(`(?s)^(\d+) (\d+) \d+ [hsHS]\d+ [[:xdigit:]]+ (\d+) (.*)$`)
 )
@@ -156,9 +156,12 @@ func parseHolder(id, s string, now int64) (h backends.Holder, ok bool) {
 	if h.ID, err = parseID(id); err != nil || f == nil {
 		return h, false
 	}
-	h.Expires = time.Duration(number[int64](f[1])-now) * time.Microsecond
-	h.Weight, h.Token = number[int64](f[2]), number[uint64](f[3])
-	h.Since, h.Owner = time.UnixMicro(number[int64](f[4])), parseOwner(f[5])
+	left := time.Duration(number[int64](f[1])-now) * time.Microsecond
+	if h.Expires = left; f[2] == "k" {
+		h.Expires, h.Kept = 0, left
+	}
+	h.Weight, h.Token = number[int64](f[3]), number[uint64](f[4])
+	h.Since, h.Owner = time.UnixMicro(number[int64](f[5])), parseOwner(f[6])
 	return h, h.Weight > 0 && h.Token > 0
 }
 

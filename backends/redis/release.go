@@ -11,9 +11,29 @@ import (
 // How a grant, or what a request has or may get, is taken from an id: what its argument begins with.
 const (
 	endGrant   = "R" // a grant
+	endKeeping = "K" // a grant whose permits stay taken for so long after it was made
 	endAny     = "C" // whatever there is
 	endForGood = "F" // the same, and a request that may still be on its way has no effect
 )
+
+// endOf is what takes a held grant back, whose permits stay taken if least is not 0.
+func endOf(id backends.GrantID, least time.Duration) string {
+	if least == 0 {
+		return idText(endGrant, id)
+	}
+	return idText(endKeeping+micros(least)+" ", id)
+}
+
+// ends are what takes the grant back. A copy of its acquire that may still come has no effect then.
+func (h *held) ends() []string {
+	switch {
+	case !h.copied:
+		return []string{endOf(h.id, h.least)}
+	case h.least > 0: // what is kept already, endForGood leaves alone
+		return []string{endOf(h.id, h.least), idText(endForGood, h.id)}
+	}
+	return []string{idText(endForGood, h.id)}
+}
 
 // released takes in what the server said of a release.
 //
@@ -51,7 +71,8 @@ func (cl *client) conclude(o *operation, i int, err error) {
 	} else if h := cl.heldBy(g.ID); h != nil {
 		cl.drop(h.id.Seq)
 		if h.copied {
-			cl.finish(&ending{call: cl.b.endCall(h.place.name, h.id, endForGood), until: time.Now().Add(h.life)})
+			call := cl.b.endCall(h.place.name, idText(endForGood, h.id))
+			cl.finish(&ending{call: call, until: time.Now().Add(h.life)})
 		}
 	}
 	if !g.told {
@@ -61,14 +82,16 @@ func (cl *client) conclude(o *operation, i int, err error) {
 }
 
 func (cl *client) unreleased(g *backends.Grant) {
-	back := &ending{call: cl.b.endCall(g.Resource.Name, g.ID, endGrant), until: g.ValidUntil.Add(cl.b.opt.grace), held: true}
+	back := &ending{until: g.ValidUntil.Add(cl.b.opt.grace), held: true}
+	back.call = cl.b.endCall(g.Resource.Name, endOf(g.ID, g.AtLeast))
 	if h := cl.heldBy(g.ID); h != nil {
 		if h.back != nil {
 			return
 		}
 		h.leaving, h.back = true, back
 		if h.copied {
-			back.call = cl.b.endCall(h.place.name, h.id, endForGood)
+			h.least = g.AtLeast // as released
+			back.call = cl.b.endCall(h.place.name, h.ends()...)
 		}
 		back.until, back.then = h.till, func() { cl.drop(h.id.Seq) }
 		cl.markUnsure(h)

@@ -55,12 +55,14 @@ type wantText struct {
 	text any
 }
 
-// wantText returns what a request says of itself. A client mostly repeats itself, so the last is
+// wantText returns what a request says of itself. The server keeps a grant at least for as long as
+// its permits are to stay taken, though its holder relies on it for its time to live only: so they
+// do if it dies, or its brief grant is not asked for. A client mostly repeats itself, so the last is
 // kept.
 func (b *Backend) wantText(q *request) any {
 	w := want{
-		q.Kind, q.Capacity, q.Weight, q.Tokens, q.TTL + b.opt.grace,
-		q.terms.keep(b.pace.Load().period, q.TTL) + b.opt.grace, q.mark(),
+		q.Kind, q.Capacity, q.Weight, q.Tokens, max(q.TTL, q.AtLeast) + b.opt.grace,
+		max(q.terms.keep(b.pace.Load().period, q.TTL), q.AtLeast) + b.opt.grace, q.mark(),
 	}
 	if last := b.want.Load(); last != nil && last.want == w {
 		return last.text
@@ -156,6 +158,7 @@ func (cl *client) granted(q *request, sent time.Time, r row) {
 // grant answers the request with a grant. A try over several slots is answered when it has all.
 func (cl *client) grant(q *request, g backends.Grant) {
 	g.ID, g.Resource, g.Weight, g.Waited = q.id, q.Resource, q.Weight, q.spot != nil
+	g.AtLeast = q.AtLeast
 	p, o := q.place, q.op
 	cl.hold(q, g.Token, g.Contended)
 	cl.forget(q)

@@ -270,7 +270,7 @@ func (d *dice) call() dieCall {
 	case n < 13: // asked again
 		return d.asked[d.one()]
 	case n < 16:
-		return d.back(endGrant)
+		return d.back(d.end())
 	case n < 17 && d.IntN(4) == 0:
 		return d.back(endForGood)
 	case n < 17:
@@ -299,6 +299,17 @@ func (d *dice) back(how string) dieCall {
 	return k
 }
 
+// end is how a grant is given back: now and then its permits stay taken.
+func (d *dice) end() string {
+	switch d.IntN(12) {
+	case 0:
+		return endKeeping + micros(hour) + " "
+	case 1: // that is over
+		return endKeeping + "1 "
+	}
+	return endGrant
+}
+
 // one returns an id that was used, mostly a late one.
 func (d *dice) one() string {
 	return d.ids[max(0, len(d.ids)-1-d.IntN(4))]
@@ -320,7 +331,7 @@ func (d *dice) op(life string) dieCall {
 		k.names, k.args = append(k.names, name), append(k.args, name)
 		if after := len(d.ids) > 0 && d.IntN(3) == 0; after {
 			if id := d.one(); d.of[id] == name {
-				k.args, k.tokens = append(k.args, endGrant+id), append(k.tokens, 0)
+				k.args, k.tokens = append(k.args, d.end()+id), append(k.tokens, 0)
 			}
 		}
 		id := idText("", backends.GrantID{Client: client, Seq: uint64(len(d.ids) + len(ids) + 1)})

@@ -134,5 +134,5 @@ func (cl *client) told(q *request, n wakeUp) {
 func (cl *client) releaseUnknown(name string, seq uint64) {
 	id := backends.GrantID{Client: cl.b.id, Seq: seq}
 	brief := cl.b.life(max(briefHeartbeats*cl.b.opt.heartbeat, leastHeartbeats*cl.b.pace.Load().period))
-	cl.finish(&ending{call: cl.b.endCall(name, id, endAny), until: time.Now().Add(brief)})
+	cl.finish(&ending{call: cl.b.endCall(name, idText(endAny, id)), until: time.Now().Add(brief)})
 }

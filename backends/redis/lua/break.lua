@@ -12,7 +12,7 @@ prune('')
 
 local grants = holders(0)
 for _, g in ipairs(grants) do
-  tell(clientOf(g.id), 'b')
+  if g.mark ~= 'k' then tell(clientOf(g.id), 'b') end
   free(g.id, g)
 end
 pump()

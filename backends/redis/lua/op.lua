@@ -5,8 +5,10 @@
 -- keys     H, Q, D of each name
 -- args     1 "wait" or "try", a space, and how long a client counts as alive after it was seen;
 --          from 2, for each name: name;
---          what is given back: "R<id>" a grant; "C<id>" whatever id has, a grant or a place in the
---            queue; "F<id>" the same, and a request that may still be on its way has no effect;
+--          what is given back: "R<id>" a grant; "K<span> <id>" a grant whose permits stay taken until
+--            so long after it was made; "C<id>" whatever id has, a grant or a place in the
+--            queue; "F<id>" the same, and a request that may still be on its way has no effect.
+--            What is kept is nobody's to give back;
 --          the request, or "", which the last name may lack: id; kind, capacity, weight, tokens, time
 --            to live, and mark and life as in a waiter, see state.lua, in one; secret; owner
 -- result   for each name, a row for each thing given back: 1, also when that is repeated, or 0 if
@@ -38,8 +40,10 @@ end
 local function parse()
   local n, a = { name = ARGV[at], back = {} }, ARGV[at + 1]
   at = at + 1
-  while a and string.find(a, '^[RCF]') do
-    n.back[#n.back + 1] = a
+  while a and string.find(a, '^[RKCF]') do
+    local how, id, least = string.sub(a, 1, 1), string.sub(a, 2), nil
+    if how == 'K' then least, id = string.match(id, '^(%d+) (.*)$') end
+    n.back[#n.back + 1] = { how = how, least = least, id = id }
     at = at + 1
     a = ARGV[at]
   end
@@ -62,13 +66,14 @@ local function heldBy(id)
 end
 
 -- release returns 1 if there was something.
-local function release(n, how, id)
+local function release(n, how, id, least)
   local g, had = heldBy(id), 0
-  if g then
+  local ends = how == 'R' or how == 'K'
+  if g and g.mark ~= 'k' then
     had = 1
-    free(id, g)
-    if how == 'R' then S.r = id end
-  elseif how == 'R' then
+    if how ~= 'K' or not retain(id, g, least) then free(id, g) end
+    if ends then S.r = id end
+  elseif ends then
     -- If the request is known, this is repeated, and the first call has released the grant.
     if S.r == id or n.id and (S.g or S.w) then had = 1 end
   elseif S.w then
@@ -83,7 +88,7 @@ local function canHave(n) return S.q == 0 and fits(n.weight) end
 
 -- check returns why the request cannot be made, if so.
 local function check(n)
-  if S.x or S.r == n.id then -- given up, or released: this is a late copy of a request that is over
+  if S.x or S.r == n.id or S.g and S.g.mark == 'k' then -- given up, or released: this is a late copy of a request that is over
     pump()
     return { GIVEN_UP }
   end
@@ -112,10 +117,11 @@ end
 
 -- before gives back what is to be given back of a name, and checks its request.
 local function before(i, n)
-  open(i, n.id or string.sub(n.back[1] or '', 2))
-  prune(n.id or string.sub(n.back[1] or '', 2))
+  local id = n.id or n.back[1] and n.back[1].id or ''
+  open(i, id)
+  prune(id)
   n.rows = {}
-  for j, a in ipairs(n.back) do n.rows[j] = release(n, string.sub(a, 1, 1), string.sub(a, 2)) end
+  for j, b in ipairs(n.back) do n.rows[j] = release(n, b.how, b.id, b.least) end
   if n.id then n.row = check(n) else pump() end
   leave(n)
 end

@@ -38,6 +38,19 @@ local function grant(id, weight, tokens, life, owner, mark)
   return g
 end
 
+-- retain has the permits of a grant that was released stay taken until so long after the grant, and
+-- says whether that is to come. Its deadline is no longer that of a holder, so it may move back: the
+-- first in the queue is told to look when it is now.
+local function retain(id, g, least)
+  local till = string.match(g.rest, '^ (%d+)') + least
+  if till <= now then return false end
+  g.id, g.mark, g.till, changed = id, 'k', till, true
+  if S.d > 0 then put('g:' .. id, record(g)) else S.m = g end
+  local head = S.q > 0 and redis.call('ZRANGE', Q, 0, 0)[1]
+  if head then tell(clientOf(head), 'm') end
+  return true
+end
+
 -- free takes the permits of a grant back.
 local function free(id, g)
   changed = true
