@@ -25,6 +25,7 @@ type expiring struct {
 	revive bool // fault: renews what has expired
 	lax    bool // fault: takes any time to live
 	brief  bool // fault: is valid for less than is needed
+	unkept bool // fault: nothing is kept that has expired
 }
 
 func newExpiring(store *memory.Backend) *expiring {
@@ -92,6 +93,9 @@ func (b *expiring) watch(g backends.Grant, sent time.Time, ttl time.Duration) ti
 }
 
 func (b *expiring) set(g backends.Grant, ttl time.Duration) {
+	if b.unkept {
+		g.AtLeast = 0
+	}
 	if b.early {
 		ttl = 50 * time.Millisecond
 	}

@@ -74,6 +74,8 @@ func invalidRequests(s *session) {
 		{"a block for a shared grant", edit(func(r *backends.Request) { r.Tokens = 2 }), backends.ErrInvalid},
 		{"too large a block", edit(func(r *backends.Request) { r.Weight, r.Tokens = 3, backends.MaxTokens+1 }), backends.ErrInvalid},
 		{"a long label", edit(func(r *backends.Request) { r.Owner.Label = strings.Repeat("l", backends.MaxName+1) }), backends.ErrInvalid},
+		{"a negative time to hold at least", edit(func(r *backends.Request) { r.AtLeast = -1 }), backends.ErrInvalid},
+		{"too long a time to hold at least", edit(func(r *backends.Request) { r.AtLeast = backends.MaxAtLeast + 1 }), backends.ErrInvalid},
 		{"a long host", edit(func(r *backends.Request) { r.Owner.Host = strings.Repeat("h", backends.MaxName+1) }), backends.ErrInvalid},
 	}
 	for _, test := range tests {

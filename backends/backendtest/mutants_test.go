@@ -17,7 +17,7 @@ import (
 // TestSeededFaultsAreFound breaks a store in one way at a time, and names the clauses that must find it.
 func TestSeededFaultsAreFound(t *testing.T) {
 	covered := make(map[string]bool)
-	for _, m := range slices.Concat(mutantsOfGrants, mutantsOfTheRest, mutantsOfOperations, mutantsOfSeveral) {
+	for _, m := range slices.Concat(mutantsOfGrants, mutantsOfTheRest, mutantsOfOperations, mutantsOfSeveral, mutantsOfAtLeast) {
 		open := env(m.change)
 		if m.expiring != nil {
 			open = expiringEnv(m.expiring)

@@ -94,7 +94,7 @@ func (s *session) try(b backends.Backend, r backends.Request) backends.Grant {
 func (s *session) complete(g backends.Grant, r backends.Request) {
 	s.Helper()
 	if g.Resource != r.Resource || g.Weight != r.Weight || g.Tokens != r.Tokens || g.Token == 0 ||
-		g.ID == (backends.GrantID{}) {
+		g.AtLeast != r.AtLeast || g.ID == (backends.GrantID{}) {
 		s.Fatalf("the grant %+v does not answer the request %s", g, show(r))
 	}
 	if g.ValidUntil.IsZero() == s.caps.Expiry {
