@@ -19,7 +19,12 @@ func (e *BusyError) Unwrap() error { return ErrBusy }
 
 // Held says for a message who holds and since when: "held by pid 4711 on db1 (backup) since
 // 2026-11-27 12:03:04", in local time.
+//
+// Of a grant that is kept it says until when: "kept until 2026-11-27 12:04:04, last held by pid …".
 func (h Holder) Held() string {
+	if h.Kept > 0 {
+		return "kept until " + time.Now().Add(h.Kept).Format(time.DateTime) + ", last held by " + h.who()
+	}
 	s := "held by " + h.who()
 	if h.Since.IsZero() {
 		return s

@@ -14,6 +14,11 @@ func TestBusyErrorSaysWhoHoldsAndSinceWhen(t *testing.T) {
 	since := time.Date(2026, 11, 27, 12, 3, 4, 5, time.Local)
 	client := backends.GrantID{Client: 1, Seq: 1}
 	long := strings.Repeat("x", 1000)
+	kept := backends.Holder{ID: client, Owner: backends.Owner{Host: "db1", PID: 7}, Since: since, Kept: time.Hour}
+	day := time.Now().Add(time.Hour).Format("2006-")
+	if got := kept.Held(); !strings.HasPrefix(got, "kept until "+day) || !strings.HasSuffix(got, ", last held by pid 7 on db1") {
+		t.Errorf("of a kept grant: %q", got)
+	}
 	for want, h := range map[string]backends.Holder{
 		"held by pid 4711 on db1 (backup) since 2026-11-27 12:03:04": {
 			ID: client, Owner: backends.Owner{Host: "db1", PID: 4711, Label: "backup"}, Since: since.UTC(),

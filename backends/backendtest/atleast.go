@@ -97,6 +97,11 @@ func staysTaken(s *session) {
 	if r := s.renew(a, backends.Renewal{Grant: g, TTL: long}); !errors.Is(r.Err, backends.ErrLost) {
 		s.Errorf("Renew of a kept grant: %+v; want ErrLost", r)
 	}
+	if s.caps.NamesHolder {
+		if h := s.namedHolder(b, s.mutex()); h.Kept <= 0 || h.Kept > long {
+			s.Errorf("the try names %+v; want the grant, kept for at most %v", h, long)
+		}
+	}
 	w := s.queue(b, s.mutex())
 	h := s.inspect(s.name).Holders
 	if len(h) != 1 || h[0].Kept <= 0 || h[0].Kept > long || h[0].Token != g.Token || h[0].Owner.Label != "backendtest" {

@@ -47,14 +47,19 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 	}
 }
 
+// seen is the holder as others see it now.
+func (h *holder) seen() backends.Holder {
+	seen := h.Holder
+	if h.kept != nil {
+		seen.Kept = max(h.least-time.Since(h.Since), 1) // over, but for the timer's message
+	}
+	return seen
+}
+
 func (r *resource) state() backends.State {
 	state := backends.State{Resource: r.Resource, Token: r.token}
 	for _, h := range r.holders {
-		seen := h.Holder
-		if h.kept != nil {
-			seen.Kept = max(h.least-time.Since(h.Since), 1) // over, but for the timer's message
-		}
-		state.Holders = append(state.Holders, seen)
+		state.Holders = append(state.Holders, h.seen())
 	}
 	for e := r.queue.Front(); e != nil; e = e.Next() {
 		w := e.Value.(*place)

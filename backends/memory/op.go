@@ -96,7 +96,7 @@ func (s *store) request(m message) error {
 	if busy != nil {
 		s.tellTried(m.client, op, found)
 		// Somebody holds it: the head of a queue does not fit.
-		return wrap(verb, busy.Name, &backends.BusyError{Name: busy.Name, Holder: busy.holders[0].Holder})
+		return wrap(verb, busy.Name, &backends.BusyError{Name: busy.Name, Holder: busy.holders[0].seen()})
 	}
 	now := time.Now()
 	for i, r := range found {

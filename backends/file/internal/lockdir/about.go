@@ -39,16 +39,9 @@ func (e *Entry) about() (since time.Time, o backends.Owner) {
 func (t *Table) State() backends.State {
 	s := backends.State{Resource: backends.Resource{Name: t.Name}, Token: t.Token}
 	for _, e := range t.Holders {
-		var left time.Duration
-		if e.Kept {
-			left = e.Keep.Left(Now())
+		if h := e.holder(); !e.Broken && (!e.Kept || h.Kept > 0) {
+			s.Holders = append(s.Holders, h)
 		}
-		if e.Broken || e.Kept && left <= 0 {
-			continue
-		}
-		h := e.holder()
-		h.Kept = left
-		s.Holders = append(s.Holders, h)
 	}
 	for _, e := range t.Waiters {
 		since, owner := e.about()
@@ -78,5 +71,9 @@ func (t *Table) Oldest() (backends.Holder, bool) {
 // holder returns what the line of a grant says.
 func (e *Entry) holder() backends.Holder {
 	since, owner := e.about()
-	return backends.Holder{ID: e.ID, Owner: owner, Weight: e.Weight, Token: e.Token, Since: since}
+	h := backends.Holder{ID: e.ID, Owner: owner, Weight: e.Weight, Token: e.Token, Since: since}
+	if e.Kept {
+		h.Kept = e.Keep.Left(Now())
+	}
+	return h
 }
