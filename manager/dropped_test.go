@@ -350,10 +350,10 @@ func acquireAndDropAtLast(t *testing.T, c Claim) {
 	}
 }
 
-// acquireWhileCollecting acquires while the garbage collector runs. It returns nil after a minute.
+// acquireWhileCollecting acquires while the garbage collector runs. It returns nil after five minutes.
 func acquireWhileCollecting(t *testing.T, c Claim) *Lease {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	type answer struct {
 		l   *Lease

@@ -248,7 +248,7 @@ func TestOnlyWaitsThatOthersMayDependOnAreWatched(t *testing.T) {
 func TestNoDeadlockIsMissedWhileWaitsComeAndGo(t *testing.T) {
 	m := newManager(t, memory.New())
 	names := []string{"a", "b", "c", "d"}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
 	for g := range 6 {

@@ -39,7 +39,7 @@ func permits(name string, n, of int64) backends.Request {
 // patient returns a context for what must happen: it ends long after that, so that a fault fails the test and does
 // not hang it.
 func patient(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }

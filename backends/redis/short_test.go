@@ -20,7 +20,7 @@ import (
 // without their short paths, get the same calls in a random order, and must give the same answers, send the same messages
 // and come to the same state.
 func TestShortPathsDoWhatTheGeneralRulesDo(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute)
 	defer cancel()
 	s := redistest.Start(t)
 	c := s.Client(t)

@@ -88,6 +88,10 @@ var acquires = map[string]failure{
 	"primitives.Semaphore.TryAcquire":   notTaken,
 	"primitives.KeyedMutex.Lock":        endedContext,
 	"primitives.KeyedMutex.TryLock":     notTaken,
+	"primitives.KeyedRWMutex.Lock":      endedContext,
+	"primitives.KeyedRWMutex.RLock":     endedContext,
+	"primitives.KeyedRWMutex.TryLock":   notTaken,
+	"primitives.KeyedRWMutex.TryRLock":  notTaken,
 }
 
 // acquiresLease reports whether call returns a lease that its caller must release: it calls Acquire or
