@@ -30,7 +30,7 @@ demo: build ## the main job, live: 4 processes contend, one is killed; DEMO='--s
 
 .PHONY: build
 build: ## build bin/lockkeeper
-	@$(GO) build -trimpath -o $(BIN)/lockkeeper ./cmd/lockkeeper
+	@GO=$(GO) scripts/build.sh -trimpath -o $(BIN)/lockkeeper ./cmd/lockkeeper
 
 .PHONY: install
 install: ## install the lockkeeper command into GOBIN

@@ -95,8 +95,8 @@ func (d *demoCmd) play(ctx context.Context, s streams, dir, locks string) (*demo
 	return demo.Run(ctx, demo.Config{
 		Processes: d.Processes, Goroutines: d.Goroutines, Names: d.Names, Duration: time.Duration(d.For),
 		Dir: dir, Prefix: prefix,
-		Title: fmt.Sprintf("%d processes × %d goroutines contend for %d names; half-way one process is killed.\nlocks: %v",
-			d.Processes, d.Goroutines, d.Names, where),
+		Title: fmt.Sprintf("%d processes × %d goroutines contend for %d names; half-way one process is killed.\n%slocks: %v",
+			d.Processes, d.Goroutines, d.Names, pause(where), where),
 		Screen: screen(s.out),
 		Command: func(process string) *exec.Cmd {
 			cmd := exec.Command(self, "demo-worker", "--process", process, "--dir", dir, "--prefix", prefix, //nolint:gosec,noctx // this program itself; it ends with its input
@@ -105,6 +105,15 @@ func (d *demoCmd) play(ctx context.Context, s streams, dir, locks string) (*demo
 			return cmd
 		},
 	})
+}
+
+// pause says why grants pause after the kill, if they do. A directory needs no time to live: the
+// kernel frees what a process held.
+func pause(where store.Store) string {
+	if where.InDirectory() {
+		return ""
+	}
+	return fmt.Sprintf("A name that it holds pauses then, up to %v: the time to live of a dead holder.\n", demoTTL)
 }
 
 // reach asks the store whether it works, so that one that does not is one error and not one of each worker's.

@@ -19,6 +19,14 @@ func TestTheDemoIsJudgedOnEachStore(t *testing.T) {
 			t.Errorf("standard error %q", stderr)
 		}
 		contains(t, strings.Join(said, "\n"), "killed with SIGKILL", "two holders at a time: 0", "VERDICT: correct")
+		if pauses := strings.Contains(strings.Join(said, "\n"), "pauses then, up to 2s"); pauses != strings.HasPrefix(in, "redis:") {
+			t.Errorf("tells of a pause: %v", pauses)
+		}
+		for _, line := range said {
+			if n := len([]rune(line)); n > 80 {
+				t.Errorf("%d columns: %q", n, line)
+			}
+		}
 		left, err := os.ReadDir(os.Getenv("TMPDIR"))
 		if err != nil || len(left) > 0 {
 			t.Errorf("left behind: %v, %v", left, err)

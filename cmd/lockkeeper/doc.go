@@ -101,6 +101,10 @@
 // store, the time, and an object for each name with its holders and waiters; times are in RFC 3339,
 // spans in seconds. A name that is not UTF-8 stands in name_base64 as well.
 //
+// A process stands in the queue of a name once, however many of its goroutines wait: it asks the
+// store for all of them, and the store does not know how many they are. The process does: see
+// Manager.Stats and its debug page.
+//
 // # show [flags] NAME
 //
 // It tells everything that the store knows of one name: kind, capacity, the last token given out,

@@ -34,6 +34,11 @@ type lsCmd struct {
 	JSON bool `name:"json" help:"Write one JSON object instead of a table."`
 }
 
+// Help is shown by ls --help.
+func (*lsCmd) Help() string {
+	return "A process waits once for a name, however many of its goroutines do: the store knows no more."
+}
+
 // Run lists who holds and who waits.
 func (l *lsCmd) Run(s streams) exitCode {
 	err := l.read(func(r store.Reader, where store.Store, timeout time.Duration) error {
