@@ -43,7 +43,7 @@ test: redis-server postgres ## all tests, race detector on, against real servers
 	$(if $(filter ./...,$(PKGS)),$(MAKE) contrib)
 
 .PHONY: contrib
-contrib: redis-server postgres ## the tests of the modules of contrib/, without the race detector
+contrib: redis-server postgres ## the tests of the modules beside the main one (contrib/, backends/postgres), without the race detector
 	$(call in-contrib,CI=true $(GO) test -timeout 8m ./...)
 
 .PHONY: full
@@ -95,7 +95,7 @@ lint: $(GOLANGCI) ## go vet, lockkeeper-vet, golangci-lint, the rules of the hou
 	GO=$(GO) scripts/cross.sh
 
 .PHONY: lint-contrib
-lint-contrib: $(GOLANGCI) ## golangci-lint over the modules of contrib/, whose dependencies take it minutes
+lint-contrib: $(GOLANGCI) ## golangci-lint over the modules beside the main one, whose dependencies take it minutes
 	$(call in-contrib,$(GOLANGCI) run ./...)
 
 .PHONY: fmt
@@ -119,7 +119,7 @@ redis-server:
 
 .PHONY: postgres
 postgres:
-	@scripts/need.sh postgres
+	@scripts/need.sh postgres pgbouncer
 
 .PHONY: clean
 clean: ## remove what was built here
@@ -131,8 +131,8 @@ $(GOLANGCI):
 $(GOVULNCHECK):
 	$(call tool,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
 
-# in-contrib runs $(1) in each module of contrib/.
-in-contrib = @for dir in $(dir $(wildcard contrib/*/go.mod)); do echo "in $$dir" && (cd $$dir && $(1)) || exit 1; done
+# in-contrib runs $(1) in each module beside the main one.
+in-contrib = @for dir in $(dir $(wildcard contrib/*/go.mod backends/*/go.mod)); do echo "in $$dir" && (cd $$dir && $(1)) || exit 1; done
 
 # tool builds $(1) under the name of the target, in a folder of its own so that a broken build leaves nothing.
 define tool

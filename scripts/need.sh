@@ -15,9 +15,13 @@ package() { # the package of command $1 for package manager $2
 	esac
 }
 
-there() { # Debian keeps the server off the PATH, where internal/pgtest finds it
+there() { # Debian keeps these off the PATH, where internal/pgtest finds them
 	command -v "$1" >/dev/null && return
-	[ "$1" = postgres ] && compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null
+	case "$1" in
+	postgres) compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null ;;
+	pgbouncer) [ -x /usr/sbin/pgbouncer ] ;;
+	*) return 1 ;;
+	esac
 }
 
 as_root() {

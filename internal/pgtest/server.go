@@ -28,8 +28,7 @@ type Server struct {
 	dir  string // of the data and nothing else
 	args []string
 
-	cmd   *exec.Cmd
-	ended chan struct{} // closed when the server and its children have ended
+	process
 }
 
 // Start runs a private server until the end of the test. The args are appended to the command line,
@@ -106,36 +105,55 @@ func (s *Server) run() error {
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
 		"-c", "shared_buffers=32MB", "-c", "logging_collector=off", "-c", "log_destination=stderr",
 	}, s.args...)
-	cmd := exec.Command(filepath.Join(s.bin, "postgres"), args...)
-	cmd.Dir = s.dir
+	s.process, err = launch(filepath.Join(s.bin, "postgres"), s.dir, "ready to accept connections", args...)
+	return err
+}
+
+// process is a program that runs until it is told to end.
+type process struct {
+	cmd   *exec.Cmd
+	ended chan struct{} // closed when the program and its children have ended
+}
+
+// launch starts a program and returns when it has written the text.
+func launch(program, dir, text string, args ...string) (process, error) {
+	cmd := exec.Command(program, args...)
+	cmd.Dir = dir
 	cmd.SysProcAttr = attributes()
-	log := &log{ready: make(chan struct{})}
+	log := &log{text: text, ready: make(chan struct{})}
 	cmd.Stderr = log
+	p := process{cmd, make(chan struct{})}
 	if err := cmd.Start(); err != nil {
-		return err
+		close(p.ended)
+		return p, err
 	}
-	ended := make(chan struct{})
 	go func() {
-		defer close(ended)
+		defer close(p.ended)
 		cmd.Wait() // until the children have closed their standard error, too
 	}()
-	s.cmd, s.ended = cmd, ended
+	name := filepath.Base(program)
 	select {
 	case <-log.ready:
-		return nil
-	case <-ended:
-		return fmt.Errorf("postgres did not start: %s", log)
+		return p, nil
+	case <-p.ended:
+		return p, fmt.Errorf("%s did not start: %s", name, log)
 	case <-time.After(startTimeout):
-		s.Kill()
-		return fmt.Errorf("postgres is not ready after %v: %s", startTimeout, log)
+		p.end(immediate)
+		return p, fmt.Errorf("%s is not ready after %v: %s", name, startTimeout, log)
 	}
+}
+
+func (p process) end(sig os.Signal) {
+	p.cmd.Process.Signal(sig)
+	<-p.ended
 }
 
 // log is what a server has written.
 type log struct {
 	mu    sync.Mutex // the test's goroutine reads what exec's goroutine writes
-	text  []byte
-	ready chan struct{} // closed when the server accepts connections
+	lines []byte
+	text  string
+	ready chan struct{} // closed when the text was written
 	seen  bool
 }
 
@@ -143,19 +161,19 @@ func (l *log) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	const most = 16 << 10
-	l.text = append(l.text, p...)
-	if !l.seen && bytes.Contains(l.text, []byte("ready to accept connections")) {
+	l.lines = append(l.lines, p...)
+	if !l.seen && bytes.Contains(l.lines, []byte(l.text)) {
 		l.seen = true
 		close(l.ready)
 	}
-	l.text = l.text[max(0, len(l.text)-most):]
+	l.lines = l.lines[max(0, len(l.lines)-most):]
 	return len(p), nil
 }
 
 func (l *log) String() string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return string(l.text)
+	return string(l.lines)
 }
 
 // Kill ends the server at once, as a crash does: connections break, and the next start recovers. It
@@ -165,11 +183,6 @@ func (s *Server) Kill() { s.end(immediate) }
 // Shutdown ends the server in order: transactions are rolled back, and clients are told. It returns
 // when the server has ended.
 func (s *Server) Shutdown() { s.end(fast) }
-
-func (s *Server) end(sig os.Signal) {
-	s.cmd.Process.Signal(sig)
-	<-s.ended
-}
 
 // Restart kills the server if it still runs, and starts it again with its data on the same address.
 func (s *Server) Restart(t testing.TB) {
