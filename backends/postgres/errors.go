@@ -1,0 +1,98 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/puddle/v2"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// SQLSTATEs of our functions and of the server.
+const (
+	stateNotHeld   = "LK001"
+	stateIsolation = "LK002"
+)
+
+// errReply is the error for an answer that no function gives.
+var errReply = errors.New("unexpected answer")
+
+// errPaused says that a try came within the pause after the server's restart.
+var errPaused = fmt.Errorf("%w: the server has restarted, and grants nothing until what it may "+
+	"have lost has expired", backends.ErrUnavailable)
+
+// wrap says which call failed.
+func wrap(verb, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &backends.OpError{Store: capabilities.Name, Op: verb, Name: name, Err: err}
+}
+
+func lost(g backends.Grant, reason backends.LostReason) error {
+	return &backends.LostError{Name: g.Resource.Name, Token: g.Token, Reason: reason}
+}
+
+// classify gives an error of the server, the driver or the pool its sentinel. Whatever is not known
+// to be final is ErrUnavailable: it says nothing about who holds what.
+func (b *Backend) classify(err error) error {
+	var schema *SchemaError
+	var said *pgconn.PgError
+	switch {
+	case err == nil || errors.As(err, &schema) || errors.Is(err, backends.ErrClosed):
+		return err
+	case b.ctx.Err() != nil, errors.Is(err, puddle.ErrClosedPool):
+		return fmt.Errorf("%w: %w", backends.ErrClosed, err)
+	case errors.As(err, &said):
+		switch said.Code {
+		case "42501", "28000", "28P01":
+			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
+		case "3F000", "42883", "42P01":
+			return &SchemaError{Schema: b.opt.schema, Want: format}
+		case "3D000":
+			return fmt.Errorf("%w: %w", backends.ErrInvalid, err)
+		}
+	}
+	return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
+}
+
+// final reports whether asking again is of no use.
+func final(err error) bool {
+	for _, f := range []error{
+		backends.ErrClosed, backends.ErrMismatch, backends.ErrPermission, backends.ErrInvalid,
+	} {
+		if errors.Is(err, f) {
+			return true
+		}
+	}
+	return false
+}
+
+// passing reports whether a statement that failed may succeed when it is repeated soon: its
+// connection was lost, or the server has taken it for the victim of a conflict.
+func passing(err error) bool {
+	var said *pgconn.PgError
+	switch {
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
+		errors.Is(err, puddle.ErrClosedPool):
+		return false
+	case !errors.As(err, &said):
+		return true
+	}
+	switch said.Code {
+	case "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03":
+		return true
+	}
+	return strings.HasPrefix(said.Code, "08")
+}
+
+// mayHaveRun reports whether a statement that failed after it was sent may have taken effect, or may
+// still do so. The server's own error says that it was rolled back, unless that ended the session.
+func mayHaveRun(err error) bool {
+	var said *pgconn.PgError
+	return err != nil && !pgconn.SafeToRetry(err) && !(errors.As(err, &said) && said.Severity == "ERROR")
+}

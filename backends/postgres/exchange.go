@@ -1,0 +1,193 @@
+package postgres
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// exchange is a statement of an operation and its answer: all of the operation, or a request that
+// asks again.
+type exchange struct {
+	*operation
+	first    bool
+	back     []int // which of the operation's releases
+	requests []*request
+	answer
+}
+
+// first makes the statement of the whole operation.
+func (o *operation) first() *exchange {
+	e := &exchange{operation: o, first: true}
+	for i := range o.releases {
+		if !o.releases[i].told {
+			e.back = append(e.back, i)
+		}
+	}
+	for i := range o.requests {
+		e.requests = append(e.requests, &o.requests[i])
+	}
+	return e
+}
+
+// send has a task send a statement.
+func (cl *client) send(e *exchange) {
+	args := e.args()
+	cl.task(func() message {
+		e.answer = cl.b.ask(callTime, e.may, cl.b.call.op, args...)
+		return e
+	})
+}
+
+// args makes the arguments of op, see migrations.
+func (e *exchange) args() []any {
+	s := newStatement(e.b, e.wait)
+	for _, i := range e.back {
+		s.names = append(s.names, e.releases[i].Resource.Name)
+	}
+	for _, q := range e.requests {
+		s.names = append(s.names, q.Name)
+	}
+	s.sort()
+	for _, i := range e.back {
+		g := &e.releases[i]
+		s.release(g.Resource.Name, g.ID, false, g.AtLeast == 0)
+	}
+	for _, q := range e.requests {
+		s.request(q)
+	}
+	return s.args()
+}
+
+// statement is a call of op in the making: first all names, then what is done with them.
+type statement struct {
+	b        *Backend
+	wait     bool
+	names    []string
+	releases []int64
+	requests []int64
+	owners   [][]byte
+}
+
+func newStatement(b *Backend, wait bool) *statement {
+	return &statement{b: b, wait: wait, releases: []int64{}, requests: []int64{}, owners: [][]byte{}}
+}
+
+// sort puts the names in the order in which all clients lock them.
+func (s *statement) sort() {
+	slices.Sort(s.names)
+	s.names = slices.Compact(s.names)
+}
+
+// at is the number of a name, as SQL counts.
+func (s *statement) at(name string) int64 {
+	i, _ := slices.BinarySearchFunc(s.names, name, strings.Compare)
+	return int64(i) + 1
+}
+
+// release adds one. A grant of another client is none of ours: its number is made one that never
+// was.
+func (s *statement) release(name string, id backends.GrantID, forbid, free bool) {
+	seq, flags := int64(id.Seq), int64(0)
+	if id.Client != s.b.id {
+		seq = -1
+	}
+	if forbid {
+		flags |= flagForbid
+	}
+	if free {
+		flags |= flagFree
+	}
+	s.releases = append(s.releases, s.at(name), seq, flags)
+}
+
+// The flags of a release, and those of a request.
+const (
+	flagForbid = 1
+	flagFree   = 2
+	flagQuiet  = 1
+	flagTries  = 2
+)
+
+func (s *statement) request(q *request) {
+	flags := int64(0)
+	if q.Quiet || q.Notify == nil {
+		flags |= flagQuiet
+	}
+	if q.Tries && q.Notify != nil {
+		flags |= flagTries
+	}
+	s.requests = append(s.requests, s.at(q.Name), int64(q.id.Seq), int64(q.Kind), q.Capacity, q.Weight,
+		int64(q.Tokens), life(q.TTL).Microseconds(), q.keep.Microseconds(), flags,
+		q.AtLeast.Microseconds())
+	s.owners = append(s.owners, ownerText(q.Owner))
+}
+
+func (s *statement) args() []any {
+	names := make([][]byte, len(s.names))
+	for i, name := range s.names {
+		names[i] = []byte(name)
+	}
+	return []any{
+		int64(s.b.id), s.b.alive(), s.wait, names, s.releases, s.requests, s.owners,
+	}
+}
+
+// each is how many numbers answer a request.
+const each = 4
+
+// on takes in the answers: first those to the releases.
+func (e *exchange) on(cl *client) {
+	if e.first {
+		defer e.finish()
+	}
+	if e.void {
+		return // what made it so has told
+	}
+	if want := 1 + len(e.back) + each*len(e.requests); e.err == nil && len(e.numbers) != want {
+		e.err = cl.b.classify(errReply)
+	}
+	for _, q := range e.requests {
+		q.asking = false
+		q.copied = q.copied || e.unsure
+	}
+	if e.err != nil {
+		e.unanswered(cl)
+		return
+	}
+	clock, rest := newSample(e.sent, e.numbers[0]), e.numbers[1:]
+	for j, i := range e.back {
+		cl.released(e.operation, i, rest[j] != 0, e.unsure)
+	}
+	rest = rest[len(e.back):]
+	var refused *request
+	var why error
+	for i, q := range e.requests {
+		err := cl.answered(q, clock, rest[each*i:each*(i+1)])
+		if err != nil && (refused == nil || final(err)) {
+			refused, why = q, err
+		}
+	}
+	if refused != nil {
+		cl.fail(e.operation, refused, why, false)
+	}
+}
+
+// unanswered: nothing is known. What stands in the queue goes on waiting, and the heartbeat asks
+// again.
+func (e *exchange) unanswered(cl *client) {
+	for _, i := range e.back {
+		cl.conclude(e.operation, i, e.err)
+	}
+	for _, q := range e.requests {
+		switch {
+		case q.over:
+			cl.mend(q)
+		case q.queued && !final(e.err):
+			q.cause = e.err
+		default:
+			cl.fail(e.operation, q, e.err, false)
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package postgres
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// Multiples of the heartbeat that bound what a waiter costs the others that dies just before its
+// turn.
+const (
+	leastHeartbeats = 2 // how long a grant stands, at least: a heartbeat finds it if its message was lost
+	briefHeartbeats = 4 // how long one stands, at most, that its message makes valid
+	aliveHeartbeats = 4 // for how long a client with waiters counts as alive
+)
+
+// terms returns for how long a grant from the queue is valid before the request is sent again, and
+// for how long the server keeps it. A request that can do with less than its time to live has what
+// it needs and a heartbeat, in which it can be renewed.
+func (b *Backend) terms(r backends.Request) (brief, keep time.Duration) {
+	beat := b.opt.heartbeat
+	if r.MinValid > 0 && r.MinValid+beat <= briefHeartbeats*beat {
+		brief = min(r.MinValid+beat, r.TTL)
+	}
+	least := leastHeartbeats * beat
+	if b.opt.deaf {
+		least = briefHeartbeats * beat
+	}
+	return brief, life(max(brief, min(least, r.TTL)))
+}
+
+// alive is for how long a client counts as alive after a statement, in microseconds.
+func (b *Backend) alive() int64 { return (aliveHeartbeats * b.opt.heartbeat).Microseconds() }
+
+// sample ties the server's clock to ours: when it showed server, in microseconds since 1970, it was
+// not earlier than sent, for the answer that says so is to a statement that was sent then.
+type sample struct {
+	sent   time.Time
+	server int64
+}
+
+func newSample(sent time.Time, server int64) sample { return sample{sent, server} }
+
+// until returns how long after the sample the server's clock shows us; negative if us is 0.
+func (s sample) until(us int64) time.Duration {
+	if us == 0 {
+		return -1
+	}
+	return max(0, time.Duration(us-s.server)*time.Microsecond)
+}
+
+// wakeUp is what a message, or a heartbeat, tells of a request: that it was granted.
+type wakeUp struct {
+	token     uint64
+	made      int64 // when, on the server's clock
+	contended bool
+}
+
+// parseWakeUp reads "number:token:made:contended".
+func parseWakeUp(s string) (seq uint64, n wakeUp, ok bool) {
+	f := strings.Split(s, ":")
+	const fields = 4
+	if len(f) != fields {
+		return 0, n, false
+	}
+	seq, err0 := strconv.ParseUint(f[0], 10, 63)
+	token, err1 := strconv.ParseUint(f[1], 10, 63)
+	made, err2 := strconv.ParseUint(f[2], 10, 63)
+	return seq, wakeUp{token, int64(made), f[3] == "1"}, err0 == nil && err1 == nil && err2 == nil
+}
+
+// believe returns until when the grant is valid of which a wake-up tells that has come now, or false
+// if the server is to be asked: the wake-up is not of this request as it stands in the queue, or
+// too little of the grant is left.
+//
+// The grant ends on the server's clock at made + brief, and a grace later. That clock showed
+// sample.server when ours showed sample.sent or more, so the grant ends on ours not before
+// sample.sent + (made + brief − sample.server). Two things could make that too long. The server's
+// clock was set forward since the sample: but the grant ends not before brief from now, less what
+// the wake-up has taken. And our monotonic clock stood still while the machine slept, which the
+// wall clock tells. The earliest of the three counts, with the margin of the whole span.
+func (q *request) believe(n wakeUp, now time.Time) (valid time.Time, ok bool) {
+	if q.brief == 0 || n.token == 0 || n.made < q.queuedAt || q.sample.server == 0 {
+		return valid, false
+	}
+	span := time.Duration(n.made-q.sample.server)*time.Microsecond + q.brief
+	slept := now.Round(0).Sub(q.sample.sent.Round(0)) // by the wall clock
+	left := min(span-now.Sub(q.sample.sent), span-slept, q.brief)
+	whole := max(span, q.TTL)
+	valid = backends.ValidUntil(now.Add(left-whole), whole)
+	return valid, valid.Sub(now) >= q.MinValid
+}
+
+// woken makes a request the holder of what it was granted, if the wake-up can be believed; else it
+// asks. While a statement is on its way the wake-up waits for the answer: a statement that arrives
+// after the release would ask anew.
+func (cl *client) woken(q *request, n wakeUp) {
+	if q.asking {
+		q.wakeUp = &n
+		return
+	}
+	valid, ok := q.believe(n, time.Now())
+	if !ok {
+		cl.again(q)
+		return
+	}
+	cl.grant(q, backends.Grant{Token: n.token, ValidUntil: valid, Contended: n.contended})
+}
