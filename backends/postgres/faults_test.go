@@ -33,6 +33,7 @@ func runClauses(t *testing.T, open func(t testing.TB) backendtest.Env, some ...s
 
 // With heartbeats alone everything works, only later; but nobody hears of tries.
 func TestContractWithoutListener(t *testing.T) {
+	t.Parallel() // it mostly waits
 	runClauses(t, func(t testing.TB) backendtest.Env {
 		return contractEnv(t, postgres.WithoutListener())
 	}, "Queue/ReadersEnterTogether", "Cancel/LeavesNothing", "Events/Contended", "Break/EndsGrants",
@@ -41,6 +42,7 @@ func TestContractWithoutListener(t *testing.T) {
 
 // In transaction mode each statement may run on another connection, and LISTEN goes round the pooler.
 func TestContractBehindPgBouncer(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := server.Get(t)
 	addr := s.Bouncer(t)
 	direct, err := pgx.ParseConfig(s.DSN("postgres"))
@@ -89,6 +91,7 @@ func (b *bed) terminate() {
 
 // Each step survives the end of every session: a new connection repeats what got no answer.
 func TestTerminatedSessionsLoseNothing(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := pgtest.Start(t)
 	b := newBed(t, s)
 	x, y := b.through(t, s.Addr), b.through(t, s.Addr)
@@ -113,6 +116,7 @@ func TestTerminatedSessionsLoseNothing(t *testing.T) {
 
 // Sessions end at any time while many use the locks: nothing is granted twice, nothing is left.
 func TestSessionsTerminatedAtAnyTime(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := pgtest.Start(t)
 	b := newBed(t, s)
 	hit, ended := make(chan struct{}, 1), make(chan struct{})
@@ -167,6 +171,7 @@ func TestSessionsTerminatedAtAnyTime(t *testing.T) {
 // After a crash nothing is granted for the pause; a waiter finds its place again, or a new one; a
 // grant that was flushed is kept.
 func TestImmediateStopAndRestart(t *testing.T) {
+	t.Parallel() // it mostly waits
 	s := pgtest.Start(t)
 	b := newBed(t, s)
 	x, y := b.through(t, s.Addr), b.through(t, s.Addr)
