@@ -9,7 +9,7 @@
 //
 // A [Claim] says what is wanted. [Claim.Acquire] waits for it and returns a [Lease], which has a
 // fencing token, a context that ends with the lease, and a Release. [Claim.Do] does all three
-// steps; [Manager.Lead] does them again after each loss. [Manager.All] claims several names, all or
+// steps; [Election.Lead] does them again after each loss. [Manager.All] claims several names, all or
 // none.
 //
 // # What holds

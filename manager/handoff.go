@@ -100,10 +100,10 @@ func (k *keeper) block(weight int64) int {
 
 // handOn gives the whole grant, which has no holder now, to the next waiter of this process. It
 // reports false if that is impossible or would be unfair to other processes: then the grant must go
-// back to the store.
+// back to the store. A term of leadership is a grant of its own, which the store knows by its token.
 func (k *keeper) handOn(now instant) bool {
 	g := &k.own
-	for r := k.next(); r != nil && r.weight == k.cap && k.mayHandOn(g, now); r = k.next() {
+	for r := k.next(); r != nil && r.weight == k.cap && !r.leads && k.mayHandOn(g, now); r = k.next() {
 		if g.left == 0 && !k.tokens(g) {
 			return g.parked
 		}

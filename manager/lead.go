@@ -9,61 +9,109 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Lead runs fn while this process is the leader: the holder of the lock of that name. It waits to
-// become the leader and calls fn with the fencing token of its term. If the leadership is lost
-// while fn runs, Lead waits for fn to return, whatever it returns, stands for leader again, and
-// calls fn anew in its next term; meanwhile another process that leads under the same name runs its
-// own. The lock is released as soon as fn returns.
-//
-// The context of fn is ctx, ended also when the leadership is lost, with a *LostError as its cause.
-// Fn must return soon after that: the stop margin is all the time that it has before another
-// process may lead. Whatever it writes should carry the token, so that what it writes to can refuse
-// a leader that was deposed without knowing.
-//
-// Lead returns fn's result if the leadership was not lost before fn returned. The loss of another
-// lease, even of a re-entrant one on the same name, is no loss of the leadership. When ctx ends,
-// Lead returns the error of ctx, joined with fn's result. If fn cannot be called, Lead returns the
-// error of [Claim.Acquire] at once: ErrClosed, ErrUnavailable and so on. After a loss, which a
-// store out of reach may have caused, Lead instead asks an unavailable store again every sixth of a
-// TTL. When Lead has returned, fn does not run, and nothing is held.
-func (m *Manager) Lead(ctx context.Context, name string, fn func(ctx context.Context, term uint64) error) error {
+// Lead is the Lead of the [Election] called name, for a caller that needs nothing else of it.
+func (m *Manager) Lead(
+	ctx context.Context, name string, fn func(ctx context.Context, term uint64) error,
+) error {
 	if err := m.usable(ctx); err != nil {
 		return err
 	}
+	var at Site
+	if m.observer != nil {
+		runtime.Callers(callersCaller, at.pc[:])
+	}
+	return m.Election(name).lead(ctx, at, fn)
+}
+
+// Lead runs fn while this process is the leader: the holder of the lock of that name. It waits to
+// become the leader and calls fn with the fencing token of its term. If the leadership is lost
+// while fn runs, or given up by [Election.Resign], Lead waits for fn to return, whatever it returns,
+// stands for leader again, behind all who wait, and calls fn anew in its next term; meanwhile
+// another process that leads under the same name runs its own. The lock is released as soon as fn
+// has returned, and not before. If fn panics, the lock is released and the panic goes on.
+//
+// The context of fn is ctx, ended also when the leadership is lost, with a *LostError as its cause,
+// or given up, with [ErrResigned]. After a loss fn must return soon: the stop margin is all the time
+// that it has before another process may lead. Whatever it writes should carry the token, so that
+// what it writes to can refuse a leader that was deposed without knowing.
+//
+// Lead returns fn's result if the leadership was neither lost nor given up before fn returned. The
+// loss of another lease, even of a re-entrant one on the same name, is no loss of the leadership.
+// When ctx ends, Lead returns the error of ctx, joined with fn's result. A store that is out of
+// reach, from the start or after a loss, is waited for: Lead logs it ([WithLogger]) and asks again,
+// after a twentieth of a TTL and then less often, down to every sixth. Any other reason for which
+// fn cannot be called is returned at once: ErrPermission, ErrClosed, ErrMismatch and so on. When
+// Lead has returned, fn does not run, and nothing is held.
+//
+// Each term is a grant of its own by the store: it is neither handed on in the process nor kept
+// after its end, whatever the options say.
+func (e *Election) Lead(ctx context.Context, fn func(ctx context.Context, term uint64) error) error {
+	if err := e.usable(ctx); err != nil {
+		return err
+	}
+	var at Site
+	if e.m.observer != nil {
+		runtime.Callers(callersCaller, at.pc[:])
+	}
+	return e.lead(ctx, at, fn)
+}
+
+func (e *Election) lead(ctx context.Context, at Site, fn func(context.Context, uint64) error) error {
 	if fn == nil {
 		return &InvalidError{Field: "function", Value: nil, Want: "not nil"}
 	}
-	c, at := m.Lock(name), Site{}
-	if c.watched() {
-		runtime.Callers(callersCaller, at.pc[:])
-	}
+	c, ttl := e.m.Lock(e.name), e.m.cfg.ttl
 	c.leads = true
-	deposed := false
+	absent := time.Duration(0) // the next pause, while the store is out of reach
 	for {
-		var term *Lease
-		err := c.do(ctx, at, func(ctx context.Context) error {
-			term = LeaseFrom(ctx)
-			return fn(ctx, term.Token()) // also when it is lost already
-		})
-		led := term != nil
-		switch lost := term.lost(); { // not by err: fn may return the loss of another lease
-		case ctx.Err() != nil && led:
-			return errors.Join(opErr("lead", name, backends.Ended(ctx)), err)
+		t, err := e.stand(ctx, &c, at, fn)
+		switch {
+		case ctx.Err() != nil && t != nil:
+			return errors.Join(opErr("lead", e.name, backends.Ended(ctx)), err)
 		case ctx.Err() != nil:
 			return err
-		case led && lost != nil && lost.Reason != ByClose:
-			deposed = true
-		case !led && deposed && errors.Is(err, ErrUnavailable):
-			m.pause(ctx) // the next Do sees whether ctx has ended
+		case t != nil && t.again():
+			absent = 0
+		case t == nil && passes(err):
+			if absent == 0 {
+				e.m.log("store unavailable: no leader until it is back", "name", readable(e.name), "err", err)
+			}
+			absent = min(max(2*absent, ttl/retryPart), ttl/attemptPart)
+			e.m.pause(ctx, absent) // the next stand sees whether ctx has ended
 		default:
 			return err
 		}
 	}
 }
 
-// pause waits for a sixth of a TTL, or for the end of ctx or of the manager.
-func (m *Manager) pause(ctx context.Context) {
-	t := time.NewTimer(m.cfg.ttl / attemptPart)
+// stand waits to become the leader, and runs fn for one term: t, nil if it came to none.
+func (e *Election) stand(
+	ctx context.Context, c *Claim, at Site, fn func(context.Context, uint64) error,
+) (t *term, err error) {
+	ctx, resign := context.WithCancelCause(ctx) // around the lease: the release does not depend on it
+	defer resign(nil)
+	err = c.do(ctx, at, func(ctx context.Context) error {
+		t = &term{lease: LeaseFrom(ctx), resign: resign}
+		e.term.Store(t)
+		defer func() { // also when fn panics
+			t.ending.CompareAndSwap(0, returned)
+			e.term.CompareAndSwap(t, nil) // after a loss, the term of another Lead may have begun
+		}()
+		return fn(ctx, t.lease.Token()) // also when it is lost already
+	})
+	return t, err
+}
+
+// again reports whether the candidate stands again after the term: it was given up or lost. The
+// error of fn does not tell: it may be the loss of another lease.
+func (t *term) again() bool {
+	lost := t.lease.lost()
+	return t.ending.Load() == resigned || lost != nil && lost.Reason != ByClose
+}
+
+// pause waits for d, or for the end of ctx or of the manager.
+func (m *Manager) pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
 	defer t.Stop()
 	select { // a tie does not matter: the caller looks again
 	case <-t.C:

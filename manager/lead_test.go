@@ -84,18 +84,6 @@ func TestDeposedLeaderLeadsAgainWhenTheStoreIsBack(t *testing.T) {
 	})
 }
 
-func TestLeadFailsAtOnceWithAStoreOutOfReach(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := newFake()
-		m := newManager(t, f)
-		f.set(func(context.Context, string) error { return errors.New("down") }, nil)
-		wantErr(t, m.Lead(context.Background(), "db", func(context.Context, uint64) error {
-			t.Error("it leads")
-			return nil
-		}), ErrUnavailable)
-	})
-}
-
 func TestLeadEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newManager(t, memory.New())

@@ -45,7 +45,7 @@ func (k *keeper) end(r *request, l, caller *lease) {
 	now, g := k.m.now(), r.grant
 	k.leave(r, now)
 	switch {
-	case g.whole(k) && (k.handOn(now) || k.keepIdle(now)):
+	case g.whole(k) && !r.leads && (k.handOn(now) || k.keepIdle(now)):
 		l.settle()
 	case l == &r.lease && r.together:
 		k.releaseTogether(g, r)
