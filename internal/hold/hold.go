@@ -78,3 +78,16 @@ func (c *leaseContext) Err() error {
 
 // Deadline is that of the outer context: a lease's own has none.
 func (c *leaseContext) Deadline() (time.Time, bool) { return c.outer.Deadline() }
+
+// Temporary reports whether err says that a claim could not be had now, and may be had later. Else
+// trying again is in vain: the name or an option is bad, for instance.
+func Temporary(err error) bool {
+	for _, e := range []error{
+		manager.ErrBusy, manager.ErrUnavailable, manager.ErrClosed, context.DeadlineExceeded, context.Canceled,
+	} {
+		if errors.Is(err, e) {
+			return true
+		}
+	}
+	return false
+}
