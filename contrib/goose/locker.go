@@ -1,0 +1,66 @@
+package lkgoose
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"sync/atomic"
+
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+// A Locker locks the migrations of one provider. Make it with New.
+type Locker struct {
+	claim  manager.Claim
+	opts   []manager.AcquireOption
+	cancel context.CancelCauseFunc // of the context that New returned
+	held   atomic.Pointer[held]
+}
+
+var _ lock.Locker = (*Locker)(nil)
+
+// held is a lease and what stops the watch on its end.
+type held struct {
+	lease *manager.Lease
+	stop  func() bool
+}
+
+// New returns a Locker for goose.WithLocker, and a context for the methods of the provider: ctx,
+// ended also when the lock is lost during one of them. After that it is of no more use. Call cancel
+// when the provider is not used any longer. Processes that migrate the same database share the name
+// of the claim, which is acquired with opts.
+func New(
+	ctx context.Context, c manager.Claim, opts ...manager.AcquireOption,
+) (*Locker, context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	return &Locker{claim: c, opts: opts, cancel: cancel}, ctx, func() { cancel(nil) }
+}
+
+// Lock waits for the lock, as long as ctx lasts. The error is that of [manager.Claim.Acquire]. It
+// does not use the database.
+func (l *Locker) Lock(ctx context.Context, _ *sql.DB) error {
+	lease, err := l.claim.Acquire(ctx, l.opts...)
+	if err != nil {
+		return err
+	}
+	of := lease.Context()
+	l.held.Store(&held{lease, context.AfterFunc(of, func() {
+		if cause := context.Cause(of); errors.Is(cause, manager.ErrLost) { // else it was released
+			l.cancel(cause)
+		}
+	})})
+	return nil
+}
+
+// Unlock releases the lock. The error is a *manager.LostError if the lock was lost before.
+func (l *Locker) Unlock(context.Context, *sql.DB) error {
+	h := l.held.Swap(nil)
+	if h == nil {
+		return manager.ErrReleased
+	}
+	err := h.lease.Release()
+	h.stop()
+	return err
+}
