@@ -23,6 +23,8 @@ func (k *keeper) failed(msg message, p *actor.PanicError) {
 			k.cancelWait(msg)
 		}
 		msg.answer.settle()
+	case *whoHolds:
+		msg.answer.settle()
 	case tally:
 		k.count(msg)
 	case release:

@@ -1,19 +1,33 @@
 package manager
 
 import (
+	"errors"
 	"fmt"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 // A HeldError is why an acquire failed that others kept waiting: a try that was busy, or a wait
-// that its context ended. It names a holder. An error that tells of no holder is no HeldError: then
-// another process holds the name, or nobody does.
+// that its context ended. It names a holder. An error that tells of no holder is no HeldError.
+//
+// A holder of this process is always known. A holder of another process is known to a try if the
+// store has refused it, and to a wait if its context had a deadline: shortly before, the store is
+// asked once for all waiters of the name. The holder is the one of that moment. A wait that was
+// cancelled, or whose store did not answer in time, knows of no other process.
 type HeldError struct {
-	Err    error       // ErrBusy, or the error of the context
-	Holder HolderStats // of those in this process, the one that has held the name for longest
+	Err    error          // ErrBusy, or the error of the context
+	Name   string         // that is held; of an All, the part that could not be had
+	Holder HolderStats    // of those in this process, the one that has held the name for longest
+	Owner  backends.Owner // the process that holds
+
+	other *backends.Holder // in another process; nil: Holder is of this one
 }
 
 func (e *HeldError) Error() string {
+	if e.other != nil {
+		return fmt.Sprintf("%v: %s", e.Err, e.other.Held())
+	}
 	by := "in this process"
 	if e.Holder.Site != "" {
 		by = "by " + e.Holder.Site
@@ -25,10 +39,39 @@ func (e *HeldError) Error() string {
 // Unwrap returns Err.
 func (e *HeldError) Unwrap() error { return e.Err }
 
-// held adds to err who holds the name, if a holder is here.
+// held adds to err who holds the name, if that is known.
 func (k *keeper) held(err error) error {
-	if r := k.holders.head; r != nil {
-		return &HeldError{Err: err, Holder: r.holderStats()}
+	switch r := k.inTheWay(); {
+	case r != nil:
+		return &HeldError{Err: err, Name: k.name, Holder: r.holderStats(), Owner: k.m.owner}
+	case k.seen != nil && k.m.now() < k.asked+2*askBefore:
+		return heldBy(err, k.name, k.seen)
 	}
 	return err
+}
+
+// inTheWay returns the holder of this process that has held for longest; if there is none, one that
+// has lost the name and may still run.
+func (k *keeper) inTheWay() *request {
+	if r := k.holders.head; r != nil {
+		return r
+	}
+	return k.strays.head
+}
+
+// refusal is the error of a try that the store has refused with err: it may know a holder.
+func (k *keeper) refusal(err error) error {
+	var busy *backends.BusyError
+	if !errors.As(err, &busy) || busy.Name == k.name && k.inTheWay() != nil {
+		return k.held(ErrBusy)
+	}
+	return heldBy(ErrBusy, busy.Name, &busy.Holder)
+}
+
+func heldBy(err error, name string, h *backends.Holder) error {
+	stats := HolderStats{Since: h.Since, Token: h.Token, Weight: h.Weight}
+	if h.Expires > 0 {
+		stats.ValidUntil = time.Now().Add(h.Expires)
+	}
+	return &HeldError{Err: err, Name: name, Holder: stats, Owner: h.Owner, other: h}
 }

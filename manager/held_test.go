@@ -61,19 +61,6 @@ func TestAnAcquireThatFailsNamesTheHolder(t *testing.T) {
 	}
 }
 
-// The process does not know who holds a name elsewhere, and says nothing of it.
-func TestAHolderOfAnotherProcessIsNotNamed(t *testing.T) {
-	twins(t, func(t *testing.T, a, b *Manager) {
-		l := mustAcquire(t, a.Lock("db"))
-		_, err := b.Lock("db").TryAcquire(t.Context())
-		var held *HeldError
-		if wantErr(t, err, ErrBusy); errors.As(err, &held) {
-			t.Errorf("named %+v", held.Holder)
-		}
-		mustRelease(t, l)
-	})
-}
-
 // The caller of a cancelled acquire waits for a turn of its keeper, also for one that has failed.
 func TestACancelledAcquireReturnsAlthoughItsKeeperFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -50,6 +50,8 @@ type keeper struct {
 	returning int      // releases on their way to the store
 	ownBack   bool     // one of them is of the whole resource
 
+	elsewhere
+
 	timer  *actor.Timer
 	wakeAt instant // of the timer
 	early  []backends.Event
@@ -127,6 +129,12 @@ func (k *keeper) receive(msg message) {
 		k.answered(msg)
 	case leave:
 		k.cancelPart(msg.request)
+	case identify:
+		k.identify(msg)
+	case identified:
+		k.seen, k.asking = msg.Holder, false
+	case *whoHolds:
+		k.whoHolds(msg)
 	case *renewed:
 		k.renewed(msg)
 	case *event:
@@ -333,7 +341,7 @@ func (k *keeper) idle() bool {
 // rest is the end of each turn: an idle keeper has itself listed for a sweep, or retires at once if
 // the manager closes.
 func (k *keeper) rest() {
-	if k.retired || !k.idle() {
+	if k.retired || k.asking || !k.idle() {
 		return
 	}
 	if k.closing {
@@ -350,7 +358,7 @@ func (k *keeper) rest() {
 // sweep retires a keeper that has not been used since it was listed as idle.
 func (k *keeper) sweep() {
 	k.listed = false // if still idle, rest asks again
-	if !k.retired && k.uses == k.usesThen && k.idle() {
+	if !k.retired && k.uses == k.usesThen && !k.asking && k.idle() {
 		k.retire()
 	}
 }

@@ -40,6 +40,8 @@ func (k *keeper) partAnswered(c *call) {
 	case errors.Is(c.err, backends.ErrRequeued): // to keep the order, all are requested again
 		r.state.Store(cancelled)
 		r.several.fail(r, errPartLost)
+	case errors.Is(c.err, ErrBusy):
+		k.refuse(r, k.refusal(c.err))
 	default:
 		k.refuse(r, c.err)
 	}

@@ -105,7 +105,7 @@ func (k *keeper) disappoint(c *call) {
 	case errors.Is(err, ErrBusy):
 		if head.try {
 			k.queue.remove(head)
-			k.refuse(head, k.held(ErrBusy))
+			k.refuse(head, k.refusal(err))
 		} else if head.number <= c.last {
 			k.contend(head)
 		}
@@ -175,6 +175,7 @@ func (k *keeper) seat(r *request, g *grant, now instant) bool {
 	g.left--
 	g.used++
 	k.holders.push(r, holding)
+	k.seen = nil
 	k.counters.granted(k.waitOf(r, now))
 	r.since, r.logged = now, false
 	k.watchHold(now)

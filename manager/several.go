@@ -99,6 +99,9 @@ func (s *several) acquire(claims []Claim, leases []Lease, o *intent) (string, er
 	if f := s.failure.Load(); s.state.Load() == refused && f.name != "" {
 		name = f.name
 	}
+	if s.state.Load() == cancelled {
+		name, err = s.blame(err)
+	}
 	s.m.actor.mail.Deliver(cancelParts{s})
 	if s.state.Load() == cancelled {
 		waited := time.Duration(s.m.now() - began)
@@ -130,6 +133,10 @@ func (s *several) init(claims []Claim, leases []Lease, o *intent) {
 // counts, although the context is done.
 func (s *several) await() error {
 	left := func() bool { return s.state.CompareAndSwap(pending, cancelled) }
+	msg := func(until time.Time) message { return identifyPart{s, until} }
+	if t := s.m.identifyInTime(s.ctx, &s.all.answer, s.m.actor.mail, msg); t != nil {
+		defer t.Stop()
+	}
 	switch {
 	case !s.all.answer.await(s.m, s.ctx.Done(), left):
 		return backends.Ended(s.ctx)
@@ -141,7 +148,11 @@ func (s *several) await() error {
 
 // fail fails the request because of a part, unless it is over. It reports whether it did.
 func (s *several) fail(r *request, err error) bool {
-	s.failure.CompareAndSwap(nil, &failure{s.names[r.index].name, err})
+	name := s.names[r.index].name
+	if held := (*HeldError)(nil); errors.As(err, &held) {
+		name = held.Name // of a try, of which the store tells each part the same
+	}
+	s.failure.CompareAndSwap(nil, &failure{name, err})
 	if !s.state.CompareAndSwap(pending, refused) {
 		return false
 	}
