@@ -61,6 +61,26 @@ func TestAnAcquireThatFailsNamesTheHolder(t *testing.T) {
 	}
 }
 
+// The caller of a cancelled acquire waits for a turn of its keeper: what it returns says who holds
+// the name, and its place in the queue is gone.
+func TestACancelledAcquireWaitsForItsKeeper(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		l := mustAcquire(t, m.Lock("db"))
+		w := start(m.Lock("db"))
+		goOn := make(chan struct{})
+		m.keeper("db").mail.Tell(tally(func(*Counters) { <-goOn })) // a turn that takes its time
+		w.cancel(nil)
+		w.stillWaiting(t)
+		close(goOn)
+		<-w.done
+		wantHeld(t, w.err, context.Canceled, l, "")
+		if r := row(m, "db"); r.Waiting != 0 || r.Cancelled != 1 {
+			t.Errorf("left %+v", r)
+		}
+		mustRelease(t, l)
+	})
+}
+
 // The caller of a cancelled acquire waits for a turn of its keeper, also for one that has failed.
 func TestACancelledAcquireReturnsAlthoughItsKeeperFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

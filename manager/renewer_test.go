@@ -164,3 +164,31 @@ func TestTenThousandLeasesAreRenewedInBatches(t *testing.T) {
 		}
 	})
 }
+
+// A lease that expires although its last renewal was good, on a machine that was suspended say, does
+// not blame an earlier renewal that had failed.
+func TestAGoodRenewalIsNotBlamedForTheOneBefore(t *testing.T) {
+	for _, mended := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			store := newFake()
+			m := newManager(t, store, WithTTL(10*time.Second))
+			l := mustAcquire(t, m.Lock("db"))
+			refused := errors.New("the network is away")
+			store.set(only("renew", func(context.Context, string) error { return refused }), nil)
+			for m.Stats().Totals.RenewalsFailed == 0 {
+				sleep(time.Millisecond)
+			}
+			if mended {
+				store.set(nil, nil)
+				sleep(30 * time.Second)
+			}
+			l.req.wall.Store(1) // the wall clock is far ahead after a sleep of the machine
+			err := l.Err()
+			wantLost(t, err, Expired)
+			if blamed := errors.Is(err, refused); blamed == mended {
+				t.Errorf("renewed since: %v; the lease ended by %v", mended, err)
+			}
+			_ = l.Release()
+		})
+	}
+}

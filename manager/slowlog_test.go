@@ -144,6 +144,34 @@ func TestTheSlowLogIsNoFlood(t *testing.T) {
 	})
 }
 
+// After a line there is none of its kind for the time of the limit, although the keeper looks again
+// earlier, for another reason.
+func TestTheSlowLogIsQuietAfterALine(t *testing.T) {
+	slow10(t, func(t *testing.T, m *Manager, b *logBook) {
+		two := m.Semaphore("db", 2)
+		l := mustAcquire(t, two.Permits(1))
+		brief := mustAcquire(t, two.Permits(1), HoldAtMost(1600*time.Millisecond))
+		first := start(two.Permits(2))
+		sleep(500 * time.Millisecond)
+		second := start(two.Permits(2))
+		sleep(501 * time.Millisecond)
+		wantLines(t, "the first", b.take(), "wait name=db long=1 waiting=2")
+		sleep(700 * time.Millisecond) // the second is long, and the keeper has ended the brief hold
+		wantLost(t, brief.Err(), MaxHold)
+		for _, line := range b.take() {
+			if strings.Contains(line, "wait is long") {
+				t.Errorf("too early: %s", line)
+			}
+		}
+		sleep(400 * time.Millisecond)
+		wantLines(t, "the second", b.take(), "wait name=db long=1 waiting=2")
+		mustRelease(t, l)
+		_ = brief.Release()
+		mustRelease(t, first.granted(t))
+		mustRelease(t, second.granted(t))
+	})
+}
+
 // What another process holds is said to be there; a name cannot break a line.
 func TestTheSlowLogOfForeignHoldersAndHostileNames(t *testing.T) {
 	b := &logBook{}
