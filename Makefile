@@ -80,7 +80,7 @@ fuzz: ## run every fuzz test for FUZZTIME (20s)
 	@FUZZTIME=$(FUZZTIME) GO=$(GO) scripts/fuzz.sh
 
 .PHONY: model
-model: ## check the models of the gate and of several names, and that each seeded mutant is caught (needs spin)
+model: ## check the models of the gate and of several names, and that each seeded mutant is caught (needs spin); LOCKKEEPER_LONG=1: the longest, too
 	@scripts/model.sh
 
 .PHONY: lint

@@ -1,6 +1,7 @@
 # Checks a model with spin. Sourced by the run.sh beside each model, which says what to check, and then calls finish.
 #
 #   run.sh            everything, but for those whose names begin with deep: they take minutes
+#   LOCKKEEPER_LONG=1 run.sh   those marked long=yes as well, half a minute each
 #   run.sh NAME       only the checks whose name contains NAME
 #
 # A setting must hold, a mutant must be caught: it is a mistake that is easy to make. run.sh fails if one is not as it
@@ -24,9 +25,11 @@ done
 #   acyclic   no state comes again, so whatever happens has an end
 #   caught    something wrong can happen
 # As many run at a time as there are cores. With compress=yes before it, states take less memory and more time.
+# With long=yes before it, it runs only if LOCKKEEPER_LONG=1, or by its name.
 check() {
 	[[ $1 == *"$only"* ]] || return 0
 	[[ $1 != deep-* || -n $only ]] || return 0
+	[[ -z ${long:-} || ${LOCKKEEPER_LONG:-} = 1 || -n $only ]] || return 0
 	while (($(jobs -rp | wc -l) >= cores)); do wait -n || true; done
 	one "$@" || touch "$work/failed" &
 }

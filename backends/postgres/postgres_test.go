@@ -19,6 +19,7 @@ import (
 )
 
 func TestContract(t *testing.T) {
+	t.Parallel() // it mostly waits
 	backendtest.Run(t, func(t testing.TB) backendtest.Env { return contractEnv(t) })
 }
 

@@ -11,17 +11,17 @@ check mutex holds -DMUTEX
 check semaphore holds
 check semaphore-small-cancel holds -DN=2 -DCANCELLER=0
 check mutex-twice holds -DMUTEX -DN=2 -DROUNDS=2 -DCANCELLER=0
-compress=yes check mutex-nominee holds -DMUTEX -DROUNDS=2 -DTWICE=0 -DCANCELLER=9 # a batch that is called and joined by turns
+long=yes compress=yes check mutex-nominee holds -DMUTEX -DROUNDS=2 -DTWICE=0 -DCANCELLER=9 # a batch that is called and joined by turns
 check try holds -DTRIER=2
 check mutex-try holds -DMUTEX -DTRIER=2
-compress=yes check resize holds -DRESIZE -DN=2 -DCANCELLER=9 # a shrink and a growth, among one and both permits
+long=yes compress=yes check resize holds -DRESIZE -DN=2 -DCANCELLER=9 # a shrink and a growth, among one and both permits
 check readers holds -DREADERS
 check readers-twice holds -DREADERS -DN=2 -DROUNDS=2 -DCANCELLER=9
 check readers-try-writer holds -DREADERS -DTRIER=1 -DCANCELLER=9
 check readers-writers holds -DREADERS -DWRITERS # of three, two are writers: batches and single waiters in one line
 check readers-awaited holds -DREADERS -DAWAITED=2 # who stands behind a writer that gives up needs no release to get in
 check upgrade holds -DUPGRADE -DREADERS -DCANCELLER=9
-check upgrade-cancel holds -DUPGRADE -DCANCELLER=0
+long=yes check upgrade-cancel holds -DUPGRADE -DCANCELLER=0
 check upgrade-try holds -DUPGRADE -DREADERS -DTRIER=0 -DCANCELLER=9
 check deep-writers holds -DWRITERS -DN=4 -DCANCELLER=9 -DONETURN
 check everybody-ends live -DMUTEX -DN=2
@@ -47,7 +47,7 @@ check mutant-phantom caught -DM_PHANTOM "${readers[@]}"    # a reader does not t
 check mutant-part caught -DM_PART "${readers[@]}"          # a reader that leaves does not wake the keeper
 check mutant-take caught -DM_TAKE -DREADERS -DCANCELLER=0  # what was added in vain is taken back without a word
 check mutant-front caught -DM_FRONT -DUPGRADE -DCANCELLER=9 # an upgrade waits behind those who wait for it
-check mutant-close caught -DM_CLOSE -DWRITERS -DN=4 "${readers[@]}" # the back of the line is open while the inbox looks empty
+long=yes check mutant-close caught -DM_CLOSE -DWRITERS -DN=4 "${readers[@]}" # the back of the line is open while the inbox looks empty
 check mutant-open caught -DM_OPEN -DMUTEX -DCANCELLER=9    # a batch is joined that is not open
 check mutant-last caught -DM_LAST -DMUTEX                  # the last of a batch is called without a turn
 check mutant-quit caught -DM_QUIT -DREADERS -DAWAITED=2    # the last of a batch quits without a word
