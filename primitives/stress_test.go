@@ -12,9 +12,10 @@ import (
 
 // stress makes locks, lets a few goroutines meet at each in all the ways that the protocol
 // knows, and looks whether anything is wrong or left. What it is good for is seen
-// by the mutants of the protocol, each of which it must catch.
-func stress(t *testing.T, locks int) {
+// by the mutants of the protocol, each of which it must catch. It calls begin before each lock.
+func stress(t *testing.T, locks int, begin func(lock int)) {
 	for i := range locks {
+		begin(i)
 		meet(t, 1+i%4, (*meeting).visit)
 		if i%8 == 0 {
 			meet(t, 4, (*meeting).crowd)
@@ -31,7 +32,7 @@ func stress(t *testing.T, locks int) {
 	}
 }
 
-func TestAFewMeetInAllWays(t *testing.T) { stress(t, rounds(50_000)) }
+func TestAFewMeetInAllWays(t *testing.T) { stress(t, rounds(50_000), func(int) {}) }
 
 // A meeting is a mutex and what is known of its holders.
 type meeting struct {
