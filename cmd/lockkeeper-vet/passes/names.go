@@ -73,6 +73,7 @@ var acquires = map[string]failure{
 	"manager.Claim.TryAcquire": anyError,
 	"manager.Claim.Do":         notRun,
 	"manager.Manager.Lead":     notRun,
+	"manager.Election.Lead":    notRun,
 
 	"primitives.Mutex.Lock":             endedContext,
 	"primitives.Mutex.TryLock":          notTaken,
