@@ -84,7 +84,7 @@ func (cl *client) cancelOne(q *request) *ending {
 	if q.asking || q.copied || q.queued {
 		// A statement that may yet arrive, after the one that cancels it, is to have no effect.
 		return &ending{
-			name: q.Name, id: q.id, forbid: q.asking || q.copied, free: true, until: time.Now().Add(life(q.TTL)),
+			name: q.Name, id: q.id, forbid: q.asking || q.copied, free: true, until: time.Now().Add(longest(q.Request)),
 		}
 	}
 	return nil

@@ -48,12 +48,11 @@ type held struct {
 	name      string
 	token     uint64
 	contended bool
-	life      time.Duration // bounds how long the server keeps it after it was granted or prolonged
-	till      time.Time     // bounds until when the server keeps it
-	leaving   bool          // its release is on its way: that it is not held any more is no loss
-	free      bool          // that leaves no permits taken
-	back      *ending       // nil, or the repetition of its unconfirmed release
-	copied    bool          // a copy of its acquire may be on its way
+	till      time.Time // bounds until when the server keeps it
+	leaving   bool      // its release is on its way: that it is not held any more is no loss
+	free      bool      // that leaves no permits taken
+	back      *ending   // nil, or the repetition of its unconfirmed release
+	copied    bool      // a copy of its acquire may be on its way
 	notify    func(backends.Event)
 	hears     bool // its holder wants to hear of other clients
 }
@@ -112,7 +111,7 @@ func (cl *client) hold(q *request, g backends.Grant) {
 		id: g.ID, name: q.Name, token: g.Token, contended: g.Contended, copied: q.copied, notify: q.Notify,
 		hears: q.Notify != nil && (!q.Quiet || q.Tries),
 	}
-	h.prolong(life(q.TTL))
+	h.prolong(longest(q.Request))
 	cl.held[g.ID.Seq] = h
 	if h.hears {
 		cl.warm()
@@ -125,9 +124,12 @@ const grace = 50 * time.Millisecond
 // life is how long the server keeps a grant from when it executes the statement.
 func life(ttl time.Duration) time.Duration { return ttl + grace }
 
+// longest is how long the server may have permits taken by a request from when it executes the
+// statement: for its grant, or kept after that.
+func longest(r backends.Request) time.Duration { return life(max(r.TTL, r.AtLeast)) }
+
 // prolong notes that the server has just been asked to keep the grant for so long.
 func (h *held) prolong(life time.Duration) {
-	h.life = life
 	if till := time.Now().Add(life); till.After(h.till) {
 		h.till = till
 	}

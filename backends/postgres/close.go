@@ -46,9 +46,7 @@ func (closeAll) on(cl *client) {
 	}
 	for seq, h := range cl.held {
 		if h.back == nil { // else a release is on its way already
-			g := h.ending()
-			g.until = h.till
-			cl.endings.list = append(cl.endings.list, g)
+			cl.endings.list = append(cl.endings.list, h.ending())
 		}
 		cl.drop(seq)
 	}

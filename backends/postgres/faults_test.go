@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/backendtest"
 	"github.com/lockkeeper/lockkeeper/backends/postgres"
 	"github.com/lockkeeper/lockkeeper/internal/pgtest"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
 // runClauses runs some clauses, with LOCKKEEPER_LONG=1 all of them.
@@ -205,6 +207,49 @@ func (b *bed) renewed(c *postgres.Backend, g backends.Grant) (r backends.Renewed
 		return !errors.Is(r.Err, backends.ErrUnavailable)
 	})
 	return r
+}
+
+// A grant that was not used is released after an outage that outlasts its time to live, although its
+// permits would stay taken for longer.
+func TestAnUnusedGrantIsReleasedAfterALongOutage(t *testing.T) {
+	t.Parallel() // it mostly waits
+	b := newBed(t, server.Get(t))
+	p := (&redistest.Server{Addr: b.server.Addr}).NewProxy(t)
+	x, y := b.through(t, p.Addr), b.through(t, b.server.Addr)
+	r := mutex("n", 300*time.Millisecond)
+	r.AtLeast = time.Hour
+	g := b.acquire(x, r)
+	var tried atomic.Int64
+	p.Judge(func([]byte) redistest.Verdict {
+		tried.Add(1)
+		return redistest.Cut
+	})
+	g.AtLeast = 0
+	if err := backends.Release(b.ctx, x, g); !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("a release that no server has seen: %v; want ErrUnavailable", err)
+	}
+	b.until("the time to live is over", func() bool {
+		_, err := backends.TryAcquire(b.ctx, y, mutex("n", time.Minute))
+		if !errors.Is(err, backends.ErrBusy) {
+			t.Fatalf("TryAcquire: %v; want ErrBusy", err)
+		}
+		s, err := y.Inspect(b.ctx, "n")
+		return err == nil && len(s.Holders) == 1 && s.Holders[0].Kept > 0
+	})
+	since := tried.Load()
+	const attempts = 3 * 4 // each is sent four times at most
+	b.until("attempts go on", func() bool {
+		_ = b.waiters("n")
+		return tried.Load() > since+attempts
+	})
+	p.Judge(nil)
+	b.until("the name is free", func() bool {
+		h, err := backends.TryAcquire(b.ctx, y, mutex("n", time.Minute))
+		if err == nil {
+			b.release(y, h)
+		}
+		return err == nil
+	})
 }
 
 // A statement that the server cancels fails, definitely, and leaves nothing.

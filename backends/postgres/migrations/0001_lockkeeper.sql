@@ -211,8 +211,9 @@ LANGUAGE sql AS $$
     AND NOT h.kept AND CASE what WHEN 'c' THEN NOT h.quiet WHEN 't' THEN h.tries ELSE true END
 $$;
 
--- _end takes out whatever a request has; without p_free the permits of a grant may stay taken. Code
--- 1: it was granted, 2: it waited, 0: it had nothing.
+-- _end takes out whatever a request has; without p_free the permits of a grant may stay taken, and
+-- what is kept already is nobody's to release. Code 1: it was granted, 2: it waited, 0: it had
+-- nothing.
 CREATE FUNCTION lockkeeper._end(INOUT s lockkeeper.names, p_client bigint, p_id bigint, at bigint,
   p_free boolean, OUT code bigint) LANGUAGE plpgsql AS $$
 DECLARE
@@ -223,7 +224,7 @@ BEGIN
   FOR i IN 1 .. 2 LOOP
     -- The "+ 0" keeps the planner from the index of places, which has dead entries by the thousand.
     SELECT ctid INTO t FROM lockkeeper.requests WHERE client = p_client AND id = p_id
-      AND rid + 0 = s.rid AND place + 0 > 0 AND NOT kept FOR UPDATE SKIP LOCKED;
+      AND rid + 0 = s.rid AND place + 0 > 0 AND (p_free OR NOT kept) FOR UPDATE SKIP LOCKED;
     IF FOUND THEN
       IF NOT p_free THEN
         UPDATE lockkeeper.requests SET kept = true, deadline = since + least
@@ -247,7 +248,8 @@ BEGIN
     -- It is not there, or locked: by a renewal, for whose commit this waits, or by check.
     UPDATE lockkeeper.requests SET deadline = least(deadline, at),
         least = CASE WHEN p_free THEN 0 ELSE least END
-      WHERE client = p_client AND id = p_id AND rid + 0 = s.rid AND token IS NOT NULL AND NOT kept;
+      WHERE client = p_client AND id = p_id AND rid + 0 = s.rid AND token IS NOT NULL
+        AND (p_free OR NOT kept);
     IF NOT FOUND THEN RETURN; END IF;
   END LOOP;
   s.due := at + 50000; -- overdue from now on, and ends with that transaction
