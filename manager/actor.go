@@ -15,7 +15,7 @@ const linger = 100 * time.Millisecond
 // managerActor does what concerns several names.
 //
 // Owns: the order in which requests for several names are placed, the list of idle keepers, and the
-// state of Close. Takes: placeParts and cancelParts from acquires, identifyPart from their timers, statistics from Stats, idle and
+// state of Close. Takes: placeParts and cancelParts from acquires, statistics from Stats, idle and
 // gone from keepers, beginClose from Close, and what its own tasks return. It waits for nothing.
 // Its timer is set only while keepers are idle.
 //
@@ -81,10 +81,6 @@ func (c *managerActor) receive(msg message) {
 		c.place(msg.several)
 	case cancelParts:
 		c.cancelParts(msg.several)
-	case identifyPart:
-		if msg.placed == len(msg.parts) {
-			msg.identifyNext(0, msg.until)
-		}
 	case walk:
 		c.walk(msg.begin)
 	case look:

@@ -18,8 +18,8 @@ import (
 type HeldError struct {
 	Err    error          // ErrBusy, or the error of the context
 	Name   string         // that is held; of an All, the part that could not be had
-	Holder HolderStats    // of those in this process, the one that has held the name for longest
-	Owner  backends.Owner // the process that holds
+	Holder HolderStats    // the one of this process that has held for longest, else one of another
+	Owner  backends.Owner // the process of the holder
 
 	other *backends.Holder // in another process; nil: Holder is of this one
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
@@ -16,7 +15,7 @@ import (
 
 // askBefore is how long before its deadline a wait has the store asked: so long that a store in
 // another city answers in time, so short that the answer is still of use. A short wait has it asked
-// when half of it is over.
+// when half of it is over. A name is asked about once in that time at most.
 const askBefore = instant(250 * time.Millisecond)
 
 // elsewhere is what a keeper knows of holders in other processes.
@@ -27,14 +26,6 @@ type elsewhere struct {
 }
 
 type (
-	identify struct { // to a keeper: who holds, for a request that is about to time out
-		r     *request
-		until time.Time
-	}
-	identifyPart struct { // to the manager's actor: the same for a request for several names
-		*several
-		until time.Time
-	}
 	identified struct{ *backends.Holder } // nil: not known
 
 	whoHolds struct { // its caller waits until the keeper has added to err who keeps r waiting
@@ -44,41 +35,59 @@ type (
 	}
 )
 
-// identifyInTime has mail told msg shortly before the deadline of a wait. The caller stops the
-// timer, which is nil if there is nothing to tell: without other processes, without a deadline, or
-// if there is an answer.
-func (m *Manager) identifyInTime(
-	ctx context.Context, a *answer, mail *actor.OnDemand[message], msg func(until time.Time) message,
-) *actor.Timer {
-	if !m.caps.CrossProcess || a.signal.Load() == settled {
-		return nil
+// identifyInTime has the keeper look shortly before the deadline of a wait that begins now.
+func (k *keeper) identifyInTime(r *request) {
+	if at := r.askAt(); at != 0 {
+		k.watch(at)
+	}
+}
+
+// askAt is when the store is to be asked who keeps a queued request waiting; 0: not at all, without
+// a deadline or other processes.
+func (r *request) askAt() instant {
+	if r.try || !r.k.m.caps.CrossProcess {
+		return 0
+	}
+	ctx := r.ctx
+	if r.several != nil {
+		ctx = r.several.ctx
 	}
 	until, ok := ctx.Deadline()
 	if !ok {
-		return nil
+		return 0
 	}
-	left := time.Until(until)
-	return mail.After(left-min(left/2, time.Duration(askBefore)), msg(until))
+	at := instant(until.Sub(r.k.m.epoch))
+	return at - min((at-r.since)/2, askBefore)
 }
 
-// identify asks the store who holds the name, unless that is known, or known soon. Its turn waits
-// for nothing: a task asks.
-func (k *keeper) identify(q identify) {
-	now := k.m.now()
-	switch r := q.r; {
-	case r.several != nil && !k.keepsWaiting(r):
-		r.several.identifyNext(r.index+1, q.until)
-	case r.place != queued || k.inTheWay() != nil || k.asked != 0 && now < k.asked+askBefore:
-	default:
-		k.asked, k.seen, k.asking = now, nil, true
-		k.mail.Go(func() message { return k.m.ask(k.name, q.until) })
+// identify asks the store who holds the name if that is to be told soon and is not known, and
+// returns when to look again; 0: not for what waits now. The turn waits for nothing: a task asks.
+func (k *keeper) identify(now instant) (next instant) {
+	due := false
+	for r := k.queue.head; r != nil; r = r.next {
+		switch at := r.askAt(); {
+		case at == 0:
+		case at <= now: // it ends soon, or has ended
+			due = due || k.keepsWaiting(r)
+		case next == 0 || at < next:
+			next = at
+		}
 	}
+	fresh := k.asked != 0 && now < k.asked+askBefore
+	if due && !fresh && k.inTheWay() == nil {
+		k.asked, k.seen, k.asking = now, nil, true
+		k.mail.Go(func() message { return k.m.ask(k.name) })
+	}
+	if next != 0 && k.asked != 0 { // what is asked now serves until then
+		next = max(next, k.asked+askBefore)
+	}
+	return next
 }
 
 // ask runs in a task. A store that panics does not know.
-func (m *Manager) ask(name string, until time.Time) (known identified) {
+func (m *Manager) ask(name string) (known identified) {
 	defer func() { _ = recover() }()
-	ctx, cancel := context.WithDeadline(m.life, until)
+	ctx, cancel := context.WithTimeout(m.life, time.Duration(askBefore))
 	defer cancel()
 	state, err := m.store.Inspect(ctx, name)
 	if err == nil && len(state.Holders) > 0 {
@@ -99,17 +108,6 @@ func (k *keeper) whoHolds(q *whoHolds) {
 // of its request are, waits for other names.
 func (k *keeper) keepsWaiting(r *request) bool {
 	return r.place == queued && (k.pinned != r || r.several.missing.Load() == 0)
-}
-
-// identifyNext has the keeper of the first part that still waits, from part i on, ask the store.
-// All parts are placed.
-func (s *several) identifyNext(i int, until time.Time) {
-	for ; i < len(s.parts); i++ {
-		if r := &s.parts[i]; r.state.Load() == pending {
-			r.k.tell(identify{r, until})
-			return
-		}
-	}
 }
 
 // blame adds to err who holds the first part that was waited for, of those of which that is known,

@@ -129,8 +129,6 @@ func (k *keeper) receive(msg message) {
 		k.answered(msg)
 	case leave:
 		k.cancelPart(msg.request)
-	case identify:
-		k.identify(msg)
 	case identified:
 		k.seen, k.asking = msg.Holder, false
 	case *whoHolds:
@@ -201,6 +199,7 @@ func (k *keeper) acquire(r *request) {
 	}
 	r.waited, r.since = true, k.m.now()
 	k.watchWait(r.since)
+	k.identifyInTime(r)
 	if others {
 		k.contend(r)
 	}

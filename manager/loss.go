@@ -180,6 +180,9 @@ func (k *keeper) tick() {
 	if at := k.endIdle(now); at != 0 {
 		soonest(at)
 	}
+	if at := k.identify(now); at != 0 {
+		soonest(at)
+	}
 	if next != 0 {
 		k.watch(next)
 	}

@@ -136,10 +136,6 @@ func (r *request) accept() bool {
 // cancelled and gives the grant to the next.
 func (r *request) await(ctx context.Context) error {
 	left := func() bool { return r.state.CompareAndSwap(pending, cancelled) }
-	msg := func(until time.Time) message { return identify{r, until} }
-	if t := r.k.m.identifyInTime(ctx, &r.answer, r.k.mail, msg); t != nil {
-		defer t.Stop()
-	}
 	if r.answer.await(r.k.m, ctx.Done(), left) {
 		return r.result
 	}

@@ -133,10 +133,6 @@ func (s *several) init(claims []Claim, leases []Lease, o *intent) {
 // counts, although the context is done.
 func (s *several) await() error {
 	left := func() bool { return s.state.CompareAndSwap(pending, cancelled) }
-	msg := func(until time.Time) message { return identifyPart{s, until} }
-	if t := s.m.identifyInTime(s.ctx, &s.all.answer, s.m.actor.mail, msg); t != nil {
-		defer t.Stop()
-	}
 	switch {
 	case !s.all.answer.await(s.m, s.ctx.Done(), left):
 		return backends.Ended(s.ctx)

@@ -45,8 +45,7 @@ type styled struct {
 	style style
 }
 
-// enter takes the terminal. It does nothing if it has it, except to set the modes again, which a
-// shell may have changed.
+// enter takes the terminal, anew if it has it: a shell may have changed its modes.
 func (f *fullscreen) enter() error {
 	if f.on {
 		f.leave()
