@@ -83,7 +83,11 @@ func TestBusy(t *testing.T) {
 		for _, flags := range [][]string{{"-n"}, {"--no-wait"}, {"-w", "0"}, {"--wait=30ms"}, {"-w", "0.03"}} {
 			q := start(t, in, append(append([]string{"run"}, flags...), "a", "--", "echo", "started")...)
 			q.saysNothing()
-			contains(t, q.ends(75), "backup of today", "0 waiting") // who has given up does not count
+			stderr := q.ends(75)
+			contains(t, stderr, `lockkeeper: acquire "a": busy`, ": held by pid ", " (backup of today) since ")
+			if strings.Contains(flags[len(flags)-1], "3") { // a wait, not a try
+				contains(t, stderr, ", 0 waiting") // the one that has given up does not count
+			}
 		}
 		start(t, in, "run", "-n", "b", "--", "true").ends(0) // another name
 		p.let()

@@ -83,6 +83,9 @@ func (r *runCmd) acquire(s streams, m *manager.Manager, claim manager.Claim, lin
 			if codeOf(a.err) != exitBusy {
 				return nil, nil, a.err
 			}
+			if held := (*manager.HeldError)(nil); errors.As(a.err, &held) && r.tries() {
+				return nil, nil, a.err // the refusal names the holder: a look would be one command more
+			}
 			if look == nil {
 				look = r.look(lookCtx, m)
 			}
@@ -202,7 +205,7 @@ func (r *runCmd) explain(err error, l looked) error {
 		return fmt.Errorf("%w: others wait for it", busy)
 	}
 	// The request of this process may be on its way out of the queue.
-	return fmt.Errorf("%w: held by %s, %d waiting", busy, holder(l.state.Holders[0]), len(r.others(l.state)))
+	return fmt.Errorf("%w: %s, %d waiting", busy, l.state.Holders[0].Held(), len(r.others(l.state)))
 }
 
 // others returns the waiters of other processes.
