@@ -3,6 +3,8 @@ package redis_test
 import (
 	"bytes"
 	"net"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,21 +32,22 @@ func TestRepeatedReleaseAfterAnotherGrantIsNoLoss(t *testing.T) {
 	c, other := b.through(p), b.open()
 	b.release(c, b.acquire(c, mutex("n", time.Minute))) // the server knows the scripts
 	g := b.acquire(c, mutex("n", time.Minute))
-	sent := 0
+	var sent atomic.Int64
+	var grant sync.Once // a busy machine has a third copy come while the second is judged
 	p.Judge(func(request []byte) redistest.Verdict {
 		if !bytes.Contains(request, []byte("evalsha")) {
 			return redistest.Pass
 		}
-		if sent++; sent == 1 {
+		if sent.Add(1) == 1 {
 			return redistest.DropReply
 		}
-		b.release(other, b.acquire(other, mutex("n", time.Minute)))
+		grant.Do(func() { b.release(other, b.acquire(other, mutex("n", time.Minute))) })
 		return redistest.Pass
 	})
 	if err := backends.Release(b.ctx, c, g); err != nil {
 		t.Fatalf("Release, repeated by the client: %v", err)
 	}
-	if sent < 2 {
+	if sent.Load() < 2 {
 		t.Fatal("it was not repeated")
 	}
 }
