@@ -99,7 +99,8 @@
 // waiters. On Linux, a lock that another program holds by flock(1) is listed as busy. Names that
 // cannot be read are reported after the others. With --json it writes one object for programs: the
 // store, the time, and an object for each name with its holders and waiters; times are in RFC 3339,
-// spans in seconds. A name that is not UTF-8 stands in name_base64 as well.
+// spans in seconds. A name that is not UTF-8 stands in name_base64 as well. If names could not be
+// read, error says why.
 //
 // A process stands in the queue of a name once, however many of its goroutines wait: it asks the
 // store for all of them, and the store does not know how many they are. The process does: see

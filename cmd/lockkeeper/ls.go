@@ -1,13 +1,11 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"math"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
+	"github.com/lockkeeper/lockkeeper/internal/listing"
 )
 
 // What a store is given to answer. A directory always does, but a million names in it take a quarter of a minute.
@@ -44,7 +43,8 @@ func (l *lsCmd) Run(s streams) exitCode {
 	err := l.read(func(r store.Reader, where store.Store, timeout time.Duration) error {
 		states, err := l.states(context.Background(), r, timeout)
 		if l.JSON {
-			return errors.Join(err, writeJSON(s.out, where, states, time.Now()))
+			form := listing.Of(where.String(), time.Now(), states, err)
+			return errors.Join(err, printed(listing.Write(s.out, form)))
 		}
 		if pageOf(s.out).height > 0 && len(states) > 0 {
 			fmt.Fprintln(s.out, where)
@@ -111,19 +111,12 @@ func (v *view) look(do func(b backends.Backend, timeout time.Duration) error) er
 func (v *view) states(ctx context.Context, r store.Reader, timeout time.Duration) ([]backends.State, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
+	if len(v.Names) == 0 {
+		states, err := listing.Read(ctx, r)
+		return states, unanswered(err, timeout)
+	}
 	var states []backends.State
 	var failed []error
-	if len(v.Names) == 0 {
-		for state, err := range r.List(ctx) {
-			if err != nil {
-				failed = append(failed, err)
-				continue
-			}
-			states = append(states, state)
-		}
-		slices.SortFunc(states, func(a, b backends.State) int { return cmp.Compare(a.Resource.Name, b.Resource.Name) })
-		return states, unanswered(errors.Join(failed...), timeout)
-	}
 	for _, name := range v.Names {
 		state, err := r.Inspect(ctx, name)
 		if err != nil {

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/internal/listing"
 )
 
 // Programs read the same as people: the store, and who holds and waits for each name.
@@ -17,7 +19,7 @@ func TestLsWritesJSON(t *testing.T) {
 		waiter := start(t, in, "run", "a", "--", "true")
 		untilWaiting(t, client(t, in), "a", 1)
 
-		var got listing
+		var got listing.Listing
 		text := strings.Join(output(t, start(t, in, "ls", "--json")), "\n")
 		if err := json.Unmarshal([]byte(text), &got); err != nil {
 			t.Fatalf("%v in %s", err, text)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
+	"github.com/lockkeeper/lockkeeper/internal/listing"
 )
 
 type showCmd struct {
@@ -35,7 +36,7 @@ func (c *showCmd) Run(s streams) exitCode {
 			code = exitFree
 		}
 		if c.JSON {
-			return writeName(s.out, where, states[0], time.Now())
+			return printed(listing.Write(s.out, listing.OneOf(where.String(), time.Now(), &states[0])))
 		}
 		return show(s.out, where, states[0], time.Now())
 	})

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/listing"
 )
 
 func TestShowTellsEverythingAboutAName(t *testing.T) {
@@ -43,7 +44,7 @@ func TestShowTellsEverythingAboutAName(t *testing.T) {
 		for i := range want {
 			contains(t, lines[i], want[i]...)
 		}
-		var got shown
+		var got listing.One
 		text := strings.Join(output(t, start(t, in, "show", "--json", "a")), "\n")
 		if err := json.Unmarshal([]byte(text), &got); err != nil {
 			t.Fatalf("%v in %s", err, text)

@@ -1,0 +1,134 @@
+// Package listing lists a store: it reads the states of all names, and gives them the JSON form
+// that `lockkeeper ls --json`, `lockkeeper show --json` and the page of a store share. The form is
+// stable: fields may be added, none is renamed. Times are of the store's wall clock, spans are in
+// seconds.
+package listing
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"iter"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// A Lister yields the states of the names in use.
+type Lister interface {
+	List(ctx context.Context) iter.Seq2[backends.State, error]
+}
+
+// Read returns the states that could be read, by name, and the joined errors of the others.
+func Read(ctx context.Context, l Lister) ([]backends.State, error) {
+	var states []backends.State
+	var failed []error
+	for state, err := range l.List(ctx) {
+		if err != nil {
+			failed = append(failed, err)
+			continue
+		}
+		states = append(states, state)
+	}
+	slices.SortFunc(states, func(a, b backends.State) int { return cmp.Compare(a.Resource.Name, b.Resource.Name) })
+	return states, errors.Join(failed...)
+}
+
+// The JSON form.
+type (
+	// Listing is a store.
+	Listing struct {
+		Store string    `json:"store"`
+		At    time.Time `json:"at"`
+		Error string    `json:"error,omitempty"` // of names that could not be read
+		Names []Row     `json:"names"`
+	}
+
+	// One is one name of a store.
+	One struct {
+		Store string    `json:"store"`
+		At    time.Time `json:"at"`
+		Row
+	}
+
+	// Row is the state of a name.
+	Row struct {
+		Name     string   `json:"name"`
+		Bytes    []byte   `json:"name_base64,omitempty"` // of a name that is no UTF-8
+		Kind     string   `json:"kind,omitempty"`        // empty: not in use
+		Capacity int64    `json:"capacity,omitempty"`
+		Token    uint64   `json:"token"` // the last one given out; 0: none is known
+		Holders  []Holder `json:"holders"`
+		Waiters  []Owner  `json:"waiters"` // in the order of the queue
+	}
+
+	// Holder is a grant.
+	Holder struct {
+		Owner
+		Token   uint64  `json:"token"`
+		Expires float64 `json:"expires_in,omitempty"` // 0: grants do not expire
+		Foreign bool    `json:"foreign,omitempty"`    // another program's lock
+	}
+
+	// Owner is a process that holds or waits.
+	Owner struct {
+		Label   string    `json:"label,omitempty"`
+		PID     int       `json:"pid,omitempty"`
+		Host    string    `json:"host,omitempty"`
+		Permits int64     `json:"permits"`
+		Since   time.Time `json:"since,omitzero"`
+	}
+)
+
+// Of returns the form of a store: of the states that could be read, and of the error of the others.
+func Of(store string, at time.Time, states []backends.State, failed error) Listing {
+	all := Listing{Store: store, At: at.UTC(), Names: make([]Row, len(states))}
+	if failed != nil {
+		all.Error = failed.Error()
+	}
+	for i := range states {
+		all.Names[i] = rowOf(&states[i])
+	}
+	return all
+}
+
+// OneOf returns the form of one name.
+func OneOf(store string, at time.Time, state *backends.State) One {
+	return One{store, at.UTC(), rowOf(state)}
+}
+
+// Write writes a form.
+func Write(out io.Writer, form any) error {
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	return enc.Encode(form)
+}
+
+func rowOf(s *backends.State) Row {
+	n := Row{
+		Name: s.Resource.Name, Capacity: s.Resource.Capacity, Token: s.Token,
+		Holders: make([]Holder, len(s.Holders)), Waiters: make([]Owner, len(s.Waiters)),
+	}
+	if !utf8.ValidString(n.Name) {
+		n.Bytes = []byte(n.Name)
+	}
+	if s.Resource.Kind != 0 {
+		n.Kind = s.Resource.Kind.String()
+	}
+	for i, h := range s.Holders {
+		foreign := h.ID == (backends.GrantID{})
+		n.Holders[i] = Holder{ownerOf(h.Owner, h.Weight, h.Since), h.Token, h.Expires.Seconds(), foreign}
+	}
+	for i, w := range s.Waiters {
+		n.Waiters[i] = ownerOf(w.Owner, w.Weight, w.Since)
+	}
+	return n
+}
+
+func ownerOf(o backends.Owner, weight int64, since time.Time) Owner {
+	return Owner{o.Label, o.PID, o.Host, weight, since}
+}
