@@ -9,8 +9,8 @@
 //
 // The function says what a call claims: a lock, a reader or a writer, permits of a semaphore for at
 // most so many calls on all servers, or nothing. A call waits for its turn as long as its context
-// lasts, or no longer than [WithWait] says. It holds its claim until its handler returns. [Stream] is
-// the same for streams, which hold their claim until their end.
+// lasts, or no longer than [WithWait] says. It holds its claim until its handler returns. [Stream]
+// is the same for streams, which hold their claim until their end.
 //
 // # Answers
 //
@@ -20,15 +20,15 @@
 //	InvalidArgument     the claim has a name that is empty or too long
 //	Internal            any other error, of the claim for instance
 //
-// Aborted and Unavailable say when to try again: to the client's code in an errdetails.RetryInfo, to
-// the client's retry policy in the trailer grpc-retry-pushback-ms. Answers tell clients no details.
-// [WithErrorHandler] replaces them.
+// Aborted and Unavailable say when to try again: to the client's code in an errdetails.RetryInfo,
+// to the client's retry policy in the trailer grpc-retry-pushback-ms. Answers tell clients no
+// details. [WithErrorHandler] replaces them.
 //
 // # When the lock is lost
 //
-// The context of the handler ends when the lease is lost, with a *manager.LostError as its cause. The
-// handler decides about its answer. If it returns an error without a status, the code is Aborted. It
-// finds the lease, and the fencing token for its writes, by [manager.LeaseFrom]. A stream's Recv that
-// waits for the client does not end with the lease: a handler that has to write nothing more after a
-// loss looks at its context.
+// The context of the handler ends when the lease is lost, with a *manager.LostError as its cause.
+// The handler decides about its answer. If it returns an error without a status, the code is
+// Aborted. It finds the lease, and the fencing token for its writes, by [manager.LeaseFrom]. A
+// stream's Recv that waits for the client does not end with the lease: a handler that has to write
+// nothing more after a loss looks at its context.
 package lkgrpc

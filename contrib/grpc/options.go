@@ -63,8 +63,9 @@ func WithRetryAfter(d time.Duration) Option {
 	}}
 }
 
-// WithErrorHandler has calls without their turn end with the error that f returns. What f is given is
-// the error of [manager.Claim.Acquire], and also manager.ErrBusy after a wait in vain of [WithWait].
+// WithErrorHandler has calls without their turn end with the error that f returns. What f is given
+// is the error of [manager.Claim.Acquire], and also manager.ErrBusy after a wait in vain of
+// [WithWait].
 func WithErrorHandler(f func(error) error) Option {
 	return Option{func(c *config) error {
 		c.refuse = f
