@@ -52,6 +52,7 @@ type (
 	One struct {
 		Store string    `json:"store"`
 		At    time.Time `json:"at"`
+		Error string    `json:"error,omitempty"` // if it could not be read
 		Row
 	}
 
@@ -98,7 +99,7 @@ func Of(store string, at time.Time, states []backends.State, failed error) Listi
 
 // OneOf returns the form of one name.
 func OneOf(store string, at time.Time, state *backends.State) One {
-	return One{store, at.UTC(), rowOf(state)}
+	return One{Store: store, At: at.UTC(), Row: rowOf(state)}
 }
 
 // Write writes a form.

@@ -37,11 +37,11 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), breakPatience)
 	defer cancel()
 	if r.PostForm.Get("confirm") != "yes" {
-		state, err := h.m.Inspect(ctx, q.name)
+		state, err := h.inspect(ctx, q.name)
 		h.ask(w, q, &state, err)
 		return
 	}
-	if err := h.m.Break(ctx, q.name); err != nil {
+	if err := h.breaks(ctx, q.name); err != nil {
 		h.ask(w, q, &backends.State{}, err)
 		return
 	}
@@ -51,19 +51,19 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) {
 
 // ask shows the question, and err if there is one.
 func (h *handler) ask(w http.ResponseWriter, q query, state *backends.State, err error) {
-	s := h.m.Stats()
-	v := newView(&s, q)
+	v := h.head(q)
 	v.Title = "break " + clipped(q.name, 40) + "? – lockkeeper"
 	v.Asks = &asks{Name: readable(q.name), Quoted: quoted(q.name), Href: hrefOf(q.name), Held: holders(state)}
-	status := http.StatusOK
 	if err != nil {
-		v.Problem, status = readable(err.Error()), statusOf(err)
+		v.Problem = readable(err.Error())
 	}
-	write(w, status, v)
+	write(w, statusOf(err), v)
 }
 
 func statusOf(err error) int {
 	switch {
+	case err == nil:
+		return http.StatusOK
 	case errors.Is(err, manager.ErrInvalid):
 		return http.StatusBadRequest
 	case errors.Is(err, manager.ErrPermission):

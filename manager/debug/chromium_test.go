@@ -130,8 +130,20 @@ func (b *browser) open(url string, width, height int, scheme string) {
 	b.call("Emulation.setEmulatedMedia", values{
 		"features": []values{{"name": "prefers-color-scheme", "value": scheme}},
 	}, nil)
+	b.loads(func() { b.call("Page.navigate", values{"url": url}, nil) })
+}
+
+// click clicks on what leads to another page, and waits until that is loaded.
+func (b *browser) click(selector string) {
+	b.t.Helper()
+	b.loads(func() { b.eval(`document.querySelector("`+selector+`").click()`, nil) })
+}
+
+// loads waits until the page that begin leads to is loaded.
+func (b *browser) loads(begin func()) {
+	b.t.Helper()
 	b.events = nil
-	b.call("Page.navigate", values{"url": url}, nil)
+	begin()
 	for {
 		for _, e := range b.events {
 			if e.Method == "Page.loadEventFired" {

@@ -16,6 +16,8 @@ const patience = 2 * time.Second
 type detail struct {
 	Name, Quoted, Kind, Break string
 	Leading                   bool
+	Local                     bool // it has what this process knows
+	breakable                 bool // there is something to break
 
 	Tiles    []tile
 	Graph    *graph
@@ -26,13 +28,13 @@ type detail struct {
 }
 
 // detail asks the store first: it may take a while, and then the rest is fresh.
-func (h *handler) detail(ctx context.Context, q query) (v *view) {
+func (p *process) detail(ctx context.Context, q query) (v *view) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	state, err := h.m.Inspect(ctx, q.name)
+	state, err := p.m.Inspect(ctx, q.name)
 	d := &detail{Name: readable(q.name), Quoted: quoted(q.name)}
-	h.look(func(s *manager.Stats) {
-		v = newView(s, q)
+	p.look(func(s *manager.Stats) {
+		v = p.view(s, q)
 		v.Title, v.Detail, v.Search = clipped(q.name, 40)+" – lockkeeper", d, ""
 		r := &manager.ResourceStats{Name: q.name}
 		for i := range s.Resources {
@@ -42,17 +44,14 @@ func (h *handler) detail(ctx context.Context, q query) (v *view) {
 			}
 		}
 		d.local(s, r)
-		d.Tiles = h.now(s, r)
+		d.Tiles = p.now(s, r)
 	})
 	d.store(&state, err)
-	if h.breaks && (len(state.Holders) > 0 || errors.Is(err, manager.ErrMismatch)) {
-		d.Break = hrefOf(q.name)
-	}
 	return v
 }
 
 // now is what the name is doing.
-func (h *handler) now(s *manager.Stats, r *manager.ResourceStats) []tile {
+func (p *process) now(s *manager.Stats, r *manager.ResourceStats) []tile {
 	held := tile{Label: "held in this process", Value: count(r.Holding)}
 	if !r.LongestHold.IsZero() {
 		held.More = "for " + human(s.Time.Sub(r.LongestHold))
@@ -63,13 +62,7 @@ func (h *handler) now(s *manager.Stats, r *manager.ResourceStats) []tile {
 			held.Class = "bad"
 		}
 	}
-	waiting := tile{Label: "waiting in this process", Value: count(r.Waiting)}
-	if !r.OldestWaiter.IsZero() {
-		waiting.Class, waiting.More = "waits", "the oldest for "+human(s.Time.Sub(r.OldestWaiter))
-	}
-	if t := h.past.names[r.Name]; t != nil {
-		waiting.Spark = t.draw(&t.waiting, func(top uint32) string { return "at most " + count(int64(top)) + " waiting" })
-	}
+	waiting := queueTile("waiting in this process", s.Time, r.Waiting, r.OldestWaiter, p.past.names[r.Name])
 	wrong := tile{Label: "lost, failed", Value: count(bad(&r.Counters)), More: reasons(&r.Counters)}
 	if bad(&r.Counters) > 0 {
 		wrong.Class = "bad"
@@ -90,7 +83,7 @@ func most(h *manager.Histogram) string {
 
 // local is what this process knows.
 func (d *detail) local(s *manager.Stats, r *manager.ResourceStats) {
-	d.Leading = r.Leading
+	d.Local, d.Leading = true, r.Leading
 	if r.KindName != "" {
 		d.Kind = kind(r)
 		d.Charts = []*chart{newChart("How long acquires waited", &r.Waits), newChart("How long it was held", &r.Holds)}
@@ -102,6 +95,7 @@ func (d *detail) local(s *manager.Stats, r *manager.ResourceStats) {
 // store is what the store knows.
 func (d *detail) store(state *backends.State, err error) {
 	d.StoreHeld, d.StoreQueue = holders(state), waiters(state)
+	d.breakable = len(state.Holders) > 0 || errors.Is(err, manager.ErrMismatch)
 	if err != nil {
 		d.StoreHeld.Empty = readable(err.Error())
 		d.StoreQueue.Empty = d.StoreHeld.Empty

@@ -1,4 +1,4 @@
-// Package debug shows a [manager.Manager] as a web page, for people.
+// Package debug shows a [manager.Manager], or a store, as a web page, for people.
 //
 //	mux.Handle("/debug/locks", debug.Handler(m))
 //
@@ -16,6 +16,9 @@
 // The handler has no goroutine. It takes [manager.Manager.Stats] at each request, and remembers
 // five minutes of what it saw, of 2048 names at most. What happened while nobody looked is in the
 // totals only. The page of one name asks the store once for each request.
+//
+// [StoreHandler] shows a store instead, for a program that locks nothing itself: the holders and
+// waiters of all processes that use it. The command lockkeeper serve is such a program.
 //
 // It is a package of its own so that programs without the page do not link net/http.
 package debug

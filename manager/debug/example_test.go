@@ -45,3 +45,27 @@ func ExampleHandler() {
 	// true
 	// <nil>
 }
+
+// A program that locks nothing itself shows a store that others use.
+func ExampleStoreHandler() {
+	ctx := context.Background()
+	store := memory.New() // in a program, that of package file or redis
+	locks, err := manager.New(store, manager.WithLabel("nightly"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer locks.Close(ctx)
+	page := debug.StoreHandler("the store of db1", store)
+
+	err = locks.Lock("backup").Do(ctx, func(ctx context.Context) error {
+		answer := httptest.NewRecorder()
+		page.ServeHTTP(answer, httptest.NewRequestWithContext(ctx, http.MethodGet, "/?name=backup", http.NoBody))
+		fmt.Println(answer.Code, strings.Contains(answer.Body.String(), "nightly"))
+		return nil
+	})
+	fmt.Println(err)
+	// Output:
+	// 200 true
+	// <nil>
+}

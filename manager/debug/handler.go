@@ -2,11 +2,11 @@ package debug
 
 import (
 	"bytes"
-	"encoding/json"
-	"hash/maphash"
+	"context"
 	"net/http"
-	"strings"
 
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/listing"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
@@ -19,7 +19,47 @@ import (
 // Handler registers nothing and asks nobody who they are. Mount it where only operators can reach
 // it: names, labels and lines of code may say more than they should.
 func Handler(m *manager.Manager, opts ...Option) http.Handler {
-	h := newHandler(m)
+	h := newHandler(&process{m: m, board: newBoard()}, opts)
+	if h.mayBreak {
+		h.breaks = m.Break
+	}
+	return h
+}
+
+// An Option of [Handler] and [StoreHandler]. The zero Option changes nothing.
+type Option struct{ apply func(*handler) }
+
+// AllowBreak lets the page break a name, see [manager.Manager.Break], after a question. A request
+// that a page of another site has a browser send is refused. Everybody else who can reach the
+// handler can break every name: protect it. Default: the page is read-only.
+func AllowBreak() Option { return Option{func(h *handler) { h.mayBreak = true }} }
+
+type handler struct {
+	subject
+	mayBreak bool
+	breaks   func(ctx context.Context, name string) error // nil: the page is read-only
+	guard    http.CrossOriginProtection                   // its zero value allows the same origin only
+}
+
+// A subject makes the pages of what is shown: of a manager in this process, or of a store.
+type subject interface {
+	// head makes a page with nothing below its header.
+	head(q query) *view
+
+	// overview makes the page of all names. An error means that the page has nothing but the error.
+	overview(ctx context.Context, q query) (*view, error)
+
+	// detail makes the page of one name.
+	detail(ctx context.Context, q query) *view
+
+	// data returns what the request selects, for programs, and an error as overview does.
+	data(ctx context.Context, q query) (any, error)
+
+	inspect(ctx context.Context, name string) (backends.State, error)
+}
+
+func newHandler(of subject, opts []Option) *handler {
+	h := &handler{subject: of}
 	for _, o := range opts {
 		if o.apply != nil {
 			o.apply(h)
@@ -28,99 +68,49 @@ func Handler(m *manager.Manager, opts ...Option) http.Handler {
 	return h
 }
 
-// An Option of [Handler]. The zero Option changes nothing.
-type Option struct{ apply func(*handler) }
-
-// AllowBreak lets the page break a name, see [manager.Manager.Break], after a question. A request
-// that a page of another site has a browser send is refused. Everybody else who can reach the
-// handler can break every name: protect it. Default: the page is read-only.
-func AllowBreak() Option { return Option{func(h *handler) { h.breaks = true }} }
-
-type handler struct {
-	m      *manager.Manager
-	breaks bool
-	guard  http.CrossOriginProtection // its zero value allows the same origin only
-	seed   maphash.Seed               // of the rows' ids: nobody can choose names whose ids collide
-	past   history
-}
-
-func newHandler(m *manager.Manager) *handler { return &handler{m: m, seed: maphash.MakeSeed()} }
-
 // ServeHTTP answers a request for the page, for its data, or to break a name.
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	secure(w.Header())
 	allowed := "GET, HEAD"
-	if h.breaks {
+	if h.breaks != nil {
 		allowed += ", POST"
 	}
 	switch {
-	case r.Method == http.MethodPost && h.breaks:
+	case r.Method == http.MethodPost && h.breaks != nil:
 		h.post(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", allowed)
 		http.Error(w, "only "+allowed, http.StatusMethodNotAllowed)
 	case wantsJSON(r):
-		h.json(w, parseQuery(r))
+		h.json(w, r)
 	default:
 		h.page(w, r)
 	}
 }
 
-// json answers with the statistics, of the resources that the request selects.
-func (h *handler) json(w http.ResponseWriter, q query) {
-	s := h.m.Stats()
-	if q.named || q.search != "" {
-		kept := []manager.ResourceStats{}
-		for i := range s.Resources {
-			if r := &s.Resources[i]; q.matches(r) {
-				kept = append(kept, *r)
-			}
-		}
-		s.Resources = kept
-	}
+// json answers with data for programs.
+func (h *handler) json(w http.ResponseWriter, r *http.Request) {
+	data, failed := h.data(r.Context(), parseQuery(r))
 	var body bytes.Buffer
-	enc := json.NewEncoder(&body)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(s); err != nil { // only a fault of Stats itself
+	if err := listing.Write(&body, data); err != nil { // only a fault of the data
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(statusOf(failed))
 	_, _ = w.Write(body.Bytes()) // a client that has gone needs no page
-}
-
-// matches reports whether the query selects a resource.
-func (q query) matches(r *manager.ResourceStats) bool {
-	if q.named {
-		return r.Name == q.name
-	}
-	if q.search == "" {
-		return true
-	}
-	has := func(s string) bool { return strings.Contains(strings.ToLower(s), strings.ToLower(q.search)) }
-	if has(r.Name) {
-		return true
-	}
-	for i := range r.Holders {
-		if has(r.Holders[i].Site) {
-			return true
-		}
-	}
-	for i := range r.Waiters {
-		if has(r.Waiters[i].Site) {
-			return true
-		}
-	}
-	return false
 }
 
 func (h *handler) page(w http.ResponseWriter, r *http.Request) {
 	q := parseQuery(r)
-	var v *view
-	if q.named {
-		v = h.detail(r.Context(), q)
-	} else {
-		v = h.overview(q)
+	if !q.named {
+		v, err := h.overview(r.Context(), q)
+		write(w, statusOf(err), v)
+		return
+	}
+	v := h.detail(r.Context(), q)
+	if h.breaks != nil && v.Detail.breakable {
+		v.Detail.Break = hrefOf(q.name)
 	}
 	write(w, http.StatusOK, v)
 }

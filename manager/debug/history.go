@@ -52,7 +52,7 @@ func bad(c *manager.Counters) uint64 { return c.Lost + c.Failed + c.RenewalsFail
 // sample takes in what the manager says now.
 func (h *history) sample(s *manager.Stats) {
 	slot := s.Time.Unix() / int64(slotLength/time.Second)
-	if slot < 0 {
+	if slot < h.totals.at { // of before 1970, or of a look that began later and ended first
 		return
 	}
 	h.totals.add(slot, s.Waiting, bad(&s.Totals))

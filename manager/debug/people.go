@@ -61,32 +61,52 @@ func queueHere(s *manager.Stats, r *manager.ResourceStats) people {
 	return p
 }
 
-// holders are those of all processes.
+// holders are those of all processes. A grant that has ended may keep its permits for a while.
 func holders(state *backends.State) people {
-	p := people{
-		Heads: []string{"label", "pid", "host", "for", "expires in", "token", "permits"}, Empty: "Nobody holds it.",
-	}
+	p := people{Heads: []string{"label", "pid", "host", "for", "since", "valid for", "token"}, Empty: "Nobody holds it."}
+	now := time.Now()
 	for i := range state.Holders {
 		o := &state.Holders[i]
-		expires := ""
-		if o.Expires > 0 {
-			expires = human(o.Expires)
+		label, valid := chosen(o.Owner.Label), ""
+		if o.ID == (backends.GrantID{}) {
+			label = plain(foreign)
 		}
-		p.add(chosen(o.Owner.Label), plain(pid(o.Owner)), chosen(o.Owner.Host), plain(since(o.Since)), plain(expires),
-			plain(strconv.FormatUint(o.Token, 10)), plain(weight(o.Weight)))
+		switch {
+		case o.Expires > 0:
+			valid = human(o.Expires)
+		case o.Kept > 0:
+			valid = "released, kept for " + human(o.Kept)
+		}
+		p.add(label, plain(pid(o.Owner)), chosen(o.Owner.Host), plain(age(now, o.Since)), dated(now, o.Since),
+			plain(valid), plain(tokenOf(o.Token)))
+		p.weigh(state, o.Weight)
 	}
 	return p
 }
 
 // waiters are those of all processes.
 func waiters(state *backends.State) people {
-	p := people{Heads: []string{"place", "label", "pid", "host", "for", "permits"}, Empty: "No process waits in the store."}
+	p := people{Heads: []string{"place", "label", "pid", "host", "for", "since"}, Empty: "No process waits in the store."}
+	now := time.Now()
 	for i := range state.Waiters {
 		w := &state.Waiters[i]
 		p.add(plain(count(i+1)), chosen(w.Owner.Label), plain(pid(w.Owner)), chosen(w.Owner.Host),
-			plain(since(w.Since)), plain(weight(w.Weight)))
+			plain(age(now, w.Since)), dated(now, w.Since))
+		p.weigh(state, w.Weight)
 	}
 	return p
+}
+
+// weigh adds the permits to the last row, if the name has more than one.
+func (p *people) weigh(state *backends.State, n int64) {
+	if state.Resource.Capacity <= 1 {
+		return
+	}
+	if len(p.Rows) == 1 {
+		p.Heads = append(p.Heads, "permits")
+	}
+	last := len(p.Rows) - 1
+	p.Rows[last] = append(p.Rows[last], plain(weight(n)))
 }
 
 func pid(o backends.Owner) string {
@@ -96,15 +116,20 @@ func pid(o backends.Owner) string {
 	return strconv.Itoa(o.PID)
 }
 
-// since is how long ago the store's clock showed t. It may differ from ours.
-func since(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return human(time.Since(t))
-}
-
 func clock(t time.Time) string { return t.Format(time.DateTime) }
+
+// dated is a time in the time zone of this machine, without the date if that is today's.
+func dated(now, t time.Time) cell {
+	if t.IsZero() {
+		return cell{}
+	}
+	now, t = now.Local(), t.Local()
+	full := clock(t)
+	if now.Format(time.DateOnly) == t.Format(time.DateOnly) {
+		return cell{Text: t.Format(time.TimeOnly), Full: full}
+	}
+	return cell{Text: full}
+}
 
 func left(all int64, shown int) string {
 	if n := all - int64(shown); n > 0 {

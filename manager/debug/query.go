@@ -3,8 +3,12 @@ package debug
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/manager"
 )
 
 // A query is what a request asks for.
@@ -63,3 +67,27 @@ func (q query) values() url.Values {
 
 // hrefOf is a link to the page of a name. It keeps bytes that are not UTF-8.
 func hrefOf(name string) string { return query{name: name, named: true}.href() }
+
+// matches reports whether the query selects a resource of this process.
+func (q query) matches(r *manager.ResourceStats) bool {
+	if q.named || q.search == "" || q.finds(r.Name) {
+		return !q.named || r.Name == q.name
+	}
+	return slices.ContainsFunc(r.Holders, func(h manager.HolderStats) bool { return q.finds(h.Site) }) ||
+		slices.ContainsFunc(r.Waiters, func(w manager.WaiterStats) bool { return q.finds(w.Site) })
+}
+
+// matchesState reports whether the query selects a name of a store.
+func (q query) matchesState(s *backends.State) bool {
+	owned := func(o backends.Owner) bool {
+		return q.finds(o.Label) || q.finds(o.Host) || q.finds("pid "+strconv.Itoa(o.PID))
+	}
+	return q.search == "" || q.finds(s.Resource.Name) ||
+		slices.ContainsFunc(s.Holders, func(h backends.Holder) bool { return owned(h.Owner) }) ||
+		slices.ContainsFunc(s.Waiters, func(w backends.Waiter) bool { return owned(w.Owner) })
+}
+
+// finds reports whether the text has what is searched for.
+func (q query) finds(text string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(q.search))
+}

@@ -41,3 +41,8 @@ func (s *series) draw(values *[slots]uint32, title func(top uint32) string) *spa
 	d.Title = title(top)
 	return d
 }
+
+// drawWaiting draws how many waited.
+func (s *series) drawWaiting() *spark {
+	return s.draw(&s.waiting, func(top uint32) string { return "at most " + count(int64(top)) + " waiting" })
+}

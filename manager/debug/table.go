@@ -22,7 +22,8 @@ const (
 type table struct {
 	Summary, Previous, Next, Other, OtherName, Window, Empty string
 
-	Rows []row
+	Rows   []row
+	Counts bool // the rows have what only a process counts
 }
 
 // A row is one name.
@@ -30,7 +31,7 @@ type row struct {
 	ID, Class, Href, Name, Kind          string
 	Leading, Ends, Gone                  bool // it leads; its lease is about to end; it is out of use
 	Held, Queue                          []line
-	For, Valid, Token, Waiting, Acquired string
+	For, Valid, Token, Waiting, Acquired string // no Acquired: it is not counted
 	Waits, Holds                         bounds
 	Wrong                                []string
 	Spark                                *spark
@@ -42,24 +43,33 @@ type line struct{ Text, Full, More string }
 // bounds are quantiles, empty if there are none.
 type bounds struct{ P50, P99 string }
 
+// A board makes tables, and remembers.
+type board struct {
+	seed maphash.Seed // of the rows' ids: nobody can choose names whose ids collide
+	past history
+}
+
 // ranked is a resource with its rank. The rank is small and at hand, since a resource is large.
 type ranked struct {
 	*manager.ResourceStats
 
-	bad           uint64 // in the last minutes
-	waited, since int64  // since when it is waited for and held
+	state         *backends.State // of all processes; nil: this process is shown
+	bad           uint64          // in the last minutes
+	waited, since int64           // since when it is waited for and held
 	name          string
 	gone          bool // it is not live any more
 }
 
-func (h *handler) rank(r *manager.ResourceStats, gone bool) ranked {
+func newBoard() *board { return &board{seed: maphash.MakeSeed()} }
+
+func (b *board) rank(r *manager.ResourceStats, state *backends.State, gone bool) ranked {
 	instant := func(t time.Time) int64 {
 		if t.IsZero() {
 			return math.MaxInt64 // last
 		}
 		return t.UnixNano()
 	}
-	return ranked{r, h.past.recent(r.Name), instant(r.OldestWaiter), instant(r.LongestHold), r.Name, gone}
+	return ranked{r, state, b.past.recent(r.Name), instant(r.OldestWaiter), instant(r.LongestHold), r.Name, gone}
 }
 
 // byTrouble puts first what has lost or failed, then the longest wait, then the longest hold.
@@ -76,20 +86,27 @@ func byTrouble(a, b ranked) int {
 	return cmp.Compare(a.name, b.name)
 }
 
-// table selects, sorts and cuts. The statistics come sorted by name.
-func (h *handler) table(s *manager.Stats, q query) *table {
+// table shows a process. The statistics come sorted by name.
+func (b *board) table(s *manager.Stats, q query) *table {
 	found := make([]ranked, 0, len(s.Resources))
 	for i := range s.Resources {
 		if r := &s.Resources[i]; q.matches(r) {
-			found = append(found, h.rank(r, false))
+			found = append(found, b.rank(r, nil, false))
 		}
 	}
 	all := len(s.Resources)
-	for r := range h.past.gone(s) {
+	for r := range b.past.gone(s) {
 		if all++; q.matches(r) {
-			found = append(found, h.rank(r, true))
+			found = append(found, b.rank(r, nil, true))
 		}
 	}
+	t := b.cut(s, q, found, all)
+	t.Counts = true
+	return t
+}
+
+// cut sorts what was found of all names, and shows one page of it.
+func (b *board) cut(s *manager.Stats, q query, found []ranked, all int) *table {
 	by, other := q, q
 	other.byName, other.page = !q.byName, 0
 	t := &table{Window: "last " + human(window), Other: other.href(), OtherName: "sort by name"}
@@ -103,7 +120,7 @@ func (h *handler) table(s *manager.Stats, q query) *table {
 	from := by.page * pageRows
 	shown := found[from:min(from+pageRows, len(found))]
 	for _, r := range shown {
-		t.Rows = append(t.Rows, h.row(s, r))
+		t.Rows = append(t.Rows, b.row(s, r))
 	}
 	t.Summary = summary(from, len(shown), len(found), all)
 	if by.page > 0 {
@@ -130,11 +147,10 @@ func summary(from, shown, found, all int) string {
 	return text
 }
 
-func (h *handler) row(s *manager.Stats, r ranked) row {
+func (b *board) row(s *manager.Stats, r ranked) row {
 	v := row{
-		ID: "n" + strconv.FormatUint(maphash.String(h.seed, r.Name), 36), Href: hrefOf(r.Name),
+		ID: "n" + strconv.FormatUint(maphash.String(b.seed, r.Name), 36), Href: hrefOf(r.Name),
 		Name: clipped(r.Name, nameLength), Kind: kind(r.ResourceStats), Leading: r.Leading, Gone: r.gone,
-		Waits: quantiles(&r.Counters.Waits), Holds: quantiles(&r.Counters.Holds), Acquired: count(r.Acquisitions),
 	}
 	switch {
 	case r.bad > 0:
@@ -148,10 +164,16 @@ func (h *handler) row(s *manager.Stats, r ranked) row {
 	if n := r.Failed + r.RenewalsFailed; n > 0 {
 		v.Wrong = append(v.Wrong, count(n)+space+"failed")
 	}
-	v.hold(s, r.ResourceStats)
-	v.queue(s, r.ResourceStats)
-	if t := h.past.names[r.Name]; t != nil && !t.quiet() {
-		v.Spark = t.draw(&t.waiting, func(top uint32) string { return "at most " + count(int64(top)) + " waiting" })
+	if r.state != nil {
+		v.fill(s, r)
+	} else {
+		v.Acquired = count(r.Acquisitions)
+		v.Waits, v.Holds = quantiles(&r.Counters.Waits), quantiles(&r.Counters.Holds)
+		v.hold(s, r.ResourceStats)
+		v.queue(s, r.ResourceStats)
+	}
+	if t := b.past.names[r.Name]; t != nil && !t.quiet() {
+		v.Spark = t.drawWaiting()
 	}
 	return v
 }

@@ -45,7 +45,7 @@ func TestTroubleComesFirst(t *testing.T) {
 	waitsLonger.OldestWaiter, waitsLonger.Waiting = noon.Add(-time.Minute), 1
 	lost.Lost = 1
 	s := stats(noon, idle, held, heldLonger, waits, waitsLonger, lost)
-	h := newHandler(nil)
+	h := newBoard()
 	h.past.sample(s)
 	if got := namesOf(h.table(s, ask("/"))); !slices.Equal(got, []string{"f", "e", "d", "c", "b", "a"}) {
 		t.Errorf("by trouble: %q", got)
@@ -67,7 +67,7 @@ func TestTroubleComesFirst(t *testing.T) {
 func TestALossOutlivesItsName(t *testing.T) {
 	lost := live("lost")
 	lost.Lost = 2
-	h := newHandler(nil)
+	h := newBoard()
 	h.past.sample(stats(noon, live("a"), lost, live("z")))
 	s := stats(noon.Add(time.Minute), live("a"), live("z"))
 	h.past.sample(s)
@@ -89,7 +89,7 @@ func TestTheTableIsCutIntoPagesAndSearched(t *testing.T) {
 	}
 	rows[7].Waiters = []manager.WaiterStats{{Site: "/src/Ship.go:41"}}
 	s := stats(noon, rows...)
-	h := newHandler(nil)
+	h := newBoard()
 	for target, want := range map[string]struct {
 		summary, first string
 		n              int

@@ -1,17 +1,21 @@
 package debug
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
 // A view is what the template shows: of an overview, a detail and a question it has one.
 type view struct {
-	Title, Owner, Store, Search, JSON string
-	Problem                           string
+	Title, Owner, Store, JSON string
+	Search, Find              string // what was searched for; what can be
+	Problem                   string
 
 	Tiles []tile
 	Graph *graph
@@ -27,11 +31,17 @@ type tile struct {
 	Spark                     *spark
 }
 
-// newView is what all pages have.
-func newView(s *manager.Stats, q query) *view {
+// A process shows what a manager does in this process.
+type process struct {
+	m *manager.Manager
+	*board
+}
+
+// view is what all pages have.
+func (p *process) view(s *manager.Stats, q query) *view {
 	return &view{
 		Title: "lockkeeper", Owner: owner(s.Label, s.PID, s.Host), Store: readable(s.Store),
-		Search: readable(q.search), JSON: q.with("format", "json"),
+		Search: readable(q.search), JSON: q.with("format", "json"), Find: "Find a name or line of code",
 	}
 }
 
@@ -46,41 +56,59 @@ func owner(label string, pid int, host string) string {
 	return text
 }
 
+func (p *process) head(q query) *view {
+	s := p.m.Stats()
+	return p.view(&s, q)
+}
+
+func (p *process) inspect(ctx context.Context, name string) (backends.State, error) {
+	return p.m.Inspect(ctx, name)
+}
+
+// data are the statistics, of the resources that the query selects.
+func (p *process) data(_ context.Context, q query) (any, error) {
+	s := p.m.Stats()
+	kept := []manager.ResourceStats{}
+	for i := range s.Resources {
+		if q.matches(&s.Resources[i]) {
+			kept = append(kept, s.Resources[i])
+		}
+	}
+	s.Resources = kept
+	return s, nil
+}
+
 // look takes the statistics and a sample of them, and calls f while the sample is the last.
-func (h *handler) look(f func(s *manager.Stats)) {
-	h.past.mu.Lock()
-	defer h.past.mu.Unlock()
-	s := h.m.Stats()
-	h.past.sample(&s)
+func (p *process) look(f func(s *manager.Stats)) {
+	p.past.mu.Lock()
+	defer p.past.mu.Unlock()
+	s := p.m.Stats()
+	p.past.sample(&s)
 	f(&s)
 }
 
-func (h *handler) overview(q query) (v *view) {
-	h.look(func(s *manager.Stats) {
-		v = newView(s, q)
-		v.Tiles = h.totals(s)
+func (p *process) overview(_ context.Context, q query) (v *view, _ error) {
+	p.look(func(s *manager.Stats) {
+		v = p.view(s, q)
+		v.Tiles = p.totals(s)
 		if q.search == "" && q.page == 0 {
 			v.Graph = drawGraph(s, nil)
 		}
-		v.Table = h.table(s, q)
+		v.Table = p.table(s, q)
 		if s.Waiting > 0 {
 			v.Title = count(s.Waiting) + " waiting – lockkeeper"
 		}
 	})
-	return v
+	return v, nil
 }
 
-func (h *handler) totals(s *manager.Stats) []tile {
-	t, past := &s.Totals, &h.past.totals
+func (p *process) totals(s *manager.Stats) []tile {
+	t, past := &s.Totals, &p.past.totals
 	held := tile{Label: "held", Value: count(s.Holding), More: plural(len(s.Resources), "live name", "live names")}
 	if !s.LongestHold.IsZero() {
 		held.More += ", the longest for " + human(s.Time.Sub(s.LongestHold))
 	}
-	waiting := tile{Label: "waiting", Value: count(s.Waiting), More: "nobody"}
-	if !s.OldestWaiter.IsZero() {
-		waiting.Class, waiting.More = "waits", "the oldest for "+human(s.Time.Sub(s.OldestWaiter))
-	}
-	waiting.Spark = past.draw(&past.waiting, func(top uint32) string { return "at most " + count(int64(top)) + " waiting" })
+	waiting := queueTile("waiting", s.Time, s.Waiting, s.OldestWaiter, past)
 	acquired := tile{
 		Label: "acquired", Value: count(t.Acquisitions),
 		More: count(t.Contended) + " contended, " + count(t.Handoffs) + " handed on",
@@ -101,6 +129,18 @@ func (h *handler) totals(s *manager.Stats) []tile {
 		failed.Class = "bad"
 	}
 	return []tile{held, waiting, acquired, lost, failed, leads(s)}
+}
+
+// queueTile tells how many wait, and waited; past is nil if that is not known.
+func queueTile(label string, now time.Time, n int64, oldest time.Time, past *track) tile {
+	t := tile{Label: label, Value: count(n), More: "nobody"}
+	if !oldest.IsZero() {
+		t.Class, t.More = "waits", "the oldest for "+human(now.Sub(oldest))
+	}
+	if past != nil {
+		t.Spark = past.drawWaiting()
+	}
+	return t
 }
 
 // reasons says why leases were lost.
