@@ -7,6 +7,8 @@
 //	…
 //	results, err := provider.Up(ctx) // with the context that New has returned
 //
+// goose.WithSessionLocker(locker) does the same.
+//
 // Waiters take their turn as soon as it comes; the lockers of goose itself look every few seconds.
 //
 // # When the lock is lost

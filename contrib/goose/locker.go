@@ -11,7 +11,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
-// A Locker locks the migrations of one provider. Make it with New.
+// A Locker locks the migrations of one provider. Make it with New. It is both of goose's kinds of
+// locker, which do the same here: the lock is not in the database, so it needs no session.
 type Locker struct {
 	claim  manager.Claim
 	opts   []manager.AcquireOption
@@ -19,7 +20,10 @@ type Locker struct {
 	held   atomic.Pointer[held]
 }
 
-var _ lock.Locker = (*Locker)(nil)
+var (
+	_ lock.Locker        = (*Locker)(nil)
+	_ lock.SessionLocker = (*Locker)(nil)
+)
 
 // held is a lease and what stops the watch on its end.
 type held struct {
@@ -27,7 +31,7 @@ type held struct {
 	stop  func() bool
 }
 
-// New returns a Locker for goose.WithLocker, and a context for the methods of the provider: ctx,
+// New returns a Locker for goose.WithLocker or goose.WithSessionLocker, and a context for the methods of the provider: ctx,
 // ended also when the lock is lost during one of them. After that it is of no more use. Call cancel
 // when the provider is not used any longer. Processes that migrate the same database share the name
 // of the claim, which is acquired with opts.
@@ -64,3 +68,9 @@ func (l *Locker) Unlock(context.Context, *sql.DB) error {
 	h.stop()
 	return err
 }
+
+// SessionLock is Lock. It does not use the connection.
+func (l *Locker) SessionLock(ctx context.Context, _ *sql.Conn) error { return l.Lock(ctx, nil) }
+
+// SessionUnlock is Unlock.
+func (l *Locker) SessionUnlock(ctx context.Context, _ *sql.Conn) error { return l.Unlock(ctx, nil) }

@@ -15,8 +15,16 @@ import (
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
+// An as says how the provider is given its locker.
+type as func(*Locker) goose.ProviderOption
+
+func locker(l *Locker) goose.ProviderOption        { return goose.WithLocker(l) }
+func sessionLocker(l *Locker) goose.ProviderOption { return goose.WithSessionLocker(l) }
+
 // migrate brings the database up to date as a process of its own does.
-func migrate(t *testing.T, dsn string, c manager.Claim, steps ...func(context.Context, *sql.Tx) error) error {
+func migrate(
+	t *testing.T, dsn string, c manager.Claim, as as, steps ...func(context.Context, *sql.Tx) error,
+) error {
 	t.Helper()
 	db, err := sql.Open("pgx", dsn)
 	if err != nil {
@@ -27,9 +35,9 @@ func migrate(t *testing.T, dsn string, c manager.Claim, steps ...func(context.Co
 	for i, step := range steps {
 		migrations = append(migrations, goose.NewGoMigration(int64(i+1), &goose.GoFunc{RunTx: step}, nil))
 	}
-	locker, ctx, cancel := New(t.Context(), c)
+	l, ctx, cancel := New(t.Context(), c)
 	defer cancel()
-	p, err := goose.NewProvider(goose.DialectPostgres, db, nil, goose.WithLocker(locker),
+	p, err := goose.NewProvider(goose.DialectPostgres, db, nil, as(l),
 		goose.WithDisableGlobalRegistry(true), goose.WithGoMigrations(migrations...))
 	if err != nil {
 		return err
@@ -74,9 +82,9 @@ func TestMigrationsOfThreeProcessesAtOnceRunOnce(t *testing.T) {
 		return err
 	}
 	ended := make(chan error)
-	for range 3 {
+	for _, as := range []as{locker, sessionLocker, sessionLocker} {
 		m := managertest.Redis(t, s, prefix)
-		go func() { ended <- migrate(t, dsn, m.Lock("migrate"), create, fill) }()
+		go func() { ended <- migrate(t, dsn, m.Lock("migrate"), as, create, fill) }()
 	}
 	for range 3 {
 		if err := <-ended; err != nil {
@@ -89,8 +97,15 @@ func TestMigrationsOfThreeProcessesAtOnceRunOnce(t *testing.T) {
 }
 
 func TestALossDuringAMigrationEndsAndUndoesIt(t *testing.T) {
+	for _, as := range []as{locker, sessionLocker} {
+		wantUndoneByLoss(t, as)
+	}
+}
+
+func wantUndoneByLoss(t *testing.T, as as) {
+	t.Helper()
 	dsn, m := database.Get(t).Database(t), managertest.Memory(t)
-	err := migrate(t, dsn, m.Lock("migrate"), func(ctx context.Context, tx *sql.Tx) error {
+	err := migrate(t, dsn, m.Lock("migrate"), as, func(ctx context.Context, tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, "create table a (n int)"); err != nil {
 			t.Error(err)
 		}
@@ -116,12 +131,14 @@ func TestNothingIsMigratedWhileTheStoreIsOutOfReach(t *testing.T) {
 	dsn, s := database.Get(t).Database(t), redistest.Start(t)
 	m := managertest.Redis(t, s, s.Prefix())
 	s.Kill()
-	err := migrate(t, dsn, m.Lock("migrate"), func(context.Context, *sql.Tx) error {
-		t.Error("it runs")
-		return nil
-	})
-	if !errors.Is(err, manager.ErrUnavailable) {
-		t.Error(err)
+	for _, as := range []as{locker, sessionLocker} {
+		err := migrate(t, dsn, m.Lock("migrate"), as, func(context.Context, *sql.Tx) error {
+			t.Error("it runs")
+			return nil
+		})
+		if !errors.Is(err, manager.ErrUnavailable) {
+			t.Error(err)
+		}
 	}
 }
 

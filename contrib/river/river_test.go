@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -139,6 +140,7 @@ func TestAtMostTwoJobsRunAtATimeOnAllClients(t *testing.T) {
 	f, prefix := newFarm(t), server.Get(t).Prefix()
 	var running, ran atomic.Int64
 	full := make(chan struct{})
+	fill := sync.OnceFunc(func() { close(full) })
 	var events [2]<-chan *river.Event
 	for i := range events {
 		m := managertest.Redis(t, server.Get(t), prefix)
@@ -155,6 +157,7 @@ func TestAtMostTwoJobsRunAtATimeOnAllClients(t *testing.T) {
 			return ctx.Err()
 		})
 	}
+	t.Cleanup(fill) // before the clients stop
 	const jobs = 8
 	f.insert(t, jobs, 1)
 	for snoozed, completed := 0, 0; completed < jobs; {
@@ -170,7 +173,7 @@ func TestAtMostTwoJobsRunAtATimeOnAllClients(t *testing.T) {
 			completed++
 		case river.EventKindJobSnoozed:
 			if snoozed++; snoozed == jobs {
-				close(full)
+				fill()
 			}
 		default:
 			t.Fatalf("%s: %v", e.Kind, e.Job.Errors)
