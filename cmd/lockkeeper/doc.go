@@ -3,6 +3,8 @@
 //	lockkeeper run nightly-backup -- pg_dump -f /backup/db.sql
 //	lockkeeper run --wait 30s --store redis://db1:6379 deploy -- ./deploy.sh
 //	lockkeeper run --no-wait --store file:/run/locks report -- ./report.sh
+//	lockkeeper run -n -q -E 0 mirror -c 'rsync -a src/ dst/ && touch dst/.done'
+//	lockkeeper run --hold maintenance
 //	lockkeeper ls
 //	lockkeeper show nightly-backup
 //	lockkeeper top
@@ -41,6 +43,37 @@
 //
 // In a shell, fg, bg and ^Z work as with the bare command. A job that is stopped keeps its lock, on
 // Redis too, and a job that is stopped while it waits starts nothing before it goes on.
+//
+// With --kill-after, SIGKILL goes to the command and to all that it started when it has not ended
+// so long after a HUP, INT, QUIT or TERM, whether lockkeeper or a terminal has sent it on.
+//
+// # run: flags as in flock(1)
+//
+//	-n, --no-wait        do not wait                  -s, --read      share the lock with other readers
+//	-w, --wait DURATION  wait no longer; 90 is 90s    -x, --write     hold it alone; so it is without both
+//	-E, --busy-code CODE exit status in place of 75   -c TEXT         run TEXT by $SHELL -c, or by /bin/sh
+//	-v, --verbose        say what happens             -q, --quiet     say nothing of a busy lock
+//
+// A line of cron that is to skip a turn in silence has -n -q -E 0.
+//
+// The -- may be left out if no argument of the command is a --. In run a b -- true it is not clear
+// whether b is a second name or a command, so that is refused.
+//
+// -s, -x and neither exclude each other as flock(1) has it. With -s or -x the name is a
+// reader-writer lock while it is in use; without, it is a lock. Whoever finds it in use as the other
+// takes a place in that queue. So -s shares the name with no other reader as long as it is in use as
+// a lock: give -x to the commands that exclude readers, and readers always share. In a program,
+// Manager.Lock is the name without a flag, and Manager.RWLock is -s and -x. A semaphore
+// (--capacity) mixes with nothing else.
+//
+// # run --hold [flags] NAME
+//
+// It runs no command. When the lock is held it writes a line to standard output, "held TOKEN NAME",
+// and holds the lock until HUP, INT, QUIT or TERM; then the exit status is 0. It is 76 if the lease is
+// lost before. A NAME that is not plain is quoted as in Go. In a service of systemd with Type=notify,
+// the service is ready when the lock is held.
+//
+// # run: who is shown
 //
 // People who ask who holds the lock are shown the label (--label), or else the name of the command
 // without its arguments, which may be secret. On a terminal, a wait of more than a second says once

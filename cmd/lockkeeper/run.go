@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -28,21 +31,32 @@ const fileTimeout = 10 * time.Second
 // gracePart: by default a command has a sixth of the TTL to end in.
 const gracePart = 6
 
-type runCmd struct {
-	Store  string `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
-	Wait   *span  `short:"w" xor:"wait" help:"Wait no longer than this for the lock, then exit with status 75. Default: for ever." placeholder:"DURATION"`
-	NoWait bool   `short:"n" xor:"wait" help:"Do not wait at all: exit with status 75 if the lock is busy."`
-	TTL    span   `help:"Redis: how long the lock outlives a crash of this machine. Default: 10s." default:"10s" placeholder:"DURATION"`
-	Grace  *span  `help:"From SIGTERM to SIGKILL when the lease is lost; with Redis, at most a third of the TTL. Default: a sixth of the TTL." placeholder:"DURATION"`
-	Label  string `help:"Shown to people who ask who holds the lock. Default: the name of the command." placeholder:"TEXT"`
+// graceMost: on a server it is at most a third.
+const graceMost = 3
 
-	Read     bool   `xor:"kind" aliases:"shared" help:"Hold the reader-writer lock NAME as one of its readers."`
-	Write    bool   `xor:"kind" aliases:"exclusive" help:"Hold the reader-writer lock NAME as its writer."`
+type runCmd struct {
+	Store    string `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
+	Wait     *span  `short:"w" xor:"wait" help:"Wait no longer than this for the lock, then exit with status 75. Default: for ever." placeholder:"DURATION"`
+	NoWait   bool   `short:"n" xor:"wait" aliases:"nonblock" help:"Do not wait at all: exit with status 75 if the lock is busy."`
+	BusyCode *uint8 `short:"E" aliases:"conflict-exit-code" help:"Exit status in place of 75; 0 is a success, for cron." placeholder:"CODE"`
+
+	Read     bool   `short:"s" xor:"kind" aliases:"shared" help:"Hold the lock as one of its readers, who share it."`
+	Write    bool   `short:"x" xor:"kind" aliases:"exclusive" help:"Hold the lock alone, as the writer beside readers (-s). Without -s and -x too it is held alone."`
 	Capacity *int64 `xor:"kind" help:"NAME is a semaphore of N permits in all." placeholder:"N"`
 	Permits  *int64 `help:"How many of the semaphore's permits to hold. Default: 1." placeholder:"N"`
 
-	Name    string   `arg:"" help:"Of the lock: 1 to 1024 bytes."`
-	Command []string `arg:"" passthrough:"" help:"What to run, after --."`
+	Shell     *string `short:"c" name:"command" xor:"what" help:"What to run, as one text for the shell: $SHELL -c TEXT, or /bin/sh." placeholder:"TEXT"`
+	Hold      bool    `xor:"what" help:"Run nothing: print a line when the lock is held, and hold it until HUP, INT, QUIT or TERM."`
+	KillAfter *span   `help:"Send SIGKILL this long after such a signal was passed on, or after SIGTERM for a lost lease." placeholder:"DURATION"`
+	Grace     *span   `help:"From SIGTERM to SIGKILL when the lease is lost; with Redis, at most a third of the TTL. Default: --kill-after, or a sixth of the TTL." placeholder:"DURATION"`
+
+	TTL     span   `help:"Redis: how long the lock outlives a crash of this machine. Default: 10s." default:"10s" placeholder:"DURATION"`
+	Label   string `help:"Shown to people who ask who holds the lock. Default: the name of the command." placeholder:"TEXT"`
+	Verbose bool   `short:"v" xor:"say" help:"Say which store is used, and when the lock is acquired and released."`
+	Quiet   bool   `short:"q" xor:"say" help:"Do not say that the lock is busy: the exit status does."`
+
+	Name string   `arg:"" help:"Of the lock: 1 to 1024 bytes."`
+	Args []string `arg:"" name:"command" optional:"" passthrough:"" help:"What to run, after --."`
 }
 
 // Run starts the holder, or is it. See package command.
@@ -69,11 +83,13 @@ func (r *runCmd) run(s streams, link *command.Link) exitCode {
 		return s.fail(err)
 	}
 	// A command that cannot be run is refused before anybody has to wait for it.
-	if _, err := command.Find(argv[0]); err != nil {
-		return s.fail(err)
+	if len(argv) > 0 {
+		if _, err := command.Find(argv[0]); err != nil {
+			return s.fail(err)
+		}
 	}
 	if r.Label == "" {
-		r.Label = labelOf(argv[0])
+		r.Label = labelOf(argv)
 	}
 	where, err := store.Parse(r.Store)
 	if err != nil {
@@ -85,11 +101,13 @@ func (r *runCmd) run(s streams, link *command.Link) exitCode {
 	}
 	closing := closeTimeout
 	defer func() { done(closing) }()
-	claim, err := r.claim(m)
+	ps, err := r.parts()
 	if err != nil {
 		return s.fail(err)
 	}
-	lease, sig, err := r.acquire(s, m, claim, link)
+	r.tell(s, "store %v", where)
+	begin := time.Now()
+	lease, sig, err := r.acquire(s, m, ps, link)
 	switch {
 	case sig != nil:
 		return exitCode(command.SignalCode(sig.Signal))
@@ -97,22 +115,48 @@ func (r *runCmd) run(s streams, link *command.Link) exitCode {
 		if errors.Is(err, backends.ErrUnavailable) {
 			closing = 0 // a store that gives no answer would hold up the status
 		}
-		return s.fail(err)
+		return r.notAcquired(s, err)
 	}
 	closing = finishing(where, closeTimeout)
+	r.tell(s, "acquired %s, token %d, after %v", printable(r.Name), lease.Token(), since(begin))
+	if r.Hold {
+		return r.keep(s, lease, link)
+	}
 	return r.hold(s, lease, argv, link)
+}
+
+// tell says a thing if the user wants to hear it.
+func (r *runCmd) tell(s streams, format string, args ...any) {
+	if r.Verbose {
+		s.warn(format, args...)
+	}
+}
+
+// notAcquired says why the lock was not acquired, and returns the exit status.
+func (r *runCmd) notAcquired(s streams, err error) exitCode {
+	code := codeOf(err)
+	if code == exitBusy && r.Quiet {
+		s.messages = io.Discard
+	}
+	s.warn("%v", advised(err))
+	if code == exitBusy && r.BusyCode != nil {
+		return exitCode(*r.BusyCode)
+	}
+	return code
 }
 
 // hold runs the command and releases the lease.
 func (r *runCmd) hold(s streams, lease *manager.Lease, argv []string, link *command.Link) exitCode {
+	begin := time.Now()
 	res, err := command.Run(command.Command{
-		Argv:  argv,
-		Env:   command.Env(os.Environ(), r.Name, lease.Token()),
-		Files: [3]*os.File{s.in, s.out, s.err},
-		Lost:  lease.Context().Done(),
-		Grace: r.grace(),
-		Link:  link,
-		Warn:  func(text string) { s.warn("%s", r.because(lease, text)) },
+		Argv:      argv,
+		Env:       command.Env(os.Environ(), r.Name, lease.Token()),
+		Files:     [3]*os.File{s.in, s.out, s.err},
+		Lost:      lease.Context().Done(),
+		Grace:     r.grace(),
+		KillAfter: (*time.Duration)(r.KillAfter),
+		Link:      link,
+		Warn:      func(text string) { s.warn("%s", r.because(lease, text)) },
 	})
 	released := lease.Release()
 	switch {
@@ -127,9 +171,14 @@ func (r *runCmd) hold(s streams, lease *manager.Lease, argv []string, link *comm
 		return exitLost
 	case released != nil:
 		s.warn("%v (the command had ended with status %d; the store frees the lock by itself)", released, res.Code)
+	default:
+		r.tell(s, "released %s after %v", printable(r.Name), since(begin))
 	}
 	return exitCode(res.Code)
 }
+
+// since is how long ago that was, for people.
+func since(begin time.Time) time.Duration { return time.Since(begin).Round(time.Millisecond) }
 
 // because puts before a message why the lease was lost, if it was.
 func (r *runCmd) because(lease *manager.Lease, text string) string {
@@ -139,15 +188,27 @@ func (r *runCmd) because(lease *manager.Lease, text string) string {
 	return text
 }
 
-// argv returns the command without the -- in front of it.
+// argv returns the command without the -- in front of it; none for --hold.
 func (r *runCmd) argv() ([]string, error) {
-	argv := r.Command
-	if len(argv) > 0 && argv[0] == "--" {
+	argv, marked := r.Args, len(r.Args) > 0 && r.Args[0] == "--"
+	if marked {
 		argv = argv[1:]
-	} else if len(argv) > 0 && strings.HasPrefix(argv[0], "-") {
-		return nil, usageError("unknown flag %s: write run [flags] NAME -- COMMAND", argv[0])
 	}
-	if len(argv) == 0 || argv[0] == "" {
+	at := slices.Index(argv, "--")
+	switch {
+	case !marked && len(argv) > 0 && strings.HasPrefix(argv[0], "-"):
+		return nil, usageError("unknown flag %s: write run [flags] NAME -- COMMAND", argv[0])
+	case r.Hold && len(r.Args) > 0:
+		return nil, usageError("--hold runs no command: write run --hold NAME")
+	case r.Shell != nil && len(r.Args) > 0:
+		return nil, usageError("-c takes the command as one argument: write run -c 'COMMAND ARGUMENT …' NAME")
+	case r.Hold:
+		return nil, nil
+	case r.Shell != nil:
+		return []string{cmp.Or(os.Getenv("SHELL"), "/bin/sh"), "-c", *r.Shell}, nil
+	case !marked && at > 0: // is argv[0] a second name, or is this -- the command's own?
+		return nil, usageError("%s stands between NAME and --: write run [flags] NAME -- COMMAND", printable(argv[0]))
+	case len(argv) == 0 || argv[0] == "":
 		return nil, usageError("no command: write run [flags] NAME -- COMMAND")
 	}
 	return argv, nil
@@ -155,8 +216,11 @@ func (r *runCmd) argv() ([]string, error) {
 
 // labelOf returns what people see of a command: its name without the folder. Its arguments may hold
 // secrets, and a store may be read by others.
-func labelOf(program string) string {
-	name := filepath.Base(program)
+func labelOf(argv []string) string {
+	if len(argv) == 0 {
+		return "lockkeeper run --hold"
+	}
+	name := filepath.Base(argv[0])
 	return name[:min(len(name), backends.MaxName)]
 }
 
@@ -179,6 +243,10 @@ func (r *runCmd) open(where store.Store) (*manager.Manager, func(within time.Dur
 		manager.WithTTL(time.Duration(r.TTL)), manager.WithReleaseTimeout(release), manager.WithLabel(r.Label),
 	}
 	if !where.InDirectory() {
+		if r.Grace == nil && r.KillAfter != nil && *r.KillAfter > r.TTL/graceMost {
+			return nil, nil, usageError("--kill-after %v is more than a third of the TTL: give --grace too, the time to end in when the lease is lost",
+				time.Duration(*r.KillAfter))
+		}
 		opts = append(opts, manager.WithStopMargin(r.grace())) // the command is dead before the lock is another's
 	}
 	return openManager(where, opts...)
@@ -205,26 +273,28 @@ func openManager(where store.Store, opts ...manager.Option) (*manager.Manager, f
 }
 
 func (r *runCmd) grace() time.Duration {
-	if r.Grace != nil {
+	switch {
+	case r.Grace != nil:
 		return time.Duration(*r.Grace)
+	case r.KillAfter != nil:
+		return time.Duration(*r.KillAfter)
 	}
 	return time.Duration(r.TTL) / gracePart
 }
 
-// claim returns what the flags ask for.
-func (r *runCmd) claim(m *manager.Manager) (manager.Claim, error) {
+// parts returns what the flags ask for.
+func (r *runCmd) parts() (parts, error) {
+	p := part{name: r.Name, shared: r.Read, as: backends.Mutex}
 	switch {
 	case r.Permits != nil && r.Capacity == nil:
-		return manager.Claim{}, usageError("--permits goes with --capacity")
-	case r.Read:
-		return m.RWLock(r.Name).Read(), nil
-	case r.Write:
-		return m.RWLock(r.Name).Write(), nil
-	case r.Capacity != nil && r.Permits != nil:
-		return m.Semaphore(r.Name, *r.Capacity).Permits(*r.Permits), nil
+		return nil, usageError("--permits goes with --capacity")
+	case r.Read || r.Write:
+		p.as = backends.ReadWrite
 	case r.Capacity != nil:
-		return m.Semaphore(r.Name, *r.Capacity).Permits(1), nil
-	default:
-		return m.Lock(r.Name), nil
+		p.as, p.capacity, p.permits = backends.Semaphore, *r.Capacity, 1
+		if r.Permits != nil {
+			p.permits = *r.Permits
+		}
 	}
+	return parts{p}, nil
 }

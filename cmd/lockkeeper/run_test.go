@@ -124,6 +124,17 @@ func TestUsageErrorsTouchNothing(t *testing.T) {
 		{"run", "--store", "--no-wait", "a", "--", "true"},
 		{"run", "--capacity", "9223372036854775807", "a", "--", "true"},
 		{"run", "--capacity", "2", "--read", "a", "--", "true"},
+		{"run", "a", "echo", "--", "true"},
+		{"run", "-s", "-x", "a", "--", "true"},
+		{"run", "-c", "true"},
+		{"run", "-c", "true", "a", "--", "true"},
+		{"run", "-c", "true", "a", "b"},
+		{"run", "-E", "256", "a", "--", "true"},
+		{"run", "-E", "-1", "a", "--", "true"},
+		{"run", "-q", "-v", "a", "--", "true"},
+		{"run", "--hold"},
+		{"run", "--hold", "a", "--", "true"},
+		{"run", "--hold", "-c", "true", "a"},
 		{"run", "--read", "--write", "a", "--", "true"},
 		{"run", "--store", "memory:", "a", "--", "true"},
 		{"run", "--store", "etcd://host", "a", "--", "true"},
@@ -269,7 +280,7 @@ func TestTheDeadlineHoldsThoughTheStoreIsSilent(t *testing.T) {
 	for _, scheme := range []string{"redis://", "rediss://"} {
 		wait := span(lookTimeoutBusy)
 		r := runCmd{Store: scheme + l.Addr().String(), Wait: &wait, TTL: span(10 * time.Second), Name: "a",
-			Command: []string{"--", "true"}}
+			Args: []string{"--", "true"}}
 		var code exitCode
 		stderr := written(t, func(f *os.File) { code = r.run(streams{err: f}, nil) })
 		if code != exitUnavailable {
@@ -348,7 +359,7 @@ func TestMessagesNameThingsOnce(t *testing.T) {
 		{in, []string{"run", "-n", "thing", "--", "true"}},
 		{in, []string{"run", "-w", "30ms", "thing", "--", "true"}},
 		{in, []string{"run", "--capacity", "2", "thing", "--", "true"}},
-		{in, []string{"run", "--read", "thing", "--", "true"}},
+		{in, []string{"run", "-n", "--read", "thing", "--", "true"}},
 		{in, []string{"run", "x", "--", "/no/such/thing"}},
 		{in, []string{"run", "x", "--", "thing"}},
 		{in, []string{"ls", "thing" + strings.Repeat("x", 1100)}},

@@ -49,19 +49,12 @@ func giveUp(a acquired) {
 	}
 }
 
-// acquire waits for the claim, and for the front to agree. A signal, or the front's death, ends the
+// acquire waits for the names, and for the front to agree. A signal, or the front's death, ends the
 // wait; then nothing is held.
-func (r *runCmd) acquire(s streams, m *manager.Manager, claim manager.Claim, link *command.Link) (*manager.Lease, *command.Signal, error) {
+func (r *runCmd) acquire(s streams, m *manager.Manager, ps parts, link *command.Link) (*manager.Lease, *command.Signal, error) {
 	ctx, cancel := r.deadline()
 	defer cancel()
-	done := command.Background("acquire", func() acquired {
-		if r.tries() {
-			lease, err := claim.TryAcquire(ctx)
-			return acquired{lease, err}
-		}
-		lease, err := claim.Acquire(ctx)
-		return acquired{lease, err}
-	}, func(err error) acquired { return acquired{err: err} })
+	done := command.Background("acquire", func() acquired { return r.take(ctx, m, ps) }, func(err error) acquired { return acquired{err: err} })
 	lookCtx, stopLook := context.WithCancel(context.Background())
 	defer stopLook()
 	begin, notice := r.lookTime(), r.noticeTime(s)
@@ -105,6 +98,20 @@ func (r *runCmd) acquire(s streams, m *manager.Manager, claim manager.Claim, lin
 			cancel()
 			giveUp(<-done)
 			return nil, nil, errFrontDied
+		}
+	}
+}
+
+// take acquires the names as what they are in use as.
+func (r *runCmd) take(ctx context.Context, m *manager.Manager, ps parts) (a acquired) {
+	for {
+		if claim := ps.claim(m); r.tries() {
+			a.lease, a.err = claim.TryAcquire(ctx)
+		} else {
+			a.lease, a.err = claim.Acquire(ctx)
+		}
+		if a.err == nil || !ps.adapt(a.err) {
+			return a
 		}
 	}
 }
@@ -155,9 +162,9 @@ func (r *runCmd) lookTime() <-chan time.Time {
 }
 
 // noticeTime returns when to tell a person whom the command waits for; never if nobody is at a
-// terminal.
+// terminal, unless --verbose asks for it.
 func (r *runCmd) noticeTime(s streams) <-chan time.Time {
-	if r.tries() || !term.IsTerminal(int(s.err.Fd())) {
+	if r.tries() || r.Quiet || !r.Verbose && !term.IsTerminal(int(s.err.Fd())) {
 		return nil
 	}
 	return time.After(noticeAfter)

@@ -141,6 +141,8 @@ func (h *holder) relay(to *os.File) error {
 		case lineCommand:
 			pid, _ := strconv.Atoi(text[:len(text)-1])
 			h.command.Store(int64(pid))
+		case lineReady:
+			notifyReady()
 		case lineText:
 			_, _ = to.WriteString(text) // there is nobody else to tell
 		}

@@ -24,6 +24,7 @@ const (
 	lineText     = '>'  // a message for people
 	lineQuestion = '?'  // may the command start?
 	lineCommand  = '#'  // the command's number
+	lineReady    = '!'  // the lock is held (run --hold)
 )
 
 // A Signal is one that is to be passed on to the command, or ends the wait for the lock.
@@ -115,6 +116,17 @@ func (l *Link) Write(text []byte) (int, error) {
 		}, func(error) struct{} { return struct{}{} })
 	}
 	return len(text), nil
+}
+
+// Announce writes a text that says that the lock is held, where no command is to run, and has the
+// front tell systemd. It may block, as writes do.
+func (l *Link) Announce(out *os.File, text string) error {
+	signal.Ignore(unix.SIGTTOU) // a terminal must not stop us for it; nothing is started
+	if _, err := out.WriteString(text); err != nil {
+		return err
+	}
+	l.say(lineReady, "")
+	return nil
 }
 
 func (l *Link) say(kind byte, text string) bool {

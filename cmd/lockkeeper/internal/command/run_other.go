@@ -33,6 +33,12 @@ func Front(args []string, _ [3]*os.File, _ int) (int, error) {
 	return 0, startError("lockkeeper", ErrUnsupported)
 }
 
+// Announce is never called.
+func (*Link) Announce(*os.File, string) error { return nil }
+
+// AsksForTheEnd is never called.
+func (Signal) AsksForTheEnd() bool { return false }
+
 // SignalCode returns the exit status that says that a signal ended the work.
 func SignalCode(os.Signal) int { return signalled + 2 }
 

@@ -20,8 +20,8 @@ import (
 
 // Run starts the command and waits until it has ended; a *StartError says that it was not started.
 // It is started at most once. When Lost is closed first, the command gets SIGTERM, and SIGKILL when
-// Grace is over; when the front has died, it gets SIGKILL. In both cases Run returns when all that
-// the command has started has ended as well. Signals are passed on once each.
+// Grace is over; when the front has died, or KillAfter is over, it gets SIGKILL. In these cases Run
+// returns when all that the command has started has ended as well. Signals are passed on once each.
 func Run(c Command) (Result, error) {
 	runtime.LockOSThread() // the command dies with this thread: it must last until the command has ended
 	defer runtime.UnlockOSThread()
@@ -131,7 +131,7 @@ func (p *process) wait(children <-chan os.Signal) Result {
 	if p.c.Link != nil {
 		gone, sigs = p.c.Link.Gone, p.c.Link.Sigs
 	}
-	var grace <-chan time.Time
+	var grace, late <-chan time.Time
 	for {
 		if p.over() {
 			return Result{Code: p.code(), Lost: p.lost}
@@ -145,8 +145,14 @@ func (p *process) wait(children <-chan os.Signal) Result {
 			gone, p.lost, p.kill = nil, true, true
 		case <-grace:
 			grace, p.kill = nil, true
+		case <-late:
+			p.kill = true
+			p.warn("the command has not ended within %v: ending it (SIGKILL)", *p.c.KillAfter)
 		case s := <-sigs:
 			p.pass(s)
+			if late == nil && p.c.KillAfter != nil && s.AsksForTheEnd() { // later signals do not put it off
+				late = time.After(*p.c.KillAfter)
+			}
 		}
 	}
 }
@@ -155,7 +161,7 @@ func (p *process) wait(children <-chan os.Signal) Result {
 // must be left: whoever it leaves behind is killed, and each end of a child is looked at again.
 func (p *process) over() bool {
 	p.collect()
-	if !p.lost {
+	if !p.lost && !p.kill {
 		return p.ended
 	}
 	if !p.kill && !p.ended {

@@ -51,6 +51,11 @@ func notify() (sigs chan os.Signal, stop func()) {
 	}
 }
 
+// AsksForTheEnd reports whether the signal asks a program to end: HUP, INT, QUIT, TERM.
+func (s Signal) AsksForTheEnd() bool {
+	return s.Signal == unix.SIGHUP || s.Signal == unix.SIGINT || s.Signal == unix.SIGQUIT || s.Signal == unix.SIGTERM
+}
+
 // SignalCode returns the exit status that says that a signal ended the work.
 func SignalCode(s os.Signal) int {
 	if n, ok := s.(syscall.Signal); ok {
