@@ -48,6 +48,21 @@ type Backend interface {
 	// returns ErrUnsupported.
 	Break(ctx context.Context, name string) error
 
+	// Detach takes a grant from its client, in one step: it is nobody's from then on, keeps its
+	// permits and the token of d, and ends when the TTL of d is over, unless a client adopts it
+	// before. Neither a release nor a renewal by its old client touches it, nor does the end of that
+	// client. What AtLeast promises holds on. After an error that wraps ErrLost the grant had ended
+	// before. After any other error it may be detached, and then ends with the TTL: the caller
+	// releases it. Without the capability Detach returns ErrUnsupported.
+	Detach(ctx context.Context, d Detachment) error
+
+	// Adopt makes a detached grant the client's own, in one step: with a new ID, the same token, and
+	// for the TTL of a, counted as that of a new grant. At no instant is it free. It succeeds once:
+	// ErrTicket says that the grant was adopted before or has ended, or that the proof, the resource
+	// or the weight is not that of the grant; nothing was changed. After any other error nothing is
+	// held, but the grant may have ended. Without the capability Adopt returns ErrUnsupported.
+	Adopt(ctx context.Context, a Adoption) (Grant, error)
+
 	// Close ends the client: waiting requests fail with ErrClosed, grants still held are released,
 	// and everything that the client started has ended when Close returns. Work that it has
 	// returned must still be run. When ctx ends first, Close returns its error and goes on closing.
@@ -63,6 +78,7 @@ type Capabilities struct {
 	DurableToken bool   // tokens increase over the end of every process that used them
 	Break        bool   // Break works
 	NamesHolder  bool   // a busy try for a name with a holder fails with a *BusyError
+	Detach       bool   // Detach and Adopt work
 }
 
 // Kind says how a resource is used. A name has one kind and one capacity for as long as it is in
@@ -218,6 +234,10 @@ type Holder struct {
 	Since   time.Time     // by the store's wall clock
 	Expires time.Duration // from now; 0 where grants do not expire, and for one that is kept
 	Kept    time.Duration // from now: the grant has ended, its permits stay taken; 0: it is held
+
+	// Detached says that nobody holds the grant until a client adopts it; Owner detached it. Expires
+	// is from now on every store.
+	Detached bool
 }
 
 // Waiter is a place in a queue.

@@ -32,6 +32,9 @@ func TestBusyErrorSaysWhoHoldsAndSinceWhen(t *testing.T) {
 		`held by pid 7 on db1 ("` + long[:64] + `"… (1000 bytes))`: {
 			ID: client, Owner: backends.Owner{Host: "db1", PID: 7, Label: long},
 		},
+		"detached by pid 7 on db1, not adopted yet": {
+			ID: client, Owner: backends.Owner{Host: "db1", PID: 7}, Since: since, Detached: true,
+		},
 		"held by another client":                 {ID: client},
 		"held by another program":                {},
 		"held by another program (pid 9 on db1)": {Owner: backends.Owner{Host: "db1", PID: 9}},

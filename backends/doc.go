@@ -10,7 +10,7 @@
 //
 // # To write a store
 //
-// A store is a type with the nine methods of [Backend]. Requests and releases enter by Start and
+// A store is a type with the eleven methods of [Backend]. Requests and releases enter by Start and
 // leave by Cancel, see [Op]. Neither blocks: what has to block is returned as [Work], which the
 // caller runs. Package backends/memory is the reference, short enough to be read as the
 // specification. backendtest.Run checks any backend, clause by clause.

@@ -20,6 +20,7 @@ var (
 	ErrRequeued    = errors.New("place in the queue lost") // of a request for several names; wraps ErrUnavailable as well
 	ErrPermission  = errors.New("permission denied")       // by the store or the operating system
 	ErrUnsupported = errors.New("not supported by the store")
+	ErrTicket      = errors.New("ticket refused") // of Adopt: used, expired or forged
 )
 
 // LostReason says why a lease ended before its release.

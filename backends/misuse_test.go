@@ -42,6 +42,8 @@ func TestMisuse(t *testing.T) {
 		bad("Resource.Check", "zero", func() any { return Resource{}.Check() }, "error: invalid name"),
 		bad("Request.Check", "zero", func() any { return Request{}.Check(Capabilities{}) }, "error: invalid name"),
 		bad("Renewal.Check", "zero", func() any { return Renewal{}.Check(Capabilities{}) }, "error: invalid name"),
+		bad("Detachment.Check", "zero", func() any { return new(Detachment).Check() }, "error: invalid name"),
+		bad("Adoption.Check", "zero", func() any { return new(Adoption).Check(Capabilities{}) }, "error: invalid tokens 0"),
 		bad("NextToken", "the last of all", func() any { return NextToken(math.MaxUint64-1, now) == math.MaxUint64 }, "true"),
 		bad("NextToken", "before time began", func() any { return NextToken(0, time.Time{}) > 0 }, "true"),
 		bad("ValidUntil", "negative", func() any { return ValidUntil(now, math.MinInt64).After(now) }, "false"),

@@ -32,8 +32,8 @@ func (c *leaseContext) Err() error {
 func (c *leaseContext) String() string { return "lease.Context(" + quote(c.lease.Name()) + ")" }
 
 // Context returns a context with the values of the one given to Acquire, but not its end: it ends
-// when the lease does, and context.Cause tells why, with ErrReleased or a *LostError. It says who
-// its holder is, so that an Acquire with it is known to be nested. The context is made at the first
+// when the lease does, and context.Cause tells why, with ErrReleased, ErrDetached or a *LostError. It
+// says who its holder is, so that an Acquire with it is known to be nested. The context is made at the first
 // call; a lease without one costs less.
 func (l *Lease) Context() context.Context {
 	core := l.core()

@@ -18,6 +18,8 @@ import (
 // besides: at the name that is to blame, or at its first name if its context ended. Parts that were
 // still waiting count nowhere, and so does an All of no parts.
 //
+// An Adopt counts as an acquire, and a Detach as a release.
+//
 // Acquisitions minus Releases minus Lost is the number of leases held now, re-entrant ones
 // included.
 type Counters struct {

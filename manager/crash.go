@@ -35,6 +35,25 @@ func (k *keeper) failed(msg message, p *actor.PanicError) {
 		if r := msg.req; msg.lease == &r.lease && r.together {
 			r.several.decided(nil)
 		}
+	case detach:
+		if msg.err = cause; msg.grant.ID != (backends.GrantID{}) { // it had left
+			k.discard(msg.grant)
+		}
+		msg.settle()
+	case departed:
+		if msg.err != nil {
+			k.discard(msg.grant)
+		}
+		msg.settle()
+	case adopt:
+		msg.err = cause
+		msg.settle()
+	case adopted:
+		if msg.err == nil {
+			k.discard(msg.grant)
+			msg.err = cause
+		}
+		msg.settle()
 	case leave:
 		if r := msg.request; r.place == holding || r.place == straying {
 			r.finish(wasReleased)

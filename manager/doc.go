@@ -58,6 +58,12 @@
 // column of its own and compare in the same way. Tokens fit into a signed 64-bit column. Compare
 // tokens of one name only.
 //
+// # To go on in another process
+//
+// [Lease.Detach] ends a lease here and returns a [Ticket], with which [Manager.Adopt] goes on with it
+// in another process: under the same token, and without an instant at which another could be granted
+// it. Memory and Redis can do so.
+//
 // # Owners and deadlocks
 //
 // The context of a lease, and the one that Do passes to its function, name the owner of the lease.

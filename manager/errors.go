@@ -21,6 +21,7 @@ var (
 	ErrUnavailable = backends.ErrUnavailable // the store cannot be reached or refuses
 	ErrPermission  = backends.ErrPermission  // the store or the system forbids it
 	ErrUnsupported = backends.ErrUnsupported // the store cannot do it
+	ErrTicket      = backends.ErrTicket      // the ticket was used before, has expired, or is none
 )
 
 // The typed errors, for errors.As.

@@ -153,6 +153,39 @@ func ExampleLease_Context() {
 	// true
 }
 
+// A lease goes on in another process: a job is begun by one, and ended by another. Here two managers
+// stand for the processes.
+func ExampleLease_Detach() {
+	store, ctx := memory.New(), context.Background()
+	first, _ := manager.New(store)
+	second, _ := manager.New(store.Peer())
+	defer func() { _, _ = first.Close(ctx), second.Close(ctx) }()
+
+	lease, err := first.Lock("import").Acquire(ctx)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ticket, err := lease.Detach(ctx) // text, to be sent with the job
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	adopted, err := second.Adopt(ctx, ticket)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println("the same token:", adopted.Token() == lease.Token())
+	_, err = second.Adopt(ctx, ticket)
+	fmt.Println("used once:", errors.Is(err, manager.ErrTicket))
+	fmt.Println("released:", adopted.Release())
+	// Output:
+	// the same token: true
+	// used once: true
+	// released: <nil>
+}
+
 func ExampleManager_Lead() {
 	m, _ := manager.New(memory.New())
 	ctx := context.Background()

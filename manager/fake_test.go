@@ -31,6 +31,9 @@ type fakeGrant struct {
 	expires time.Time
 	notify  func(backends.Event)
 	client  uint64
+
+	detached backends.GrantID // its ID until it was detached; then it has none
+	proof    backends.Proof
 }
 
 type fakeWait struct {
@@ -127,7 +130,7 @@ func (f *fake) count(op string) int {
 }
 
 func (f *fake) Capabilities() backends.Capabilities {
-	return backends.Capabilities{Name: "fake", Expiry: true, Break: true}
+	return backends.Capabilities{Name: "fake", Expiry: true, Break: true, Detach: true}
 }
 
 func (s *fakeStore) name(n string) *fakeName {

@@ -52,6 +52,11 @@ func (k *keeper) newGrant(b backends.Grant, now instant) *grant {
 	case k.own.live:
 		panic("bug: two grants of the whole resource")
 	}
+	k.take(g, b, now)
+	return g
+}
+
+func (k *keeper) take(g *grant, b backends.Grant, now instant) {
 	*g = grant{Grant: b, live: true, next: b.Token, left: b.Tokens, size: b.Tokens}
 	if b.Contended {
 		g.contended = max(now, 1)
@@ -59,7 +64,6 @@ func (k *keeper) newGrant(b backends.Grant, now instant) *grant {
 	if k.expires() {
 		k.prolong(g, b.ValidUntil)
 	}
-	return g
 }
 
 // prolong moves the validity forward, never back.

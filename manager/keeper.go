@@ -20,8 +20,8 @@ import (
 //
 //	I1  At most one request of this name stands before the store (atStore, or that of a pinned
 //	    part).
-//	I2  While a grant of the whole resource is here (own.live), there is no request at the store,
-//	    and at most one holder.
+//	I2  While a grant of the whole resource is here that was requested (own.live), there is no
+//	    request at the store, and at most one holder. An adopted one is like a shared one.
 //	I3  A request stands in at most one list, and its place says in which.
 //	I4  Nothing is granted while a holder that lost the resource may still run (strays), for at most
 //	    the stop margin.
@@ -47,7 +47,8 @@ type keeper struct {
 	own       grant    // of the whole resource, if live
 	atStore   *call    // the request of this process that stands before the store
 	pinned    *request // the part that holds the name, until the store has answered; see several.go
-	returning int      // releases on their way to the store
+	returning int      // releases and detachments on their way to the store
+	adopting  int      // adoptions on their way to the store
 	ownBack   bool     // one of them is of the whole resource
 
 	elsewhere
@@ -143,6 +144,14 @@ func (k *keeper) receive(msg message) {
 		k.tick()
 	case expired:
 		k.expire(msg.request)
+	case detach:
+		k.detach(msg.departure)
+	case departed:
+		k.departed(msg.departure)
+	case adopt:
+		k.adopt(msg.arrival)
+	case adopted:
+		k.adopted(msg.arrival)
 	case *nest:
 		k.nest(msg)
 	case limit:
@@ -169,19 +178,13 @@ func (k *keeper) receive(msg message) {
 func (k *keeper) acquire(r *request) {
 	k.uses++
 	r.number = k.uses
-	switch {
-	case k.retired:
+	switch err := k.admit(r); {
+	case err == errRetired: //nolint:errorlint // the very same value
 		r.refuse(errRetired) // cancelled: no caller waits for the answer, and it does not count
 		return
-	case k.closing:
-		k.refuse(r, ErrClosed)
+	case err != nil:
+		k.refuse(r, err)
 		return
-	case r.kind != k.kind || r.cap != k.cap:
-		if !k.idle() {
-			k.refuse(r, &MismatchError{Have: k.resource(), Want: r.resource()})
-			return
-		}
-		k.kind, k.cap = r.kind, r.cap
 	}
 	if r.try && (k.own.live && !k.idling() || k.strays.n > 0 || k.queue.n > 0 && !k.queue.tail.try) {
 		k.refuse(r, k.held(ErrBusy))
@@ -209,6 +212,22 @@ func (k *keeper) acquire(r *request) {
 			k.register(r)
 		}
 	}
+}
+
+// admit returns why nothing that r wants is possible here.
+func (k *keeper) admit(r *request) error {
+	switch {
+	case k.retired:
+		return errRetired
+	case k.closing:
+		return ErrClosed
+	case r.kind == k.kind && r.cap == k.cap:
+		return nil
+	case !k.idle():
+		return &MismatchError{Have: k.resource(), Want: r.resource()}
+	}
+	k.kind, k.cap = r.kind, r.cap
+	return nil
 }
 
 // contend counts a request as contended, once. The keeper knows that others kept the request
@@ -301,40 +320,11 @@ func (k *keeper) refuseAll(err error) {
 	}
 }
 
-// nest counts a re-entrant lease in, if the grant is still held.
-func (k *keeper) nest(n *nest) {
-	r := n.req
-	switch {
-	case r.place == holding && r.handles > 0:
-		r.handles++
-		if r.nested == nil {
-			r.nested = new([]*nest)
-		}
-		*r.nested = append(*r.nested, n)
-		k.counters.granted(0)
-		if n.until > 0 {
-			n.until += k.m.now()
-			k.watch(n.until)
-		}
-	default:
-		n.result = r.gone() // not counted: the caller makes a plain acquire instead
-	}
-	n.settle()
-}
-
-// gone says why a grant is not there to be entered again.
-func (r *request) gone() error {
-	if err := r.err(); err != nil {
-		return err
-	}
-	return ErrReleased
-}
-
 // idle reports whether the name is not in use in this process and no answer of the store is to
 // come.
 func (k *keeper) idle() bool {
 	return k.queue.n == 0 && k.holders.n == 0 && k.strays.n == 0 && k.leaving == 0 &&
-		k.atStore == nil && k.pinned == nil && k.returning == 0 && !k.own.live
+		k.atStore == nil && k.pinned == nil && k.returning+k.adopting == 0 && !k.own.live
 }
 
 // rest is the end of each turn: an idle keeper has itself listed for a sweep, or retires at once if

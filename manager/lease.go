@@ -22,7 +22,7 @@ import (
 // that refers to the lease and waits for ever keeps it. So does a derived context that is never
 // cancelled, and a [context.AfterFunc] that is never stopped.
 //
-// A lease ends once: by Release, or by loss, and then stays what it is. No late answer of a store
+// A lease ends once: by Release, by Detach, or by loss, and then stays what it is. No late answer of a store
 // revives it. What the last holder did before its Release happens before the next holder's Acquire
 // returns.
 type Lease struct {
@@ -114,8 +114,8 @@ func (l *Lease) ValidUntil() time.Time {
 	return first
 }
 
-// Err returns nil while the lease is held, ErrReleased after its release, and a *LostError if it
-// was lost before.
+// Err returns nil while the lease is held, ErrReleased after its release, ErrDetached after its
+// Detach, and a *LostError if it was lost before.
 func (l *Lease) Err() error {
 	for _, p := range l.list() {
 		_ = p.Err() // its hook ends l

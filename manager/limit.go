@@ -20,6 +20,35 @@ func (k *keeper) limit(l *lease, d instant) {
 	k.watch(until)
 }
 
+// nest counts a re-entrant lease in, if the grant is still held.
+func (k *keeper) nest(n *nest) {
+	r := n.req
+	switch {
+	case r.place == holding && r.handles > 0:
+		r.handles++
+		if r.nested == nil {
+			r.nested = new([]*nest)
+		}
+		*r.nested = append(*r.nested, n)
+		k.counters.granted(0)
+		if n.until > 0 {
+			n.until += k.m.now()
+			k.watch(n.until)
+		}
+	default:
+		n.result = r.gone() // not counted: the caller makes a plain acquire instead
+	}
+	n.settle()
+}
+
+// gone says why a grant is not there to be entered again.
+func (r *request) gone() error {
+	if err := r.err(); err != nil {
+		return err
+	}
+	return ErrReleased
+}
+
 // nestOf returns the re-entrant acquire that made the lease, nil if the request itself did.
 func (r *request) nestOf(l *lease) *nest {
 	for _, n := range r.reentered() {

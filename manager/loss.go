@@ -30,7 +30,7 @@ func (k *keeper) event(e backends.Event) {
 		k.releaseGrant(g, nil)
 	case e.Type == backends.Lost && k.find(e.Grant) != nil:
 		k.loseBy(k.find(e.Grant), e.Err)
-	case (k.atStore != nil || k.pinned != nil) && !mine && k.find(e.Grant) == nil && len(k.early) < mostEarly:
+	case (k.atStore != nil || k.pinned != nil || k.adopting > 0) && !mine && k.find(e.Grant) == nil && len(k.early) < mostEarly:
 		k.early = append(k.early, e)
 	}
 }

@@ -45,7 +45,7 @@ func (k *keeper) partAnswered(c *call) {
 	default:
 		k.refuse(r, c.err)
 	}
-	k.early = nil
+	k.forgetEarly()
 }
 
 func (k *keeper) partGranted(c *call, waiting bool) {

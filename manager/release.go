@@ -99,15 +99,21 @@ func (k *keeper) releaseGrant(g *grant, l *lease) {
 }
 
 // markReleased notes that a grant is on its way back to the store, and reports whether it is of the
-// whole resource.
+// whole resource that the process has.
 func (k *keeper) markReleased(g *grant) (whole bool) {
-	if whole = g.whole(k); whole {
+	k.depart(g)
+	whole = g.whole(k)
+	k.ownBack = k.ownBack || whole
+	return whole
+}
+
+// depart notes that a grant is not this process's any more.
+func (k *keeper) depart(g *grant) {
+	if g.whole(k) {
 		k.lastUse, k.rivals = g.used, g.contended != 0
 		g.live, g.parked, g.idleUntil = false, false, 0
-		k.ownBack = true
 	}
 	k.returning++
-	return whole
 }
 
 // returned takes in the answer to a release.

@@ -61,7 +61,7 @@ func (k *keeper) storeRequest(r *request) backends.Request {
 func (k *keeper) replied(c *call) {
 	k.atStore = nil
 	if ctx := c.op.ctx; c.err != nil && ctx != nil && ctx.Err() != nil {
-		k.early = nil
+		k.forgetEarly()
 		k.contextEnded(ctx, c.request)
 		return
 	}
@@ -70,7 +70,7 @@ func (k *keeper) replied(c *call) {
 		k.takeEarly()
 		return
 	}
-	k.early = nil
+	k.forgetEarly()
 	k.disappoint(c)
 }
 
@@ -94,6 +94,14 @@ func (k *keeper) takeEarly() {
 	k.early = nil
 	for _, e := range early {
 		k.event(e)
+	}
+}
+
+// forgetEarly drops the events that came before a grant which is not to come, unless they may be of
+// another one.
+func (k *keeper) forgetEarly() {
+	if k.atStore == nil && k.pinned == nil && k.adopting == 0 {
+		k.early = nil
 	}
 }
 

@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// A Site is the line of code that called Acquire, TryAcquire, Do or Lead. It costs a look at the
-// stack of the caller when it is recorded, and becomes text only when somebody reads it. The zero
-// Site is none.
+// A Site is the line of code that called Acquire, TryAcquire, Do, Lead or Adopt. It costs a look
+// at the stack of the caller when it is recorded, and becomes text only when somebody reads it. The
+// zero Site is none.
 type Site struct{ pc [1]uintptr }
 
 // callersCaller is what the exported methods pass to runtime.Callers, to which they have to go

@@ -9,7 +9,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// A Tracer is told of each acquire: of Acquire, TryAcquire and Do, of each term of Lead, of All as
+// A Tracer is told of each acquire: of Acquire, TryAcquire, Do and Adopt, of each term of Lead, of All as
 // a whole, and of nested and re-entrant ones. Only an acquire with a nil context or a zero claim is
 // not traced.
 //
@@ -78,7 +78,7 @@ type TraceLeaseEnd struct {
 	Token uint64 // zero for an All
 	Site  Site
 	Held  time.Duration // since the acquire returned; zero if it has not yet
-	Err   error         // ErrReleased, or the *LostError
+	Err   error         // ErrReleased, ErrDetached, or the *LostError
 }
 
 // TraceHandoff is what a HandoffTracer is told.

@@ -32,6 +32,7 @@ func newExpiring(store *memory.Backend) *expiring {
 	b := &expiring{timers: make(map[backends.GrantID]*time.Timer)}
 	b.Backend = intercept.Backend{
 		Backend: store.Peer(), OnStart: b.start, OnRenew: b.renew, OnInspect: b.inspect, OnClose: b.close,
+		OnDetach: b.detach, OnAdopt: b.adopt,
 	}
 	return b
 }
@@ -133,6 +134,29 @@ func (b *expiring) renew(ctx context.Context, rs []backends.Renewal, renew inter
 		answers[i] = a
 	}
 	return answers
+}
+
+// detach leaves the grant to the store's own timer.
+func (b *expiring) detach(ctx context.Context, d backends.Detachment, detach intercept.Detach) error {
+	err := detach(ctx, d)
+	if err == nil {
+		b.stop([]backends.Grant{d.Grant})
+	}
+	return err
+}
+
+func (b *expiring) adopt(
+	ctx context.Context, a backends.Adoption, adopt intercept.Adopt,
+) (backends.Grant, error) {
+	if err := a.Check(b.Capabilities()); err != nil {
+		return backends.Grant{}, err
+	}
+	sent := time.Now()
+	g, err := adopt(ctx, a)
+	if err == nil {
+		g.ValidUntil = b.watch(g, sent, a.TTL)
+	}
+	return g, err
 }
 
 func (b *expiring) inspect(ctx context.Context, name string, inspect intercept.Inspect) (backends.State, error) {

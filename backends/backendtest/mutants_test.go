@@ -17,7 +17,7 @@ import (
 // TestSeededFaultsAreFound breaks a store in one way at a time, and names the clauses that must find it.
 func TestSeededFaultsAreFound(t *testing.T) {
 	covered := make(map[string]bool)
-	for _, m := range slices.Concat(mutantsOfGrants, mutantsOfTheRest, mutantsOfOperations, mutantsOfSeveral, mutantsOfAtLeast) {
+	for _, m := range slices.Concat(mutantsOfGrants, mutantsOfTheRest, mutantsOfOperations, mutantsOfSeveral, mutantsOfAtLeast, mutantsOfDetach) {
 		open := env(m.change)
 		if m.expiring != nil {
 			open = expiringEnv(m.expiring)
@@ -67,7 +67,8 @@ func TestSeededFaultsAreFound(t *testing.T) {
 
 // withoutMutant are clauses that no fault here breaks.
 var withoutMutant = []string{
-	"Break/Unsupported", // needs a store without the capability
+	"Break/Unsupported",  // needs a store without the capability
+	"Detach/Unsupported", // the same
 }
 
 type mutant struct {

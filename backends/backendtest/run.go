@@ -49,7 +49,7 @@ func Clauses() []Clause {
 	var all []Clause
 	for _, group := range [][]Clause{
 		exclusion, queue, cancellation, tokens, renewal, release, events,
-		operations, several, severalNone, input, views, busy, repair, closing, expiry, faults, atLeast, storm,
+		operations, several, severalNone, input, views, busy, repair, closing, expiry, faults, atLeast, detach, storm,
 	} {
 		all = append(all, group...)
 	}

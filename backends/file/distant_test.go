@@ -340,6 +340,12 @@ func (r *distant) Break(ctx context.Context, name string) error {
 	return r.do(ctx, order{Op: "break", Name: name}).Err.unpack()
 }
 
+func (r *distant) Detach(context.Context, backends.Detachment) error { return backends.ErrUnsupported }
+
+func (r *distant) Adopt(context.Context, backends.Adoption) (backends.Grant, error) {
+	return backends.Grant{}, backends.ErrUnsupported
+}
+
 func (r *distant) Close(ctx context.Context) error {
 	return r.do(ctx, order{Op: "close"}).Err.unpack()
 }

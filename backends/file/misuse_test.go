@@ -71,6 +71,13 @@ func TestMisuse(t *testing.T) {
 		},
 		"Inspect": func(b *Backend, ctx context.Context) error { _, err := b.Inspect(ctx, "a"); return err },
 		"Break":   func(b *Backend, ctx context.Context) error { return b.Break(ctx, "a") },
+		"Detach": func(b *Backend, ctx context.Context) error {
+			return b.Detach(ctx, backends.Detachment{Grant: g, TTL: time.Second})
+		},
+		"Adopt": func(b *Backend, ctx context.Context) error {
+			_, err := b.Adopt(ctx, backends.Adoption{Request: r})
+			return err
+		},
 		"List": func(b *Backend, ctx context.Context) (err error) {
 			for _, err = range b.List(ctx) {
 			}

@@ -50,8 +50,12 @@ func (b *Backend) List(ctx context.Context) iter.Seq2[backends.State, error] {
 // seen is the holder as others see it now.
 func (h *holder) seen() backends.Holder {
 	seen := h.Holder
-	if h.kept != nil {
-		seen.Kept = max(h.least-time.Since(h.Since), 1) // over, but for the timer's message
+	switch { // at least 1: its time is over, but for the timer's message
+	case h.timer == nil:
+	case h.seal != nil:
+		seen.Detached, seen.Expires = true, max(time.Until(h.seal.until), 1)
+	default:
+		seen.Kept = max(h.least-time.Since(h.Since), 1)
 	}
 	return seen
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/internal/apitest"
@@ -50,6 +51,13 @@ func TestMisuse(t *testing.T) {
 		"Renew":   func(b *Backend, ctx context.Context) error { return b.Renew(ctx, renewals)[0].Err },
 		"Inspect": func(b *Backend, ctx context.Context) error { _, err := b.Inspect(ctx, "a"); return err },
 		"Break":   func(b *Backend, ctx context.Context) error { return b.Break(ctx, "a") },
+		"Detach": func(b *Backend, ctx context.Context) error {
+			return b.Detach(ctx, backends.Detachment{Grant: renewals[0].Grant, TTL: time.Second})
+		},
+		"Adopt": func(b *Backend, ctx context.Context) error {
+			_, err := b.Adopt(ctx, backends.Adoption{Request: r})
+			return err
+		},
 		"List": func(b *Backend, ctx context.Context) (err error) {
 			for _, err = range b.List(ctx) {
 			}

@@ -26,34 +26,46 @@ func (s *store) release(b *Backend, g *backends.Grant) error {
 }
 
 // keep ends the grant of holder i and has its permits stay taken until its time is over, and
-// reports whether it was not over yet. A stopped timer has no message, so endKept finds the grant
-// unless the store has failed.
+// reports whether it was not over yet. A stopped timer has no message, so endDisowned finds the
+// grant unless the store has failed.
 func (s *store) keep(r *resource, i int) bool {
 	h := r.holders[i]
 	left := h.least - time.Since(h.Since)
 	if left <= 0 {
 		return false
 	}
-	h.notify = nil // nobody's
-	name, id := r.Name, h.ID
-	h.kept = s.actor.After(left, message{call: func(s *store) error {
-		s.endKept(name, id)
-		return nil
-	}})
+	s.disown(r, h, left)
 	return true
 }
 
-// endKept gives back the permits of a kept grant.
-func (s *store) endKept(name string, id backends.GrantID) {
+// disown makes the grant nobody's, until its time is over.
+func (s *store) disown(r *resource, h *holder, left time.Duration) {
+	h.notify = nil
+	name, id := r.Name, h.ID
+	h.timer = s.actor.After(left, message{call: func(s *store) error {
+		s.endDisowned(name, id)
+		return nil
+	}})
+}
+
+// endDisowned gives back the permits of a grant whose time is over. A detached one may stay taken
+// for longer.
+func (s *store) endDisowned(name string, id backends.GrantID) {
 	r := s.resources[name]
 	if r == nil {
 		return
 	}
-	i := slices.IndexFunc(r.holders, func(h *holder) bool { return h.ID == id && h.kept != nil })
-	if i >= 0 {
-		s.free(r, i)
-		s.settle(r)
+	i := slices.IndexFunc(r.holders, func(h *holder) bool { return h.ID == id && h.timer != nil })
+	if i < 0 {
+		return
 	}
+	if h := r.holders[i]; h.seal != nil {
+		if h.seal = nil; s.keep(r, i) {
+			return
+		}
+	}
+	s.free(r, i)
+	s.settle(r)
 }
 
 // held finds the holder that g made.
@@ -114,7 +126,7 @@ func (s *store) withdraw(b *Backend, r *resource) {
 		}
 	}
 	for i := len(r.holders) - 1; i >= 0; i-- {
-		if h := r.holders[i]; h.ID.Client == b.id && h.kept == nil && !s.keep(r, i) {
+		if h := r.holders[i]; h.ID.Client == b.id && h.timer == nil && !s.keep(r, i) {
 			s.free(r, i)
 		}
 	}

@@ -57,7 +57,8 @@ type holder struct {
 	notify       func(backends.Event)
 	quiet, tries bool
 	least        time.Duration // after Since, until when the permits stay taken
-	kept         *actor.Timer  // that ends a kept grant; nil: it is held
+	seal         *seal         // of a detached grant; nil: of any other
+	timer        *actor.Timer  // that ends it if it is nobody's: kept, or detached; nil: it is held
 }
 
 // place is where a request stands in the queue of its resource.
@@ -144,7 +145,7 @@ func (r *resource) find(g *backends.Grant) (int, bool) {
 	i, found := slices.BinarySearchFunc(r.holders, g.Token, func(h *holder, token uint64) int {
 		return cmp.Compare(h.Token, token)
 	})
-	return i, found && r.holders[i].ID == g.ID && r.holders[i].kept == nil
+	return i, found && r.holders[i].ID == g.ID && r.holders[i].timer == nil
 }
 
 // enqueue puts the place at the end of the queue.
@@ -172,8 +173,8 @@ func (r *resource) contended(client uint64) bool { return r.queue.Len() > r.wait
 // free gives back the permits of holder i and forgets it. The caller settles the resource.
 func (s *store) free(r *resource, i int) {
 	h := r.holders[i]
-	if h.kept != nil {
-		h.kept.Stop()
+	if h.timer != nil {
+		h.timer.Stop()
 	}
 	r.used -= h.Weight
 	r.holders = slices.Delete(r.holders, i, i+1)

@@ -25,6 +25,8 @@ type Backend struct {
 	OnInspect func(ctx context.Context, name string, inspect Inspect) (backends.State, error)
 	OnList    func(ctx context.Context, list List) iter.Seq2[backends.State, error]
 	OnBreak   func(ctx context.Context, name string, breaks Break) error
+	OnDetach  func(ctx context.Context, d backends.Detachment, detach Detach) error
+	OnAdopt   func(ctx context.Context, a backends.Adoption, adopt Adopt) (backends.Grant, error)
 	OnClose   func(ctx context.Context, closes Close) error
 
 	// OnGranted and OnReleased get each answer of the store, and return what the caller is told.
@@ -46,6 +48,12 @@ type List = func(context.Context) iter.Seq2[backends.State, error]
 
 // Break is the type of the method Break.
 type Break = func(context.Context, string) error
+
+// Detach is the type of the method Detach.
+type Detach = func(context.Context, backends.Detachment) error
+
+// Adopt is the type of the method Adopt.
+type Adopt = func(context.Context, backends.Adoption) (backends.Grant, error)
 
 // Close is the type of the method Close.
 type Close = func(context.Context) error
@@ -116,6 +124,22 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 		return b.OnBreak(ctx, name, b.Backend.Break)
 	}
 	return b.Backend.Break(ctx, name)
+}
+
+// Detach takes a grant from its client. See [backends.Backend].
+func (b *Backend) Detach(ctx context.Context, d backends.Detachment) error {
+	if b.OnDetach != nil {
+		return b.OnDetach(ctx, d, b.Backend.Detach)
+	}
+	return b.Backend.Detach(ctx, d)
+}
+
+// Adopt makes a detached grant the client's own. See [backends.Backend].
+func (b *Backend) Adopt(ctx context.Context, a backends.Adoption) (backends.Grant, error) {
+	if b.OnAdopt != nil {
+		return b.OnAdopt(ctx, a, b.Backend.Adopt)
+	}
+	return b.Backend.Adopt(ctx, a)
 }
 
 // Close ends the client. See [backends.Backend].

@@ -29,10 +29,10 @@ ends, or until the manager finds that the lease was dropped.
 	}
 	return lease.Release()
 
-The analyzer reports an Acquire or TryAcquire of a claim from which a path leads to a return, or to
+The analyzer reports an Acquire or TryAcquire of a claim, or an Adopt, from which a path leads to a return, or to
 another assignment of the variable, on which the lease is neither released nor handed on. A lease
 is handed on if it is passed to a function, returned, stored, sent or captured by a function
-literal. Name, Token, Context, Valid, ValidUntil and Err do not hand it on, nor does a comparison.
+literal; Detach ends it as Release does. Name, Token, Context, Valid, ValidUntil and Err do not hand it on, nor does a comparison.
 It also reports an acquire whose lease is assigned to the blank identifier and whose success is
 certain on such a path.
 

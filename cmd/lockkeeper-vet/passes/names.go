@@ -72,6 +72,7 @@ var acquires = map[string]failure{
 	"manager.Claim.Acquire":    anyError,
 	"manager.Claim.TryAcquire": anyError,
 	"manager.Claim.Do":         notRun,
+	"manager.Manager.Adopt":    anyError,
 	"manager.Manager.Lead":     notRun,
 	"manager.Election.Lead":    notRun,
 
@@ -96,10 +97,10 @@ var acquires = map[string]failure{
 }
 
 // acquiresLease reports whether call returns a lease that its caller must release: it calls Acquire or
-// TryAcquire of a claim, or a variable to which these can be assigned.
+// TryAcquire of a claim, or Adopt of a manager, or a variable to which these can be assigned.
 func acquiresLease(info *types.Info, call *ast.CallExpr) bool {
 	switch calleeName(info, call) {
-	case "manager.Claim.Acquire", "manager.Claim.TryAcquire":
+	case "manager.Claim.Acquire", "manager.Claim.TryAcquire", "manager.Manager.Adopt":
 		return true
 	}
 	if _, variable := typeutil.Callee(info, call).(*types.Var); !variable {

@@ -22,6 +22,23 @@ func deferred(ctx context.Context, c manager.Claim) error {
 	return work(l.Context())
 }
 
+func detached(ctx context.Context, c manager.Claim) (manager.Ticket, error) {
+	l, err := c.Acquire(ctx)
+	if err != nil {
+		return "", err
+	}
+	return l.Detach(ctx)
+}
+
+func adopted(ctx context.Context, m *manager.Manager, t manager.Ticket) error {
+	l, err := m.Adopt(ctx, t)
+	if err != nil {
+		return err
+	}
+	defer l.Release()
+	return work(l.Context())
+}
+
 func joined(ctx context.Context, c manager.Claim) error {
 	l, err := c.Acquire(ctx)
 	if err != nil {

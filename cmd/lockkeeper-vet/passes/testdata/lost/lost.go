@@ -208,3 +208,11 @@ func sameCondition(ctx context.Context, c manager.Claim, exclusive bool) (err er
 	}
 	return err
 }
+
+func adoptedAndKept(ctx context.Context, m *manager.Manager, t manager.Ticket) error {
+	l, err := m.Adopt(ctx, t) // want `l may be held at the return on line 217`
+	if err != nil {
+		return err
+	}
+	return work(l.Context())
+}

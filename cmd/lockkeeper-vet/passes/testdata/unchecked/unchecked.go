@@ -141,3 +141,8 @@ type mutex struct{}
 func (mutex) Lock(context.Context) error  { return nil }
 func (mutex) TryLock() bool               { return true }
 func others(ctx context.Context, m mutex) { m.Lock(ctx); m.TryLock(); _ = m.Lock(ctx) }
+
+func adopts(ctx context.Context, m *manager.Manager, t manager.Ticket) {
+	l, _ := m.Adopt(ctx, t) // want `the error of m.Adopt`
+	defer l.Release()
+}
