@@ -7,5 +7,5 @@
 //	go run ./examples/actor        package actor by itself: a bounded queue of fetches
 //	go run ./examples/actor        a download queue: asks, backpressure, supervision, an orderly end
 //
-// The tests of this package build and run the programs of README.md.
+// Package recipes is the code of docs/recipes.md. The tests of this package build and run the programs of README.md.
 package examples

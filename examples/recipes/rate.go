@@ -1,0 +1,13 @@
+package recipes
+
+import (
+	"context"
+
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+// FiveAtATime waits until fewer than five calls run, on all machines that share a store, and calls
+// fn.
+func FiveAtATime(ctx context.Context, locks *manager.Manager, fn func(context.Context) error) error {
+	return locks.Semaphore("geocoder", 5).Permits(1).Do(ctx, fn)
+}
