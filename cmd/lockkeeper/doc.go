@@ -73,6 +73,28 @@
 // lost before. A NAME that is not plain is quoted as in Go. In a service of systemd with Type=notify,
 // the service is ready when the lock is held.
 //
+// # run: several names
+//
+// With --also NAME, run holds NAME too: it waits for all names at once, holds all or none, and two runs
+// never wait for each other, in whatever order they name them. --also-read, --also-write and
+// --also-capacity N:NAME do the same for a reader, a writer and one permit of a semaphore. All
+// after the flag is the name, whatever characters it has. In the environment of the command,
+// LOCK_NAME and LOCK_TOKEN are the first name and its token; LOCK_NAME_2 and LOCK_TOKEN_2 are the
+// first --also of the command line, and so on. run --hold writes a line for each, in this order.
+//
+// # run within run
+//
+// A command that asks for a name that is held for it already would wait for itself. An inner run of
+// such a name is refused with status 64, in whatever way it asks. With --reentrant it runs its command
+// without acquiring the name, and finds the name and token of the outer run in its environment. That
+// is safe while the outer run lasts, not for what its command leaves in the background. What the
+// outer run does not hold is acquired, except more of the same name: a reader does not become the
+// writer.
+//
+// The outer run says in LOCKKEEPER_HELD what it holds. The inner run asks the store whether that
+// process still holds the name under that token, so a variable that outlives its run does no harm.
+// Where the environment is cleared, as by sudo or ssh, the inner run waits for itself.
+//
 // # run: who is shown
 //
 // People who ask who holds the lock are shown the label (--label), or else the name of the command

@@ -1,20 +1,20 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
 // keep holds the lease without a command (--hold), until a signal asks for its end.
-func (r *runCmd) keep(s streams, lease *manager.Lease, link *command.Link) exitCode {
-	written := command.Background("announce", func() error { return link.Announce(s.out, r.announcement(lease)) },
+func (r *runCmd) keep(s streams, held *grant, link *command.Link) exitCode {
+	written := command.Background("announce", func() error { return link.Announce(s.out, announcement(held)) },
 		func(err error) error { return err }) // standard output may be stuck; that must not hold up the end
-	err := r.until(lease, link, written)
-	released := lease.Release()
+	err := end(held, link, written)
+	released := held.release()
 	switch {
 	case errors.Is(released, manager.ErrLost):
 		return s.fail(released)
@@ -26,8 +26,8 @@ func (r *runCmd) keep(s streams, lease *manager.Lease, link *command.Link) exitC
 	return exitOK
 }
 
-// until returns nil when a signal ends the hold, and else why it must end.
-func (r *runCmd) until(lease *manager.Lease, link *command.Link, written <-chan error) error {
+// end waits for the end of a hold. It returns nil when a signal ends it, and else why it must end.
+func end(held *grant, link *command.Link, written <-chan error) error {
 	for {
 		select { // whatever comes first ends the hold; the release tells of a loss in any case
 		case err := <-written:
@@ -40,13 +40,17 @@ func (r *runCmd) until(lease *manager.Lease, link *command.Link, written <-chan 
 			}
 		case <-link.Gone:
 			return errFrontDied
-		case <-lease.Context().Done():
-			return context.Cause(lease.Context())
+		case <-held.lost():
+			return held.lease.Err()
 		}
 	}
 }
 
-// announcement says that the lock is held: a line for a script to wait for and to read.
-func (r *runCmd) announcement(lease *manager.Lease) string {
-	return fmt.Sprintf("held %d %s\n", lease.Token(), printable(r.Name))
+// announcement says what is held: a line for each name, for a script to wait for and to read.
+func announcement(held *grant) string {
+	var b strings.Builder
+	for _, l := range held.locks {
+		fmt.Fprintf(&b, "held %d %s\n", l.token, printable(l.name))
+	}
+	return b.String()
 }

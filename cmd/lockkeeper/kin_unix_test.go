@@ -164,7 +164,7 @@ func holdThatIsLost(t *testing.T, in string) {
 
 func verboseAndQuiet(t *testing.T, in string) {
 	said := start(t, in, "run", "-v", "a", "--", "true").ends(0)
-	contains(t, said, "store "+in, "acquired a, token ", "released a after ")
+	contains(t, said, "store "+in, "acquired a (token ", "released a (token ")
 	p := hold(t, in, "a")
 	contains(t, start(t, in, "run", "-n", "a", "--", "true").ends(75), "busy: held by")
 	if said := start(t, in, "run", "-nq", "a", "--", "true").ends(75); said != "" {

@@ -131,6 +131,7 @@ func parse(args []string, s streams) (ctx *kong.Context, done int, err error) {
 		kong.Vars{"store": storeHelp},
 		kong.Writers(s.out, s.err),
 		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
+		kong.NamedMapper("further", kong.MapperFunc(furtherMapper)),
 		kong.WithHyphenPrefixedParameters(true), // a negative number is a value, which is then refused by its meaning
 		kong.Exit(func(code int) {
 			if done < 0 {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/manager"
@@ -52,6 +54,23 @@ func (ps parts) claim(m *manager.Manager) manager.Claim {
 		claims[i] = p.claim(m)
 	}
 	return m.All(claims...)
+}
+
+// without returns the parts whose names no enclosing run holds.
+func (ps parts) without(outer map[string]lock) parts {
+	return slices.DeleteFunc(slices.Clone(ps), func(p part) bool {
+		_, found := outer[p.name]
+		return found
+	})
+}
+
+// sort puts locks in the order of the parts.
+func (ps parts) sort(locks []lock) {
+	slices.SortFunc(locks, func(a, b lock) int { return cmp.Compare(ps.index(a.name), ps.index(b.name)) })
+}
+
+func (ps parts) index(name string) int {
+	return slices.IndexFunc(ps, func(p part) bool { return p.name == name })
 }
 
 // adapt takes a name as what it is in use as, and reports whether a further acquire may succeed.

@@ -45,6 +45,12 @@ type runCmd struct {
 	Capacity *int64 `xor:"kind" help:"NAME is a semaphore of N permits in all." placeholder:"N"`
 	Permits  *int64 `help:"How many of the semaphore's permits to hold. Default: 1." placeholder:"N"`
 
+	Also         []further `type:"further" help:"Hold this lock too, in one step with NAME and others. May be repeated." placeholder:"NAME"`
+	AlsoRead     []further `type:"further" help:"The same, as one of its readers." placeholder:"NAME"`
+	AlsoWrite    []further `type:"further" help:"The same, as its writer." placeholder:"NAME"`
+	AlsoCapacity []further `type:"further" help:"The same, one permit of a semaphore of N." placeholder:"N:NAME"`
+	Reentrant    bool      `help:"Do not acquire what an enclosing lockkeeper run holds for this command already. Default: refuse it."`
+
 	Shell     *string `short:"c" name:"command" xor:"what" help:"What to run, as one text for the shell: $SHELL -c TEXT, or /bin/sh." placeholder:"TEXT"`
 	Hold      bool    `xor:"what" help:"Run nothing: print a line when the lock is held, and hold it until HUP, INT, QUIT or TERM."`
 	KillAfter *span   `help:"Send SIGKILL this long after such a signal was passed on, or after SIGTERM for a lost lease." placeholder:"DURATION"`
@@ -107,7 +113,7 @@ func (r *runCmd) run(s streams, link *command.Link) exitCode {
 	}
 	r.tell(s, "store %v", where)
 	begin := time.Now()
-	lease, sig, err := r.acquire(s, m, ps, link)
+	held, sig, err := r.acquire(s, m, ps, link)
 	switch {
 	case sig != nil:
 		return exitCode(command.SignalCode(sig.Signal))
@@ -118,11 +124,11 @@ func (r *runCmd) run(s streams, link *command.Link) exitCode {
 		return r.notAcquired(s, err)
 	}
 	closing = finishing(where, closeTimeout)
-	r.tell(s, "acquired %s, token %d, after %v", printable(r.Name), lease.Token(), since(begin))
+	r.tell(s, "acquired %v after %v", held, since(begin))
 	if r.Hold {
-		return r.keep(s, lease, link)
+		return r.keep(s, held, link)
 	}
-	return r.hold(s, lease, argv, link)
+	return r.hold(s, held, argv, link)
 }
 
 // tell says a thing if the user wants to hear it.
@@ -146,19 +152,19 @@ func (r *runCmd) notAcquired(s streams, err error) exitCode {
 }
 
 // hold runs the command and releases the lease.
-func (r *runCmd) hold(s streams, lease *manager.Lease, argv []string, link *command.Link) exitCode {
+func (r *runCmd) hold(s streams, held *grant, argv []string, link *command.Link) exitCode {
 	begin := time.Now()
 	res, err := command.Run(command.Command{
 		Argv:      argv,
-		Env:       command.Env(os.Environ(), r.Name, lease.Token()),
+		Env:       environ(os.Environ(), held.locks),
 		Files:     [3]*os.File{s.in, s.out, s.err},
-		Lost:      lease.Context().Done(),
+		Lost:      held.lost(),
 		Grace:     r.grace(),
 		KillAfter: (*time.Duration)(r.KillAfter),
 		Link:      link,
-		Warn:      func(text string) { s.warn("%s", r.because(lease, text)) },
+		Warn:      func(text string) { s.warn("%s", held.because(text)) },
 	})
-	released := lease.Release()
+	released := held.release()
 	switch {
 	case err != nil:
 		return s.fail(err)
@@ -172,20 +178,9 @@ func (r *runCmd) hold(s streams, lease *manager.Lease, argv []string, link *comm
 	case released != nil:
 		s.warn("%v (the command had ended with status %d; the store frees the lock by itself)", released, res.Code)
 	default:
-		r.tell(s, "released %s after %v", printable(r.Name), since(begin))
+		r.tell(s, "released %v after %v", held, since(begin))
 	}
 	return exitCode(res.Code)
-}
-
-// since is how long ago that was, for people.
-func since(begin time.Time) time.Duration { return time.Since(begin).Round(time.Millisecond) }
-
-// because puts before a message why the lease was lost, if it was.
-func (r *runCmd) because(lease *manager.Lease, text string) string {
-	if cause := context.Cause(lease.Context()); cause != nil {
-		return fmt.Sprintf("%v: %s", cause, text)
-	}
-	return text
 }
 
 // argv returns the command without the -- in front of it; none for --hold.
@@ -296,5 +291,15 @@ func (r *runCmd) parts() (parts, error) {
 			p.permits = *r.Permits
 		}
 	}
-	return parts{p}, nil
+	also, err := r.also()
+	if err != nil {
+		return nil, err
+	}
+	ps := append(parts{p}, also...)
+	for i, p := range ps {
+		if ps.index(p.name) != i {
+			return nil, usageError("%s is named twice", printable(p.name))
+		}
+	}
+	return ps, nil
 }

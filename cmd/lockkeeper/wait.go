@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -29,12 +30,13 @@ var errSilent = fmt.Errorf("%w: it gives no answer", backends.ErrUnavailable)
 
 // acquired is the outcome of an acquire.
 type acquired struct {
-	lease *manager.Lease
-	err   error
+	held *grant
+	err  error
 }
 
 // looked is the outcome of a look at the name.
 type looked struct {
+	name  string // that others hold
 	state backends.State
 	err   error
 }
@@ -44,17 +46,20 @@ var errFrontDied = fmt.Errorf("%w: lockkeeper was killed", backends.ErrLost)
 
 // giveUp releases a grant that came before its cancellation; the process ends now in any case.
 func giveUp(a acquired) {
-	if a.lease != nil {
-		_ = a.lease.Release()
+	if a.err == nil {
+		_ = a.held.release()
 	}
 }
 
 // acquire waits for the names, and for the front to agree. A signal, or the front's death, ends the
 // wait; then nothing is held.
-func (r *runCmd) acquire(s streams, m *manager.Manager, ps parts, link *command.Link) (*manager.Lease, *command.Signal, error) {
+func (r *runCmd) acquire(s streams, m *manager.Manager, ps parts, link *command.Link) (*grant, *command.Signal, error) {
 	ctx, cancel := r.deadline()
 	defer cancel()
-	done := command.Background("acquire", func() acquired { return r.take(ctx, m, ps) }, func(err error) acquired { return acquired{err: err} })
+	done := command.Background("acquire", func() acquired {
+		held, err := r.take(ctx, m, ps)
+		return acquired{held, err}
+	}, func(err error) acquired { return acquired{err: err} })
 	lookCtx, stopLook := context.WithCancel(context.Background())
 	defer stopLook()
 	begin, notice := r.lookTime(), r.noticeTime(s)
@@ -70,7 +75,7 @@ func (r *runCmd) acquire(s streams, m *manager.Manager, ps parts, link *command.
 			if r.tries() {
 				a.err = unanswered(a.err, tryTimeout)
 			}
-			if a.lease != nil {
+			if a.err == nil {
 				return r.agree(a, link)
 			}
 			if codeOf(a.err) != exitBusy {
@@ -80,13 +85,13 @@ func (r *runCmd) acquire(s streams, m *manager.Manager, ps parts, link *command.
 				return nil, nil, a.err // the refusal names the holder: a look would be one command more
 			}
 			if look == nil {
-				look = r.look(lookCtx, m)
+				look = r.look(lookCtx, m, ps)
 			}
 			return nil, nil, r.explain(a.err, <-look)
 		case <-begin:
-			look = r.look(lookCtx, m)
+			look = r.look(lookCtx, m, ps)
 		case <-notice:
-			seen = r.look(lookCtx, m)
+			seen = r.look(lookCtx, m, ps)
 		case l := <-seen:
 			seen = nil
 			r.notice(s, l)
@@ -102,37 +107,23 @@ func (r *runCmd) acquire(s streams, m *manager.Manager, ps parts, link *command.
 	}
 }
 
-// take acquires the names as what they are in use as.
-func (r *runCmd) take(ctx context.Context, m *manager.Manager, ps parts) (a acquired) {
-	for {
-		if claim := ps.claim(m); r.tries() {
-			a.lease, a.err = claim.TryAcquire(ctx)
-		} else {
-			a.lease, a.err = claim.Acquire(ctx)
-		}
-		if a.err == nil || !ps.adapt(a.err) {
-			return a
-		}
-	}
-}
-
 // agree returns the grant when the front wants the command to start: a job that was suspended while
 // it waited starts nothing before it goes on.
-func (r *runCmd) agree(a acquired, link *command.Link) (*manager.Lease, *command.Signal, error) {
+func (r *runCmd) agree(a acquired, link *command.Link) (*grant, *command.Signal, error) {
 	if link == nil {
-		return a.lease, nil, nil
+		return a.held, nil, nil
 	}
 	select { // both ready: a signal found later is passed on to the command; one found first ends the wait
 	case <-link.Ready():
-		return a.lease, nil, nil
+		return a.held, nil, nil
 	case sig := <-link.Sigs:
 		giveUp(a)
 		return nil, &sig, nil
 	case <-link.Gone:
 		giveUp(a)
 		return nil, nil, errFrontDied
-	case <-a.lease.Context().Done():
-		return nil, nil, fmt.Errorf("%w: the command was not started", errors.Join(context.Cause(a.lease.Context()), a.lease.Release()))
+	case <-a.held.lost():
+		return nil, nil, fmt.Errorf("%w: the command was not started", errors.Join(a.held.lease.Err(), a.held.release()))
 	}
 }
 
@@ -180,32 +171,41 @@ func (r *runCmd) notice(s streams, l looked) {
 	if !h.Since.IsZero() {
 		since = " for " + max(time.Since(h.Since), 0).Round(time.Second).String()
 	}
-	s.warn("waiting for %s: held%s by %s, %d others waiting", printable(r.Name), since, holder(h), len(r.others(l.state)))
+	s.warn("waiting for %s: held%s by %s, %d others waiting", printable(l.name), since, holder(h), len(r.others(l.state)))
 }
 
-// look asks who holds the lock.
-func (r *runCmd) look(ctx context.Context, m *manager.Manager) <-chan looked {
-	return command.Background("look", func() looked {
+// look asks who holds the lock: the first name that others hold, or else the first one.
+func (r *runCmd) look(ctx context.Context, m *manager.Manager, ps parts) <-chan looked {
+	return command.Background("look", func() (first looked) {
 		ctx, cancel := context.WithTimeout(ctx, lookTimeoutBusy)
 		defer cancel()
-		state, err := m.Inspect(ctx, r.Name)
-		if err != nil && ctx.Err() != nil {
-			err = errSilent
+		for i, p := range ps {
+			state, err := m.Inspect(ctx, p.name)
+			if err != nil && ctx.Err() != nil {
+				err = errSilent
+			}
+			l := looked{p.name, state, err}
+			if err != nil || slices.ContainsFunc(state.Holders, func(h backends.Holder) bool { return h.Owner != r.owner() }) {
+				return l
+			}
+			if i == 0 {
+				first = l
+			}
 		}
-		return looked{state, err}
+		return first
 	}, func(err error) looked { return looked{err: err} })
 }
 
 // explain returns the error of a wait that is over, or of a try of a busy lock: who holds it. A
 // store that does not answer is unavailable, not busy.
 func (r *runCmd) explain(err error, l looked) error {
-	busy := fmt.Errorf("acquire %q: %w", r.Name, backends.ErrBusy)
+	busy := fmt.Errorf("acquire %q: %w", cmp.Or(l.name, r.Name), backends.ErrBusy)
 	if errors.Is(err, context.DeadlineExceeded) && r.Wait != nil {
 		busy = fmt.Errorf("%w after %v", busy, time.Duration(*r.Wait))
 	}
 	switch {
 	case codeOf(l.err) == exitUnavailable:
-		return fmt.Errorf("acquire %q: %w", r.Name, l.err)
+		return fmt.Errorf("acquire %q: %w", l.name, l.err)
 	case l.err != nil:
 		return busy
 	case len(l.state.Holders) == 0:
@@ -217,7 +217,11 @@ func (r *runCmd) explain(err error, l looked) error {
 
 // others returns the waiters of other processes.
 func (r *runCmd) others(s backends.State) []backends.Waiter {
-	host, _ := os.Hostname() // without it, ours is counted among them
-	ours := backends.Owner{Host: host, PID: os.Getpid(), Label: r.Label}
-	return slices.DeleteFunc(slices.Clone(s.Waiters), func(w backends.Waiter) bool { return w.Owner == ours })
+	return slices.DeleteFunc(slices.Clone(s.Waiters), func(w backends.Waiter) bool { return w.Owner == r.owner() })
+}
+
+// owner is this process, as a store sees it. Without a name of the host it is nobody.
+func (r *runCmd) owner() backends.Owner {
+	host, _ := os.Hostname()
+	return backends.Owner{Host: host, PID: os.Getpid(), Label: r.Label}
 }

@@ -2,8 +2,6 @@ package command
 
 import (
 	"os"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -31,16 +29,4 @@ type Command struct {
 type Result struct {
 	Code int  // its exit status; 128 plus the number of the signal that ended it
 	Lost bool // the lease was lost before the command had ended
-}
-
-// Env returns the environment base with the name and fencing token of a lease, in LOCK_NAME and LOCK_TOKEN.
-// What base says about them, as in a command under another lock, is replaced.
-func Env(base []string, name string, token uint64) []string {
-	env := make([]string, 0, len(base)+2)
-	for _, kv := range base {
-		if !strings.HasPrefix(kv, "LOCK_NAME=") && !strings.HasPrefix(kv, "LOCK_TOKEN=") {
-			env = append(env, kv)
-		}
-	}
-	return append(env, "LOCK_NAME="+name, "LOCK_TOKEN="+strconv.FormatUint(token, 10))
 }

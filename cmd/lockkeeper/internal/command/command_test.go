@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/command"
@@ -33,13 +32,5 @@ func TestFindTellsMissingFromNotExecutable(t *testing.T) {
 	}
 	if path, err := command.Find("sh"); err != nil || !filepath.IsAbs(path) {
 		t.Errorf("Find(sh) = %q, %v", path, err)
-	}
-}
-
-func TestEnvReplacesWhatAnOuterLockLeft(t *testing.T) {
-	got := command.Env([]string{"A=1", "LOCK_TOKEN=7", "LOCK_NAME=outer", "LOCK_TOKENS=kept"}, "inner=x", 18446744073709551615)
-	want := []string{"A=1", "LOCK_TOKENS=kept", "LOCK_NAME=inner=x", "LOCK_TOKEN=18446744073709551615"}
-	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q", got, want)
 	}
 }
