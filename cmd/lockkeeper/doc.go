@@ -8,6 +8,7 @@
 //	lockkeeper ls
 //	lockkeeper show nightly-backup
 //	lockkeeper top
+//	lockkeeper serve
 //	lockkeeper break nightly-backup
 //	lockkeeper doctor --store file:/run/locks --repair
 //	lockkeeper demo
@@ -137,7 +138,8 @@
 //	128+n  the command was ended by signal n, or lockkeeper was while it waited; after ^C in a terminal
 //	       lockkeeper ends by SIGINT itself, which a shell shows as 130
 //	64     bad usage: flags, name, store; or the name is in use as another kind of lock
-//	69     the store cannot be reached or does not work, or has not answered --no-wait for ten seconds
+//	69     the store cannot be reached or does not work, or has not answered --no-wait for ten seconds;
+//	       or serve cannot listen
 //	70     lockkeeper itself failed: a bug
 //	74     standard output takes no more (all but run)
 //	75     the lock was busy (--no-wait) or the wait was over (--wait). The command was not started.
@@ -180,6 +182,25 @@
 // ^C does, and ^Z suspends; the terminal is then as before. A look that fails is shown, and the next
 // may succeed. If TERM is dumb it writes as many lines as there is room for, one list below the
 // other, and in a pipe all of them, until it is interrupted or a look fails.
+//
+// # serve [--listen HOST:PORT] [--allow-break]
+//
+// It shows the store as a web page, whichever processes use it, and prints the page's address. The
+// page lists what ls does, sorted by trouble as top does, finds a name by a part of it or of its
+// holder, keeps itself up to date, and has a page for each name. What the store answers instead of
+// names stands on the page. With ?format=json it answers with what ls --json writes, and with
+// ?format=json&name=NAME with what show --json does. Like ls it only reads.
+//
+// The page listens on a free port of 127.0.0.1, or where --listen says; :PORT is every address of
+// the machine. It asks for no password. On a loopback address it refuses requests for other hosts,
+// so that no page of another site can read it through a browser of this machine (DNS rebinding). To
+// reach it from elsewhere, forward its port by ssh, or put a proxy before it that asks who is there.
+//
+// With --allow-break the page breaks a name after a question, as the command break does. A request
+// that a page of another site has a browser send is refused. Everybody else who reaches the page can
+// break every name.
+//
+// ^C or SIGTERM ends it: it finishes what it has begun to answer, for five seconds at most.
 //
 // # break [flags] NAME …
 //

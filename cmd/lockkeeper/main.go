@@ -23,6 +23,7 @@ type commandLine struct {
 	Ls         lsCmd         `cmd:"" help:"Tell who holds and who waits: lockkeeper ls [NAME …]"`
 	Show       showCmd       `cmd:"" help:"Tell everything about one name: lockkeeper show [--json] NAME"`
 	Top        topCmd        `cmd:"" help:"The same again and again, until interrupted: lockkeeper top [--every 1s] [NAME …]"`
+	Serve      serveCmd      `cmd:"" help:"Show the store as a web page: lockkeeper serve [--listen HOST:PORT] [--allow-break]"`
 	Break      breakCmd      `cmd:"" help:"Take a lock from whoever holds it: lockkeeper break NAME …"`
 	Doctor     doctorCmd     `cmd:"" help:"Look whether the store is fit for locks, and mend it: lockkeeper doctor [--repair]"`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
