@@ -79,6 +79,7 @@ type Capabilities struct {
 	Break        bool   // Break works
 	NamesHolder  bool   // a busy try for a name with a holder fails with a *BusyError
 	Detach       bool   // Detach and Adopt work
+	AtLeast      bool   // Request.AtLeast works
 }
 
 // Kind says how a resource is used. A name has one kind and one capacity for as long as it is in
@@ -160,7 +161,7 @@ type Request struct {
 	// whatever ends the grant: its release, the end of its client, or its time to live. A grant that
 	// has ended before is kept: it is nobody's, is not renewed, and its permits come back when its
 	// time is over. Only Break frees them sooner, and a release of the grant with its AtLeast set to
-	// zero: for a grant that was not used.
+	// zero: for a grant that was not used. See [Capabilities.AtLeast].
 	AtLeast time.Duration // 0 to MaxAtLeast
 }
 

@@ -24,9 +24,9 @@ import "context"
 // have been answered. Granted(i, _, err) tells that request i has failed: nothing is held of it,
 // and nothing is left in a queue. The failure of one request fails all that are not granted yet,
 // with errors that wrap the same cause; the caller releases those that are. Requests fail with
-// ErrInvalid, ErrInvalidName, ErrTooLarge, ErrMismatch, ErrPermission or ErrClosed, and with
-// ErrUnavailable if the store cannot be reached or refuses. A request for several names that is
-// sent back to the end of a queue ([Requeued]) fails as a whole, with ErrRequeued and
+// ErrInvalid, ErrInvalidName, ErrTooLarge, ErrMismatch, ErrPermission, ErrUnsupported or ErrClosed,
+// and with ErrUnavailable if the store cannot be reached or refuses. A request for several names
+// that is sent back to the end of a queue ([Requeued]) fails as a whole, with ErrRequeued and
 // ErrUnavailable, rather than break the order.
 //
 // Without Wait, requests are granted at once or not at all: if any of them would have to wait, each

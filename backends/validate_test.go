@@ -78,6 +78,13 @@ func TestRequestCheck(t *testing.T) {
 	if err := request(func(r *backends.Request) { r.Weight = 4 }).Check(lasting); !errors.Is(err, backends.ErrTooLarge) {
 		t.Errorf("four of three: %v; want ErrTooLarge", err)
 	}
+	keeps := request(func(r *backends.Request) { r.AtLeast = 1 })
+	if err := keeps.Check(lasting); !errors.Is(err, backends.ErrUnsupported) {
+		t.Errorf("a store that keeps nothing: %v; want ErrUnsupported", err)
+	}
+	if err := keeps.Check(backends.Capabilities{AtLeast: true}); err != nil {
+		t.Error(err)
+	}
 	if err := request(func(r *backends.Request) { r.TTL = -1 }).Check(lasting); err != nil {
 		t.Errorf("a ttl where nothing expires: %v; want it ignored", err)
 	}

@@ -12,7 +12,8 @@ type intent struct {
 	from  context.Context // whose values the lease's context gets
 	outer *lease          // what the caller holds already
 	try   bool
-	limit time.Duration
+	limit time.Duration // 0: none
+	least time.Duration // that the name stays taken; 0: until the release
 	hook  func(error)
 	seen  *sighting // nil if nobody watches
 }
@@ -32,7 +33,7 @@ func (c *Claim) acquire(ctx context.Context, o *intent) (*Lease, error) {
 		r := &request{
 			lease: lease{outer: o.outer, hook: o.hook, seen: o.seen},
 			k:     k, kind: c.kind, cap: c.cap, weight: c.weight,
-			try: o.try, leads: c.leads, until: instant(o.limit), handles: 1, ctx: ctx,
+			try: o.try, leads: c.leads, least: o.least, until: instant(o.limit), handles: 1, ctx: ctx,
 		}
 		r.req = r
 		l := &Lease{lease: &r.lease, from: o.from}
@@ -65,6 +66,9 @@ func (c *Claim) nested(o *intent) (*Lease, error) {
 			continue
 		}
 		if c.reentrant && r.kind == c.kind && r.cap == c.cap && r.weight >= c.weight {
+			if o.least > 0 { // the grant has been made, without it or with a time of its own
+				return nil, c.refused(invalidLeast(o.least, "none for a lease that is entered again"))
+			}
 			l, err := c.reenter(r, o)
 			if errors.Is(err, ErrLost) || errors.Is(err, ErrReleased) {
 				continue // the grant ended a moment ago, with all its leases

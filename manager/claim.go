@@ -116,15 +116,19 @@ func (c Claim) TryAcquire(ctx context.Context, opts ...AcquireOption) (*Lease, e
 // It returns why the claim could not be acquired, in which case fn was not called, or else what fn
 // returned, joined with the *LostError if the lease was lost before fn had returned. A release that
 // the store did not answer is only logged: the work was done under a valid lease.
-func (c Claim) Do(ctx context.Context, fn func(ctx context.Context) error) error {
+func (c Claim) Do(
+	ctx context.Context, fn func(ctx context.Context) error, opts ...AcquireOption,
+) error {
 	var at Site
 	if c.watched() {
 		runtime.Callers(callersCaller, at.pc[:])
 	}
-	return c.do(ctx, at, fn)
+	return c.do(ctx, at, fn, opts)
 }
 
-func (c *Claim) do(ctx context.Context, at Site, fn func(ctx context.Context) error) (err error) {
+func (c *Claim) do(
+	ctx context.Context, at Site, fn func(ctx context.Context) error, opts []AcquireOption,
+) (err error) {
 	if err := c.usable(ctx); err != nil {
 		return err
 	}
@@ -137,7 +141,7 @@ func (c *Claim) do(ctx context.Context, at Site, fn func(ctx context.Context) er
 	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	l, err := c.begin(ctx, false, cancel, s, nil)
+	l, err := c.begin(ctx, false, cancel, s, opts)
 	if s != nil {
 		s.end(ctx, l, err)
 	}
@@ -168,14 +172,16 @@ func (c *Claim) begin(
 	if err := c.usable(ctx); err != nil {
 		return nil, err
 	}
-	limit := c.m.cfg.maxHold
+	a := acquireConfig{maxHold: c.m.cfg.maxHold}
 	if len(opts) > 0 {
 		var err error
-		if limit, err = c.m.cfg.hold(opts); err != nil {
+		if a, err = c.m.configure(opts); err != nil {
 			return nil, c.refused(err)
 		}
 	}
-	o := intent{from: ctx, outer: holder(ctx), try: try, limit: limit, hook: hook, seen: seen}
+	o := intent{
+		from: ctx, outer: holder(ctx), try: try, limit: a.maxHold, least: a.atLeast, hook: hook, seen: seen,
+	}
 	if c.all != nil {
 		return c.acquireAll(ctx, o)
 	}

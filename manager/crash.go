@@ -67,6 +67,7 @@ func (k *keeper) failed(msg message, p *actor.PanicError) {
 		case msg.lease != nil:
 			msg.lease.settle()
 		case msg.request != nil && msg.err == nil:
+			msg.grant.AtLeast = 0 // nobody had it
 			k.discard(msg.grant)
 		}
 	case shut:
@@ -95,6 +96,9 @@ func (k *keeper) crash(p *actor.PanicError) {
 			lost := r.finishAll(&LostError{Name: k.name, Token: r.token, Reason: Panicked, Cause: cause})
 			if q == &k.holders { // strays were counted when they were lost
 				k.count(func(c *Counters) { c.lost(Panicked, lost) })
+			}
+			if r.grant != nil && r.unused() {
+				r.grant.AtLeast = 0
 			}
 			if r.grant != nil && r.grant != &k.own {
 				k.discard(r.grant.Grant)

@@ -10,7 +10,8 @@
 // A [Claim] says what is wanted. [Claim.Acquire] waits for it and returns a [Lease], which has a
 // fencing token, a context that ends with the lease, and a Release. [Claim.Do] does all three
 // steps; [Election.Lead] does them again after each loss. [Manager.All] claims several names, all or
-// none.
+// none. With [HoldAtLeast] a name stays taken for a time after the grant, though it is released: what
+// many processes want to do once an hour, one of them does.
 //
 // # What holds
 //

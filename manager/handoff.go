@@ -85,8 +85,8 @@ func (k *keeper) prolong(g *grant, until time.Time) {
 
 // block returns how many tokens to request: enough for the waiters of now, and after long hand-offs
 // for twice as many as were used last time, since served callers come back.
-func (k *keeper) block(weight int64) int {
-	if weight != k.cap || k.m.cfg.handoffs == 0 {
+func (k *keeper) block(r *request) int {
+	if r.weight != k.cap || r.least > 0 || k.m.cfg.handoffs == 0 {
 		return 1
 	}
 	n := max(k.queue.n, 1)
@@ -104,10 +104,10 @@ func (k *keeper) block(weight int64) int {
 
 // handOn gives the whole grant, which has no holder now, to the next waiter of this process. It
 // reports false if that is impossible or would be unfair to other processes: then the grant must go
-// back to the store. A term of leadership is a grant of its own, which the store knows by its token.
+// back to the store.
 func (k *keeper) handOn(now instant) bool {
 	g := &k.own
-	for r := k.next(); r != nil && r.weight == k.cap && !r.leads && k.mayHandOn(g, now); r = k.next() {
+	for r := k.next(); k.takesOver(r) && k.mayHandOn(g, now); r = k.next() {
 		if g.left == 0 && !k.tokens(g) {
 			return g.parked
 		}
@@ -125,10 +125,17 @@ func (k *keeper) handOn(now instant) bool {
 	return false
 }
 
+// takesOver reports whether the request, which may be nil, can take a grant of the whole name that
+// the process has already. A term of leadership, which the store knows by its token, is a grant of
+// its own, and so is one whose minimum counts from the grant.
+func (k *keeper) takesOver(r *request) bool {
+	return r != nil && r.weight == k.cap && !r.leads && r.least == 0
+}
+
 // mayHandOn says whether a hand-off is fair, and whether the grant is good for long enough.
 func (k *keeper) mayHandOn(g *grant, now instant) bool {
 	switch {
-	case k.m.cfg.handoffs == 0 || k.closing:
+	case k.m.cfg.handoffs == 0 || k.closing || g.AtLeast > 0:
 		return false
 	case k.expires() && now >= g.valid-k.spare():
 		return false
@@ -159,7 +166,7 @@ func (k *keeper) refillAhead() {
 	if !g.live || g.refilling || g.contended != 0 || g.spareTokens > 0 || g.left > g.size/2 {
 		return
 	}
-	if r := k.next(); r != nil && r.weight == k.cap || k.m.cfg.idleHold > 0 {
+	if k.takesOver(k.next()) || k.m.cfg.idleHold > 0 {
 		if k.mayHandOn(g, k.m.now()) {
 			k.refill(g)
 		}

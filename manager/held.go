@@ -73,5 +73,8 @@ func heldBy(err error, name string, h *backends.Holder) error {
 	if h.Expires > 0 {
 		stats.ValidUntil = time.Now().Add(h.Expires)
 	}
+	if h.Kept > 0 {
+		stats.KeptUntil = time.Now().Add(h.Kept)
+	}
 	return &HeldError{Err: err, Name: name, Holder: stats, Owner: h.Owner, other: h}
 }

@@ -293,11 +293,11 @@ func (k *keeper) deny(r *request, err error) {
 // gone.
 func (k *keeper) reconsider() {
 	head := k.next()
-	if c := k.atStore; c != nil && !c.dropped && (!k.suits(head, c.weight, c.last) || head.try != c.try) {
+	if c := k.atStore; c != nil && !c.dropped && (!k.suits(head, c) || head.try != c.try) {
 		c.dropped = true
 		k.cancel(c.op)
 	}
-	if k.own.parked && (head == nil || head.weight != k.cap) {
+	if k.own.parked && !k.takesOver(head) {
 		k.releaseGrant(&k.own, nil)
 	}
 }

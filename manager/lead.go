@@ -12,6 +12,7 @@ import (
 // Lead is the Lead of the [Election] called name, for a caller that needs nothing else of it.
 func (m *Manager) Lead(
 	ctx context.Context, name string, fn func(ctx context.Context, term uint64) error,
+	opts ...AcquireOption,
 ) error {
 	if err := m.usable(ctx); err != nil {
 		return err
@@ -20,7 +21,7 @@ func (m *Manager) Lead(
 	if m.observer != nil {
 		runtime.Callers(callersCaller, at.pc[:])
 	}
-	return m.Election(name).lead(ctx, at, fn)
+	return m.Election(name).lead(ctx, at, fn, opts)
 }
 
 // Lead runs fn while this process is the leader: the holder of the lock of that name. It waits to
@@ -44,8 +45,12 @@ func (m *Manager) Lead(
 // Lead has returned, fn does not run, and nothing is held.
 //
 // Each term is a grant of its own by the store: it is neither handed on in the process nor kept
-// after its end, whatever the options say.
-func (e *Election) Lead(ctx context.Context, fn func(ctx context.Context, term uint64) error) error {
+// after its end, whatever the options of the manager say. The options of Lead are for each term:
+// [HoldAtMost] ends it as a loss does, and with [HoldAtLeast] the next one, of any process, begins
+// no sooner.
+func (e *Election) Lead(
+	ctx context.Context, fn func(ctx context.Context, term uint64) error, opts ...AcquireOption,
+) error {
 	if err := e.usable(ctx); err != nil {
 		return err
 	}
@@ -53,10 +58,12 @@ func (e *Election) Lead(ctx context.Context, fn func(ctx context.Context, term u
 	if e.m.observer != nil {
 		runtime.Callers(callersCaller, at.pc[:])
 	}
-	return e.lead(ctx, at, fn)
+	return e.lead(ctx, at, fn, opts)
 }
 
-func (e *Election) lead(ctx context.Context, at Site, fn func(context.Context, uint64) error) error {
+func (e *Election) lead(
+	ctx context.Context, at Site, fn func(context.Context, uint64) error, opts []AcquireOption,
+) error {
 	if fn == nil {
 		return &InvalidError{Field: "function", Value: nil, Want: "not nil"}
 	}
@@ -64,7 +71,7 @@ func (e *Election) lead(ctx context.Context, at Site, fn func(context.Context, u
 	c.leads = true
 	absent := time.Duration(0) // the next pause, while the store is out of reach
 	for {
-		t, err := e.stand(ctx, &c, at, fn)
+		t, err := e.stand(ctx, &c, at, fn, opts)
 		switch {
 		case ctx.Err() != nil && t != nil:
 			return errors.Join(opErr("lead", e.name, backends.Ended(ctx)), err)
@@ -86,7 +93,7 @@ func (e *Election) lead(ctx context.Context, at Site, fn func(context.Context, u
 
 // stand waits to become the leader, and runs fn for one term: t, nil if it came to none.
 func (e *Election) stand(
-	ctx context.Context, c *Claim, at Site, fn func(context.Context, uint64) error,
+	ctx context.Context, c *Claim, at Site, fn func(context.Context, uint64) error, opts []AcquireOption,
 ) (t *term, err error) {
 	ctx, resign := context.WithCancelCause(ctx) // around the lease: the release does not depend on it
 	defer resign(nil)
@@ -98,7 +105,7 @@ func (e *Election) stand(
 			e.term.CompareAndSwap(t, nil) // after a loss, the term of another Lead may have begun
 		}()
 		return fn(ctx, t.lease.Token()) // also when it is lost already
-	})
+	}, opts)
 	return t, err
 }
 

@@ -56,7 +56,7 @@ func (k *keeper) loseBy(r *request, err error) {
 	k.lose(r, reason, cause, k.m.now()+instant(k.m.cfg.margin))
 	if r.owes { // tell the store that we know: it may have something to clear away
 		r.owes, r.grant = false, nil
-		k.releaseGrant(g, nil)
+		k.releaseHeld(r, g, nil)
 	}
 }
 
@@ -114,7 +114,7 @@ func (r *request) finishAll(lost *LostError) (n uint64) {
 func (k *keeper) endStray(r *request) {
 	k.strays.remove(r)
 	if r.owes {
-		k.releaseGrant(r.grant, nil)
+		k.releaseHeld(r, r.grant, nil)
 	}
 	r.grant = nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -40,6 +41,7 @@ type call struct {
 
 	request *request // the one for which it is made; nil for a release
 	weight  int64
+	least   time.Duration
 	try     bool
 	dropped bool   // no waiter wants it any more
 	last    uint64 // the number of the last request that had come when it was made
@@ -97,7 +99,8 @@ func (op *operation) addRelease(c *call, k *keeper, g backends.Grant, l *lease, 
 
 // addRequest makes op request what r wants, and c take the answer.
 func (op *operation) addRequest(c *call, k *keeper, r *request, q backends.Request) {
-	c.op, c.k, c.request, c.weight, c.try, c.last = op, k, r, r.weight, r.try, k.uses
+	c.op, c.k, c.request, c.last = op, k, r, k.uses
+	c.weight, c.least, c.try = r.weight, r.least, r.try
 	op.Acquire, op.granted, op.Wait = append(op.Acquire, q), append(op.granted, c), !r.try
 }
 
@@ -133,7 +136,7 @@ func (c *call) clear() {
 	c.phase.Store(0)
 	c.op, c.k, c.grant, c.err = nil, nil, backends.Grant{}, nil
 	c.lease, c.whole = nil, false
-	c.request, c.weight, c.try, c.dropped, c.last = nil, 0, false, false, 0
+	c.request, c.weight, c.least, c.try, c.dropped, c.last = nil, 0, 0, false, false, 0
 }
 
 // startStore starts the operation at the store. A store that panics has told nothing.

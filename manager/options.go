@@ -140,7 +140,8 @@ func WithLogger(l *slog.Logger) Option {
 type AcquireOption struct{ apply func(*acquireConfig) error }
 
 type acquireConfig struct {
-	maxHold time.Duration
+	maxHold time.Duration // 0: no limit
+	atLeast time.Duration // 0: none
 }
 
 // HoldAtMost ends this lease when it has been held for d, by the rules of [WithMaxHold]. The
@@ -201,19 +202,19 @@ func (c *config) owner() backends.Owner {
 	return backends.Owner{Host: host, PID: os.Getpid(), Label: c.label}
 }
 
-// hold returns the limit of one acquire; 0 for none.
-func (c *config) hold(opts []AcquireOption) (time.Duration, error) {
+// configure returns what the manager and the options say of one acquire.
+func (m *Manager) configure(opts []AcquireOption) (acquireConfig, error) {
 	a := acquireConfig{}
 	for _, o := range opts {
 		if o.apply == nil {
-			return 0, &InvalidError{Field: "option", Value: "zero", Want: "one made by this package"}
+			return a, &InvalidError{Field: "option", Value: "zero", Want: "one made by this package"}
 		}
 		if err := o.apply(&a); err != nil {
-			return 0, err
+			return a, err
 		}
 	}
-	if a.maxHold == 0 || c.maxHold != 0 && c.maxHold < a.maxHold {
-		return c.maxHold, nil
+	if most := m.cfg.maxHold; a.maxHold == 0 || most != 0 && most < a.maxHold {
+		a.maxHold = most
 	}
-	return a.maxHold, nil
+	return a, a.checkAtLeast(&m.caps)
 }

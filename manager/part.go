@@ -53,11 +53,11 @@ func (k *keeper) partGranted(c *call, waiting bool) {
 	g := k.newGrant(c.grant, now)
 	switch {
 	case !waiting:
-		k.releaseGrant(g, nil)
+		k.releaseUnused(g)
 	case k.expires() && now >= g.valid-k.spare(): // too late to be of use: all are requested again
 		r.state.Store(cancelled)
 		r.several.fail(r, errTooLate)
-		k.releaseGrant(g, nil)
+		k.releaseUnused(g)
 	default:
 		if c.grant.Waited {
 			k.contend(r)

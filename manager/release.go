@@ -50,7 +50,7 @@ func (k *keeper) end(r *request, l, caller *lease) {
 	case l == &r.lease && r.together:
 		k.releaseTogether(g, r)
 	default:
-		k.releaseGrant(g, caller)
+		k.releaseHeld(r, g, caller)
 	}
 }
 

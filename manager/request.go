@@ -40,10 +40,11 @@ type request struct {
 	index    int             // in that
 	kind     backends.Kind
 	try      bool
-	together bool  // its release joins that of the others; only that may read it, not one of a re-entrant lease
-	confirm  bool  // the caller waits for the answer to that
-	leads    bool  // it is a term of Lead
-	keptBy   int32 // of a grant: leases on it whose owners wait; owned by waits
+	together bool          // its release joins that of the others; only that may read it, not one of a re-entrant lease
+	confirm  bool          // the caller waits for the answer to that
+	leads    bool          // it is a term of Lead
+	least    time.Duration // that the name stays taken; 0: until the release
+	keptBy   int32         // of a grant: leases on it whose owners wait; owned by waits
 	cap      int64
 	weight   int64
 	token    uint64 // written by the keeper before the state, as is the result if it is refused

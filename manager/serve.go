@@ -50,10 +50,11 @@ func (k *keeper) request(r *request) {
 
 func (k *keeper) storeRequest(r *request) backends.Request {
 	return backends.Request{
-		Resource: k.resource(), Weight: r.weight, Tokens: k.block(r.weight),
+		Resource: k.resource(), Weight: r.weight, Tokens: k.block(r),
 		TTL: k.m.cfg.ttl, MinValid: time.Duration(k.spare()), Owner: k.m.owner, Notify: k.notify,
-		Quiet: r.weight != k.cap || k.m.cfg.handoffs == 0, // no hand-off to cut short for others
-		Tries: r.weight == k.cap && k.m.cfg.idleHold > 0,
+		Quiet:   r.weight != k.cap || r.least > 0 || k.m.cfg.handoffs == 0, // no hand-off to cut short for others
+		Tries:   r.weight == k.cap && r.least == 0 && k.m.cfg.idleHold > 0,
+		AtLeast: r.least,
 	}
 }
 
@@ -66,7 +67,7 @@ func (k *keeper) replied(c *call) {
 		return
 	}
 	if c.err == nil {
-		k.give(c.grant, c.last)
+		k.give(c)
 		k.takeEarly()
 		return
 	}
@@ -118,7 +119,7 @@ func (k *keeper) disappoint(c *call) {
 			k.contend(head)
 		}
 	case errors.Is(err, ErrMismatch), errors.Is(err, ErrTooLarge), errors.Is(err, ErrInvalid), errors.Is(err, ErrPermission):
-		if k.suits(head, c.weight, c.last) {
+		if k.suits(head, c) {
 			k.queue.remove(head)
 			k.refuse(head, err)
 		}
@@ -133,33 +134,34 @@ func (k *keeper) disappoint(c *call) {
 	}
 }
 
-// suits reports whether the request can take a grant of this weight that was requested when last
-// was the latest to have come. A shared grant is only for requests that had come by then: another
-// process may have got a larger token since, and even have released it before this request came.
-// With the whole resource that cannot happen.
-func (k *keeper) suits(r *request, weight int64, last uint64) bool {
-	return r != nil && r.several == nil && r.weight == weight && (weight == k.cap || r.number <= last)
+// suits reports whether the request can take the grant that c has requested. The store keeps it for
+// as long as c has said, so only for a request that wants the same. A shared grant is only for
+// requests that had come when it was requested: another process may have got a larger token since,
+// and even have released it before this request came. With the whole resource that cannot happen.
+func (k *keeper) suits(r *request, c *call) bool {
+	return r != nil && r.several == nil && r.weight == c.weight && r.least == c.least &&
+		(c.weight == k.cap || r.number <= c.last)
 }
 
-// give passes a grant of the store to the waiters it suits, or releases it.
-func (k *keeper) give(b backends.Grant, last uint64) {
-	now := k.m.now()
+// give passes the grant of c to the waiters it suits, or releases it.
+func (k *keeper) give(c *call) {
+	b, now := c.grant, k.m.now()
 	g := k.newGrant(b, now)
 	if k.expires() && now >= g.valid-k.spare() {
 		head := k.queue.head
 		switch {
-		case !k.suits(head, b.Weight, last):
+		case !k.suits(head, c):
 		case head.late: // for the second time: the store or the machine is too slow for the TTL
 			k.queue.remove(head)
 			k.refuse(head, &causeError{ErrUnavailable, errTooLate})
 		default:
 			head.late = true // serve asks for it again
 		}
-		k.releaseGrant(g, nil)
+		k.releaseUnused(g)
 		return
 	}
-	for r := k.queue.head; k.suits(r, b.Weight, last); r = k.queue.head {
-		if b.Waited && r.number <= last {
+	for r := k.queue.head; k.suits(r, c); r = k.queue.head {
+		if b.Waited && r.number <= c.last {
 			k.contend(r)
 		}
 		k.queue.remove(r)
@@ -167,7 +169,7 @@ func (k *keeper) give(b backends.Grant, last uint64) {
 			return
 		}
 	}
-	k.releaseGrant(g, nil)
+	k.releaseUnused(g)
 }
 
 // seat makes the request a holder with the next token of the grant, unless its caller has gone.

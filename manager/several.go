@@ -119,7 +119,7 @@ func (s *several) init(claims []Claim, leases []Lease, o *intent) {
 	for i := range claims {
 		c, r := &claims[i], &s.parts[i]
 		r.outer, r.seen, r.fresh = s.outer, o.seen, &leases[i]
-		r.kind, r.cap, r.weight, r.try = c.kind, c.cap, c.weight, o.try
+		r.kind, r.cap, r.weight, r.try, r.least = c.kind, c.cap, c.weight, o.try, o.least
 		r.handles, r.several, r.index, r.req = 1, s, i, r
 		leases[i].lease, leases[i].from = &r.lease, o.from
 		op.granted = append(op.granted, &op.calls[i])

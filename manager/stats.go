@@ -61,6 +61,7 @@ type HolderStats struct {
 	Site       string    `json:"site,omitempty"`       // file:line of the acquire, if recorded
 	Since      time.Time `json:"since"`                // of the grant
 	ValidUntil time.Time `json:"valid_until,omitzero"` // zero where leases do not expire
+	KeptUntil  time.Time `json:"kept_until,omitzero"`  // the name stays taken, see HoldAtLeast; else zero
 	Token      uint64    `json:"token"`
 	Weight     int64     `json:"weight"` // permits
 }
@@ -191,9 +192,13 @@ func (k *keeper) snapshot(q *snapshot) {
 }
 
 func (r *request) holderStats() HolderStats {
-	return HolderStats{
+	h := HolderStats{
 		Site: r.at().String(), Since: r.k.m.time(r.since), ValidUntil: r.validUntil(), Token: r.token, Weight: r.weight,
 	}
+	if r.least > 0 {
+		h.KeptUntil = h.Since.Add(r.least)
+	}
+	return h
 }
 
 // holds returns what the owner of a waiter holds: the leases of its context, and the parts of an All

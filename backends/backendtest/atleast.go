@@ -1,6 +1,7 @@
 package backendtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -12,56 +13,75 @@ var atLeast = []Clause{
 	{
 		Name:  "AtLeast/StaysTaken",
 		Text:  "a release ends a grant with an AtLeast for its holder, and its permits stay taken for everybody; the grant is kept, and is neither renewed nor released again",
+		needs: needsAtLeast,
 		check: staysTaken,
 	},
 	{
 		Name:  "AtLeast/EndsByItself",
 		Text:  "when a kept grant's time is over the queue moves up by itself, in order and not before; a name that nobody waits for is out of use",
+		needs: needsAtLeast,
 		check: endsByItself,
 	},
 	{
 		Name:  "AtLeast/OutlivesItsClient",
 		Text:  "the permits of a grant with an AtLeast stay taken though its client is closed, before its release or after it",
+		needs: needsAtLeast,
 		check: outlivesClient,
 	},
 	{
 		Name:  "AtLeast/CountsFromTheGrant",
 		Text:  "a release after the AtLeast of its grant gives the permits back at once",
+		needs: needsAtLeast,
 		check: countsFromGrant,
 	},
 	{
 		Name:  "AtLeast/UnusedIsFree",
 		Text:  "a cancelled request leaves nothing taken, and neither does a release whose grant has an AtLeast of zero",
+		needs: needsAtLeast,
 		check: unusedIsFree,
 	},
 	{
 		Name:  "AtLeast/OnlyItsPermits",
 		Text:  "only the permits of the kept grant stay taken: others are granted, readers enter beside a kept reader",
+		needs: needsAtLeast,
 		check: onlyItsPermits,
 	},
 	{
 		Name:  "AtLeast/SeveralNames",
 		Text:  "an operation for several names has each of its grants kept",
+		needs: needsAtLeast,
 		check: keepsSeveral,
 	},
 	{
 		Name:  "AtLeast/Break",
 		Text:  "Break frees what a kept grant has taken, and the queue moves up",
-		needs: needsBreak,
+		needs: both(needsAtLeast, needsBreak),
 		check: breaksKept,
 	},
 	{
 		Name:  "Expiry/KeepsAtLeast",
 		Text:  "the permits of a grant with an AtLeast stay taken until then, though its time to live ends before",
-		needs: needsExpiry,
+		needs: both(needsAtLeast, needsExpiry),
 		check: expiresKept,
 	},
 	{
 		Name:  "Crash/KeepsAtLeast",
 		Text:  "the permits of a grant with an AtLeast stay taken until then, though its client dies in the middle; then the queue moves up",
-		needs: needsCrash,
+		needs: both(needsAtLeast, needsCrash),
 		check: crashesKept,
 	},
+}
+
+func needsAtLeast(s *session) string {
+	if !s.caps.AtLeast {
+		return "the store frees a name with its release"
+	}
+	return ""
+}
+
+// both says what is missing of either.
+func both(a, b func(*session) string) func(*session) string {
+	return func(s *session) string { return cmp.Or(a(s), b(s)) }
 }
 
 // kept makes a request of r whose permits stay taken.

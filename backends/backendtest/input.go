@@ -78,6 +78,9 @@ func invalidRequests(s *session) {
 		{"too long a time to hold at least", edit(func(r *backends.Request) { r.AtLeast = backends.MaxAtLeast + 1 }), backends.ErrInvalid},
 		{"a long host", edit(func(r *backends.Request) { r.Owner.Host = strings.Repeat("h", backends.MaxName+1) }), backends.ErrInvalid},
 	}
+	if !s.caps.AtLeast {
+		s.refused(s.b, edit(func(r *backends.Request) { r.AtLeast = 1 }), backends.ErrUnsupported)
+	}
 	for _, test := range tests {
 		s.Log(test.what)
 		s.refused(s.b, test.r, test.want)

@@ -56,7 +56,7 @@ const (
 
 var _ backends.Backend = (*Backend)(nil)
 
-var capabilities = backends.Capabilities{Name: "file", CrossProcess: true, DurableToken: true, Break: true, NamesHolder: true}
+var capabilities = backends.Capabilities{Name: "file", CrossProcess: true, DurableToken: true, Break: true, NamesHolder: true, AtLeast: true}
 
 // New returns a client of the lock directory dir, which it creates (mode 0700) if it is missing; its parents as well.
 //

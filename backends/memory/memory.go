@@ -23,7 +23,7 @@ type Backend struct {
 
 var _ backends.Backend = (*Backend)(nil)
 
-var capabilities = backends.Capabilities{Name: "memory", Break: true, NamesHolder: true, Detach: true}
+var capabilities = backends.Capabilities{Name: "memory", Break: true, NamesHolder: true, Detach: true, AtLeast: true}
 
 // New returns the first client of a new store.
 func New() *Backend {

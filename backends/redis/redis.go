@@ -39,7 +39,7 @@ type Backend struct {
 var _ backends.Backend = (*Backend)(nil)
 
 var capabilities = backends.Capabilities{
-	Name: "redis", Expiry: true, CrossProcess: true, DurableToken: true, Break: true,
+	Name: "redis", Expiry: true, CrossProcess: true, DurableToken: true, Break: true, AtLeast: true,
 	NamesHolder: true,
 }
 
