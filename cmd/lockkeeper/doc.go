@@ -67,6 +67,14 @@
 // Manager.Lock is the name without a flag, and Manager.RWLock is -s and -x. A semaphore
 // (--capacity) mixes with nothing else.
 //
+// With --at-least, the lock stays taken until so long after it was acquired, though the command
+// has ended before, or all of it was killed. So a line of cron on many hosts, each with
+//
+//   - * * * * lockkeeper run -n -q -E 0 --at-least 30s report -- ./report.sh
+//
+// runs the report once a minute: clocks may differ by half a minute. ls says until when a lock is
+// kept, and break frees it. A wait that is cancelled, or a try that is busy, keeps nothing.
+//
 // # run --hold [flags] NAME
 //
 // It runs no command. When the lock is held it writes a line to standard output, "held TOKEN NAME",

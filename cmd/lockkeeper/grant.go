@@ -78,9 +78,9 @@ func (r *runCmd) take(ctx context.Context, m *manager.Manager, ps parts) (*grant
 	for len(missing) > 0 {
 		var lease *manager.Lease
 		if claim := missing.claim(m); r.tries() {
-			lease, err = claim.TryAcquire(ctx)
+			lease, err = claim.TryAcquire(ctx, r.options()...)
 		} else {
-			lease, err = claim.Acquire(ctx)
+			lease, err = claim.Acquire(ctx, r.options()...)
 		}
 		if err == nil {
 			return newGrant(ps, lease, outer), nil

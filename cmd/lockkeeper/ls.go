@@ -160,6 +160,11 @@ func rows(states []backends.State, now time.Time, show func(name string) string,
 				add(plain, "%s\t%v\tbusy\t%s\t-\t-\t%s", name, r.Kind, permits(r, h.Weight), foreign(h.Owner))
 				continue
 			}
+			if h.Kept > 0 {
+				add(plain, "%s\t%v\tkept\t%s\t%d\t%s\tuntil %s, last %v", name, r.Kind, permits(r, h.Weight),
+					h.Token, ago(now, h.Since), clock(now.Add(h.Kept)), who(h.Owner))
+				continue
+			}
 			add(plain, "%s\t%v\theld\t%s\t%d\t%s\t%v", name, r.Kind, permits(r, h.Weight), h.Token, ago(now, h.Since), who(h.Owner))
 		}
 		if more := len(s.Holders) - most; more > 0 {

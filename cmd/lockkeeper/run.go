@@ -56,6 +56,8 @@ type runCmd struct {
 	KillAfter *span   `help:"Send SIGKILL this long after such a signal was passed on, or after SIGTERM for a lost lease." placeholder:"DURATION"`
 	Grace     *span   `help:"From SIGTERM to SIGKILL when the lease is lost; with Redis, at most a third of the TTL. Default: --kill-after, or a sixth of the TTL." placeholder:"DURATION"`
 
+	AtLeast *span `help:"The lock stays taken until this long after it was acquired, though the command ends before and the exit status does not wait: once in that time, on all machines." placeholder:"DURATION"`
+
 	TTL     span   `help:"Redis: how long the lock outlives a crash of this machine. Default: 10s." default:"10s" placeholder:"DURATION"`
 	Label   string `help:"Shown to people who ask who holds the lock. Default: the name of the command." placeholder:"TEXT"`
 	Verbose bool   `short:"v" xor:"say" help:"Say which store is used, and when the lock is acquired and released."`

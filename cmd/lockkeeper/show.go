@@ -20,7 +20,7 @@ type showCmd struct {
 
 // Help is shown by show --help.
 func (*showCmd) Help() string {
-	return "Exit status: 0 if the lock is held, 1 if nothing holds it, 64 and more if it could not be read."
+	return "Exit status: 0 if the lock is held or kept (run --at-least), 1 if nothing holds it, 64 and more if it could not be read."
 }
 
 // Run shows all that the store knows of a name. The status tells whether it is held.
@@ -64,6 +64,8 @@ func show(out io.Writer, where store.Store, state backends.State, now time.Time)
 		remaining := "-"
 		if h.Expires > 0 {
 			remaining = h.Expires.Round(time.Millisecond).String()
+		} else if h.Kept > 0 {
+			remaining = "kept until " + clock(now.Add(h.Kept))
 		}
 		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", person(h.Owner, h.ID), permits(r, h.Weight), clock(h.Since),
 			ago(now, h.Since), remaining, token(h.Token))
@@ -87,16 +89,19 @@ func capacity(r backends.Resource) string {
 
 // inUse says how much of a name is held, and how many processes wait.
 func inUse(state backends.State) string {
-	held := int64(0)
+	held, word := int64(0), "kept"
 	for _, h := range state.Holders {
 		held += h.Weight
+		if h.Kept == 0 {
+			word = "held"
+		}
 	}
 	text := "free"
 	if len(state.Holders) > 0 {
-		text = "held, " + permits(state.Resource, held)
+		text = word + ", " + permits(state.Resource, held)
 	}
 	if state.Resource.Kind == backends.ReadWrite && held > 0 && held < state.Resource.Capacity {
-		text = fmt.Sprintf("held, readers: %d", held)
+		text = fmt.Sprintf("%s, readers: %d", word, held)
 	}
 	return fmt.Sprintf("%s, %d waiting", text, len(state.Waiters))
 }

@@ -72,6 +72,7 @@ type (
 		Owner
 		Token   uint64  `json:"token"`
 		Expires float64 `json:"expires_in,omitempty"` // 0: grants do not expire
+		Kept    float64 `json:"kept_for,omitempty"`   // released, and taken for so long; 0: it is held
 		Foreign bool    `json:"foreign,omitempty"`    // another program's lock
 	}
 
@@ -122,7 +123,9 @@ func rowOf(s *backends.State) Row {
 	}
 	for i, h := range s.Holders {
 		foreign := h.ID == (backends.GrantID{})
-		n.Holders[i] = Holder{ownerOf(h.Owner, h.Weight, h.Since), h.Token, h.Expires.Seconds(), foreign}
+		n.Holders[i] = Holder{
+			ownerOf(h.Owner, h.Weight, h.Since), h.Token, h.Expires.Seconds(), h.Kept.Seconds(), foreign,
+		}
 	}
 	for i, w := range s.Waiters {
 		n.Waiters[i] = ownerOf(w.Owner, w.Weight, w.Since)
