@@ -3,11 +3,13 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -93,11 +95,18 @@ func TestTheCronJobOfTheRecipesRunsOnce(t *testing.T) {
 		t.Fatal(command, err)
 	}
 
-	first := start(t, in, command[1:]...)
-	first.Expect("holds report")
-	second := start(t, in, command[1:]...)
-	second.saysNothing()
-	second.ends(0) // Kubernetes sees a success
-	first.Signal(syscall.SIGTERM)
-	first.ends(0)
+	kept := slices.Insert(slices.Clone(command[1:]), 1, "--at-least", "1h") // as the page says
+	t.Cleanup(func() { server.Get(t).Client(t).FlushAll(context.Background()) })
+	for _, args := range [][]string{command[1:], kept} {
+		first := start(t, in, args...)
+		first.Expect("holds report")
+		during := start(t, in, args...)
+		during.saysNothing()
+		during.ends(0) // Kubernetes sees a success
+		first.Signal(syscall.SIGTERM)
+		first.ends(0)
+	}
+	after := start(t, in, kept...)
+	after.saysNothing()
+	after.ends(0)
 }
