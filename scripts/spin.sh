@@ -14,6 +14,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 only=${1:-}
 cores=$(nproc 2>/dev/null || echo 2)
+compiler=$(command -v tcc || echo cc)
 
 for tool in spin cc; do
 	command -v $tool >/dev/null || { echo "run.sh: $tool is not installed (Debian, Ubuntu: apt-get install spin gcc)" >&2; exit 2; }
@@ -47,8 +48,8 @@ one() {
 	spin -a "${flags[@]}" "$here/$model" >spin.log 2>&1 || { cat spin.log >&2; return 2; }
 	if [[ -n ${compress:-} ]]; then compile+=(-DCOLLAPSE); fi
 	if [[ $name == deep-* ]]; then compile+=(-DHC4); fi # of each state only a hash of 8 bytes
-	# Unoptimized: the compiler would take longer than the search.
-	cc -O0 -w -DMEMLIM=3000 "${compile[@]}" -o pan pan.c
+	# Unoptimized: the compiler would take longer than the search, and cc still takes longer than tcc.
+	"$compiler" -O0 -w -DMEMLIM=3000 "${compile[@]}" -o pan pan.c
 	./pan -m1000000 -n "${run[@]}" >pan.log 2>&1 || true
 	if grep -q 'errors: 0$' pan.log && ! grep -q -e 'max search depth too small' -e 'out of memory' -e 'reached -DMEMLIM' pan.log; then
 		got=holds
