@@ -36,6 +36,14 @@ build: ## build bin/lockkeeper
 install: ## install the lockkeeper command into GOBIN
 	$(GO) install -trimpath ./cmd/lockkeeper
 
+.PHONY: packaging
+packaging: build ## what packagers install beside the command: bin/lockkeeper.1, bin/completions
+	@mkdir -p $(BIN)/completions
+	$(BIN)/lockkeeper man > $(BIN)/lockkeeper.1
+	$(BIN)/lockkeeper completion bash > $(BIN)/completions/lockkeeper
+	$(BIN)/lockkeeper completion zsh > $(BIN)/completions/_lockkeeper
+	$(BIN)/lockkeeper completion fish > $(BIN)/completions/lockkeeper.fish
+
 .PHONY: test
 test: redis-server postgres ## all tests, race detector on, against real servers of Redis and PostgreSQL (installed if missing)
 	CI=true $(GO) test -race -timeout 20m $(PKGS)

@@ -13,6 +13,8 @@
 //	lockkeeper doctor --store file:/run/locks --repair
 //	lockkeeper demo
 //	lockkeeper version
+//	lockkeeper completion bash
+//	lockkeeper man
 //
 // # run [flags] NAME -- COMMAND [ARGUMENT …]
 //
@@ -227,6 +229,11 @@
 // changes nothing. A server that answers and cannot be used (a missing password, TLS on one side
 // only, a Sentinel) is a finding. A server that does not answer is status 69. The exit status is 1
 // if something is left that is more than a note.
+//
+// # completion SHELL, man
+//
+// They print the script by which bash, zsh or fish completes a command line (completion --help says
+// where it belongs), and this page.
 //
 // # demo [flags]
 //

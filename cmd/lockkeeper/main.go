@@ -27,6 +27,8 @@ type commandLine struct {
 	Break      breakCmd      `cmd:"" help:"Take a lock from whoever holds it: lockkeeper break NAME …"`
 	Doctor     doctorCmd     `cmd:"" help:"Look whether the store is fit for locks, and mend it: lockkeeper doctor [--repair]"`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
+	Completion completionCmd `cmd:"" help:"Print the script by which a shell completes lines of lockkeeper: lockkeeper completion bash|zsh|fish"`
+	Man        manCmd        `cmd:"" help:"Print the manual page: lockkeeper man | man -l -"`
 	Demo       demoCmd       `cmd:"" help:"Watch processes contend for locks, one being killed, and see the result checked."`
 	DemoWorker demoWorkerCmd `cmd:"" hidden:""`
 }
@@ -124,7 +126,18 @@ func parse(args []string, s streams) (ctx *kong.Context, done int, err error) {
 	if len(args) == 0 {
 		args = []string{"--help"}
 	}
-	done = -1 // kong goes on after it has printed
+	done = -1
+	parser := newParser(cl, s, func(code int) {
+		if done < 0 { // kong goes on after it has printed
+			done = code
+		}
+	})
+	ctx, err = parser.Parse(args)
+	return ctx, done, err
+}
+
+// newParser returns the parser of a command line, which is a *commandLine or a *runLine.
+func newParser(cl any, s streams, exit func(int)) *kong.Kong {
 	parser, err := kong.New(cl,
 		kong.Name("lockkeeper"),
 		kong.Description("Locks for the processes of one machine or of many. Exit status of run: that of the command; "+
@@ -134,17 +147,12 @@ func parse(args []string, s streams) (ctx *kong.Context, done int, err error) {
 		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
 		kong.NamedMapper("further", kong.MapperFunc(furtherMapper)),
 		kong.WithHyphenPrefixedParameters(true), // a negative number is a value, which is then refused by its meaning
-		kong.Exit(func(code int) {
-			if done < 0 {
-				done = code
-			}
-		}),
+		kong.Exit(exit),
 	)
 	if err != nil {
 		panic("bug: " + err.Error())
 	}
-	ctx, err = parser.Parse(args)
-	return ctx, done, err
+	return parser
 }
 
 // verbatim takes an argument byte by byte: names and file names need not be text. Kong's own mapper passes strings through

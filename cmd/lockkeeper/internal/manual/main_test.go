@@ -1,0 +1,9 @@
+package manual_test
+
+import (
+	"testing"
+
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
+)
+
+func TestMain(m *testing.M) { leaktest.Main(m) }
