@@ -4,6 +4,10 @@ import (
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/internal/leaktest"
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
-func TestMain(m *testing.M) { leaktest.Main(m) }
+func TestMain(m *testing.M) {
+	proctest.Register("scheduler", scheduler)
+	leaktest.Main(m)
+}
