@@ -200,3 +200,46 @@ func ExampleManager_Lead() {
 	// leading, with a token to send along: true
 	// it resigned: <nil>
 }
+
+func ExampleElection() {
+	m, _ := manager.New(memory.New(), manager.WithLabel("this process"))
+	ctx, stop := context.WithCancel(context.Background())
+	defer func() { _ = m.Close(context.Background()) }()
+
+	e := m.Election("scheduler")
+	err := e.Lead(ctx, func(ctx context.Context, term uint64) error {
+		leader, err := e.Leader(ctx) // asked by any process
+		fmt.Println("leads:", leader.Label, e.IsLeader(), leader.Token == term, err)
+
+		e.Resign() // to whoever waits; here nobody does, so the next term is this process's again
+		fmt.Println("resigned:", context.Cause(ctx), e.IsLeader())
+		stop()
+		return nil
+	}, manager.HoldAtMost(time.Hour)) // no term is longer
+	fmt.Println(errors.Is(err, context.Canceled))
+	// Output:
+	// leads: this process true true <nil>
+	// resigned: resigned from leadership false
+	// true
+}
+
+func ExampleHoldAtLeast() {
+	m, _ := manager.New(memory.New()) // of many hosts, whose clocks differ
+	ctx := context.Background()
+	defer func() { _ = m.Close(ctx) }()
+
+	job := func() { // each host calls it once a minute
+		lease, err := m.Lock("report").TryAcquire(ctx, manager.HoldAtLeast(30*time.Second))
+		if err != nil {
+			fmt.Println("skipped:", errors.Is(err, manager.ErrBusy))
+			return
+		}
+		defer lease.Release() // at once, and the name stays taken
+		fmt.Println("report")
+	}
+	job()
+	job()
+	// Output:
+	// report
+	// skipped: true
+}

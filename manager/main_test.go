@@ -9,5 +9,6 @@ import (
 
 func TestMain(m *testing.M) {
 	proctest.Register("scheduler", scheduler)
+	proctest.Register("leader", leader)
 	leaktest.Main(m)
 }
