@@ -123,9 +123,19 @@
 //	/DIR, ./DIR or file:DIR                 for the processes of one machine
 //	redis://[user:password@]host:port[/db]  for those of many machines; rediss:// with TLS
 //	redis+sentinel://, redis+cluster://     the same, for a Sentinel group and for a cluster
+//	NAME                                    what a configuration file says of the name
 //	(nothing)                               the default store: file:DIR, where DIR is
 //	                                          /var/lib/lockkeeper        for root
 //	                                          ~/.local/state/lockkeeper  for everyone else
+//
+// The configuration of the user is lockkeeper/config.json in $XDG_CONFIG_HOME or ~/.config, that of
+// the machine is /etc/lockkeeper/config.json. The user's is looked at first:
+//
+//	{"stores": {"jobs": "file:/srv/jobs/locks", "db": "rediss://:secret@db1:6379"}}
+//
+// A file that another user could write is refused. A file that holds a password should be readable
+// only by its users. The default store cannot be set there, since a terminal and cron may find
+// different files.
 //
 // All that a URL can say: go doc github.com/lockkeeper/lockkeeper/open.
 //

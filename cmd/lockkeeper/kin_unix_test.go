@@ -192,6 +192,23 @@ func wordBeforeDashes(t *testing.T, in string) {
 	p.ends(0)
 }
 
+// --store and LOCKKEEPER_STORE take a name of the configuration.
+func TestStoresHaveNames(t *testing.T) {
+	home, in := t.TempDir(), "file:"+t.TempDir()+"/locks"
+	if err := os.Mkdir(home+"/lockkeeper", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(home+"/lockkeeper/config.json", []byte(`{"stores": {"jobs": "`+in+`"}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("XDG_CONFIG_HOME", home)
+	p := hold(t, "jobs", "a")
+	start(t, in, "run", "-n", "a", "--", "true").ends(75)
+	contains(t, start(t, "", "run", "-v", "-n", "--store", "jobs", "a", "--", "true").ends(75), "store "+in)
+	contains(t, start(t, "job", "run", "a", "--", "true").ends(64), `no store is named "job"`, home)
+	p.let()
+}
+
 // A service of type notify is ready when the lock is held, and not before.
 func TestHoldTellsSystemd(t *testing.T) {
 	in := "file:" + t.TempDir() + "/locks"

@@ -4,6 +4,7 @@ package store
 
 import (
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -23,3 +24,9 @@ func Default() (string, error) {
 
 // formerInUse reports false: the default store has not moved on these systems.
 func formerInUse() (string, bool) { return "", false }
+
+// trusted reports true: a mode says nothing on these systems.
+func trusted(fs.FileInfo) bool { return true }
+
+// userConfig is where the user keeps configuration.
+func userConfig() (string, error) { return os.UserConfigDir() }

@@ -116,3 +116,19 @@ func alive(dir string) bool {
 		return true
 	})
 }
+
+// trusted reports whether only this user and root may write to a file.
+func trusted(info fs.FileInfo) bool {
+	const others = 0o022
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (st.Uid == 0 || int64(st.Uid) == int64(os.Geteuid())) && info.Mode().Perm()&others == 0
+}
+
+// userConfig is where the user keeps configuration.
+func userConfig() (string, error) {
+	if dir := os.Getenv("XDG_CONFIG_HOME"); filepath.IsAbs(dir) {
+		return dir, nil
+	}
+	home, err := os.UserHomeDir()
+	return filepath.Join(home, ".config"), err
+}

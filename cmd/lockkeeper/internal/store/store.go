@@ -31,8 +31,8 @@ func (s Store) Exists() bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// Parse parses a store as users write it: see [open.Store]. An empty text means the default store,
-// see [Default]. The error wraps ErrRefused, [backends.ErrInvalid], or [backends.ErrPermission] or
+// Parse parses a store as users write it: see [open.Store], or the name of a store in a
+// configuration file. An empty text means the default store, see [Default]. The error wraps ErrRefused, [backends.ErrInvalid], or [backends.ErrPermission] or
 // [backends.ErrUnavailable] if the home directory cannot be looked at. Nothing is opened or made.
 func Parse(text string) (Store, error) {
 	if text == "" {
@@ -42,6 +42,12 @@ func Parse(text string) (Store, error) {
 		}
 		a, err := open.Parse("file:" + dir)
 		return Store{a, true}, err
+	}
+	if isName(text) {
+		var err error
+		if text, err = lookUp(text); err != nil {
+			return Store{}, err
+		}
 	}
 	a, err := open.Parse(text)
 	if err != nil {

@@ -1,0 +1,81 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
+// machineConfig is the configuration of the machine.
+const machineConfig = "/etc/lockkeeper/config.json"
+
+// config is a configuration file.
+type config struct {
+	Stores map[string]string `json:"stores"` // a name of a store, and what --store would say
+}
+
+// isName reports whether a text can only be the name of a store in a configuration file: paths have
+// a slash or begin with a dot, all else has a colon.
+func isName(text string) bool {
+	return !strings.ContainsAny(text, `:/\`) && !strings.HasPrefix(text, ".")
+}
+
+// lookUp returns what a name stands for: in the configuration of the user, or else of the machine.
+//
+// There is no default store in it, on purpose: the place of the user's file depends on the
+// environment, so a terminal and cron could have two default stores. A name that is not found is an
+// error.
+func lookUp(name string) (string, error) {
+	files := configs()
+	for _, file := range files {
+		c, err := readConfig(file)
+		if err != nil {
+			return "", fmt.Errorf("store %q: %w", name, err)
+		}
+		if text, ok := c.Stores[name]; ok {
+			return text, nil
+		}
+	}
+	return "", fmt.Errorf("%w: no store is named %q in %s; a directory is written file:DIR", ErrRefused, name, strings.Join(files, " or "))
+}
+
+// configs are the files that may exist, the user's first.
+func configs() []string {
+	dir, err := userConfig()
+	if err != nil || !filepath.IsAbs(dir) {
+		return []string{machineConfig}
+	}
+	return []string{filepath.Join(dir, "lockkeeper", "config.json"), machineConfig}
+}
+
+// readConfig reads a file; one that does not exist is empty. What another user may write is refused:
+// it could lead the locks of this user elsewhere.
+func readConfig(path string) (c config, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return c, unusable(err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return c, unusable(err)
+	}
+	if !trusted(info) {
+		return c, fmt.Errorf("%w: %s could be written by another user: give it to yourself or to root, with mode 0600 or 0644", backends.ErrPermission, path)
+	}
+	d := json.NewDecoder(f)
+	d.DisallowUnknownFields()
+	if err := d.Decode(&c); err != nil {
+		return c, fmt.Errorf("%w: %s: %w: want {\"stores\": {\"NAME\": \"STORE\"}}", ErrRefused, path, err)
+	}
+	return c, nil
+}
