@@ -14,8 +14,8 @@ type slowLog struct {
 
 // WithSlowLog logs names that are waited for or held for long, while that goes on: a wait longer
 // than wait, and once more how it ended; and a hold longer than hold. A line has the name, the line
-// of code that waits or holds, and of the holder its token and since when it holds. One line tells
-// of all waits of a name that have become long since the last line, and there is at most one in the
+// of code that waits or holds, and of the holder its token and since when it holds; and the pid and
+// label of this process. One line tells of all waits of a name that have become long since the last line, and there is at most one in the
 // time of the limit; the same goes for holds.
 //
 // The lines go to the logger of [WithLogger], or to slog.Default. A limit of 0 logs nothing. Range
@@ -42,7 +42,7 @@ func (m *Manager) slow(msg string, args ...any) {
 	if l == nil {
 		l = slog.Default()
 	}
-	if m.owner.Label != "" {
+	if args = append(args, "pid", m.owner.PID); m.owner.Label != "" {
 		args = append(args, "label", readable(m.owner.Label))
 	}
 	m.actor.apart(func() { l.Warn("lockkeeper: "+msg, args...) })

@@ -4,9 +4,13 @@ import (
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/internal/leaktest"
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
 var server redistest.Shared
 
-func TestMain(m *testing.M) { leaktest.Main(server.Main(m)) }
+func TestMain(m *testing.M) {
+	proctest.Register("service", service)
+	leaktest.Main(server.Main(m))
+}
