@@ -69,6 +69,25 @@ func TestTheUnitOfTheRecipesIsActiveOnOneHost(t *testing.T) {
 		Replace(recipe(t, file, `(?s)(.*)`)))
 }
 
+// Each host has the line of the crontab. The job takes no time, and runs on one of them.
+func TestTheCrontabOfTheRecipesRunsOnOneHost(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "out")
+	report := filepath.Join(t.TempDir(), "report")
+	if err := os.WriteFile(report, []byte("#!/bin/sh\necho report >>"+out+"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	// An hour in the place of half a minute, for a machine that is busy.
+	edit := strings.NewReplacer("db1:6379", server.Get(t).Addr, "/usr/local/bin/report", report, "30s", "1h", " report ", " cron-report ")
+	in := edit.Replace(recipe(t, "crontab", `LOCKKEEPER_STORE=(\S+)`))
+	command := strings.Fields(edit.Replace(recipe(t, "crontab", `\* \* \* \* \* lockkeeper (.+)`)))
+	for range 3 {
+		start(t, in, command...).ends(0)
+	}
+	if text, err := os.ReadFile(out); err != nil || string(text) != "report\n" {
+		t.Errorf("%q, %v; want one report", text, err)
+	}
+}
+
 // verifyUnit has systemd check a unit, where there is a systemd.
 func verifyUnit(t *testing.T, unit string) {
 	t.Helper()

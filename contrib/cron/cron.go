@@ -36,7 +36,8 @@ func (f FuncJob) Run() { f(context.Background()) }
 // ends, no job begins, and the contexts of those that run end.
 //
 // Machines begin a run at slightly different times: a job that takes less time than their clocks
-// differ may be over on one before it is due on another, and run again.
+// differ may be over on one before it is due on another, and run again. With the option
+// [manager.HoldAtLeast] the claim stays taken for as long as clocks may differ, and the job runs once.
 func SkipIfHeld(
 	ctx context.Context, c manager.Claim, logger cron.Logger, opts ...manager.AcquireOption,
 ) cron.JobWrapper {

@@ -175,3 +175,27 @@ func TestAJobThatPanicsReleases(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The second machine is due when the job has ended on the first.
+func TestJobThatTakesNoTimeRunsOnceWhereClocksDiffer(t *testing.T) {
+	s := server.Get(t)
+	prefix, log := s.Prefix(), newLogger()
+	ran := make(chan struct{}, 3)
+	for i := range 3 {
+		m := managertest.Redis(t, s, prefix)
+		if i > 0 {
+			managertest.AwaitReleased(t, m, "report")
+		}
+		skip := SkipIfHeld(t.Context(), m.Lock("report"), log, manager.HoldAtLeast(time.Hour))
+		run(t, skip, FuncJob(func(context.Context) { ran <- struct{}{} }))
+		if i == 0 {
+			next(t, ran)
+			continue
+		}
+		select {
+		case <-log.infos:
+		case <-ran:
+			t.Fatal("the job has run again")
+		}
+	}
+}

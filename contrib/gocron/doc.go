@@ -8,7 +8,10 @@
 //
 // A [Locker] tries the lock with the name of the job when the job is due. Where it is busy, gocron
 // skips the run. Schedulers start a run at slightly different times: a job that takes less time than
-// their clocks differ may be over on one before it is due on another, and run again.
+// their clocks differ may be over on one before it is due on another, and run again. With an option of [New] the
+// lock stays taken for as long as clocks may differ, and the job runs once:
+//
+//	locker, err := lkgocron.New(locks, manager.HoldAtLeast(30*time.Second)) // jobs once a minute
 //
 // # All jobs on a leader: Elector
 //

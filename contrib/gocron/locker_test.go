@@ -176,3 +176,31 @@ func TestBadArgumentsAreRefused(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+// The second scheduler is due when the job has ended on the first.
+func TestJobThatTakesNoTimeRunsOnceWhereClocksDiffer(t *testing.T) {
+	s := server.Get(t)
+	prefix := s.Prefix()
+	ran := make(chan struct{}, 3)
+	for i := range 3 {
+		m := managertest.Redis(t, s, prefix)
+		if i > 0 {
+			managertest.AwaitReleased(t, m, "report")
+		}
+		l := newLocker(t, m, manager.HoldAtLeast(time.Hour))
+		refused := schedule(t, gocron.WithDistributedLocker(l), "report", func(context.Context) error {
+			ran <- struct{}{}
+			return nil
+		})
+		if i == 0 {
+			next(t, ran)
+			continue
+		}
+		select {
+		case err := <-refused:
+			wantBusy(t, err)
+		case <-ran:
+			t.Fatal("the job has run again")
+		}
+	}
+}

@@ -3,7 +3,9 @@ package managertest
 
 import (
 	"context"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
@@ -38,4 +40,20 @@ func Redis(t testing.TB, s *redistest.Server, prefix string, opts ...manager.Opt
 		t.Fatal(err)
 	}
 	return New(t, b, opts...)
+}
+
+// AwaitReleased waits until nothing holds the name, which may be kept by manager.HoldAtLeast.
+func AwaitReleased(t testing.TB, m *manager.Manager, name string) {
+	t.Helper()
+	held := func(h backends.Holder) bool { return h.Kept == 0 }
+	for {
+		state, err := m.Inspect(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(state.Holders, held) {
+			return
+		}
+		time.Sleep(time.Millisecond) // no store tells of a release but to those who wait
+	}
 }
