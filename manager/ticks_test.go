@@ -122,7 +122,7 @@ func (s *schedule) tick(kill bool) (ran int, took time.Duration) {
 	}
 	for i, p := range rest {
 		if i > 0 || kill {
-			time.Sleep(step/2 + rand.N(step/2+1)) // part of the case: the clocks differ
+			<-time.After(step/2 + rand.N(step/2+1)) // part of the case: the clocks differ
 		}
 		p.Say("tick %v", s.least)
 	}

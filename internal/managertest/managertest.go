@@ -54,6 +54,6 @@ func AwaitReleased(t testing.TB, m *manager.Manager, name string) {
 		if !slices.ContainsFunc(state.Holders, held) {
 			return
 		}
-		time.Sleep(time.Millisecond) // no store tells of a release but to those who wait
+		<-time.After(time.Millisecond) // no store tells of a release but to those who wait
 	}
 }
