@@ -31,6 +31,7 @@ type Counters struct {
 	Busy           uint64 `json:"busy"`            // tries that would have had to wait
 	Failed         uint64 `json:"failed"`          // ended by any other error: store, deadlock, Close, …
 	Lost           uint64 `json:"lost"`            // leases that ended before their release
+	Dropped        uint64 `json:"dropped"`         // leases that nobody released; in Releases or Lost too
 	Handoffs       uint64 `json:"handoffs"`        // grants handed on inside the process
 	Renewals       uint64 `json:"renewals"`        // confirmed by the store
 	RenewalsFailed uint64 `json:"renewals_failed"` // attempts that the store did not answer, or refused
@@ -90,6 +91,7 @@ func (c *Counters) add(o *Counters) {
 	for why, n := range o.LostBy {
 		c.lost(why, n)
 	}
+	c.Dropped += o.Dropped
 	c.Handoffs += o.Handoffs
 	c.Renewals += o.Renewals
 	c.RenewalsFailed += o.RenewalsFailed

@@ -54,6 +54,7 @@ func (k *keeper) drop(l *lease, now instant) {
 	r := l.req
 	args := []any{"name", readable(k.name), "token", r.token, "since", k.m.time(r.since)}
 	k.m.log("lease dropped without a Release", append(args, siteArg("site", l.at())...)...)
+	k.counters.Dropped++
 	l.asked.Store(true)
 	if r.handles == 1 && l.inner.Load() != nil {
 		k.lose(r, Dropped, nil, now+instant(k.m.cfg.margin))

@@ -72,6 +72,9 @@ func TestDroppedLeaseIsNotRenewedAnyMoreAndReleased(t *testing.T) {
 						t.Errorf("%d more renewals of a dropped lease", n-renewals)
 					}
 					wantBalanced(t, a, 0)
+					if n := a.Stats().Totals.Dropped; n == 0 {
+						t.Error("the drop is not counted")
+					}
 				})
 			})
 		}

@@ -286,7 +286,7 @@ func TestNamesOfStatsAreStable(t *testing.T) {
 		}
 	}
 	counters := []string{
-		"acquisitions", "releases", "contended", "timed_out", "cancelled", "busy", "failed", "lost", "lost_by", "handoffs",
+		"acquisitions", "releases", "contended", "timed_out", "cancelled", "busy", "failed", "lost", "lost_by", "dropped", "handoffs",
 		"renewals", "renewals_failed", "requeued", "waits", "holds",
 	}
 	has("Stats", got, "store", "host", "pid", "label", "time", "holding", "waiting", "longest_hold", "oldest_waiter",

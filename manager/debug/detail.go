@@ -113,7 +113,7 @@ func counters(c *manager.Counters) []tile {
 	for _, wrong := range []struct {
 		label string
 		n     uint64
-	}{{"lost", c.Lost}, {"failed", c.Failed}, {"renewals failed", c.RenewalsFailed}} {
+	}{{"lost", c.Lost}, {"dropped", c.Dropped}, {"failed", c.Failed}, {"renewals failed", c.RenewalsFailed}} {
 		t := tile{Label: wrong.label, Value: count(wrong.n)}
 		if wrong.n > 0 {
 			t.Class = "bad-text"
