@@ -48,18 +48,21 @@ type Backend interface {
 	// returns ErrUnsupported.
 	Break(ctx context.Context, name string) error
 
-	// Detach takes a grant from its client, in one step: it is nobody's from then on, keeps its
-	// permits and the token of d, and ends when the TTL of d is over, unless a client adopts it
-	// before. Neither a release nor a renewal by its old client touches it, nor does the end of that
-	// client. What AtLeast promises holds on. After an error that wraps ErrLost the grant had ended
-	// before. After any other error it may be detached, and then ends with the TTL: the caller
-	// releases it. Without the capability Detach returns ErrUnsupported.
+	// Detach takes a grant from its client, in one step. The grant keeps its permits, the token of d
+	// and its AtLeast, and belongs to no client until one adopts it. It ends when the TTL of d is
+	// over. A release or renewal by its old client does not touch it, nor does the end of that client.
+	//
+	// An error that wraps ErrLost says that the grant had ended before. After any other error the
+	// grant may be detached, and then ends with the TTL: the caller releases it. Without the
+	// capability Detach returns ErrUnsupported.
 	Detach(ctx context.Context, d Detachment) error
 
-	// Adopt makes a detached grant the client's own, in one step: with a new ID, the same token, and
-	// for the TTL of a, counted as that of a new grant. At no instant is it free. It succeeds once:
+	// Adopt makes a detached grant the client's own, in one step. The grant gets a new ID and the TTL
+	// of a, counted as for a new grant, and keeps its token. It is never free in between. One Adopt
+	// succeeds.
+	//
 	// ErrTicket says that the grant was adopted before or has ended, or that the proof, the resource
-	// or the weight is not that of the grant; nothing was changed. After any other error nothing is
+	// or the weight is not that of the grant; nothing has changed. After any other error nothing is
 	// held, but the grant may have ended. Without the capability Adopt returns ErrUnsupported.
 	Adopt(ctx context.Context, a Adoption) (Grant, error)
 
@@ -157,11 +160,11 @@ type Request struct {
 	// busy because of its grant: the store sends the Tried event.
 	Tries bool
 
-	// AtLeast has the permits stay taken until this long after the grant, by the store's clock,
-	// whatever ends the grant: its release, the end of its client, or its time to live. A grant that
-	// has ended before is kept: it is nobody's, is not renewed, and its permits come back when its
-	// time is over. Only Break frees them sooner, and a release of the grant with its AtLeast set to
-	// zero: for a grant that was not used. See [Capabilities.AtLeast].
+	// AtLeast keeps the permits taken until this long after the grant, by the store's clock, whatever
+	// ends the grant: its release, the end of its client, or its time to live. A grant that ends
+	// sooner is kept: it belongs to no client, is not renewed, and gives its permits back when AtLeast
+	// is over. Break frees them sooner, and so does a release whose Grant has an AtLeast of zero, for
+	// a grant that was not used. See [Capabilities.AtLeast].
 	AtLeast time.Duration // 0 to MaxAtLeast
 }
 
@@ -236,8 +239,8 @@ type Holder struct {
 	Expires time.Duration // from now; 0 where grants do not expire, and for one that is kept
 	Kept    time.Duration // from now: the grant has ended, its permits stay taken; 0: it is held
 
-	// Detached says that nobody holds the grant until a client adopts it; Owner detached it. Expires
-	// is from now on every store.
+	// Detached says that the grant belongs to no client until one adopts it. Owner has detached it.
+	// Expires is set on every store.
 	Detached bool
 }
 

@@ -20,8 +20,8 @@ func (e *BusyError) Unwrap() error { return ErrBusy }
 // Held says for a message who holds and since when: "held by pid 4711 on db1 (backup) since
 // 2026-11-27 12:03:04", in local time.
 //
-// Of a grant that is kept it says until when: "kept until 2026-11-27 12:04:04, last held by pid …",
-// and of one that waits for an adopter: "detached by pid …, not adopted yet".
+// A kept grant reads "kept until 2026-11-27 12:04:04, last held by pid …". A detached grant reads
+// "detached by pid …, not adopted yet".
 func (h Holder) Held() string {
 	if h.Kept > 0 {
 		return "kept until " + time.Now().Add(h.Kept).Format(time.DateTime) + ", last held by " + h.who()

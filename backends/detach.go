@@ -2,15 +2,15 @@ package backends
 
 import "time"
 
-// Proof is what an adopter must show, see [Detachment]. It has at least 128 bits that nothing but
-// the client that detaches can know. A store keeps a hash of it.
+// Proof is the secret of a [Detachment], which an [Adoption] must show. It has at least 128 bits that
+// only the detaching client knows. A store keeps a hash of it.
 type Proof [32]byte
 
 // Detachment takes a grant from its client, for another client to adopt.
 type Detachment struct {
 	Grant Grant
-	Token uint64        // that stays: one of the grant's; the others are never used
-	TTL   time.Duration // MinTTL to MaxTTL: how long the grant waits for an adopter, from now on
+	Token uint64        // the grant keeps it: one of its tokens; the others are never used
+	TTL   time.Duration // how long the grant waits for an adopter, from the call; MinTTL to MaxTTL
 	Proof Proof
 }
 
@@ -19,12 +19,12 @@ type Adoption struct {
 	ID    GrantID // of the grant, before it was detached
 	Proof Proof   // of its Detachment
 
-	// Request is what the adopter wants: the resource and weight of the grant, one token, and its
-	// own TTL, Owner and Notify. MinValid means nothing here. AtLeast is that of the grant.
+	// Request has the Resource, Weight and AtLeast of the grant, Tokens of 1, and the TTL, Owner and
+	// Notify of the adopter. MinValid is ignored.
 	Request
 }
 
-// Check returns an error unless the detachment makes sense.
+// Check returns an *InvalidError unless the detachment makes sense.
 func (d *Detachment) Check() error {
 	g := &d.Grant
 	if err := g.Resource.Check(); err != nil {

@@ -88,7 +88,7 @@ func (r Request) Check(c Capabilities) error {
 		return &InvalidError{Field: "time to hold at least", Value: r.AtLeast, Want: fmt.Sprintf("0 to %v", MaxAtLeast)}
 	}
 	if r.AtLeast > 0 && !c.AtLeast {
-		return fmt.Errorf("%w: the %s store frees a name with its release", ErrUnsupported, c.Name)
+		return fmt.Errorf("%w: the %s store cannot keep a name taken after its release", ErrUnsupported, c.Name)
 	}
 	if !c.Expiry {
 		return nil

@@ -9,17 +9,19 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Adopt goes on with a lease that was detached, see [Lease.Detach], most likely by another process.
-// Both managers are over the same store. The lease has the token that it had, and is renewed from
-// now on as any other. Its context has the values of ctx, but not its end, as with [Claim.Acquire].
-// Adopt does not wait for anything but the store. It counts as an acquire.
+// Adopt continues a lease that [Lease.Detach] has ended, most likely in another process. Both
+// managers use the same store. The lease keeps its token, and this manager renews it like any other.
+// Its context has the values of ctx, but not its end, as with [Claim.Acquire]. Adopt waits for
+// nothing but the store. It counts as an acquire.
 //
-// ErrTicket says that the ticket was used before, that the lease has ended meanwhile, or that t is
-// not what Detach has returned; nothing has changed. There is nothing to go on with then: the work
-// belongs to another process, or begins with an Acquire. After ErrUnsupported, and if ctx has ended
-// before the call, the ticket is as good as it was. After any other error nothing is held, and the
-// ticket may be used up: the lease is released if the store can be reached, and else ends after the
-// TTL at the latest.
+// Errors:
+//
+//   - ErrTicket: the ticket was used before, the lease has ended since, or t is no ticket of Detach.
+//     Nothing has changed. There is no lease to continue: another process has it, or the work begins
+//     again with an Acquire.
+//   - ErrUnsupported, or the error of a ctx that had ended before the call: the ticket is still good.
+//   - Any other error: nothing is held, and the ticket may be used up. The lease is released if the
+//     store can be reached; otherwise the store frees the resource after the TTL at the latest.
 func (m *Manager) Adopt(ctx context.Context, t Ticket) (*Lease, error) {
 	if err := m.usable(ctx); err != nil {
 		return nil, err
@@ -50,8 +52,8 @@ type arrival struct {
 }
 
 type (
-	adopt   struct{ *arrival } // the keeper makes room; then the caller asks the store
-	adopted struct{ *arrival } // what the store has said
+	adopt   struct{ *arrival } // the keeper makes room; then the caller calls the store
+	adopted struct{ *arrival } // the store's answer
 )
 
 // adopt asks the keeper of the name and the store. Its errors do not name the resource yet.
@@ -111,7 +113,7 @@ func (r *request) arrive(ctx context.Context, t Ticket, s stub) error {
 	return a.err
 }
 
-// callAdopt asks the store. A store that panics has told nothing.
+// callAdopt calls the store. A panic of the store is an error.
 func (m *Manager) callAdopt(ctx context.Context, a backends.Adoption) (g backends.Grant, err error) {
 	defer recovered(&err)
 	return m.store.Adopt(ctx, a)
@@ -133,9 +135,9 @@ func (k *keeper) adopt(a *arrival) {
 	}
 }
 
-// adopted makes the lease a holder. Its grant is not handed on in this process, though it may be of
-// the whole resource, but goes back with the lease: a request of this process may stand before the
-// store already, and must not be overtaken.
+// adopted makes the lease a holder. Its grant goes back with the lease and is not handed on in this
+// process, even if it is of the whole resource: a request of this process may be in the store's
+// queue already, and must not be overtaken.
 func (k *keeper) adopted(a *arrival) {
 	defer a.settle()
 	k.adopting--

@@ -113,9 +113,10 @@ func (c Claim) TryAcquire(ctx context.Context, opts ...AcquireOption) (*Lease, e
 // the lease, see [LeaseFrom]. If fn panics or calls runtime.Goexit, the lease is released and the
 // panic goes on.
 //
-// It returns why the claim could not be acquired, in which case fn was not called, or else what fn
-// returned, joined with the *LostError if the lease was lost before fn had returned. A release that
-// the store did not answer is only logged: the work was done under a valid lease.
+// If the claim cannot be acquired, Do returns the error of the acquire and does not call fn.
+// Otherwise it returns the error of fn, joined with the *LostError if the lease was lost before fn
+// returned. A release that the store did not answer is only logged: the work was done under a valid
+// lease.
 func (c Claim) Do(
 	ctx context.Context, fn func(ctx context.Context) error, opts ...AcquireOption,
 ) error {

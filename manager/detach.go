@@ -9,30 +9,33 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// ErrDetached is why a lease has ended that was detached. It is an ErrReleased, too.
+// ErrDetached says that Detach has ended the lease. It wraps ErrReleased.
 var ErrDetached = fmt.Errorf("%w: detached", ErrReleased)
 
 var wasDetached = &ending{ErrDetached}
 
-// Detach ends the lease here and returns a ticket with which [Manager.Adopt], most likely in another
-// process, goes on with it: under the same token, and without an instant at which the resource is
-// free. Of all waiters, those of this process included, none is granted it before the adopter has
-// released it.
+// Detach ends the lease in this process and returns a ticket. [Manager.Adopt] continues the lease
+// with it, most likely in another process, under the same token. The resource is never free in
+// between: no waiter, of this process or another, is granted it before the adopter releases it.
 //
-// The lease ends at once: its context is cancelled with [ErrDetached] as its cause, nothing of it is
-// renewed any more, and its Release does nothing and returns nil. The ticket is good for one Adopt,
-// and for the TTL of this manager, from the call on; if it is not adopted by then, the resource is
-// free. [HoldAtMost] ends with the lease: the adopter's manager has limits of its own.
+// The lease ends at once: its context is cancelled with the cause [ErrDetached], it is not renewed
+// any more, and its Release does nothing and returns nil. The ticket is good for one Adopt, within
+// the TTL of this manager ([WithTTL]) from the call on. If no Adopt comes, the resource is free
+// then. The limit of [HoldAtMost] ends with the lease; the adopter's manager sets its own.
 //
-// Detach waits for the store, until ctx ends and no longer than the release timeout. The context may
-// be the lease's own.
+// Detach waits for the store until ctx ends, and no longer than the release timeout
+// ([WithReleaseTimeout]). The context may be the lease's own.
 //
-// Detach fails with a *LostError, or with ErrReleased, if the lease has ended before. With
-// ErrUnsupported if the store cannot do it (files: the kernel frees the lock of a process that ends),
-// with ErrInvalid for an All, whose [Lease.Leases] can be detached one by one, and for a lease whose
-// grant has other leases ([Claim.Reentrant]) or with an error of ctx if it has ended before the call,
-// nothing has happened, and the lease is held. After any other error the lease has ended: it is
-// released if the store can be reached, and else ends after the TTL at the latest.
+// After an error [Lease.Err] tells whether the lease is still held:
+//
+//   - *LostError, ErrReleased: the lease had ended before.
+//   - ErrUnsupported: the store cannot detach, and the lease is held. (A file store cannot: the
+//     kernel frees the lock of a process that ends.)
+//   - ErrInvalid: the lease is of an All, whose [Lease.Leases] can be detached one by one, or its
+//     grant has other leases ([Claim.Reentrant]). The lease is held.
+//   - The error of a ctx that had ended before the call: the lease is held.
+//   - Any other error: the lease has ended. It is released if the store can be reached; otherwise
+//     the store frees the resource after the TTL at the latest.
 func (l *Lease) Detach(ctx context.Context) (Ticket, error) {
 	defer runtime.KeepAlive(l) // the keeper must not take it for dropped before it has the message
 	c := l.core()
@@ -62,7 +65,7 @@ func (l *Lease) Detach(ctx context.Context) (Ticket, error) {
 	return t, nil
 }
 
-// detachable returns why the lease is none that can be detached.
+// detachable returns an error unless the lease can be detached.
 func (l *Lease) detachable(ctx context.Context) error {
 	switch c := l.core(); {
 	case c == releasedLease:
@@ -85,12 +88,12 @@ type departure struct {
 }
 
 type (
-	detach   struct{ *departure } // the lease ends here; then its caller asks the store
-	departed struct{ *departure } // what the store has said
+	detach   struct{ *departure } // the lease ends here; then its caller calls the store
+	departed struct{ *departure } // the store's answer
 )
 
-// callDetach asks the store, until ctx ends, or for as long as a release may take: ctx may come from
-// the lease, and has ended with it then. A store that panics has told nothing.
+// callDetach calls the store until ctx ends, but no longer than a release may take. A ctx that comes
+// from the lease has ended with it, so that end does not count. A panic of the store is an error.
 func (m *Manager) callDetach(ctx context.Context, d backends.Detachment) (err error) {
 	defer recovered(&err)
 	inner, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.cfg.releaseTimeout)
@@ -108,15 +111,15 @@ func (m *Manager) callDetach(ctx context.Context, d backends.Detachment) (err er
 	return m.store.Detach(inner, d)
 }
 
-// detach ends a lease here. The store is asked for the rest when this turn is over, by the caller:
+// detach ends a lease in this process. The caller calls the store when this turn is over:
 //
-//   - Beside a Release or a loss, finish decides, once. What comes second finds that the lease has
-//     ended: a Release has nothing to do, and a loss concerns no holder any more.
-//   - A renewal that is on its way comes to the store before the detachment, or finds that the grant
-//     is not this client's. Its answer finds no holder. So does news of the store.
-//   - The waiters of this process are put before the store at once, as if another process held: the
-//     grant is in their way there, whose ever it is.
-//   - Close waits for the answer, for until then a release is on its way.
+//   - Against a Release or a loss, finish decides, once. The second finds that the lease has ended:
+//     a Release has nothing to do, and a loss concerns no holder any more.
+//   - A renewal on its way reaches the store before the detachment, or finds that the grant is not
+//     this client's. Its answer finds no holder, and neither does an event of the store.
+//   - The waiters of this process queue at the store at once, as if another process held: there the
+//     grant is ahead of them, whoever has it.
+//   - Close waits for the answer, as for that of a release.
 func (k *keeper) detach(d *departure) {
 	defer d.settle()
 	l := d.lease
@@ -140,9 +143,8 @@ func (k *keeper) detach(d *departure) {
 	}
 }
 
-// departed takes in what the store has said of a lease that has ended here. If that is not known,
-// the grant is released: if it was detached all the same, it ends by itself, for nobody has its
-// ticket.
+// departed handles the store's answer about a lease that has ended here. If the outcome is unknown,
+// the grant is released. If it was detached after all, it ends by itself, for nobody has its ticket.
 func (k *keeper) departed(d *departure) {
 	defer d.settle()
 	k.returning--

@@ -10,8 +10,8 @@
 // A [Claim] says what is wanted. [Claim.Acquire] waits for it and returns a [Lease], which has a
 // fencing token, a context that ends with the lease, and a Release. [Claim.Do] does all three
 // steps; [Election.Lead] does them again after each loss. [Manager.All] claims several names, all or
-// none. With [HoldAtLeast] a name stays taken for a time after the grant, though it is released: what
-// many processes want to do once an hour, one of them does.
+// none. [HoldAtLeast] keeps a name taken for a time after its grant, even after the release: of many
+// processes that start an hourly job, one runs it.
 //
 // # What holds
 //
@@ -59,11 +59,11 @@
 // column of its own and compare in the same way. Tokens fit into a signed 64-bit column. Compare
 // tokens of one name only.
 //
-// # To go on in another process
+// # From process to process
 //
-// [Lease.Detach] ends a lease here and returns a [Ticket], with which [Manager.Adopt] goes on with it
-// in another process: under the same token, and without an instant at which another could be granted
-// it. Memory and Redis can do so.
+// [Lease.Detach] ends a lease and returns a [Ticket]. With it, [Manager.Adopt] continues the lease in
+// another process under the same token. The resource is never free in between. Memory and Redis
+// support this.
 //
 // # Owners and deadlocks
 //

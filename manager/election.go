@@ -111,9 +111,9 @@ const watchPart = 10
 // sequence ends with ctx, or with an error that another look would not mend, such as ErrClosed,
 // ErrPermission or ErrInvalidName.
 //
-// No store tells of a change but to those who wait in the queue, and they would be elected. So
-// Changes looks, ten times in a TTL ([WithTTL]), and costs an [Manager.Inspect] each time. It may
-// miss a leader whose whole term fits between two looks.
+// Changes polls, since a store tells only waiters of a change, and a waiter would be elected. It
+// calls [Manager.Inspect] ten times in a TTL ([WithTTL]), and may miss a leader whose whole term fits
+// between two calls.
 func (e *Election) Changes(ctx context.Context) iter.Seq2[Leader, error] {
 	return func(yield func(Leader, error) bool) {
 		last := uint64(0)

@@ -8,17 +8,17 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// A HeldError is why an acquire failed that others kept waiting: a try that was busy, or a wait
-// that its context ended. It names a holder. An error that tells of no holder is no HeldError.
+// A HeldError names a holder of a name that an acquire could not get: a try that was busy, or a wait
+// whose context ended. If no holder is known, the error is not a HeldError.
 //
-// A holder of this process is always known. A holder of another process is known to a try if the
-// store has refused it, and to a wait if its context had a deadline: shortly before, the store is
-// asked once for all waiters of the name. The holder is the one of that moment. A wait that was
-// cancelled, or whose store did not answer in time, knows of no other process.
+// A holder in this process is always known. A holder in another process is known to a try that the
+// store refused, and to a wait whose context had a deadline: shortly before it, the manager asks the
+// store once for all waiters of the name, and names the holder of that moment. After a wait that was
+// cancelled, or whose store did not answer in time, no other process is known.
 type HeldError struct {
 	Err    error          // ErrBusy, or the error of the context
-	Name   string         // that is held; of an All, the part that could not be had
-	Holder HolderStats    // the one of this process that has held for longest, else one of another
+	Name   string         // the held name; of an All, that of the part that is held
+	Holder HolderStats    // the longest holder in this process, or else a holder in another one
 	Owner  backends.Owner // the process of the holder
 
 	other *backends.Holder // in another process; nil: Holder is of this one

@@ -9,7 +9,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Lead is the Lead of the [Election] called name, for a caller that needs nothing else of it.
+// Lead calls [Election.Lead] of the election called name.
 func (m *Manager) Lead(
 	ctx context.Context, name string, fn func(ctx context.Context, term uint64) error,
 	opts ...AcquireOption,
@@ -26,28 +26,28 @@ func (m *Manager) Lead(
 
 // Lead runs fn while this process is the leader: the holder of the lock of that name. It waits to
 // become the leader and calls fn with the fencing token of its term. If the leadership is lost
-// while fn runs, or given up by [Election.Resign], Lead waits for fn to return, whatever it returns,
-// stands for leader again, behind all who wait, and calls fn anew in its next term; meanwhile
-// another process that leads under the same name runs its own. The lock is released as soon as fn
-// has returned, and not before. If fn panics, the lock is released and the panic goes on.
+// while fn runs, or given up by [Election.Resign], Lead waits for fn to return and drops its result.
+// Then it stands for leader again, behind all waiters, and calls fn anew in its next term. Meanwhile
+// another process may lead. The lock is released as soon as fn has returned, and not before. If fn
+// panics, the lock is released and the panic goes on.
 //
 // The context of fn is ctx, ended also when the leadership is lost, with a *LostError as its cause,
-// or given up, with [ErrResigned]. After a loss fn must return soon: the stop margin is all the time
-// that it has before another process may lead. Whatever it writes should carry the token, so that
-// what it writes to can refuse a leader that was deposed without knowing.
+// or given up, with [ErrResigned]. After a loss fn must return soon: another process may lead when
+// the stop margin is over ([WithStopMargin]). fn should send the token with each write, so that the
+// resource it writes to can refuse a leader that does not know yet that it was deposed.
 //
 // Lead returns fn's result if the leadership was neither lost nor given up before fn returned. The
 // loss of another lease, even of a re-entrant one on the same name, is no loss of the leadership.
-// When ctx ends, Lead returns the error of ctx, joined with fn's result. A store that is out of
-// reach, from the start or after a loss, is waited for: Lead logs it ([WithLogger]) and asks again,
-// after a twentieth of a TTL and then less often, down to every sixth. Any other reason for which
-// fn cannot be called is returned at once: ErrPermission, ErrClosed, ErrMismatch and so on. When
-// Lead has returned, fn does not run, and nothing is held.
+// When ctx ends, Lead returns the error of ctx, joined with fn's result. While the store is out of
+// reach, Lead logs it ([WithLogger]) and tries again: first after a twentieth of the TTL, then at
+// growing intervals of up to a sixth of it. Any other error of an acquire ends Lead at once:
+// ErrPermission, ErrClosed, ErrMismatch and so on. When Lead has returned, fn does not run, and
+// nothing is held.
 //
-// Each term is a grant of its own by the store: it is neither handed on in the process nor kept
-// after its end, whatever the options of the manager say. The options of Lead are for each term:
-// [HoldAtMost] ends it as a loss does, and with [HoldAtLeast] the next one, of any process, begins
-// no sooner.
+// Each term has a grant of its own from the store. It is neither handed on in the process nor kept
+// after its end, whatever the options of the manager say. opts apply to each term: [HoldAtMost] ends
+// a term as a loss does, and [HoldAtLeast] delays the next term, of any process, until its time is
+// over.
 func (e *Election) Lead(
 	ctx context.Context, fn func(ctx context.Context, term uint64) error, opts ...AcquireOption,
 ) error {

@@ -98,9 +98,9 @@ func (l *Lease) list() []*Lease {
 // could run, as after a pause of the process or a suspend of the machine. False is final.
 func (l *Lease) Valid() bool { return l.Err() == nil }
 
-// ValidUntil returns the instant until which the resource cannot be granted to another holder,
-// unless the lease is renewed, which happens by itself. Its context ends a stop margin earlier. It
-// is zero where leases do not expire. For an All lease it is the earliest of its parts'.
+// ValidUntil returns the instant until which the resource cannot be granted to another holder. Each
+// renewal of the manager moves it. The context of the lease ends a stop margin before it. It is zero
+// where leases do not expire. For an All lease it is the earliest of its parts'.
 func (l *Lease) ValidUntil() time.Time {
 	if r := l.core().req; r != nil {
 		return r.validUntil()

@@ -7,21 +7,22 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// HoldAtLeast has the name stay taken until d after the grant, by the store's clock, though the
-// lease is released before, or lost, or its process ends. Release returns at once all the same: the
-// lease has ended, and nobody holds the name. Who waits for it, in this process too, waits until d
-// is over; a try is busy, and its [HeldError] says until when the name is kept. So a job that takes
-// no time runs once in d on all machines, however their clocks differ. [Manager.Break] frees the
-// name sooner.
+// HoldAtLeast keeps the name taken until d after the grant, by the store's clock, even if the lease
+// is released or lost before, or its process ends. So a short job runs at most once in d on all
+// machines, however their clocks differ.
 //
-// An acquire that fails leaves nothing taken. Of an All each name is kept from its own grant on.
-// Such a grant serves a single lease: it is neither handed on in the process nor kept by
+// Release does not wait for d: the lease ends, and nobody holds the name. Until d is over, waiters
+// wait, those of this process included. A try fails with ErrBusy, and its [HeldError] says until
+// when the name is kept. [Manager.Break] frees the name sooner.
+//
+// A failed acquire keeps nothing taken. Each part of an All is kept from its own grant on. A grant
+// with this option serves a single lease: it is neither handed on in the process nor kept by
 // [WithIdleHold].
 //
-// The range is 1 ms to [backends.MaxAtLeast], and no more than the limit of the lease ([HoldAtMost],
-// [WithMaxHold]). A lease that re-enters the grant of another cannot have it. Else the acquire fails
-// with an *InvalidError; over a store that lacks [backends.Capabilities].AtLeast, with
-// ErrUnsupported.
+// Default: the release frees the name. Range: 1 ms to [backends.MaxAtLeast], and no more than the
+// limit of the lease ([HoldAtMost], [WithMaxHold]). The acquire fails with an *InvalidError outside
+// of the range, and if it re-enters the grant of another lease ([Claim.Reentrant]). It fails with
+// ErrUnsupported if the store lacks [backends.Capabilities].AtLeast.
 func HoldAtLeast(d time.Duration) AcquireOption {
 	return AcquireOption{func(c *acquireConfig) error {
 		c.atLeast = d
@@ -29,7 +30,7 @@ func HoldAtLeast(d time.Duration) AcquireOption {
 	}}
 }
 
-// checkAtLeast returns an error unless the minimum goes with the limit and with the store.
+// checkAtLeast returns an error unless the limit and the store allow the minimum.
 func (c *acquireConfig) checkAtLeast(store *backends.Capabilities) error {
 	switch {
 	case c.atLeast == 0:
@@ -37,7 +38,7 @@ func (c *acquireConfig) checkAtLeast(store *backends.Capabilities) error {
 	case c.maxHold > 0 && c.atLeast > c.maxHold:
 		return invalidLeast(c.atLeast, fmt.Sprintf("no more than the maximum hold of %v", c.maxHold))
 	case !store.AtLeast:
-		return fmt.Errorf("%w: the %s store frees a name with its release", ErrUnsupported, store.Name)
+		return fmt.Errorf("%w: the %s store cannot keep a name taken after its release", ErrUnsupported, store.Name)
 	}
 	return nil
 }
@@ -52,16 +53,16 @@ func invalidLeast(d time.Duration, want string) error {
 // the store's queue, or is refused there if it is a try. The store lets the queue move up when the
 // time is over, and tells the head, as it does after the release of another process.
 //
-// What is left to the keeper is to say of each grant that goes back whether it was used:
+// The keeper only decides, for each grant that goes back, whether it was used:
 //
 //   - The caller has the lease, by the compare-and-swap of its request's state: the grant is used,
 //     also if the caller's context is done, and is kept after its release or loss.
-//   - The caller left first, by the same word: seat gives the grant to nobody, and releaseUnused
-//     frees it at once. A request that was cancelled at the store never became a grant.
+//   - The caller left first, by the same compare-and-swap: seat gives the grant to nobody, and
+//     releaseUnused frees it at once. A request that was cancelled at the store never became a grant.
 //   - A part of an All is held before the caller has anything. The state of the whole decides, once:
-//     if it was accepted, all parts are used. Else none is, and each goes back unused, whether
-//     cancelPart, a loss or the end of a stop margin is first to release it: by then the state is no
-//     longer pending, since a loss moves it too.
+//     if it was accepted, all parts are used. Otherwise each goes back unused, whether cancelPart, a
+//     loss or the end of a stop margin releases it first: by then the state is no longer pending,
+//     since a loss changes it too.
 
 // releaseUnused releases a grant that no caller was given: its permits come back at once.
 func (k *keeper) releaseUnused(g *grant) {

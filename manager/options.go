@@ -67,8 +67,8 @@ func WithStopMargin(d time.Duration) Option {
 	}}
 }
 
-// WithMinHold sets the least time that a grant must still be valid for, before its holder would
-// have to stop, to be given to a waiter. Default a tenth of the TTL; 0 to a third of it.
+// WithMinHold sets how long a grant must leave its holder before it must stop: a waiter is not given
+// a grant that leaves less than d. Default a tenth of the TTL; 0 to a third of it.
 func WithMinHold(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.minimum = d

@@ -61,7 +61,7 @@ type HolderStats struct {
 	Site       string    `json:"site,omitempty"`       // file:line of the acquire, if recorded
 	Since      time.Time `json:"since"`                // of the grant
 	ValidUntil time.Time `json:"valid_until,omitzero"` // zero where leases do not expire
-	KeptUntil  time.Time `json:"kept_until,omitzero"`  // the name stays taken, see HoldAtLeast; else zero
+	KeptUntil  time.Time `json:"kept_until,omitzero"`  // end of HoldAtLeast; zero without it
 	Token      uint64    `json:"token"`
 	Weight     int64     `json:"weight"` // permits
 }

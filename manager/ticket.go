@@ -12,9 +12,10 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// A Ticket stands for a lease that was detached, see [Lease.Detach]. It is text of letters, digits,
-// "-", "_" and ".", so it fits into a URL, an argument or an environment variable. It contains the
-// name of the resource, and a secret: whoever has it can adopt the lease.
+// A Ticket lets its bearer continue a detached lease, once: see [Lease.Detach] and [Manager.Adopt].
+// It is text of letters, digits, "-", "_" and ".", so it fits into a URL, an argument or an
+// environment variable. Keep it secret: anyone who has it can adopt the lease, and read the name of
+// the resource in it.
 type Ticket string
 
 const ticketPrefix = "lk1."
@@ -32,7 +33,7 @@ type stub struct {
 	Secret   string        `json:"s"`
 }
 
-// newTicket makes the ticket to a grant, of which the token stays. It has 130 random bits.
+// newTicket returns a ticket to the grant, which keeps the token. It has 130 random bits.
 func newTicket(g *backends.Grant, token uint64) Ticket {
 	text, _ := json.Marshal(&stub{ // numbers and text: cannot fail
 		Name: []byte(g.Resource.Name), Kind: g.Resource.Kind, Capacity: g.Resource.Capacity,
@@ -42,12 +43,12 @@ func newTicket(g *backends.Grant, token uint64) Ticket {
 	return Ticket(ticketPrefix + base64.RawURLEncoding.EncodeToString(text))
 }
 
-// proof is what the store is shown. It depends on all of the text: to change anything in a ticket
-// is to forge it.
+// proof returns the proof for the store. It depends on the whole text, so the store refuses a ticket
+// that was changed anywhere.
 func (t Ticket) proof() backends.Proof { return sha256.Sum256([]byte(t)) }
 
-// claim returns what the ticket is for. A text that no Detach has made is refused as the store
-// would.
+// claim returns the claim of the ticket. It refuses a text that no Detach has made with ErrTicket,
+// as the store would.
 func (t Ticket) claim(m *Manager) (c Claim, s stub, err error) {
 	text, ok := strings.CutPrefix(string(t), ticketPrefix)
 	if !ok {

@@ -74,7 +74,7 @@ var atLeast = []Clause{
 
 func needsAtLeast(s *session) string {
 	if !s.caps.AtLeast {
-		return "the store frees a name with its release"
+		return "the store cannot keep a name taken after its release"
 	}
 	return ""
 }

@@ -6,8 +6,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Detach returns ErrUnsupported: the kernel frees a lock when the process that took it ends, so no
-// other process can go on with it.
+// Detach returns ErrUnsupported: the kernel frees a lock when the process that took it ends, so
+// another process cannot continue it.
 func (b *Backend) Detach(ctx context.Context, _ backends.Detachment) error {
 	return b.unsupported(ctx, "detach")
 }

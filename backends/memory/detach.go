@@ -15,7 +15,8 @@ type seal struct {
 	until time.Time
 }
 
-// Detach takes a grant from its client. A timer ends it, unless a client adopts it before.
+// Detach takes a grant from its client, see [backends.Backend]. A timer ends the grant when its TTL
+// is over, unless a client adopts it before.
 func (b *Backend) Detach(ctx context.Context, d backends.Detachment) error {
 	name := d.Grant.Resource.Name
 	if err := d.Check(); err != nil {
@@ -27,14 +28,14 @@ func (b *Backend) Detach(ctx context.Context, d backends.Detachment) error {
 			return err
 		}
 		h := r.holders[i]
-		h.Token = d.Token // in its place: one that is not the first is of the only holder
+		h.Token = d.Token // holders stay sorted: only a single holder has more than one token
 		h.seal = &seal{sha256.Sum256(d.Proof[:]), time.Now().Add(d.TTL)}
 		s.disown(r, h, d.TTL)
 		return nil
 	})
 }
 
-// Adopt makes a detached grant the client's own.
+// Adopt makes a detached grant the client's own, see [backends.Backend].
 func (b *Backend) Adopt(ctx context.Context, a backends.Adoption) (g backends.Grant, err error) {
 	if err := a.Check(capabilities); err != nil {
 		return g, wrap("adopt", "", err)

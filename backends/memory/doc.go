@@ -21,10 +21,10 @@
 //     fails, and holders of another client that want to know are told.
 //   - Whenever permits come back or a waiter leaves, the queue moves up: its head is granted as long
 //     as it fits.
-//   - A grant with an AtLeast that ends sooner is kept: it stays among the holders, for nobody, until
-//     a timer gives its permits back.
-//   - A detached grant stays among the holders, for nobody, until a client adopts it or a timer ends
-//     it.
+//   - A grant that ends before its AtLeast is over is kept: it stays among the holders, without a
+//     client, until a timer gives its permits back.
+//   - A detached grant stays among the holders, without a client, until a client adopts it or a timer
+//     ends it.
 //   - The token of a grant is [backends.NextToken] of the last one given out under this name. When the
 //     name is forgotten, its last token stays as a floor for the whole store.
 //   - At the end of the turn all concerned are told, in the order of what happened.

@@ -25,9 +25,9 @@ func (s *store) release(b *Backend, g *backends.Grant) error {
 	return err
 }
 
-// keep ends the grant of holder i and has its permits stay taken until its time is over, and
-// reports whether it was not over yet. A stopped timer has no message, so endDisowned finds the
-// grant unless the store has failed.
+// keep ends the grant of holder i but keeps its permits taken until its AtLeast is over. It returns
+// false, and does nothing, if it is over already. A stopped timer sends no message, so endDisowned
+// finds the grant unless the store has failed.
 func (s *store) keep(r *resource, i int) bool {
 	h := r.holders[i]
 	left := h.least - time.Since(h.Since)
@@ -38,7 +38,7 @@ func (s *store) keep(r *resource, i int) bool {
 	return true
 }
 
-// disown makes the grant nobody's, until its time is over.
+// disown takes the grant from its client, until the time that is left is over.
 func (s *store) disown(r *resource, h *holder, left time.Duration) {
 	h.notify = nil
 	name, id := r.Name, h.ID

@@ -57,8 +57,8 @@ type holder struct {
 	notify       func(backends.Event)
 	quiet, tries bool
 	least        time.Duration // after Since, until when the permits stay taken
-	seal         *seal         // of a detached grant; nil: of any other
-	timer        *actor.Timer  // that ends it if it is nobody's: kept, or detached; nil: it is held
+	seal         *seal         // of a detached grant; else nil
+	timer        *actor.Timer  // ends a kept or detached grant; nil: a client holds it
 }
 
 // place is where a request stands in the queue of its resource.
