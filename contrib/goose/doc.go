@@ -7,7 +7,7 @@
 //	…
 //	results, err := provider.Up(ctx) // with the context that New has returned
 //
-// goose.WithSessionLocker(locker) does the same.
+// The same Locker works with goose.WithSessionLocker.
 //
 // Waiters take their turn as soon as it comes; the lockers of goose itself look every few seconds.
 //

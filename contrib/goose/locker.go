@@ -31,10 +31,10 @@ type held struct {
 	stop  func() bool
 }
 
-// New returns a Locker for goose.WithLocker or goose.WithSessionLocker, and a context for the methods of the provider: ctx,
-// ended also when the lock is lost during one of them. After that it is of no more use. Call cancel
-// when the provider is not used any longer. Processes that migrate the same database share the name
-// of the claim, which is acquired with opts.
+// New returns a Locker for goose.WithLocker or goose.WithSessionLocker, and a context for the methods
+// of the provider. The context is ctx, ended also when the lock is lost during a migration; make a
+// new Locker after that. Call cancel when the provider is not used any more. Processes that migrate
+// the same database use claims of the same name. The Locker acquires the claim with opts.
 func New(
 	ctx context.Context, c manager.Claim, opts ...manager.AcquireOption,
 ) (*Locker, context.Context, context.CancelFunc) {
@@ -42,8 +42,8 @@ func New(
 	return &Locker{claim: c, opts: opts, cancel: cancel}, ctx, func() { cancel(nil) }
 }
 
-// Lock waits for the lock, as long as ctx lasts. The error is that of [manager.Claim.Acquire]. It
-// does not use the database.
+// Lock waits for the lock until ctx ends. The error is that of [manager.Claim.Acquire]; then the lock
+// is not held. Lock does not use the database.
 func (l *Locker) Lock(ctx context.Context, _ *sql.DB) error {
 	lease, err := l.claim.Acquire(ctx, l.opts...)
 	if err != nil {
@@ -58,7 +58,8 @@ func (l *Locker) Lock(ctx context.Context, _ *sql.DB) error {
 	return nil
 }
 
-// Unlock releases the lock. The error is a *manager.LostError if the lock was lost before.
+// Unlock releases the lock. The error is that of [manager.Lease.Release]: a *manager.LostError if the
+// lock was lost before. It is manager.ErrReleased if the lock was not held.
 func (l *Locker) Unlock(context.Context, *sql.DB) error {
 	h := l.held.Swap(nil)
 	if h == nil {

@@ -15,13 +15,13 @@ import (
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
-// A Claimer says what a call claims, or returns false for a call that needs nothing. The method is
-// the full one: "/package.Service/Method". The request is nil for a stream. A Claimer must be safe
-// for concurrent use.
+// A Claimer returns the claim of a call, or false for a call that needs none. The method is the full
+// one: "/package.Service/Method". The request is nil for a stream. A Claimer must be safe for
+// concurrent use.
 type Claimer func(ctx context.Context, method string, request any) (c manager.Claim, ok bool)
 
-// Unary returns an interceptor that handles a call while it holds the call's claim. The error is a
-// *manager.InvalidError.
+// Unary returns an interceptor that handles a call while it holds the call's claim. The error, a
+// *manager.InvalidError, says that claim is nil or an option is bad.
 func Unary(claim Claimer, opts ...Option) (grpc.UnaryServerInterceptor, error) {
 	c, err := newConfig(claim, opts)
 	if err != nil {
@@ -42,8 +42,8 @@ func Unary(claim Claimer, opts ...Option) (grpc.UnaryServerInterceptor, error) {
 	}, nil
 }
 
-// Stream returns an interceptor that handles a stream while it holds the stream's claim. The error
-// is a *manager.InvalidError.
+// Stream returns an interceptor that handles a stream while it holds the stream's claim, until the
+// handler returns. The error is that of [Unary].
 func Stream(claim Claimer, opts ...Option) (grpc.StreamServerInterceptor, error) {
 	c, err := newConfig(claim, opts)
 	if err != nil {

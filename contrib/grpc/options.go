@@ -36,8 +36,8 @@ func newConfig(claim Claimer, opts []Option) (*config, error) {
 	return c, nil
 }
 
-// WithWait has a call wait no longer than d, and not at all if d is 0. Its context still bounds the
-// wait. Default: only its context does.
+// WithWait bounds the wait of a call by d, besides its context. A call does not wait if d is 0.
+// Default: only the context bounds the wait. Range: 0 or more.
 func WithWait(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.how.Wait = d
@@ -45,7 +45,7 @@ func WithWait(d time.Duration) Option {
 	}}
 }
 
-// WithBusyCode sets the code of the answer to a call that waited in vain, for instance
+// WithBusyCode sets the code of the answer to a call whose claim is busy, for instance
 // codes.ResourceExhausted. Default: codes.Aborted. Range: every code but codes.OK.
 func WithBusyCode(code codes.Code) Option {
 	return Option{func(c *config) error {
@@ -63,9 +63,9 @@ func WithRetryAfter(d time.Duration) Option {
 	}}
 }
 
-// WithErrorHandler has calls without their turn end with the error that f returns. What f is given
-// is the error of [manager.Claim.Acquire], and also manager.ErrBusy after a wait in vain of
-// [WithWait].
+// WithErrorHandler ends a call that gets no turn with the error that f returns. f gets the error of
+// [manager.Claim.Acquire]; after a wait as long as [WithWait] it wraps manager.ErrBusy, too. f must
+// be safe for concurrent use. Default: the answers of the package comment.
 func WithErrorHandler(f func(error) error) Option {
 	return Option{func(c *config) error {
 		c.refuse = f
@@ -73,7 +73,7 @@ func WithErrorHandler(f func(error) error) Option {
 	}}
 }
 
-// WithAcquire has claims acquired with opts. Bad ones fail each call.
+// WithAcquire acquires claims with opts. A bad option fails each call. Default: no options.
 func WithAcquire(opts ...manager.AcquireOption) Option {
 	return Option{func(c *config) error {
 		c.how.Options = append(c.how.Options, opts...)

@@ -11,9 +11,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
-// New returns middleware that runs a job while it holds its claim. The claim function returns false
-// for a job that needs none. It must be safe for concurrent use. The error is a
-// *manager.InvalidError.
+// New returns middleware that runs a job while it holds the job's claim. The claim function returns
+// false for a job that needs none. It must be safe for concurrent use. The error, a
+// *manager.InvalidError, says that claim is nil or an option is bad.
 func New(
 	claim func(*rivertype.JobRow) (c manager.Claim, ok bool), opts ...Option,
 ) (river.WorkerMiddlewareFunc, error) {
@@ -42,8 +42,9 @@ func New(
 	}, nil
 }
 
-// A NotRunError says that a job did not run, because its claim could not be had. River snoozes the
-// job, and tells nobody. Middleware before this one sees the error, and may log it.
+// A NotRunError says that a job did not run, because its claim was busy or the store was out of
+// reach. River snoozes the job and reports no error. Middleware before this one sees the error, and
+// may log it.
 type NotRunError struct {
 	Kind string // of the job
 	Err  error  // of the claim: manager.ErrBusy, manager.ErrUnavailable, …
@@ -64,7 +65,7 @@ type config struct {
 	snooze time.Duration
 }
 
-// WithSnooze has a job that did not run tried again after d. Default: five seconds. Range: 0 or
+// WithSnooze sets when River tries a job again that did not run. Default: five seconds. Range: 0 or
 // more.
 func WithSnooze(d time.Duration) Option {
 	return Option{func(c *config) error {
@@ -73,8 +74,8 @@ func WithSnooze(d time.Duration) Option {
 	}}
 }
 
-// WithWait has a job wait for its claim for d at most, or until its context ends. Default: 0, not
-// at all.
+// WithWait bounds how long a job waits for its claim, besides its context. Default: 0, no wait.
+// Range: 0 or more.
 func WithWait(d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.how.Wait = d
@@ -82,7 +83,7 @@ func WithWait(d time.Duration) Option {
 	}}
 }
 
-// WithAcquire has claims acquired with opts. Bad ones fail each job.
+// WithAcquire acquires claims with opts. A bad option fails each job. Default: no options.
 func WithAcquire(opts ...manager.AcquireOption) Option {
 	return Option{func(c *config) error {
 		c.how.Options = append(c.how.Options, opts...)

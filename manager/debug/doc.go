@@ -17,8 +17,8 @@
 // five minutes of what it saw, of 2048 names at most. What happened while nobody looked is in the
 // totals only. The page of one name asks the store once for each request.
 //
-// [StoreHandler] shows a store instead, for a program that locks nothing itself: the holders and
-// waiters of all processes that use it. The command lockkeeper serve is such a program.
+// [StoreHandler] shows a store instead: the holders and waiters of all processes that use it. It is
+// for a program that locks nothing itself, such as the command lockkeeper serve.
 //
 // It is a package of its own so that programs without the page do not link net/http.
 package debug

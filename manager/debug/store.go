@@ -16,25 +16,25 @@ import (
 // listPatience is how long a page waits for all names of a store.
 const listPatience = 10 * time.Second
 
-// A Store is what [StoreHandler] shows: a [backends.Backend], or what only reads.
+// A Store is what [StoreHandler] shows: a [backends.Backend], or a reader of a store.
 type Store interface {
 	Inspect(ctx context.Context, name string) (backends.State, error)
 	List(ctx context.Context) iter.Seq2[backends.State, error]
 }
 
-// StoreHandler returns a page that shows a store, whichever processes use it: the holders and
-// waiters of every name, with label, pid and host, since when, for how long each grant is still
-// valid, and its token. What only a process knows is on the page of [Handler]: lines of code,
-// histograms, and how many goroutines wait. The title says which store it is.
+// StoreHandler returns a page that shows a store: the holders and waiters of every name, of all
+// processes, with label, pid, host, start and token, and how long each grant is still valid. Lines of
+// code, histograms and the number of waiting goroutines are known only to each process: see
+// [Handler]. The title names the store.
 //
-// With ?format=json, or for a client that accepts only JSON, it answers with what lockkeeper ls
-// --json writes, and for one name with what lockkeeper show --json does.
+// With ?format=json, or for a client that accepts only JSON, it answers in the form of lockkeeper ls
+// --json, and for one name in that of lockkeeper show --json.
 //
-// It lists the whole store at each request, for at most ten seconds. An error is shown above what
-// could be read. If nothing could be read the status is not 200.
+// It reads the whole store at each request, for at most ten seconds. The page shows an error above
+// the names that could be read. If none could be read, the status is not 200.
 //
-// All else is as with Handler: protect it. [AllowBreak] needs a store that has the method Break of
-// backends.Backend; StoreHandler panics otherwise, and if the store is nil.
+// As with Handler, mount it where only operators can reach it. StoreHandler panics if the store is
+// nil, and if [AllowBreak] is given for a store without the method Break of [backends.Backend].
 func StoreHandler(title string, s Store, opts ...Option) http.Handler {
 	if s == nil {
 		panic("debug: StoreHandler: the store is nil")
@@ -79,7 +79,7 @@ func (p *shared) list(ctx context.Context) ([]backends.State, error) {
 	defer cancel()
 	states, err := listing.Read(ctx, p.store)
 	if errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("the store has not told all names within %v: %w", listPatience, err)
+		err = fmt.Errorf("the store did not list all names within %v: %w", listPatience, err)
 	}
 	return states, err
 }
