@@ -126,7 +126,7 @@ type Resource struct {
 	Capacity int64 // permits in all, 1 to MaxCapacity
 }
 
-// Owner says to people who holds or waits. It plays no part in exclusion.
+// Owner names a holder or a waiter for people. It plays no part in exclusion.
 type Owner struct {
 	Host  string
 	PID   int

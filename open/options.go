@@ -30,10 +30,9 @@ func newConfig(opts []Option) (c config, err error) {
 	return c, nil
 }
 
-// WithClientLog has l log what the Redis client library logs, at the level Warn. With a nil l the
-// library logs to where the program has had it log by redis.SetLogger of go-redis, or else to
-// standard error. Default: nowhere. What matters to callers comes as an error of the call that
-// failed.
+// WithClientLog sends the log of the Redis client library to l, at the level Warn. If l is nil, the
+// library logs to the logger that the program has set by redis.SetLogger of go-redis, or to standard
+// error. Default: no log. A failure that matters to a caller is the error of its call.
 //
 // The library has one logger for the process. The first Redis store that is opened without a nil l
 // replaces that logger, and each later one decides anew. So a program that has set a logger of its

@@ -11,9 +11,9 @@ var ErrBroken = errors.New("primitives: barrier broken")
 
 // A BrokenError says why a [Barrier] is broken. All waiters get the same cause.
 //
-// [errors.Is] finds [ErrBroken] in it. In that of the party whose context ended, which broke
-// the barrier, it finds ctx.Err() and the cause of ctx too; not in those of the others, whose
-// contexts have not ended.
+// [errors.Is] finds [ErrBroken] in it. The party whose context ended, and so broke the barrier, finds
+// ctx.Err() and the cause of ctx in its error, too. The other parties do not, since their contexts
+// have not ended.
 type BrokenError struct {
 	// Cause is what broke the barrier: the error of the context of the waiter that gave up, or one
 	// that says that it was Reset.

@@ -63,10 +63,10 @@ func (c *Cond) made() {
 // There is no moment in between at which a Signal could be missed. The caller must hold the
 // mutex; if no goroutine does, Wait panics, and has then changed nothing.
 //
-// Nil: a Signal or Broadcast woke the caller. An error: none did, and none will have been used
-// up, because ctx has ended; [errors.Is] finds ctx.Err() in it, and its text has the cause
-// of ctx. Either way the caller holds the mutex, for which it waits even if ctx has ended, behind
-// those who queued for it before. If ctx is done when Wait is called, it returns at once.
+// Nil: a Signal or Broadcast woke the caller. An error: ctx has ended, and the caller used up no
+// Signal; [errors.Is] finds ctx.Err() in it, and its text has the cause of ctx. Either way the
+// caller holds the mutex. It waits for it even if ctx has ended, behind all that queued before. If
+// ctx is done when Wait is called, it returns at once.
 //
 // When ctx ends and a Signal comes at the same time, then either the signal came first, and Wait
 // returns nil although ctx is done; or it wakes another one. So no signal is lost. As others may

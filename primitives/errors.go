@@ -5,8 +5,8 @@ import (
 	"errors"
 )
 
-// ErrTooLarge is returned by an acquire of more permits than the semaphore has, at once or,
-// if the semaphore was shrunk while the acquire waited, then. Nothing is held.
+// ErrTooLarge is the error of an acquire of more permits than the semaphore has. It comes at once, or
+// when the semaphore shrinks while the acquire waits. Nothing is held.
 var ErrTooLarge = errors.New("primitives: more permits than the capacity")
 
 var errNilContext = errors.New("primitives: nil context")

@@ -106,7 +106,7 @@ func (e *Event) Wait(ctx context.Context) error {
 }
 
 // C returns a channel that is closed when e is set: at once, or by the next Set. So an event can
-// be one case of a select. It is to be asked for again after a Reset.
+// be one case of a select. After a Reset, call C again.
 func (e *Event) C() <-chan struct{} {
 	for {
 		was := e.state.Load()

@@ -30,8 +30,8 @@ func (m *KeyedRWMutex[K]) Lock(ctx context.Context, key K) error {
 // TryLock locks key for writing if it is free and has no queue, and reports whether it did.
 func (m *KeyedRWMutex[K]) TryLock(key K) bool { return m.tryAcquire(box(key), limit) }
 
-// Unlock gives up what Lock got. It never waits. It panics if key is not locked for writing, and
-// has then changed nothing.
+// Unlock unlocks key for writing. It never waits. It panics if key is not locked for writing, and has
+// then changed nothing.
 func (m *KeyedRWMutex[K]) Unlock(key K) {
 	boxed := box(key)
 	e := m.find(boxed)
@@ -51,9 +51,9 @@ func (m *KeyedRWMutex[K]) RLock(ctx context.Context, key K) error {
 // did.
 func (m *KeyedRWMutex[K]) TryRLock(key K) bool { return m.tryAcquire(box(key), 1) }
 
-// RUnlock gives up what one RLock got. It never waits. It panics if key is not locked for reading,
-// as [RWMutex.RUnlock] does. If it is locked for reading by others only, that cannot be told: they
-// lose their lock.
+// RUnlock undoes one RLock of key. It never waits. It panics if key is not locked for reading, as
+// [RWMutex.RUnlock] does. It cannot detect a caller that holds nothing while others read: one of
+// them then loses its lock.
 func (m *KeyedRWMutex[K]) RUnlock(key K) {
 	boxed := box(key)
 	e := m.find(boxed)

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// A Mutex is a mutual exclusion lock whose Lock can be given up, and that is granted in the
-// order of arrival. The zero value is unlocked. A Mutex must not be copied after first
+// A Mutex is a mutual exclusion lock whose Lock takes a context and is granted in the order of
+// arrival. The zero value is unlocked. A Mutex must not be copied after first
 // use (go vet reports it); its methods may be called by any goroutine.
 //
 // Lock and Unlock cost one compare-and-swap each while nothing waits, as with [sync.Mutex].

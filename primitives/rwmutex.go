@@ -46,8 +46,8 @@ func (m *RWMutex) TryLock() bool {
 	return m.gate.word.CompareAndSwap(0, limit) || m.gate.tryAcquire(limit)
 }
 
-// Unlock gives up what Lock got. It never waits. It panics if m is not locked for writing, and has
-// then changed nothing; also, mostly, if m belongs to a writer that has not woken up yet.
+// Unlock unlocks m for writing. It never waits. It panics if m is not locked for writing, and has
+// then changed nothing. It usually also panics if m was just handed to a writer that has not run yet.
 //
 // It is synchronized before every acquire of m, of any kind, that succeeds after it.
 func (m *RWMutex) Unlock() {
@@ -103,10 +103,10 @@ func (m *RWMutex) restore() {
 // One that succeeds is synchronized as an RLock is; one that fails synchronizes nothing.
 func (m *RWMutex) TryRLock() bool { return m.gate.tryAcquire(1) }
 
-// RUnlock gives up what one RLock got. It never waits. It panics if m is not locked
-// for reading: it notices after its step, and undoes it at once. If a writer holds m, a reader
-// that comes in between may get in beside it; else nothing has changed.
-// If m is locked for reading by others only, that cannot be told: they lose their lock.
+// RUnlock undoes one RLock. It never waits. It panics if m is not locked for reading: it takes its
+// step first, and undoes it at once. If a writer holds m, a reader that comes in between may enter
+// beside it; otherwise nothing has changed. RUnlock cannot detect a caller that holds nothing while
+// others read: one of them then loses its lock.
 //
 // It is synchronized before every Lock, TryLock and Upgrade that succeeds after it.
 func (m *RWMutex) RUnlock() {

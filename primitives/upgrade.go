@@ -33,8 +33,8 @@ func (m *RWMutex) UpgradeLock(ctx context.Context) error {
 // upgradeable reader holds m, and it has no queue. It reports whether it did.
 func (m *RWMutex) TryUpgradeLock() bool { return m.gate.tryAcquire(upgrader) }
 
-// UpgradeUnlock gives up what UpgradeLock got; after an Upgrade, [RWMutex.Unlock] does. It never
-// waits. It panics if m is not locked upgradeable, and has then changed nothing.
+// UpgradeUnlock undoes UpgradeLock. After an Upgrade, call [RWMutex.Unlock] instead. UpgradeUnlock
+// never waits. It panics if m is not locked upgradeable, and has then changed nothing.
 func (m *RWMutex) UpgradeUnlock() {
 	s := m.gate.word.Load()
 	if s >= upgrader && s < limit && m.gate.word.CompareAndSwap(s, s-upgrader) { // model: leave

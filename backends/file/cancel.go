@@ -8,10 +8,10 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
-// Cancel takes back the requests of op that have no answer yet. It needs no work: if a table is
-// locked by another process, its answer comes when that has passed, or after a tenth of a second.
-// Then the ticket leaves the table as soon as that process lets go of it; if it were granted first,
-// the grant would be released. See [backends.Backend].
+// Cancel takes back the requests of op that have no answer yet. It returns no work. If another
+// process has locked a table, the answer comes when the table is free, or after a tenth of a second.
+// In the second case the request leaves the table as soon as it is free; if it is granted before
+// that, the grant is released. See [backends.Backend].
 func (b *Backend) Cancel(op *backends.Op) backends.Work {
 	b.made()
 	if o, ok := op.State.(*operation); ok && o != nil {

@@ -9,9 +9,10 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/file/internal/doctor"
 )
 
-// Check looks at a lock directory and says what it found that is not as it should be, or could be removed: what that
-// means for locks, and how to mend it. It changes nothing, and is made for directories that [New] refuses as well. Names that
-// nobody holds or waits for and whose files have not changed for as long as idle count as out of use.
+// Check looks at a lock directory and returns what is wrong with it, and what could be removed: what
+// each finding means for locks, and how to mend it. It changes nothing, and works for directories
+// that [New] refuses, too. A name is out of use if nobody holds it or waits for it, and its files
+// have not changed for the time idle.
 //
 // It takes the lock of one table after the other for the few microseconds of a look, so it may run beside any use of the directory. What
 // it says may be out of date at once.
