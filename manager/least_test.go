@@ -283,3 +283,15 @@ func TestStoreThatKeepsNothingIsUnsupported(t *testing.T) {
 		wantFree(t, m.Lock("a"))
 	})
 }
+
+func TestLeaderWhoseTermIsOverDoesNotLeadThoughItsNameIsKept(t *testing.T) {
+	twins(t, func(t *testing.T, a, b *Manager) {
+		lead := func(context.Context, uint64) error { return nil }
+		if err := a.Lead(t.Context(), "e", lead, HoldAtLeast(minimum)); err != nil {
+			t.Error(err)
+		}
+		wantBusy(t, b.Lock("e"))
+		_, err := b.Election("e").Leader(t.Context())
+		wantErr(t, err, ErrNoLeader)
+	})
+}
