@@ -62,20 +62,19 @@
 // The -- may be left out if no argument of the command is a --. In run a b -- true it is not clear
 // whether b is a second name or a command, so that is refused.
 //
-// -s, -x and neither exclude each other as flock(1) has it. With -s or -x the name is a
-// reader-writer lock while it is in use; without, it is a lock. Whoever finds it in use as the other
-// takes a place in that queue. So -s shares the name with no other reader as long as it is in use as
-// a lock: give -x to the commands that exclude readers, and readers always share. In a program,
-// Manager.Lock is the name without a flag, and Manager.RWLock is -s and -x. A semaphore
-// (--capacity) mixes with nothing else.
+// Runs with -s, with -x and with neither exclude each other as with flock(1). With -s or -x the name
+// is a reader-writer lock while it is in use; without, it is a lock. A run that finds it in use as
+// the other waits in that queue. So -s does not share a name that is in use as a lock: give -x to the
+// commands that exclude readers, and readers always share. In a program, Manager.Lock is the name
+// without a flag, and Manager.RWLock is -s and -x. A semaphore (--capacity) mixes with neither.
 //
-// With --at-least, the lock stays taken until so long after it was acquired, though the command
-// has ended before, or all of it was killed. So a line of cron on many hosts, each with
+// With --at-least, the lock stays taken until that long after it was acquired, even if the command
+// has ended, or lockkeeper was killed. So a line of cron on many hosts, each with
 //
 //   - * * * * lockkeeper run -n -q -E 0 --at-least 30s report -- ./report.sh
 //
 // runs the report once a minute: clocks may differ by half a minute. ls says until when a lock is
-// kept, and break frees it. A wait that is cancelled, or a try that is busy, keeps nothing.
+// kept, and break frees it. A cancelled wait and a busy try keep nothing.
 //
 // # run --hold [flags] NAME
 //
@@ -95,12 +94,11 @@
 //
 // # run within run
 //
-// A command that asks for a name that is held for it already would wait for itself. An inner run of
-// such a name is refused with status 64, in whatever way it asks. With --reentrant it runs its command
-// without acquiring the name, and finds the name and token of the outer run in its environment. That
-// is safe while the outer run lasts, not for what its command leaves in the background. What the
-// outer run does not hold is acquired, except more of the same name: a reader does not become the
-// writer.
+// A command that runs lockkeeper for a name that is held for it already would wait for itself. Such
+// an inner run is refused with status 64. With --reentrant it runs its command without acquiring the
+// name, under the token of the outer run. That is safe while the outer run lasts, but not for what
+// its command leaves in the background. The inner run acquires the names that the outer run does not
+// hold, but no more of the same name: a reader does not become the writer.
 //
 // The outer run says in LOCKKEEPER_HELD what it holds. The inner run asks the store whether that
 // process still holds the name under that token, so a variable that outlives its run does no harm.
@@ -205,29 +203,30 @@
 //
 // # serve [--listen HOST:PORT] [--allow-break]
 //
-// It shows the store as a web page, whichever processes use it, and prints the page's address. The
-// page lists what ls does, sorted by trouble as top does, finds a name by a part of it or of its
-// holder, keeps itself up to date, and has a page for each name. What the store answers instead of
-// names stands on the page. With ?format=json it answers with what ls --json writes, and with
-// ?format=json&name=NAME with what show --json does. Like ls it only reads.
+// It shows the store, and all processes that use it, as a web page, and prints the page's address.
+// The page lists what ls does, sorted by trouble as top does. It finds a name by a part of the name
+// or of its holder, keeps itself up to date, and has a page for each name. Errors of the store are
+// shown on the page. With ?format=json it answers in the form of ls --json, and with
+// ?format=json&name=NAME in that of show --json. Like ls it only reads.
 //
 // The page listens on a free port of 127.0.0.1, or where --listen says; :PORT is every address of
 // the machine. It asks for no password. On a loopback address it refuses requests for other hosts,
 // so that no page of another site can read it through a browser of this machine (DNS rebinding). To
-// reach it from elsewhere, forward its port by ssh, or put a proxy before it that asks who is there.
+// reach it from elsewhere, forward its port by ssh, or put a proxy with authentication before it.
 //
-// With --allow-break the page breaks a name after a question, as the command break does. A request
-// that a page of another site has a browser send is refused. Everybody else who reaches the page can
-// break every name.
+// With --allow-break the page can break a name, as the command break does; it asks first. It refuses
+// requests that come from pages of other sites. Everybody else who reaches the page can break every
+// name.
 //
-// ^C or SIGTERM ends it: it finishes what it has begun to answer, for five seconds at most.
+// ^C or SIGTERM ends it. It finishes the answers that it has begun, for five seconds at most.
 //
 // # break [flags] NAME …
 //
-// It ends every grant of the names and lists what they were; who waits is next. For the case that a holder hangs: it is told that its
-// lease is lost (for a command of run that means SIGTERM, SIGKILL, and status 76), but nothing makes a program that does not listen stop
-// working, and from what it still writes only its fencing token protects. On a directory a process that was stopped keeps its
-// mutex or reader-writer lock until it goes on or is killed. A name that nobody holds is listed as free, and stays so.
+// It ends every grant of the names and lists them; the first waiters are next. Use it when a holder
+// hangs. The holder is told that its lease is lost: a command of run gets SIGTERM and SIGKILL, and its
+// run exits with status 76. A program that does not listen goes on, and only its fencing token
+// protects from what it still writes. On a directory, a stopped process keeps its mutex or
+// reader-writer lock until it goes on or is killed. A name that nobody holds is listed as free.
 //
 // # doctor [flags]
 //

@@ -39,7 +39,7 @@ func (l lock) holder(s backends.State) (backends.Holder, bool) {
 	return s.Holders[i], true
 }
 
-// enclosing returns the locks in the value of heldVariable. What is no lock there is left out.
+// enclosing returns the locks in the value of heldVariable. It skips entries that are no locks.
 func enclosing(value string) (locks []lock) {
 	for _, entry := range strings.Fields(value) {
 		var l lock

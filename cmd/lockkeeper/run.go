@@ -41,30 +41,30 @@ type runCmd struct {
 	BusyCode *uint8 `short:"E" aliases:"conflict-exit-code" help:"Exit status in place of 75; 0 is a success, for cron." placeholder:"CODE"`
 
 	Read     bool   `short:"s" xor:"kind" aliases:"shared" help:"Hold the lock as one of its readers, who share it."`
-	Write    bool   `short:"x" xor:"kind" aliases:"exclusive" help:"Hold the lock alone, as the writer beside readers (-s). Without -s and -x too it is held alone."`
+	Write    bool   `short:"x" xor:"kind" aliases:"exclusive" help:"Hold the lock alone, as its writer: readers (-s) wait. Without -s and -x the lock is held alone, too."`
 	Capacity *int64 `xor:"kind" help:"NAME is a semaphore of N permits in all." placeholder:"N"`
 	Permits  *int64 `help:"How many of the semaphore's permits to hold. Default: 1." placeholder:"N"`
 
 	Also         []further `type:"further" help:"Hold this lock too, in one step with NAME and others. May be repeated." placeholder:"NAME"`
-	AlsoRead     []further `type:"further" help:"The same, as one of its readers." placeholder:"NAME"`
-	AlsoWrite    []further `type:"further" help:"The same, as its writer." placeholder:"NAME"`
-	AlsoCapacity []further `type:"further" help:"The same, one permit of a semaphore of N." placeholder:"N:NAME"`
-	Reentrant    bool      `help:"Do not acquire what an enclosing lockkeeper run holds for this command already. Default: refuse it."`
+	AlsoRead     []further `type:"further" help:"Hold this lock too, as one of its readers." placeholder:"NAME"`
+	AlsoWrite    []further `type:"further" help:"Hold this lock too, as its writer." placeholder:"NAME"`
+	AlsoCapacity []further `type:"further" help:"Hold one permit of this semaphore of N too." placeholder:"N:NAME"`
+	Reentrant    bool      `help:"If an enclosing lockkeeper run holds the lock already, run the command under that one. Default: refuse, with status 64."`
 
-	Shell     *string `short:"c" name:"command" xor:"what" help:"What to run, as one text for the shell: $SHELL -c TEXT, or /bin/sh." placeholder:"TEXT"`
+	Shell     *string `short:"c" name:"command" xor:"what" help:"Run TEXT by the shell: $SHELL -c TEXT, or /bin/sh -c TEXT." placeholder:"TEXT"`
 	Hold      bool    `xor:"what" help:"Run nothing: print a line when the lock is held, and hold it until HUP, INT, QUIT or TERM."`
-	KillAfter *span   `help:"Send SIGKILL this long after such a signal was passed on, or after SIGTERM for a lost lease." placeholder:"DURATION"`
+	KillAfter *span   `help:"Send SIGKILL this long after HUP, INT, QUIT or TERM was passed on, or after SIGTERM for a lost lease." placeholder:"DURATION"`
 	Grace     *span   `help:"From SIGTERM to SIGKILL when the lease is lost; with Redis, at most a third of the TTL. Default: --kill-after, or a sixth of the TTL." placeholder:"DURATION"`
 
-	AtLeast *span `help:"The lock stays taken until this long after it was acquired, though the command ends before and the exit status does not wait: once in that time, on all machines." placeholder:"DURATION"`
+	AtLeast *span `help:"Keep the lock taken until this long after the acquire, even if the command ends sooner; lockkeeper does not wait for it. So the command runs once in that time, on all machines." placeholder:"DURATION"`
 
 	TTL     span   `help:"Redis: how long the lock outlives a crash of this machine. Default: 10s." default:"10s" placeholder:"DURATION"`
 	Label   string `help:"Shown to people who ask who holds the lock. Default: the name of the command." placeholder:"TEXT"`
 	Verbose bool   `short:"v" xor:"say" help:"Say which store is used, and when the lock is acquired and released."`
 	Quiet   bool   `short:"q" xor:"say" help:"Do not say that the lock is busy: the exit status does."`
 
-	Name string   `arg:"" help:"Of the lock: 1 to 1024 bytes."`
-	Args []string `arg:"" name:"command" optional:"" passthrough:"" help:"What to run, after --."`
+	Name string   `arg:"" help:"The name of the lock: 1 to 1024 bytes."`
+	Args []string `arg:"" name:"command" optional:"" passthrough:"" help:"The command to run, after --."`
 }
 
 // Run starts the holder, or is it. See package command.
@@ -133,7 +133,7 @@ func (r *runCmd) run(s streams, link *command.Link) exitCode {
 	return r.hold(s, held, argv, link)
 }
 
-// tell says a thing if the user wants to hear it.
+// tell writes a message if --verbose is given.
 func (r *runCmd) tell(s streams, format string, args ...any) {
 	if r.Verbose {
 		s.warn(format, args...)

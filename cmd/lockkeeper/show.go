@@ -15,7 +15,7 @@ import (
 type showCmd struct {
 	Store string `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
 	JSON  bool   `name:"json" help:"Write one JSON object instead of text."`
-	Name  string `arg:"" help:"Of the lock: 1 to 1024 bytes."`
+	Name  string `arg:"" help:"The name of the lock: 1 to 1024 bytes."`
 }
 
 // Help is shown by show --help.
