@@ -21,7 +21,8 @@ var wasDetached = &ending{ErrDetached}
 // The lease ends at once: its context is cancelled with the cause [ErrDetached], it is not renewed
 // any more, and its Release does nothing and returns nil. The ticket is good for one Adopt, within
 // the TTL of this manager ([WithTTL]) from the call on. If no Adopt comes, the resource is free
-// then. The limit of [HoldAtMost] ends with the lease; the adopter's manager sets its own.
+// then. The minimum of [HoldAtLeast] stays. The limit of [HoldAtMost] ends with the lease; the
+// adopter's manager sets its own.
 //
 // Detach waits for the store until ctx ends, and no longer than the release timeout
 // ([WithReleaseTimeout]). The context may be the lease's own.

@@ -327,6 +327,51 @@ func TestDetachedLeaseThatIsNotAdoptedEndsAfterTheTTL(t *testing.T) {
 	}, WithTTL(10*time.Second))
 }
 
+// What was to stay taken for a time does, from the grant on, whatever becomes of the lease.
+func TestDetachedLeaseIsHeldAtLeast(t *testing.T) {
+	for what, adopts := range map[string]bool{"adopted and released": true, "not adopted": false} {
+		t.Run(what, func(t *testing.T) {
+			twins(t, func(t *testing.T, a, b *Manager) {
+				begin := time.Now()
+				l := mustAcquire(t, a.Lock("job"), HoldAtLeast(time.Minute))
+				sleep(time.Second)
+				ticket := mustDetach(t, l)
+				w := start(a.Lock("job"))
+				if adopts {
+					mustRelease(t, mustAdopt(t, b, ticket))
+				}
+				sleep(DefaultTTL + time.Second)
+				_, err := b.Adopt(context.Background(), ticket)
+				wantErr(t, err, ErrTicket)
+				<-w.done
+				if passed := time.Since(begin); passed != time.Minute {
+					t.Errorf("granted to the next after %v; want a minute", passed)
+				}
+				mustRelease(t, w.granted(t))
+			})
+		})
+	}
+}
+
+// A leader that has detached its lease leads no more.
+func TestDetachedLeaderIsNone(t *testing.T) {
+	twins(t, func(t *testing.T, a, b *Manager) {
+		var ticket Ticket
+		err := a.Lead(context.Background(), "leader", func(ctx context.Context, _ uint64) (err error) {
+			ticket, err = LeaseFrom(ctx).Detach(ctx)
+			return err
+		})
+		wantErr(t, err, nil)
+		_, err = b.Election("leader").Leader(context.Background())
+		wantErr(t, err, ErrNoLeader)
+		n := mustAdopt(t, b, ticket)
+		if l, err := a.Election("leader").Leader(context.Background()); err != nil || l.Token != n.Token() {
+			t.Errorf("the leader: %+v, %v", l, err)
+		}
+		mustRelease(t, n)
+	})
+}
+
 func TestCountersOfADetachedLease(t *testing.T) {
 	twins(t, func(t *testing.T, a, b *Manager) {
 		l := mustAcquire(t, a.Lock("db"))

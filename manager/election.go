@@ -96,7 +96,7 @@ func (e *Election) Leader(ctx context.Context) (Leader, error) {
 		return Leader{}, opErr("leader", e.name, &MismatchError{Have: s.Resource, Want: want})
 	}
 	h := s.Holders[0]
-	if h.Kept > 0 { // the last one, which has stopped: see HoldAtLeast
+	if h.Kept > 0 || h.Detached { // the last one, which has stopped: see HoldAtLeast and Detach
 		return Leader{}, opErr("leader", e.name, ErrNoLeader)
 	}
 	return Leader{Label: h.Owner.Label, Host: h.Owner.Host, PID: h.Owner.PID, Since: h.Since, Token: h.Token}, nil

@@ -144,7 +144,7 @@ func detachInput(s *session) {
 	ended, cancel := context.WithCancel(s.ctx)
 	cancel()
 	for want, err := range map[error]error{
-		backends.ErrInvalid: a.Detach(none, good), context.Canceled: a.Detach(ended, good), //nolint:staticcheck // the case
+		backends.ErrInvalid: a.Detach(none, good), context.Canceled: a.Detach(ended, good),
 		backends.ErrClosed: closed.Detach(s.ctx, good),
 	} {
 		if !errors.Is(err, want) {

@@ -31,6 +31,8 @@ type client struct {
 	waiting map[uint64]*request // by number
 	held    map[uint64]*held    // by number
 
+	adopting map[uint64]*request // adoptions without an answer, by number
+
 	heartbeat *actor.Timer    // of the heartbeat
 	due       map[*place]bool // whose state is to be asked for
 	asking    bool            // a look is on its way
@@ -86,9 +88,12 @@ func newClient(b *Backend) *client {
 		names:   make(map[string]*place),
 		waiting: make(map[uint64]*request),
 		held:    make(map[uint64]*held),
-		due:     make(map[*place]bool),
-		unsure:  make(map[uint64]*actor.Timer),
-		closed:  make(chan struct{}),
+
+		adopting: make(map[uint64]*request),
+
+		due:    make(map[*place]bool),
+		unsure: make(map[uint64]*actor.Timer),
+		closed: make(chan struct{}),
 	}
 	cl.actor = actor.NewOnDemand("lockkeeper/redis", cl.receive, cl.failed)
 	return cl

@@ -52,6 +52,9 @@ func (closeAll) on(cl *client) {
 		}
 		cl.drop(seq)
 	}
+	for _, q := range cl.adopting {
+		unadopted{q}.on(cl)
+	}
 	stopAll(cl.unsure)
 	cl.deafen()
 	cl.sendEndings(&cl.endings.fresh)

@@ -140,7 +140,7 @@ func number[T uint8 | int64 | uint64](s string) T {
 
 // The records of grants and waiters, as in state.lua.
 var (
-	grantRecord  = record(`(?s)^(\d+) ([hsHSTUk])(\d+) (\d+) \d+ (\d+) (.*)$`)
+	grantRecord  = record(`(?s)^(\d+) ([hsHSTUkd])(\d+) (\d+) \d+ (\d+) (.*)$`)
 	clientRecord = record(`^\d+ \d+$`)
 	waiterRecord = record(`(?s)^(\d+) (\d+) \d+ [hsHS]\d+ [[:xdigit:]]+ (\d+) (.*)$`)
 )
@@ -157,11 +157,16 @@ func parseHolder(id, s string, now int64) (h backends.Holder, ok bool) {
 		return h, false
 	}
 	left := time.Duration(number[int64](f[1])-now) * time.Microsecond
-	if h.Expires = left; f[2] == "k" {
+	owner := f[6]
+	switch h.Expires = left; f[2] {
+	case "k":
 		h.Expires, h.Kept = 0, left
+	case "d":
+		h.Detached = true
+		_, owner, _ = strings.Cut(owner, " ") // after the seal
 	}
 	h.Weight, h.Token = number[int64](f[3]), number[uint64](f[4])
-	h.Since, h.Owner = time.UnixMicro(number[int64](f[5])), parseOwner(f[6])
+	h.Since, h.Owner = time.UnixMicro(number[int64](f[5])), parseOwner(owner)
 	return h, h.Weight > 0 && h.Token > 0
 }
 

@@ -65,6 +65,16 @@ func TestKeysOfAReleasedNameExpireWithinTenMinutes(t *testing.T) {
 			cancel()
 			_, _ = backends.Acquire(ctx, other, mutex("n", day))
 		},
+		"detached": func(b *bed, c, other *redis.Backend) {
+			if err := c.Detach(b.ctx, detachment(b.acquire(c, mutex("n", day)), time.Second)); err != nil {
+				b.Error(err)
+			}
+		},
+		"detached and adopted": func(b *bed, c, other *redis.Backend) {
+			g := b.acquire(c, mutex("n", day))
+			b.detach(c, g)
+			b.release(other, b.adopt(other, g))
+		},
 		"asked again": func(b *bed, c, other *redis.Backend) {
 			g := b.acquire(c, mutex("n", day))
 			r := mutex("n", day)

@@ -40,7 +40,7 @@ var _ backends.Backend = (*Backend)(nil)
 
 var capabilities = backends.Capabilities{
 	Name: "redis", Expiry: true, CrossProcess: true, DurableToken: true, Break: true, AtLeast: true,
-	NamesHolder: true,
+	NamesHolder: true, Detach: true,
 }
 
 // New returns a backend for the locks that client can reach. It does not connect: the first acquire does.

@@ -40,6 +40,10 @@ var (
 	heartbeatLua string
 	//go:embed lua/break.lua
 	breakLua string
+	//go:embed lua/detach.lua
+	detachLua string
+	//go:embed lua/adopt.lua
+	adoptLua string
 	//go:embed lua/inspect.lua
 	inspectLua string
 
@@ -51,6 +55,8 @@ var (
 	renewScript     = newScript(always, "", "", renewLua)
 	heartbeatScript = newScript(always, "", lookLua, heartbeatLua)
 	breakScript     = newScript(always, "", "", breakLua)
+	detachScript    = newScript(always, "", "", detachLua)
+	adoptScript     = newScript(always, "", "", adoptLua)
 	inspectScript   = newScript(always, "", "", inspectLua).reading()
 	namesScript     = asScript(always, namesLua).reading()
 )

@@ -2,6 +2,7 @@ package redis
 
 import (
 	"context"
+	"crypto/sha1"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -65,6 +66,7 @@ func newTwin(t *testing.T, ctx context.Context, c *redis.Client, prefix, op stri
 	}
 	for name, src := range map[string]string{
 		"op": op, "renew": renewScript.source().text, "heartbeat": heartbeatScript.source().text, "inspect": inspectScript.source().text,
+		"detach": detachScript.source().text, "adopt": adoptScript.source().text,
 	} {
 		sha, err := c.ScriptLoad(ctx, src).Result()
 		if err != nil {
@@ -114,7 +116,11 @@ func (w *twin) answerText(t *testing.T, k dieCall) string {
 	if !ok {
 		rows = []any{v}
 	}
-	if k.script != "op" {
+	switch k.script {
+	case "op":
+	case "detach", "adopt":
+		return fmt.Sprint(k.script, " ", rows) // the token is that of the call
+	default:
 		inner, _ := rows[0].([]any)
 		return fmt.Sprint(k.script, " ", len(inner), inner[len(inner)-1])
 	}
@@ -235,6 +241,7 @@ type dice struct {
 	ids      []string
 	asked    map[string]dieCall // how each was asked for
 	of       map[string]string  // its name
+	wants    map[string]any     // what it wants
 }
 
 type dieCall struct {
@@ -262,9 +269,9 @@ func (d *dice) call() dieCall {
 		life = micros(hour)
 	}
 	if d.asked == nil {
-		d.asked, d.of = map[string]dieCall{}, map[string]string{}
+		d.asked, d.of, d.wants = map[string]dieCall{}, map[string]string{}, map[string]any{}
 	}
-	switch n := d.IntN(20); {
+	switch n := d.IntN(22); {
 	case n < 9 || len(d.ids) == 0:
 		return d.op(life)
 	case n < 13: // asked again
@@ -278,10 +285,41 @@ func (d *dice) call() dieCall {
 	case n < 18:
 		id := d.one()
 		return dieCall{script: "renew", names: []string{d.of[id]}, args: []any{id, life, "0"}}
+	case n < 19:
+		id := d.one()
+		return dieCall{script: "detach", names: []string{d.of[id]}, args: []any{d.of[id], id, life, d.least(), "1", seal(id)}}
+	case n < 20:
+		return d.adopt()
 	default:
 		id := d.one()
 		return dieCall{script: "heartbeat", names: []string{d.of[id]}, args: []any{id[:16], d.of[id], "1", "1", id[17:]}}
 	}
+}
+
+// seal is the hash of the proof that an id is detached with, which is the id.
+func seal(id string) string { return fmt.Sprintf("%x", sha1.Sum([]byte(id))) }
+
+// least is for how long permits stay taken.
+func (d *dice) least() string {
+	if d.IntN(4) == 0 {
+		return micros(hour)
+	}
+	return "0"
+}
+
+// adopt has a client adopt what an id has, now and then without a proof.
+func (d *dice) adopt() dieCall {
+	old := d.one()
+	name, proof := d.of[old], old
+	if d.IntN(8) == 0 {
+		proof = "none"
+	}
+	id := idText("", backends.GrantID{Client: uint64(d.IntN(3)), Seq: uint64(len(d.ids) + 1)})
+	k := dieCall{script: "adopt", names: []string{name}, args: []any{
+		name, old, proof, id, d.wants[old], `{"h":"aA==","p":2,"l":""}`,
+	}}
+	d.ids, d.of[id], d.wants[id], d.asked[id] = append(d.ids, id), name, d.wants[old], k
+	return k
 }
 
 // back gives back what an id has, or what two ids of two names have.
@@ -338,6 +376,7 @@ func (d *dice) op(life string) dieCall {
 		ids = append(ids, id)
 		d.of[id] = name
 		args, tokens := d.request(id, life)
+		d.wants[id] = args[1]
 		k.args, k.tokens = append(k.args, args...), append(k.tokens, tokens)
 		alone := dieCall{script: "op", names: []string{name}, args: append([]any{k.args[0], name}, args...), tokens: []int{tokens}}
 		d.asked[id] = alone // as the client does once it has had an answer

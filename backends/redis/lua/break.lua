@@ -12,7 +12,7 @@ prune('')
 
 local grants = holders(0)
 for _, g in ipairs(grants) do
-  if g.mark ~= 'k' then tell(clientOf(g.id), 'b') end
+  if not string.find(g.mark, NOBODYS) then tell(clientOf(g.id), 'b') end
   free(g.id, g)
 end
 pump()

@@ -8,7 +8,7 @@
 --          what is given back: "R<id>" a grant; "K<span> <id>" a grant whose permits stay taken until
 --            so long after it was made; "C<id>" whatever id has, a grant or a place in the
 --            queue; "F<id>" the same, and a request that may still be on its way has no effect.
---            What is kept is nobody's to give back;
+--            What is kept or detached is nobody's to give back;
 --          the request, or "", which the last name may lack: id; kind, capacity, weight, tokens, time
 --            to live, and mark and life as in a waiter, see state.lua, in one; secret; owner
 -- result   for each name, a row for each thing given back: 1, also when that is repeated, or 0 if
@@ -58,18 +58,11 @@ local function parse()
   return n
 end
 
-local function heldBy(id)
-  if S.d == 0 then return S.m and S.m.id == id and S.m end
-  local field = 'g:' .. id
-  local v = not gone[field] and (written[field] or redis.call('HGET', H, field))
-  return v and grantOf(field, v)
-end
-
 -- release returns 1 if there was something.
 local function release(n, how, id, least)
   local g, had = heldBy(id), 0
   local ends = how == 'R' or how == 'K'
-  if g and g.mark ~= 'k' then
+  if g and not string.find(g.mark, NOBODYS) then
     had = 1
     if how ~= 'K' or not retain(id, g, least) then free(id, g) end
     if ends then S.r = id end
@@ -88,7 +81,7 @@ local function canHave(n) return S.q == 0 and fits(n.weight) end
 
 -- check returns why the request cannot be made, if so.
 local function check(n)
-  if S.x or S.r == n.id or S.g and S.g.mark == 'k' then -- given up, or released: this is a late copy of a request that is over
+  if S.x or S.r == n.id or S.g and string.find(S.g.mark, NOBODYS) then -- given up, or released: this is a late copy of a request that is over
     pump()
     return { GIVEN_UP }
   end

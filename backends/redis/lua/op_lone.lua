@@ -33,7 +33,7 @@ do
     end
     if free then
       if find(whose, free, 1, true) ~= 1 then break end
-      till, begun = match(whose, '^ (%d+) [^k]%d+ %d+ %d+ (%d+)', #free + 1)
+      till, begun = match(whose, '^ (%d+) [^kd]%d+ %d+ %d+ (%d+)', #free + 1)
       if not till or till - now <= 0 then break end
       whose = ''
     end

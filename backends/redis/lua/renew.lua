@@ -12,7 +12,7 @@ local function renew(i)
   local id, life, tokens = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
   open(i * 3 - 2, id)
   if S.torn then mend() end
-  if not S.g or S.g.till <= now or S.g.mark == 'k' then return { BUSY } end
+  if not S.g or S.g.till <= now or string.find(S.g.mark, NOBODYS) then return { BUSY } end
   keep(id, S.g, now + life)
   local first = 0
   if tokens > 0 then

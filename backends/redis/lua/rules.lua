@@ -38,17 +38,33 @@ local function grant(id, weight, tokens, life, owner, mark)
   return g
 end
 
--- retain has the permits of a grant that was released stay taken until so long after the grant, and
--- says whether that is to come. Its deadline is no longer that of a holder, so it may move back: the
--- first in the queue is told to look when it is now.
-local function retain(id, g, least)
-  local till = string.match(g.rest, '^ (%d+)') + least
-  if till <= now then return false end
-  g.id, g.mark, g.till, changed = id, 'k', till, true
+-- disown makes a grant nobody's until a deadline. That is no longer the deadline of a holder, so it
+-- may move back: the first in the queue is told to look when it is now.
+local function disown(id, g, mark, till)
+  local head = till < g.till and S.q > 0 and redis.call('ZRANGE', Q, 0, 0)[1]
+  g.id, g.mark, g.till, changed = id, mark, till, true
   if S.d > 0 then put('g:' .. id, record(g)) else S.m = g end
-  local head = S.q > 0 and redis.call('ZRANGE', Q, 0, 0)[1]
   if head then tell(clientOf(head), 'm') end
+end
+
+-- least returns until when the permits of a grant stay taken at least, that long after the grant.
+local function least(g, span) return string.match(g.rest, '^ (%d+)') + span end
+
+-- retain has the permits of a grant that was released stay taken until so long after the grant, and
+-- says whether that is to come.
+local function retain(id, g, span)
+  local till = least(g, span)
+  if till <= now then return false end
+  disown(id, g, 'k', till)
   return true
+end
+
+-- heldBy returns the grant of an id, if there is one.
+local function heldBy(id)
+  if S.d == 0 then return S.m and S.m.id == id and S.m end
+  local field = 'g:' .. id
+  local v = not gone[field] and (written[field] or redis.call('HGET', H, field))
+  return v and grantOf(field, v)
 end
 
 -- free takes the permits of a grant back.

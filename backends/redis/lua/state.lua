@@ -12,7 +12,8 @@
 --                        mark "h" held, "s" held by a holder that need not hear that others wait;
 --                        "H", "S" by one that also wants to hear of tries that find it busy,
 --                        "T", "U" after there was one; "k" kept: it was released, and its permits
---                        stay taken until the deadline
+--                        stay taken until the deadline; "d" detached: it waits for an adopter until
+--                        the deadline, and before the owner stands its seal and a space
 --             w:<id>     a waiter: ticket weight tokens mark+life secret since owner
 --                        life is how long its grant lasts if nobody asks for it or prolongs it,
 --                        secret a number that its message repeats
@@ -43,12 +44,15 @@ local out        -- ids to be taken out of Q
 local changed    -- anything to be written at all
 local mail       -- client -> what it is told
 
+-- Marks of grants that are nobody's: no client releases, renews or asks for them.
+local NOBODYS = '[kd]'
+
 local function damaged(field) error({ err = 'DAMAGED ' .. field }) end
 
 -- grantOf reads the record of a grant.
 local function grantOf(field, v)
   local till, mark, weight, first, n, rest =
-    string.match(v, '^(%d+) ([hsHSTUk])(%d+) (%d+) (%d+)( %d+ .*)$')
+    string.match(v, '^(%d+) ([hsHSTUkd])(%d+) (%d+) (%d+)( %d+ .*)$')
   local w = tonumber(weight)
   if not w or w < 1 or w > S.c or till + first + n > 2 * LARGEST then damaged(field) end
   return { till = tonumber(till), mark = mark, weight = w, first = first, n = n, rest = rest }

@@ -1,0 +1,28 @@
+-- Takes a grant from its client: from then on it is nobody's, until a client adopts it or its time is
+-- over.
+--
+-- keys     H, Q, D of the name
+-- args     2 name, 3 id of the grant, 4 how long it waits for an adopter, 5 how long after the grant
+--          its permits stay taken at least, 6 the token that stays, 7 seal: the SHA-1 of the proof
+-- result   GRANTED, also when that is repeated, or BUSY if the grant has ended
+-- errors   see state.lua
+-- clock    TIME
+
+local id, span, seal = ARGV[3], tonumber(ARGV[4]), ARGV[7]
+open(1, id)
+prune(id)
+
+-- sealed makes the grant a detached one, and says whether it is.
+local function sealed(g)
+  if not g or g.till <= now or g.mark == 'k' then return false end
+  if g.mark == 'd' then return string.match(g.rest, '^ %d+ (%x+) ') == seal end
+  g.first, g.n = ARGV[6], '1'
+  g.rest = string.gsub(g.rest, '^( %d+ )', '%1' .. seal .. ' ', 1)
+  disown(id, g, 'd', math.max(now + span, least(g, ARGV[5])))
+  return true
+end
+
+local done = sealed(S.g)
+pump()
+save(ARGV[2])
+return done and GRANTED or BUSY
