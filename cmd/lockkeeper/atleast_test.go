@@ -20,6 +20,7 @@ func TestLockStaysTakenAfterTheCommand(t *testing.T) {
 			t.Errorf("%q, %v; want one run", text, err)
 		}
 		contains(t, start(t, in, "run", "-n", "a", "--", "true").ends(75), "kept until", "report")
+		contains(t, start(t, in, "run", "-v", "-w", "3s", "a", "--", "true").ends(75), "waiting for a: kept until", "last held by")
 
 		kept := output(t, start(t, in, "ls", "a"))
 		contains(t, kept[1], "kept", "1 of 1", "until", "last report")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -41,9 +42,10 @@ func (d *demoCmd) Run(s streams) exitCode {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	v, err := d.play(ctx, s, dir, locks)
+	out := &stickyWriter{to: s.out}
+	v, err := d.play(ctx, s, out, dir, locks)
 	if d.Keep || err == nil && !v.OK() {
-		fmt.Fprintln(s.out, "the history is kept in", dir)
+		fmt.Fprintln(out, "the history is kept in", dir)
 	} else {
 		err = errors.Join(err, os.RemoveAll(dir))
 	}
@@ -53,8 +55,10 @@ func (d *demoCmd) Run(s streams) exitCode {
 		return exitCode(command.SignalCode(os.Interrupt))
 	case err != nil:
 		return s.fail(err)
-	case !v.OK():
+	case !v.OK(): // says more than a screen that is full
 		return exitViolated
+	case out.err != nil:
+		return s.fail(printed(out.err))
 	default:
 		return exitOK
 	}
@@ -75,7 +79,7 @@ func (d *demoCmd) check() error {
 	return nil
 }
 
-func (d *demoCmd) play(ctx context.Context, s streams, dir, locks string) (*demo.Verdict, error) {
+func (d *demoCmd) play(ctx context.Context, s streams, out io.Writer, dir, locks string) (*demo.Verdict, error) {
 	text := d.Store
 	if text == "" {
 		text = "file:" + locks
@@ -97,7 +101,7 @@ func (d *demoCmd) play(ctx context.Context, s streams, dir, locks string) (*demo
 		Dir: dir, Prefix: prefix,
 		Title: fmt.Sprintf("%d processes × %d goroutines contend for %d names; half-way one process is killed.\n%slocks: %v",
 			d.Processes, d.Goroutines, d.Names, pause(where), where),
-		Screen: screen(s.out),
+		Screen: screen(pageOf(s.out), out),
 		Command: func(process string) *exec.Cmd {
 			cmd := exec.Command(self, "demo-worker", "--process", process, "--dir", dir, "--prefix", prefix, //nolint:gosec,noctx // this program itself; it ends with its input
 				"--names", strconv.Itoa(d.Names), "--goroutines", strconv.Itoa(d.Goroutines))
@@ -128,9 +132,8 @@ func reach(ctx context.Context, where store.Store) error {
 	return errors.Join(err, b.Close(ctx))
 }
 
-// screen draws on a terminal and writes lines to anything else.
-func screen(out *os.File) demo.Screen {
-	p := pageOf(out)
+// screen draws on the page of a terminal and writes lines to anything else.
+func screen(p page, out io.Writer) demo.Screen {
 	fit := demo.Fit(out, p.width)
 	if !p.escapes {
 		return &demo.Plain{Out: fit}

@@ -44,6 +44,7 @@ var codes = []struct {
 	{backends.ErrMismatch, exitUsage},
 	{backends.ErrPermission, exitPermission},
 	{backends.ErrUnavailable, exitUnavailable},
+	{errListen, exitUnavailable},
 	{backends.ErrUnsupported, exitUnavailable},
 	{backends.ErrLost, exitLost},
 	{backends.ErrBusy, exitBusy},

@@ -211,14 +211,6 @@ func who(o backends.Owner) string {
 	return fmt.Sprintf("%s (pid %d on %s)", printable(o.Label), o.PID, printable(o.Host))
 }
 
-// holder describes a holder, which may be no client of the store.
-func holder(h backends.Holder) string {
-	if h.ID == (backends.GrantID{}) {
-		return foreign(h.Owner)
-	}
-	return who(h.Owner)
-}
-
 // foreign describes a holder that is no client of the store, such as flock(1).
 func foreign(o backends.Owner) string {
 	if o.PID == 0 {

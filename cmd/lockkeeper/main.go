@@ -81,8 +81,11 @@ func run(args []string, s streams) int {
 	} else if startsAtOnce(args) {
 		return int(s.front())
 	}
-	ctx, done, err := parse(args, s)
+	out := &stickyWriter{to: s.out}
+	ctx, done, err := parse(args, s, out)
 	switch {
+	case out.err != nil:
+		return int(s.fail(printed(out.err)))
 	case done >= 0:
 		return done
 	case err != nil:
@@ -118,7 +121,7 @@ func startsAtOnce(args []string) bool {
 
 // parse reads the arguments. If they ask for help or the version, that is printed, and done is the exit
 // status; else done is negative.
-func parse(args []string, s streams) (ctx *kong.Context, done int, err error) {
+func parse(args []string, s streams, out io.Writer) (ctx *kong.Context, done int, err error) {
 	var cl any = &commandLine{}
 	if len(args) > 0 && args[0] == "run" {
 		cl = &runLine{}
@@ -127,7 +130,7 @@ func parse(args []string, s streams) (ctx *kong.Context, done int, err error) {
 		args = []string{"--help"}
 	}
 	done = -1
-	parser := newParser(cl, s, func(code int) {
+	parser := newParser(cl, s, out, func(code int) {
 		if done < 0 { // kong goes on after it has printed
 			done = code
 		}
@@ -136,14 +139,15 @@ func parse(args []string, s streams) (ctx *kong.Context, done int, err error) {
 	return ctx, done, err
 }
 
-// newParser returns the parser of a command line, which is a *commandLine or a *runLine.
-func newParser(cl any, s streams, exit func(int)) *kong.Kong {
+// newParser returns the parser of a command line, which is a *commandLine or a *runLine. Help and
+// version go to out.
+func newParser(cl any, s streams, out io.Writer, exit func(int)) *kong.Kong {
 	parser, err := kong.New(cl,
 		kong.Name("lockkeeper"),
 		kong.Description("Locks for the processes of one machine or of many. Exit status of run: that of the command; "+
 			"64 usage, 69 store unavailable, 75 busy, 76 lease lost, 77 permission denied, 126 and 127 command not started."),
 		kong.Vars{"store": storeHelp},
-		kong.Writers(s.out, s.err),
+		kong.Writers(out, s.err),
 		kong.KindMapper(reflect.String, kong.MapperFunc(verbatim)),
 		kong.NamedMapper("further", kong.MapperFunc(furtherMapper)),
 		kong.WithHyphenPrefixedParameters(true), // a negative number is a value, which is then refused by its meaning
@@ -175,7 +179,7 @@ type versionFlag bool
 
 // BeforeReset is called by kong.
 func (versionFlag) BeforeReset(app *kong.Kong) error {
-	fmt.Fprintln(app.Stdout, version())
+	fmt.Fprintln(app.Stdout, version()) // an error is kept by the output
 	app.Exit(0)
 	return nil
 }

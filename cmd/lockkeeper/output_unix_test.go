@@ -5,6 +5,8 @@ package main
 import (
 	"os"
 	"testing"
+
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
 // What could not be told is no success.
@@ -18,7 +20,9 @@ func TestOutputThatIsFullIsAStatus(t *testing.T) {
 	in := "file:" + t.TempDir() + "/locks"
 	h := hold(t, in, "a")
 	t.Setenv("LOCKKEEPER_STORE", in)
-	for _, args := range [][]string{{"ls"}, {"ls", "a"}, {"top"}, {"doctor"}, {"break", "b"}} {
+	for _, args := range [][]string{{"ls"}, {"ls", "a"}, {"top"}, {"doctor"}, {"break", "b"},
+		{"version"}, {"--version"}, {"--help"}, {}, {"run", "--help"}, {"ls", "--version"}, {"man"}, {"completion", "zsh"},
+		{"show", "a"}, {"serve"}} {
 		status := -1
 		said := written(t, func(f *os.File) { status = run(args, streams{out: full, err: f}) })
 		if status != int(exitOutput) {
@@ -27,4 +31,12 @@ func TestOutputThatIsFullIsAStatus(t *testing.T) {
 		contains(t, said, "standard output", "no space left")
 	}
 	h.let()
+	cmd := proctest.Command(t, "lockkeeper", "demo", "--processes", "2", "--goroutines", "1", "--names", "1", "--for", "1s")
+	said := written(t, func(f *os.File) {
+		cmd.Stdout, cmd.Stderr = full, f
+		if err := cmd.Run(); cmd.ProcessState.ExitCode() != int(exitOutput) {
+			t.Errorf("demo: %v; want status %d", err, exitOutput)
+		}
+	})
+	contains(t, said, "standard output", "no space left")
 }

@@ -56,5 +56,5 @@ func (manCmd) Run(s streams) exitCode {
 
 // model is that of the whole command line.
 func model(s streams) *kong.Application {
-	return newParser(&commandLine{}, s, os.Exit).Model
+	return newParser(&commandLine{}, s, s.out, os.Exit).Model
 }

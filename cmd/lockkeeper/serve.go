@@ -28,6 +28,9 @@ const (
 	endTimeout     = 5 * time.Second
 )
 
+// errListen: browsers cannot reach the page. The store may be well.
+var errListen = errors.New("cannot listen")
+
 type serveCmd struct {
 	Store      string `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
 	Listen     string `help:"Where browsers reach the page; :PORT is every address of this machine. Default: a free port of 127.0.0.1." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
@@ -70,7 +73,11 @@ func (c *serveCmd) Run(s streams) exitCode {
 
 // listen begins to listen: from here on browsers may connect.
 func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+	_, port, err := net.SplitHostPort(c.Listen)
+	if err == nil {
+		_, err = net.DefaultResolver.LookupPort(ctx, "tcp", port)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("%w: --listen: %w", backends.ErrInvalid, err)
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
@@ -78,7 +85,7 @@ func (c *serveCmd) listen(ctx context.Context) (net.Listener, error) {
 	case errors.Is(err, fs.ErrPermission):
 		return nil, fmt.Errorf("%w: %w", backends.ErrPermission, err)
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
+		return nil, fmt.Errorf("%w: %w", errListen, err)
 	}
 	return l, nil
 }
@@ -152,7 +159,7 @@ func serve(ctx context.Context, srv *http.Server, l net.Listener) error {
 	done := command.Background("serve", func() error { return srv.Serve(l) }, func(err error) error { return err })
 	select {
 	case err := <-done: // only a fault: nothing else ends it before ctx does; one that comes second is seen below
-		return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", errListen, err)
 	case <-ctx.Done():
 	}
 	within, cancel := context.WithTimeout(context.Background(), endTimeout)
@@ -161,7 +168,7 @@ func serve(ctx context.Context, srv *http.Server, l net.Listener) error {
 		_ = srv.Close() // the others have been given their time
 	}
 	if err := <-done; !errors.Is(err, http.ErrServerClosed) { // it failed when it was told to end
-		return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", errListen, err)
 	}
 	return nil
 }

@@ -222,9 +222,14 @@ func TestServeRefusesBadUsage(t *testing.T) {
 	defer taken.Close()
 	dir := t.TempDir() + "/locks"
 	in := "file:" + dir
-	start(t, in, "serve", "--listen", "nonsense").ends(64)
+	for _, at := range []string{"nonsense", "127.0.0.1:65536", "127.0.0.1:no-such-service"} {
+		contains(t, start(t, in, "serve", "--listen", at).ends(64), "--listen")
+	}
 	start(t, in, "serve", "a").ends(64)
-	start(t, in, "serve", "--listen", taken.Addr().String()).ends(69)
+	said := start(t, in, "serve", "--listen", taken.Addr().String()).ends(69)
+	if contains(t, said, "cannot listen", "in use"); strings.Contains(said, "store") {
+		t.Errorf("it blames the store: %s", said)
+	}
 	start(t, "memory:", "serve").ends(64)
 	s := serveOf(t, in)
 	contains(t, s.get("", 200), "No name is in use.")

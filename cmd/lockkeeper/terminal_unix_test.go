@@ -74,7 +74,7 @@ func TestAWaitAtATerminalNamesTheHolder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	contains(t, line, "lockkeeper: waiting for a: held for ", `"the first" (pid `, "0 others waiting")
+	contains(t, line, "lockkeeper: waiting for a: held by pid ", "(the first) since ", ", 1 waiting")
 	h.let()
 	if line, err = out.ReadString('\n'); err != nil || !strings.Contains(line, "it runs") {
 		t.Errorf("%q, %v", line, err)

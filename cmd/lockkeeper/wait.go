@@ -166,12 +166,7 @@ func (r *runCmd) notice(s streams, l looked) {
 	if l.err != nil || len(l.state.Holders) == 0 {
 		return
 	}
-	h := l.state.Holders[0]
-	since := ""
-	if !h.Since.IsZero() {
-		since = " for " + max(time.Since(h.Since), 0).Round(time.Second).String()
-	}
-	s.warn("waiting for %s: held%s by %s, %d others waiting", printable(l.name), since, holder(h), len(r.others(l.state)))
+	s.warn("waiting for %s: %s, %d waiting", printable(l.name), l.state.Holders[0].Held(), 1+len(r.others(l.state)))
 }
 
 // look asks who holds the lock: the first name that others hold, or else the first one.
