@@ -10,7 +10,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Detach takes a grant from its client. The server keeps a hash of the proof.
+// Detach takes a grant from its client, see [backends.Backend]. The server keeps a hash of the proof.
 func (b *Backend) Detach(ctx context.Context, d backends.Detachment) error {
 	b.made()
 	name := d.Grant.Resource.Name
@@ -50,9 +50,9 @@ func (b *Backend) detach(ctx context.Context, d *backends.Detachment) error {
 // proofText is the proof as the scripts take it.
 func proofText(p backends.Proof) []byte { return hex.AppendEncode(nil, p[:]) }
 
-// detached says that a grant is not ours any more. A copy of its acquire that is still on its way
-// has no effect: while the grant is detached it finds that, and once it has another ID the server
-// has been told to ignore the copy.
+// detached tells the client that a grant is not its own any more. A copy of its acquire that is still
+// on its way has no effect: while the grant is detached the copy finds that, and after an adoption
+// the server ignores it.
 type detached struct{ id backends.GrantID }
 
 func (m detached) on(cl *client) {
@@ -67,8 +67,8 @@ func (m detached) on(cl *client) {
 	}
 }
 
-// Adopt makes a detached grant the client's own. If the server's answer is not to be had, what the
-// request has, or may still get, is released.
+// Adopt makes a detached grant the client's own, see [backends.Backend]. If the server does not
+// answer, the client releases what the request has or may still get.
 func (b *Backend) Adopt(ctx context.Context, a backends.Adoption) (backends.Grant, error) {
 	b.made()
 	if err := a.Check(capabilities); err != nil {

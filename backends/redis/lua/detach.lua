@@ -1,4 +1,4 @@
--- Takes a grant from its client: from then on it is nobody's, until a client adopts it or its time is
+-- Takes a grant from its client. It belongs to no client then, until one adopts it or its time is
 -- over.
 --
 -- keys     H, Q, D of the name
