@@ -39,10 +39,20 @@ func lookUp(name string) (string, error) {
 			return "", fmt.Errorf("store %q: %w", name, err)
 		}
 		if text, ok := c.Stores[name]; ok {
-			return text, nil
+			return text, standsAlone(name, text, file)
 		}
 	}
 	return "", fmt.Errorf("%w: no store is named %q in %s; a directory is written file:DIR", ErrRefused, name, strings.Join(files, " or "))
+}
+
+// standsAlone returns an error if what a name stands for depends on the working directory: two
+// processes would then use two stores under one name.
+func standsAlone(name, text, file string) error {
+	dir := strings.TrimPrefix(text, "file:")
+	if relative := dir != text || strings.HasPrefix(text, "."); relative && !filepath.IsAbs(dir) && !strings.HasPrefix(dir, "/") {
+		return fmt.Errorf("%w: store %q in %s is a directory below the working directory: write the whole path", ErrRefused, name, file)
+	}
+	return nil
 }
 
 // configs are the files that may exist, the user's first.
@@ -57,16 +67,22 @@ func configs() []string {
 // readConfig reads a file; one that does not exist is empty. What another user may write is refused:
 // it could lead the locks of this user elsewhere.
 func readConfig(path string) (c config, err error) {
-	f, err := os.Open(path)
+	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return c, nil
 	}
 	if err != nil {
 		return c, unusable(err)
 	}
-	defer f.Close()
-	info, err := f.Stat()
+	if !info.Mode().IsRegular() { // a named pipe would have the open wait for ever
+		return c, fmt.Errorf("%w: %s is no file", ErrRefused, path)
+	}
+	f, err := os.Open(path)
 	if err != nil {
+		return c, unusable(err)
+	}
+	defer f.Close()
+	if info, err = f.Stat(); err != nil {
 		return c, unusable(err)
 	}
 	if !trusted(info) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -54,6 +55,26 @@ func TestAConfigurationThatIsNoneIsRefused(t *testing.T) {
 		if !errors.Is(err, c.want) || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v; want %v, and which file", text, err, c.want)
 		}
+	}
+}
+
+func TestANamedStoreDoesNotDependOnTheWorkingDirectory(t *testing.T) {
+	for _, text := range []string{"file:locks", "./locks", "../locks", "file:"} {
+		path := configured(t, `{"stores": {"a": "`+text+`"}}`, 0o600)
+		if s, err := Parse("a"); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, %v; want it refused, and which file", text, s, err)
+		}
+	}
+}
+
+// The open of a named pipe waits for a writer.
+func TestAConfigurationThatIsAPipeHoldsUpNothing(t *testing.T) {
+	path := configured(t, "", 0o600)
+	if err := errors.Join(os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Parse("a"); !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), path) {
+		t.Errorf("%v, %v; want it refused, and which file", s, err)
 	}
 }
 
