@@ -10,7 +10,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// Detach takes a grant from its client, see [backends.Backend]. The server keeps a hash of the proof.
+// Detach takes a grant from its client, see [backends.Backend]. The server keeps a hash of the
+// proof.
 func (b *Backend) Detach(ctx context.Context, d backends.Detachment) error {
 	b.made()
 	name := d.Grant.Resource.Name
@@ -50,7 +51,7 @@ func (b *Backend) detach(ctx context.Context, d *backends.Detachment) error {
 // proofText is the proof as the scripts take it.
 func proofText(p backends.Proof) []byte { return hex.AppendEncode(nil, p[:]) }
 
-// detached tells the client that a grant is not its own any more. A copy of its acquire that is still
+// detached tells the client that a grant is not its own any more. A copy of its acquire still
 // on its way has no effect: while the grant is detached the copy finds that, and after an adoption
 // the server ignores it.
 type detached struct{ id backends.GrantID }
