@@ -169,10 +169,11 @@ func TestAllThatFailsKeepsNothing(t *testing.T) {
 		for _, name := range []string{"a", "b", "c"} {
 			wantFree(t, b.Lock(name))
 		}
-		_, err := a.All(a.Lock("a"), a.Lock("a")).TryAcquire(t.Context(), HoldAtLeast(minimum))
+		twice, err := a.All(a.Lock("a"), a.Lock("a")).TryAcquire(t.Context(), HoldAtLeast(minimum))
 		if err != nil {
-			t.Error(err)
+			t.Fatal(err)
 		}
+		mustRelease(t, twice)
 	})
 }
 
