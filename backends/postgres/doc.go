@@ -62,8 +62,9 @@
 //
 // # Not there yet
 //
-// There is no Check of the server's settings, and a busy try does not name the holder
-// (Capabilities.NamesHolder is false).
+// There is no Check of the server's settings, a busy try does not name the holder
+// (Capabilities.NamesHolder is false), and a lease cannot go on in another process
+// (Capabilities.Detach is false).
 //
 // docs/internals/postgres.md says how it works.
 package postgres

@@ -98,7 +98,8 @@
 // an inner run is refused with status 64. With --reentrant it runs its command without acquiring the
 // name, under the token of the outer run. That is safe while the outer run lasts, but not for what
 // its command leaves in the background. The inner run acquires the names that the outer run does not
-// hold, but no more of the same name: a reader does not become the writer.
+// hold, but no more of the same name: a reader does not become the writer. Its --at-least is for the
+// names that it acquires.
 //
 // The outer run says in LOCKKEEPER_HELD what it holds. The inner run asks the store whether that
 // process still holds the name under that token, so a variable that outlives its run does no harm.
