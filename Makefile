@@ -12,6 +12,9 @@ FUZZTIME ?= 20s
 BENCH    ?= .
 DEMO     ?=
 
+# The modules beside the main one.
+MODULES := $(dir $(wildcard backends/*/go.mod contrib/*/go.mod))
+
 # Tools are pinned by version and built into .tools; a changed version builds anew.
 GOLANGCI_VERSION    := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
@@ -51,8 +54,8 @@ test: redis-server postgres ## all tests, race detector on, against real servers
 	$(if $(filter ./...,$(PKGS)),$(MAKE) contrib)
 
 .PHONY: contrib
-contrib: redis-server postgres ## the tests of the modules beside the main one (contrib/, backends/postgres), without the race detector
-	$(call in-contrib,CI=true $(GO) test -timeout 8m ./...)
+contrib: redis-server postgres ## the tests of the modules beside the main one, two at a time (one mostly waits), without the race detector
+	@printf '%s\n' $(MODULES) | CI=true xargs -P 2 -I DIR sh -c 'echo "in DIR" && cd DIR && exec $(GO) test -timeout 8m ./...'
 
 .PHONY: full
 full: ## tests in full size, without the race detector: a million waiters (4 GB), allocations, 100 000 grants of processes being killed
@@ -140,7 +143,7 @@ $(GOVULNCHECK):
 	$(call tool,golang.org/x/vuln/cmd/govulncheck@$(GOVULNCHECK_VERSION))
 
 # in-contrib runs $(1) in each module beside the main one.
-in-contrib = @for dir in $(dir $(wildcard contrib/*/go.mod backends/*/go.mod)); do echo "in $$dir" && (cd $$dir && $(1)) || exit 1; done
+in-contrib = @for dir in $(MODULES); do echo "in $$dir" && (cd $$dir && $(1)) || exit 1; done
 
 # tool builds $(1) under the name of the target, in a folder of its own so that a broken build leaves nothing.
 define tool
