@@ -135,7 +135,7 @@ func (k *keeper) detach(d *departure) {
 	case !l.finish(wasDetached):
 		d.err = l.endedBy()
 	default:
-		l.asked.Store(true) // for a Release that comes now
+		l.asked.Store(true) // a Release that comes now returns at once, without a message to the keeper
 		d.grant, d.token = r.grant.Grant, r.token
 		r.removeNested(l)
 		k.leave(r, k.m.now())

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -39,15 +40,18 @@ func lookUp(name string) (string, error) {
 			return "", fmt.Errorf("store %q: %w", name, err)
 		}
 		if text, ok := c.Stores[name]; ok {
-			return text, standsAlone(name, text, file)
+			return text, check(name, text, file)
 		}
 	}
 	return "", fmt.Errorf("%w: no store is named %q in %s; a directory is written file:DIR", ErrRefused, name, strings.Join(files, " or "))
 }
 
-// standsAlone returns an error if what a name stands for depends on the working directory: two
-// processes would then use two stores under one name.
-func standsAlone(name, text, file string) error {
+// check returns an error if what a name stands for is no store, or one that depends on the working
+// directory: two processes would then use two stores under one name.
+func check(name, text, file string) error {
+	if isName(text) {
+		return fmt.Errorf("%w: store %q in %s stands for no store: want file:DIR or a URL", backends.ErrInvalid, name, file)
+	}
 	dir := strings.TrimPrefix(text, "file:")
 	if relative := dir != text || strings.HasPrefix(text, "."); relative && !filepath.IsAbs(dir) && !strings.HasPrefix(dir, "/") {
 		return fmt.Errorf("%w: store %q in %s is a directory below the working directory: write the whole path", ErrRefused, name, file)
@@ -90,7 +94,12 @@ func readConfig(path string) (c config, err error) {
 	}
 	d := json.NewDecoder(f)
 	d.DisallowUnknownFields()
-	if err := d.Decode(&c); err != nil {
+	if err = d.Decode(&c); err == nil {
+		if _, more := d.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("more after the first value")
+		}
+	}
+	if err != nil {
 		return c, fmt.Errorf("%w: %s: %w: want {\"stores\": {\"NAME\": \"STORE\"}}", ErrRefused, path, err)
 	}
 	return c, nil

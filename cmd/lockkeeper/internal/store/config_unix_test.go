@@ -47,6 +47,10 @@ func TestAConfigurationThatIsNoneIsRefused(t *testing.T) {
 	}{
 		`{"stores": {"a": "secret"}`:               {0o600, ErrRefused},
 		`{"store": {"a": "file:/secret"}}`:         {0o600, ErrRefused},
+		`{"stores": {"a": "file:/tmp/x"}} {}`:      {0o600, ErrRefused},
+		`{"stores": {"a": "file:/tmp/x"}} secret`:  {0o600, ErrRefused},
+		`{"stores": {"a": "secret"}}`:              {0o600, backends.ErrInvalid},
+		`{"stores": {"a": ""}}`:                    {0o600, backends.ErrInvalid},
 		`{"stores": {"a": "file:/tmp/anybody's"}}`: {0o666, backends.ErrPermission},
 		`{"stores": {"a": "file:/tmp/a group's"}}`: {0o620, backends.ErrPermission},
 	} {
