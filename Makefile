@@ -10,6 +10,7 @@ BIN      := $(CURDIR)/bin
 TOOLS    := $(CURDIR)/.tools
 FUZZTIME ?= 20s
 BENCH    ?= .
+BENCHED  ?= $(BIN)/bench.txt
 DEMO     ?=
 
 # The modules beside the main one.
@@ -18,6 +19,7 @@ MODULES := $(dir $(wildcard backends/*/go.mod contrib/*/go.mod))
 # Tools are pinned by version and built into .tools; a changed version builds anew.
 GOLANGCI_VERSION    := v2.15.0
 GOVULNCHECK_VERSION := v1.9.0
+BENCHSTAT_VERSION   := v0.0.0-20260908200009-22c9c6c9d4da
 GOLANGCI    := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 GOVULNCHECK := $(TOOLS)/govulncheck-$(GOVULNCHECK_VERSION)
 
@@ -79,6 +81,15 @@ cover: redis-server postgres ## coverage of all packages by all tests: coverage.
 .PHONY: bench
 bench: redis-server ## measure against the peers: a table of ratios beside their targets (bench/)
 	cd bench && $(GO) run ./cmd/lkbench
+
+.PHONY: bench-docs
+bench-docs: redis-server ## measure everything, and write docs/benchmarks.md with its pictures; the rounds go to BENCHED (bin/bench.txt)
+	@mkdir -p $(BIN)
+	cd bench && $(GO) run ./cmd/lkbench -md ../docs/benchmarks.md -plots ../docs/img -gobench $(abspath $(BENCHED))
+
+.PHONY: bench-compare
+bench-compare: ## what differs between two runs of bench-docs: make bench-compare OLD=old.txt NEW=new.txt
+	$(GO) run golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION) $(OLD) $(NEW)
 
 .PHONY: bench-once
 bench-once: redis-server postgres ## run every benchmark once, and the suite in short, so that they stay alive

@@ -45,14 +45,36 @@ func processor() string {
 	return "unnamed processor"
 }
 
-// Markdown writes the table of verdicts and, below it, every figure of every side, median (smallest to largest).
-func Markdown(w io.Writer, r Report, outs []Outcome, quick bool) error {
+// Head writes the beginning of a report in Markdown: machine, versions, command, and which targets
+// were missed.
+func (r Report) Head(w io.Writer, vs []Verdict, quick bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "# Benchmarks\n\n- machine: %s\n- %s\n- %s\n- `%s`\n\n", r.Machine, r.Go, r.Date.Format(time.RFC3339), r.Command)
 	if quick {
-		b.WriteString("One short round each: this shows that the workloads run. The figures mean nothing.\n\n")
+		b.WriteString("One short round each: this shows that the workloads run. The figures mean nothing.\n")
+	} else {
+		vs = slices.DeleteFunc(slices.Clone(vs), func(v Verdict) bool { return v.Check.NoTarget })
+		fmt.Fprintf(&b, "%d of %d targets are met.", len(vs)-len(missed(vs)), len(vs))
+		for i, v := range missed(vs) {
+			if i == 0 {
+				b.WriteString(" Those that are not:\n\n")
+			}
+			fmt.Fprintf(&b, "- %s, %s: %s (%s)\n", v.Suite, v.Check.What, Figure(v.Judged()), v.Check.target())
+		}
 	}
-	b.WriteString("## Targets\n\nMedian of the rounds (smallest–largest); the ratio is taken within each round.\n")
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// missed returns the verdicts that say so.
+func missed(vs []Verdict) []Verdict {
+	return slices.DeleteFunc(slices.Clone(vs), func(v Verdict) bool { return v.Met || v.Check.NoTarget })
+}
+
+// Markdown writes the table of verdicts and, below it, every figure of every side, median (smallest to largest).
+func Markdown(w io.Writer, outs []Outcome, quick bool) error {
+	var b strings.Builder
+	b.WriteString("\n## Targets\n\nMedian of the rounds (smallest–largest); the ratio is taken within each round.\n")
 	suite := ""
 	for _, v := range Verdicts(outs) {
 		if v.Suite != suite {

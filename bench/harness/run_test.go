@@ -85,7 +85,10 @@ func TestReportsNameEverySideAndVerdict(t *testing.T) {
 	if err := Table(&table, Verdicts(outs), false); err != nil {
 		t.Fatal(err)
 	}
-	if err := Markdown(&md, NewReport("cmd"), outs, false); err != nil {
+	if err := NewReport("cmd").Head(&md, Verdicts(outs), false); err != nil {
+		t.Fatal(err)
+	}
+	if err := Markdown(&md, outs, false); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"w", "≤ 1 ×", "met"} {

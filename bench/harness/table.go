@@ -28,9 +28,9 @@ func (v Verdict) cells(quick bool) []string {
 	c := v.Check
 	base, ratio := "", ""
 	if v.Name != "" {
-		base = fmt.Sprintf("%s %s", figure(v.Base.Median), v.Name)
+		base = fmt.Sprintf("%s %s", Figure(v.Base.Median), v.Name)
 		if c.Scale != 0 {
-			base = fmt.Sprintf("%s %g × %s", figure(v.Base.Median), c.Scale, v.Name)
+			base = fmt.Sprintf("%s %g × %s", Figure(v.Base.Median), c.Scale, v.Name)
 		}
 		ratio = v.Ratio.String()
 	}
@@ -76,13 +76,13 @@ func (v Verdict) word(quick bool) string {
 // String returns the median with smallest and largest.
 func (s Spread) String() string {
 	if s.Min == s.Max {
-		return figure(s.Median)
+		return Figure(s.Median)
 	}
-	return fmt.Sprintf("%s (%s–%s)", figure(s.Median), figure(s.Min), figure(s.Max))
+	return fmt.Sprintf("%s (%s–%s)", Figure(s.Median), Figure(s.Min), Figure(s.Max))
 }
 
-// figure writes a number with about three digits that say something.
-func figure(x float64) string {
+// Figure writes a number with about three digits that say something.
+func Figure(x float64) string {
 	a := math.Abs(x)
 	switch {
 	case math.IsNaN(x):

@@ -5,17 +5,21 @@
 //	go run ./cmd/lkbench -suite inprocess,actor   # some suites
 //	go run ./cmd/lkbench -quick                   # one short round of everything: does it still run?
 //	go run ./cmd/lkbench -md report.md            # a report with every figure as well
+//	go run ./cmd/lkbench -md r.md -plots img      # and with pictures
+//	go run ./cmd/lkbench -gobench new.txt         # every round, for benchstat old.txt new.txt
 //
 // It exits with status 0 also if targets are missed; with 1 if a workload fails.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"regexp"
 	"runtime/pprof"
 	"slices"
@@ -24,6 +28,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/plots"
 	"github.com/lockkeeper/lockkeeper/bench/suites"
 )
 
@@ -39,6 +44,8 @@ type flags struct {
 	suites  string
 	match   string
 	md      string
+	plots   string
+	gobench string
 	profile string
 	opts    harness.Options
 }
@@ -54,6 +61,8 @@ func parse(args []string, stderr io.Writer) (flags, error) {
 		"measured rounds of each case; where a minimum is taken, at least 15, shorter ones in return")
 	set.DurationVar(&f.opts.Duration, "time", 300*time.Millisecond, "of one measured window")
 	set.StringVar(&f.md, "md", "", "write a Markdown report to this file")
+	set.StringVar(&f.plots, "plots", "", "write pictures (SVG) to this folder, for the report")
+	set.StringVar(&f.gobench, "gobench", "", "write every round to this file, for benchstat")
 	set.StringVar(&f.profile, "cpuprofile", "", "write a CPU profile of this process to this file")
 	if err := set.Parse(args); err != nil {
 		return f, err
@@ -96,10 +105,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if terr := harness.Table(stdout, vs, f.opts.Quick); err == nil {
 		err = terr
 	}
-	if f.md != "" {
-		if merr := write(f.md, report, outs, f.opts.Quick); err == nil {
-			err = merr
-		}
+	if werr := f.write(report, outs); err == nil {
+		err = werr
 	}
 	if err != nil {
 		fmt.Fprintln(stderr, "lkbench:", err)
@@ -128,17 +135,48 @@ func summary(w io.Writer, outs []harness.Outcome, vs []harness.Verdict, quick bo
 	return 0
 }
 
-// write writes the Markdown report.
-func write(name string, r harness.Report, outs []harness.Outcome, quick bool) error {
+// write writes the files that were asked for.
+func (f flags) write(r harness.Report, outs []harness.Outcome) error {
+	var charts []plots.Chart
+	var pictures string // the way to them from the report
+	if f.plots != "" {
+		charts = plots.Charts(outs)
+		if err := plots.Write(f.plots, charts); err != nil {
+			return err
+		}
+		way, err := filepath.Rel(filepath.Dir(f.md), f.plots)
+		if err != nil {
+			return err
+		}
+		pictures = filepath.ToSlash(way)
+	}
+	if f.gobench != "" {
+		if err := create(f.gobench, func(w io.Writer) error { return harness.GoBench(w, outs) }); err != nil {
+			return err
+		}
+	}
+	if f.md == "" {
+		return nil
+	}
+	return create(f.md, func(w io.Writer) error {
+		if err := r.Head(w, harness.Verdicts(outs), f.opts.Quick); err != nil {
+			return err
+		}
+		if err := plots.Markdown(w, pictures, charts); err != nil {
+			return err
+		}
+		return harness.Markdown(w, outs, f.opts.Quick)
+	})
+}
+
+// create makes a file of what fill writes.
+func create(name string, fill func(io.Writer) error) (err error) {
 	file, err := os.Create(name)
 	if err != nil {
 		return err
 	}
-	err = harness.Markdown(file, r, outs, quick)
-	if cerr := file.Close(); err == nil {
-		err = cerr
-	}
-	return err
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return fill(file)
 }
 
 // profiled runs fn, under the CPU profiler if a file is named.

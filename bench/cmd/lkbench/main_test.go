@@ -36,6 +36,33 @@ func TestQuickRunPrintsATableAndAReportWithoutVerdicts(t *testing.T) {
 	}
 }
 
+func TestARunDrawsItsPicturesAndWritesItsRounds(t *testing.T) {
+	var out, errs strings.Builder
+	dir := t.TempDir()
+	args := []string{
+		"-quick", "-suite", "inprocess", "-run", "^Mutex, 2 goroutines",
+		"-md", filepath.Join(dir, "docs", "report.md"), "-plots", filepath.Join(dir, "docs", "img"),
+		"-gobench", filepath.Join(dir, "rounds.txt"),
+	}
+	if err := os.Mkdir(filepath.Join(dir, "docs"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if code := run(t.Context(), args, &out, &errs); code != 0 {
+		t.Fatalf("status %d\n%s", code, &errs)
+	}
+	for name, want := range map[string]string{
+		"docs/report.md":                   `src="img/bench-scaling-light.svg"`,
+		"docs/img/bench-scaling-light.svg": "<svg",
+		"docs/img/bench-scaling-dark.svg":  "<svg",
+		"rounds.txt":                       "Benchmarkinprocess/Mutex,_2_goroutines/primitives 1 ",
+	} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || !strings.Contains(string(text), want) {
+			t.Errorf("%s: %v; %q is missing in\n%s", name, err, want, text)
+		}
+	}
+}
+
 func TestBadUseIsRefused(t *testing.T) {
 	for _, args := range [][]string{{"-suite", "nosuch"}, {"-rounds", "0"}, {"-time", "-1s"}, {"-run", "("}, {"extra"}, {"-nosuch"}} {
 		var out, errs strings.Builder

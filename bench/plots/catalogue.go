@@ -1,0 +1,50 @@
+package plots
+
+// shown is one figure of each side of a case.
+type shown struct{ heading, suite, name, metric string }
+
+// catalogue is what is drawn, in the order of the page.
+var catalogue = []struct {
+	name, title string
+	unit        float64 // of the title, in that of the figures
+	shown       []shown
+}{
+	{"alone", "A lock that nobody else wants, ns for lock and unlock (the least of all rounds)", 1, []shown{
+		{"", "inprocess", "Mutex, uncontended", "least ns/op"},
+	}},
+	{"scaling", "Goroutines that do nothing but take one lock, ns for each grant", 1, []shown{
+		{"2 goroutines", "inprocess", "Mutex, 2 goroutines", "ns/op"},
+		{"8", "inprocess", "Mutex, 8 goroutines", "ns/op"},
+		{"64", "inprocess", "Mutex, 64 goroutines", "ns/op"},
+		{"1000", "inprocess", "Mutex, 1000 goroutines", "ns/op"},
+	}},
+	{"fairness", "64 goroutines on one lock, fairness (Jain: 1 is equal shares, 1/64 is one gets all)", 1, []shown{
+		{"in a process", "inprocess", "Mutex, 64 goroutines", "jain"},
+		{"files", "file", "64 goroutines of one process", "jain"},
+		{"Redis, 4 processes × 16", "redis", "4 × 16 goroutines", "jain"},
+	}},
+	{"handoff", "Hand-off between two processes by a file lock, µs", 1, []shown{
+		{"half are faster", "file", "hand-off between two processes", "p50 µs"},
+		{"one in a hundred is slower", "file", "hand-off between two processes", "p99 µs"},
+	}},
+	{"redis-alone", "Redis, a lock that nobody else wants, µs for acquire and release", 1e3, []shown{
+		{"", "redis", "uncontended", "least ns/op"},
+	}},
+	{"redis-contended", "Redis, 64 goroutines on one lock, grants a second", 1, []shown{
+		{"1 process", "redis", "1 × 64 goroutines", "grants/s"},
+		{"4 processes", "redis", "4 × 16 goroutines", "grants/s"},
+	}},
+	{"redis-commands", "Redis, 64 goroutines on one lock, commands for each grant", 1, []shown{
+		{"1 process", "redis", "1 × 64 goroutines", "commands/op"},
+		{"4 processes", "redis", "4 × 16 goroutines", "commands/op"},
+	}},
+	{"several", "Ten names at once beside one name, µs", 1e3, []shown{
+		{"memory", "memory", "All of 10 names, uncontended", "ns/op"},
+		{"files", "file", "All of 10 names, uncontended", "ns/op"},
+		{"Redis", "redis", "All of 10 names, uncontended", "ns/op"},
+	}},
+	{"recovery", "From kill -9 of the holder to the next grant by a file lock, ms", 1, []shown{
+		{"half are faster", "file", "kill -9 of the holder", "p50 ms"},
+		{"the slowest", "file", "kill -9 of the holder", "max ms"},
+	}},
+}

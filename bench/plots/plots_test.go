@@ -1,0 +1,131 @@
+package plots
+
+import (
+	"encoding/xml"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/suites"
+	"github.com/lockkeeper/lockkeeper/internal/leaktest"
+)
+
+// outcome is one round of a case that the catalogue knows.
+func outcome() harness.Outcome {
+	return harness.Outcome{
+		Suite: "file",
+		Case: harness.Case{
+			Name:   "hand-off between two processes",
+			Sides:  []harness.Side{{Name: "manager over files"}, {Name: "gofrs/flock"}, {Name: "<absent>"}},
+			Checks: []harness.Check{{Ours: "manager over files"}},
+		},
+		Rounds: []map[string]harness.Metrics{
+			{"manager over files": {"p50 µs": 100, "p99 µs": 300}, "gofrs/flock": {"p50 µs": 500}},
+			{"manager over files": {"p50 µs": 120, "p99 µs": 310}, "gofrs/flock": {"p50 µs": 500}},
+		},
+	}
+}
+
+func TestChartsHaveWhatWasMeasured(t *testing.T) {
+	charts := Charts([]harness.Outcome{outcome()})
+	if len(charts) != 1 || charts[0].Name != "handoff" || len(charts[0].Groups) != 2 {
+		t.Fatalf("got %+v", charts)
+	}
+	p50 := charts[0].Groups[0].Bars
+	if len(p50) != 2 || !p50[0].Ours || p50[1].Ours || p50[0].Figure != (harness.Spread{Median: 110, Min: 100, Max: 120}) {
+		t.Errorf("p50: %+v", p50)
+	}
+	if p99 := charts[0].Groups[1].Bars; len(p99) != 1 {
+		t.Errorf("p99: %+v", p99)
+	}
+}
+
+func TestPicturesAreXMLWithEachSideAndFigure(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "img")
+	o := outcome()
+	o.Case.Sides[1].Name, o.Rounds[0]["a < b & c"] = "a < b & c", harness.Metrics{"p50 µs": 512}
+	charts := Charts([]harness.Outcome{o})
+	if err := Write(dir, charts); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"bench-handoff-light.svg", "bench-handoff-dark.svg"} {
+		texts := textsOf(t, filepath.Join(dir, name))
+		for _, want := range []string{"manager over files", "a < b & c", "110", "512"} {
+			if !strings.Contains(texts, want) {
+				t.Errorf("%s: %q is missing in %q", name, want, texts)
+			}
+		}
+	}
+	var md strings.Builder
+	if err := Markdown(&md, "img", charts); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(md.String(), `srcset="img/bench-handoff-dark.svg"`) || !strings.Contains(md.String(), `src="img/bench-handoff-light.svg"`) {
+		t.Error(md.String())
+	}
+}
+
+// textsOf returns what the picture says.
+func textsOf(t *testing.T, name string) string {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var texts strings.Builder
+	for d := xml.NewDecoder(f); ; {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return texts.String()
+		}
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if c, ok := token.(xml.CharData); ok {
+			texts.Write(c)
+		}
+	}
+}
+
+func TestMain(m *testing.M) {
+	harness.Dispatch(suites.Parts())
+	leaktest.Main(m)
+}
+
+func TestTheSuitesMeasureWhatIsDrawn(t *testing.T) {
+	drawn := map[string]bool{}
+	for _, c := range catalogue {
+		for _, s := range c.shown {
+			drawn[s.name] = true
+		}
+	}
+	all := slices.DeleteFunc(suites.All(), func(s harness.Suite) bool { return s.Name == "actor" || s.Name == "command" })
+	outs, err := harness.Run(t.Context(), all, harness.Options{
+		Rounds: 1, Duration: time.Millisecond, Quick: true, Progress: t.Output(),
+		Match: func(name string) bool { return drawn[name] },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	charts := Charts(outs)
+	if len(charts) != len(catalogue) {
+		t.Fatalf("%d charts of %d", len(charts), len(catalogue))
+	}
+	for i, c := range charts {
+		if len(c.Groups) != len(catalogue[i].shown) {
+			t.Errorf("%s: only %d of %d figures are measured", c.Name, len(c.Groups), len(catalogue[i].shown))
+		}
+		for _, g := range c.Groups {
+			if len(g.Bars) < 2 || !slices.ContainsFunc(g.Bars, func(b Bar) bool { return b.Ours }) {
+				t.Errorf("%s, %q: ours and another are not both there: %+v", c.Name, g.Heading, g.Bars)
+			}
+		}
+	}
+}
