@@ -25,8 +25,9 @@ type client struct {
 	b     *Backend
 	actor *actor.OnDemand[message]
 
-	waiting map[uint64]*request // by number
-	held    map[uint64]*held    // by number
+	waiting  map[uint64]*request // by number
+	held     map[uint64]*held    // by number
+	adopting map[uint64]*request // adoptions without an answer, by number
 
 	heartbeat heartbeat
 	endings   endings
@@ -59,7 +60,8 @@ type held struct {
 
 func newClient(b *Backend) *client {
 	cl := &client{
-		b: b, waiting: make(map[uint64]*request), held: make(map[uint64]*held), closed: make(chan struct{}),
+		b: b, waiting: make(map[uint64]*request), held: make(map[uint64]*held),
+		adopting: make(map[uint64]*request), closed: make(chan struct{}),
 	}
 	cl.actor = actor.NewOnDemand("lockkeeper/postgres", cl.receive, cl.failed)
 	return cl

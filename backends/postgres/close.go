@@ -50,6 +50,9 @@ func (closeAll) on(cl *client) {
 		}
 		cl.drop(seq)
 	}
+	for _, q := range cl.adopting {
+		unadopted{q}.on(cl)
+	}
 	cl.quiet()
 	cl.sendEndings()
 	cl.settle()

@@ -38,6 +38,9 @@
 // grant flushed. A failover is like a crash, but to an asynchronous standby it may lose longer grants
 // as well: then only tokens protect, unless the pause is at least the longest time to live.
 //
+// A detached grant and its adoption are flushed always, and nothing is adopted within the pause: a
+// ticket is used once. Asynchronous standbys are an exception as above.
+//
 // Within a transaction of the same database [Fence] protects in each of these cases but the last.
 //
 // # Connections
@@ -62,9 +65,8 @@
 //
 // # Not there yet
 //
-// There is no Check of the server's settings, a busy try does not name the holder
-// (Capabilities.NamesHolder is false), and a lease cannot go on in another process
-// (Capabilities.Detach is false).
+// There is no Check of the server's settings, and a busy try does not name the holder
+// (Capabilities.NamesHolder is false).
 //
 // docs/internals/postgres.md says how it works.
 package postgres

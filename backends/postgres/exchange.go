@@ -86,21 +86,21 @@ func (s *statement) at(name string) int64 {
 	return int64(i) + 1
 }
 
-// release adds one. A grant of another client is none of ours: its number is made one that never
-// was.
+// release adds one.
 func (s *statement) release(name string, id backends.GrantID, forbid, free bool) {
-	seq, flags := int64(id.Seq), int64(0)
-	if id.Client != s.b.id {
-		seq = -1
-	}
+	flags := int64(0)
 	if forbid {
 		flags |= flagForbid
 	}
 	if free {
 		flags |= flagFree
 	}
-	s.releases = append(s.releases, s.at(name), seq, flags)
+	s.releases = append(s.releases, s.at(name), s.b.seqOf(id), flags)
 }
+
+// noSeq is a number that no request has: they begin with 1, and a detached grant has the negative of
+// its own.
+const noSeq = 0
 
 // The flags of a release, and those of a request.
 const (
@@ -111,17 +111,21 @@ const (
 )
 
 func (s *statement) request(q *request) {
-	flags := int64(0)
+	s.requests = append(s.requests, s.at(q.Name), int64(q.id.Seq), int64(q.Kind), q.Capacity, q.Weight,
+		int64(q.Tokens), life(q.TTL).Microseconds(), q.keep.Microseconds(), q.flags(),
+		q.AtLeast.Microseconds())
+	s.owners = append(s.owners, ownerText(q.Owner))
+}
+
+// flags are what the holder wants to hear.
+func (q *request) flags() (flags int64) {
 	if q.Quiet || q.Notify == nil {
 		flags |= flagQuiet
 	}
 	if q.Tries && q.Notify != nil {
 		flags |= flagTries
 	}
-	s.requests = append(s.requests, s.at(q.Name), int64(q.id.Seq), int64(q.Kind), q.Capacity, q.Weight,
-		int64(q.Tokens), life(q.TTL).Microseconds(), q.keep.Microseconds(), flags,
-		q.AtLeast.Microseconds())
-	s.owners = append(s.owners, ownerText(q.Owner))
+	return flags
 }
 
 func (s *statement) args() []any {

@@ -20,10 +20,11 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
-// runClauses runs some clauses, with LOCKKEEPER_LONG=1 all of them.
+// runClauses runs some clauses, or groups of them, with LOCKKEEPER_LONG=1 all of them.
 func runClauses(t *testing.T, open func(t testing.TB) backendtest.Env, some ...string) {
 	for _, c := range backendtest.Clauses() {
-		if os.Getenv("LOCKKEEPER_LONG") == "1" || slices.Contains(some, c.Name) {
+		group, _, _ := strings.Cut(c.Name, "/")
+		if os.Getenv("LOCKKEEPER_LONG") == "1" || slices.Contains(some, c.Name) || slices.Contains(some, group) {
 			t.Run(c.Name, func(t *testing.T) {
 				env := open(t)
 				env.Rounds = 20
@@ -39,7 +40,7 @@ func TestContractWithoutListener(t *testing.T) {
 	runClauses(t, func(t testing.TB) backendtest.Env {
 		return contractEnv(t, postgres.WithoutListener())
 	}, "Queue/ReadersEnterTogether", "Cancel/LeavesNothing", "Events/Contended", "Break/EndsGrants",
-		"Several/GrantedOneByOne", "Expiry/FreesWhatIsNotRenewed")
+		"Several/GrantedOneByOne", "Expiry/FreesWhatIsNotRenewed", "Detach")
 }
 
 // In transaction mode each statement may run on another connection, and LISTEN goes round the pooler.
@@ -64,7 +65,7 @@ func TestContractBehindPgBouncer(t *testing.T) {
 		}
 	}, "Exclusion/Semaphore", "Queue/FIFO", "Cancel/LeavesNothing", "Renew/Batch", "Events/Contended",
 		"Several/GrantedOneByOne", "Break/EndsGrants", "Expiry/FreesWhatIsNotRenewed", "Crash/Waiter",
-		"Storm/Operations")
+		"Storm/Operations", "Detach", "Crash/SparesDetached", "Expiry/AdoptedFromBeforeTheRequest")
 }
 
 // unprepared makes statements that a pooler without knowledge of prepared statements can take.

@@ -86,8 +86,9 @@ func collect(rows pgx.Rows) ([]backends.State, error) {
 	var capacity, last int64
 	var client, id, weight, token, since, rest *int64
 	var kept *bool
+	var detached bool
 	_, err := pgx.ForEachRow(rows, []any{
-		&name, &kind, &capacity, &last, &client, &id, &weight, &token, &since, &rest, &kept, &owner,
+		&name, &kind, &capacity, &last, &client, &id, &weight, &token, &since, &rest, &kept, &detached, &owner,
 	}, func() error {
 		if n := len(states); n == 0 || states[n-1].Resource.Name != string(name) {
 			states = append(states, backends.State{
@@ -110,7 +111,7 @@ func collect(rows pgx.Rows) ([]backends.State, error) {
 		if left := time.Duration(*rest) * time.Microsecond; *kept {
 			h.Kept = left
 		} else {
-			h.Expires = left
+			h.Expires, h.Detached = left, detached
 		}
 		s.Holders = append(s.Holders, h)
 		return nil

@@ -5,8 +5,12 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 	"github.com/lockkeeper/lockkeeper/internal/pgtest"
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
 )
 
 var server pgtest.Shared
 
-func TestMain(m *testing.M) { leaktest.Main(server.Main(m)) }
+func TestMain(m *testing.M) {
+	proctest.Register("passer", passer)
+	leaktest.Main(server.Main(m))
+}

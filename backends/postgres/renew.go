@@ -103,10 +103,7 @@ func (b *Backend) renewPart(
 	ids, lives, tokens := make([]int64, len(part)), make([]int64, len(part)), make([]int64, len(part))
 	for j, i := range part {
 		g := &rs[i].Grant
-		names[j], ids[j] = []byte(g.Resource.Name), int64(g.ID.Seq)
-		if g.ID.Client != b.id {
-			ids[j] = -1 // none of ours: it never was
-		}
+		names[j], ids[j] = []byte(g.Resource.Name), b.seqOf(g.ID)
 		lives[j], tokens[j] = life(rs[i]).Microseconds(), int64(rs[i].Tokens)
 	}
 	a := b.ask(limit, nil, b.call.renew, int64(b.id), names, ids, lives, tokens)
@@ -122,6 +119,14 @@ func (b *Backend) renewPart(
 			r.code, r.others, r.first = row[0], row[1] != 0, row[2]
 		}
 	}
+}
+
+// seqOf is the number of a grant; a grant of another client is none of ours.
+func (b *Backend) seqOf(id backends.GrantID) int64 {
+	if id.Client != b.id {
+		return noSeq
+	}
+	return int64(id.Seq)
 }
 
 // answer says what became of a renewal.

@@ -116,7 +116,7 @@ func in(schema, sql string) string { return defaultName.ReplaceAllString(sql, sc
 
 // texts are the statements of a backend.
 type texts struct {
-	format, op, renew, heartbeat, end, list, sweep string
+	format, op, renew, heartbeat, detach, adopt, end, list, sweep string
 }
 
 func newTexts(schema string) texts {
@@ -126,6 +126,8 @@ func newTexts(schema string) texts {
 		op:        f("op($1,$2,$3,$4,$5,$6,$7)"),
 		renew:     f("renew($1,$2,$3,$4,$5)"),
 		heartbeat: f("heartbeat($1,$2,$3)"),
+		detach:    f("detach($1,$2,$3,$4,$5,$6)"),
+		adopt:     f("adopt($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12)"),
 		end:       f("break($1)"),
 		list:      "SELECT * FROM " + schema + ".list($1,$2,$3)",
 		sweep:     f("sweep($1)"),

@@ -57,7 +57,8 @@ CREATE TABLE lockkeeper.names (
 ) WITH (fillfactor = 30, autovacuum_vacuum_scale_factor = 0.05,
   autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
 
--- A request waits (token is null), holds, or must not take effect any more (place 0).
+-- A request waits (token is null), holds, or must not take effect any more (place 0). A grant that
+-- is detached has a seal, and the negative of its number: no call of its client finds it.
 CREATE TABLE lockkeeper.requests (
   client   bigint  NOT NULL,
   id       bigint  NOT NULL,
@@ -74,6 +75,7 @@ CREATE TABLE lockkeeper.requests (
   owner    bytea   NOT NULL,
   least    bigint  NOT NULL, -- its permits stay taken until so long after since
   kept     boolean NOT NULL, -- the grant has ended, and its permits stay taken until the deadline
+  seal     bytea,            -- of a detached grant: the SHA-256 of the proof
   PRIMARY KEY (client, id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05,
   autovacuum_vacuum_threshold = 5000, autovacuum_vacuum_cost_delay = 0);
@@ -208,7 +210,7 @@ LANGUAGE sql AS $$
   FROM lockkeeper.requests h,
     LATERAL (VALUES (1, h.client::text), (2, what || h.id)) AS l(o, v)
   WHERE h.rid = s.rid AND h.place BETWEEN 1 AND s.head AND h.client <> p_client
-    AND NOT h.kept AND CASE what WHEN 'c' THEN NOT h.quiet WHEN 't' THEN h.tries ELSE true END
+    AND NOT h.kept AND h.seal IS NULL AND CASE what WHEN 'c' THEN NOT h.quiet WHEN 't' THEN h.tries ELSE true END
 $$;
 
 -- _end takes out whatever a request has; without p_free the permits of a grant may stay taken, and
@@ -254,6 +256,14 @@ BEGIN
   END LOOP;
   s.due := at + 50000; -- overdue from now on, and ends with that transaction
   code := 1;
+END $$;
+
+-- _forbid lets a late copy of a request have no effect.
+CREATE FUNCTION lockkeeper._forbid(p_client bigint, p_id bigint, at bigint) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+  INSERT INTO lockkeeper.requests VALUES (p_client, p_id, 0, 0, 0, 0, NULL, at + 60000000, 0, at, true,
+    false, '', 0, false) ON CONFLICT DO NOTHING;
 END $$;
 
 -- op releases, and then requests, all in one step. Repeated, it has the same result: a request that
@@ -326,8 +336,7 @@ BEGIN
     ns[p_releases[3*j+1]] := z.s;
     answer := answer || z.code;
     IF p_releases[3*j+3] & 1 > 0 THEN
-      INSERT INTO lockkeeper.requests VALUES (p_client, p_releases[3*j+2], s.rid, 0, 0, 0, NULL,
-        at + 60000000, 0, at, true, false, '', 0, false) ON CONFLICT DO NOTHING;
+      PERFORM lockkeeper._forbid(p_client, p_releases[3*j+2], at);
     END IF;
   END LOOP;
   FOR i IN 1 .. cardinality(p_names) LOOP
@@ -566,19 +575,92 @@ BEGIN
   RETURN n;
 END $$;
 
+-- detach takes a grant from its client: it has the token alone, and no client, until one adopts it
+-- or p_life is over. It is flushed, and so is adopt: a crash brings no grant and no ticket back.
+--
+-- Returns 1, also when that is repeated; 0 the grant has ended; 2 another session has it locked, for
+-- a renewal or a check (ask again).
+CREATE FUNCTION lockkeeper.detach(p_client bigint, p_name bytea, p_id bigint, p_token bigint,
+  p_life bigint, p_seal bytea) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+  at bigint;
+  t tid;
+BEGIN
+  PERFORM lockkeeper._pause();
+  PERFORM FROM lockkeeper.names WHERE name = p_name FOR NO KEY UPDATE;
+  at := lockkeeper._us();
+  PERFORM FROM lockkeeper.requests WHERE client = p_client AND id = -p_id AND seal = p_seal
+    AND NOT kept AND deadline > at;
+  IF FOUND THEN RETURN ARRAY[1]; END IF;
+  SELECT ctid INTO t FROM lockkeeper.requests WHERE client = p_client AND id = p_id
+    AND token IS NOT NULL AND NOT kept AND deadline > at;
+  IF NOT FOUND THEN RETURN ARRAY[0]; END IF;
+  SELECT ctid INTO t FROM lockkeeper.requests WHERE client = p_client AND id = p_id
+    FOR UPDATE SKIP LOCKED;
+  IF NOT FOUND THEN RETURN ARRAY[2]; END IF;
+  UPDATE lockkeeper.requests SET id = -p_id, token = p_token, tokens = 1, deadline = at + p_life,
+    quiet = true, tries = false, seal = p_seal WHERE ctid = t;
+  UPDATE lockkeeper.names SET due = least(due, at + p_life) WHERE name = p_name;
+  PERFORM lockkeeper._forbid(p_client, p_id, at);
+  PERFORM lockkeeper._done(86400000000, 0, '{}');
+  RETURN ARRAY[1];
+END $$;
+
+-- adopt gives a detached grant to a client, under a new number. Repeated, it has the same result.
+-- After a crash that may have lost an adoption it waits as a grant does.
+--
+--   p_from, p_old     the client and the number of the grant before it was detached
+--
+-- Returns 1, token, whether others wait; 0, 0, 0 no such grant; 5, 0, 0 nothing is granted yet.
+CREATE FUNCTION lockkeeper.adopt(p_client bigint, p_name bytea, p_id bigint, p_kind bigint,
+  p_cap bigint, p_weight bigint, p_life bigint, p_flags bigint, p_owner bytea, p_from bigint,
+  p_old bigint, p_proof bytea) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+  pause bigint := lockkeeper._pause();
+  at bigint;
+  s lockkeeper.names;
+  first bigint;
+BEGIN
+  SELECT * INTO s FROM lockkeeper.names WHERE name = p_name FOR NO KEY UPDATE;
+  at := lockkeeper._us();
+  UPDATE lockkeeper.requests SET deadline = greatest(deadline, at + p_life)
+    WHERE client = p_client AND id = p_id AND token IS NOT NULL AND NOT kept AND deadline > at
+    RETURNING token INTO first;
+  IF NOT FOUND THEN
+    IF pause IS NULL THEN RETURN ARRAY[5, 0, 0]; END IF;
+    IF s.kind <> p_kind OR s.cap <> p_cap OR EXISTS (SELECT FROM lockkeeper.requests
+        WHERE client = p_client AND id = p_id) THEN -- given up: this is a late copy
+      RETURN ARRAY[0, 0, 0];
+    END IF;
+    UPDATE lockkeeper.requests SET client = p_client, id = p_id, deadline = at + p_life,
+      quiet = p_flags & 1 > 0, tries = p_flags & 2 > 0, owner = p_owner, seal = NULL
+      WHERE client = p_from AND id = -p_old AND rid = s.rid AND weight = p_weight
+        AND seal = sha256(p_proof) AND NOT kept AND deadline > at
+      RETURNING token INTO first;
+    IF NOT FOUND THEN RETURN ARRAY[0, 0, 0]; END IF;
+  END IF;
+  UPDATE lockkeeper.names SET due = least(due, at + p_life), loud = loud OR p_flags & 1 = 0
+    WHERE name = p_name;
+  PERFORM lockkeeper._done(86400000000, 0, '{}');
+  RETURN ARRAY[1, first, lockkeeper._others(s, p_client)::integer];
+END $$;
+
 -- list tells who holds and who waits for p_most names after p_after, or for p_only alone. A name
 -- without either has one row. It changes nothing.
 CREATE FUNCTION lockkeeper.list(p_after bytea, p_only bytea, p_most integer)
 RETURNS TABLE (name bytea, kind smallint, cap bigint, last bigint, client bigint, id bigint,
-  weight bigint, token bigint, since bigint, rest bigint, kept boolean, owner bytea)
+  weight bigint, token bigint, since bigint, rest bigint, kept boolean, detached boolean,
+  owner bytea)
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
   WITH page AS (
     SELECT n.* FROM lockkeeper.names n
     WHERE CASE WHEN p_only IS NULL THEN n.name > p_after AND (n.used > 0 OR n.waiting > 0)
       ELSE n.name = p_only END
     ORDER BY n.name LIMIT p_most)
-  SELECT p.name, p.kind, p.cap, p.token, l.client, l.id, l.weight, l.token, l.since, l.rest, l.over,
-    l.owner
+  SELECT p.name, p.kind, p.cap, p.token, l.client, abs(l.id), l.weight, l.token, l.since, l.rest,
+    l.over, l.seal IS NOT NULL, l.owner
   FROM page p LEFT JOIN LATERAL (
     SELECT q.*, o.over, CASE WHEN q.token IS NULL THEN c.till WHEN o.over THEN q.since + q.least
       ELSE q.deadline END - lockkeeper._us() AS rest
@@ -598,7 +680,7 @@ BEGIN
   SELECT * INTO s FROM lockkeeper.names WHERE name = p_name;
   PERFORM FROM lockkeeper.requests WHERE rid = s.rid AND place BETWEEN 1 AND s.head
     AND CASE WHEN weight = s.cap THEN p_token BETWEEN token AND s.token ELSE p_token = token END
-    AND NOT kept AND deadline > lockkeeper._us() FOR KEY SHARE;
+    AND NOT kept AND seal IS NULL AND deadline > lockkeeper._us() FOR KEY SHARE;
   IF NOT FOUND THEN
     RAISE EXCEPTION 'token % is not held', p_token USING ERRCODE = 'LK001';
   END IF;

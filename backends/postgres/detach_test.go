@@ -1,0 +1,435 @@
+package postgres_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/postgres"
+	"github.com/lockkeeper/lockkeeper/internal/pgtest"
+	"github.com/lockkeeper/lockkeeper/internal/proctest"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+var proof = backends.Proof{1, 2, 3, 31: 4}
+
+func detachment(g backends.Grant) backends.Detachment {
+	return backends.Detachment{Grant: g, Token: g.Token, TTL: time.Minute, Proof: proof}
+}
+
+func adoption(g backends.Grant) backends.Adoption {
+	return backends.Adoption{ID: g.ID, Proof: proof, Request: mutex(g.Resource.Name, time.Minute)}
+}
+
+func (b *bed) detach(c *postgres.Backend, g backends.Grant) backends.Grant {
+	b.Helper()
+	if err := c.Detach(b.ctx, detachment(g)); err != nil {
+		b.Fatalf("Detach: %v", err)
+	}
+	return g
+}
+
+func (b *bed) adopt(c *postgres.Backend, g backends.Grant) backends.Grant {
+	b.Helper()
+	n, err := c.Adopt(b.ctx, adoption(g))
+	if err != nil {
+		b.Fatalf("Adopt: %v", err)
+	}
+	if n.Token != g.Token {
+		b.Errorf("token %d; want %d", n.Token, g.Token)
+	}
+	return n
+}
+
+// proxied returns a backend that sends the text of each statement through a proxy.
+func (b *bed) proxied(t testing.TB) (*postgres.Backend, *redistest.Proxy) {
+	p := (&redistest.Server{Addr: b.server.Addr}).NewProxy(t)
+	return b.of(t, b.pool(t, p.Addr, unprepared)), p
+}
+
+// once judges the first request that has the word.
+func once(word string, verdict func() redistest.Verdict) func([]byte) redistest.Verdict {
+	var done atomic.Bool
+	return func(b []byte) redistest.Verdict {
+		if bytes.Contains(b, []byte(word)) && done.CompareAndSwap(false, true) {
+			return verdict()
+		}
+		return redistest.Pass
+	}
+}
+
+func dropReply() redistest.Verdict { return redistest.DropReply }
+
+// An adoption or a detachment whose answer was lost is repeated, and finds that it is done.
+func TestLostReplyOfADetachmentOrAnAdoption(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	c, p := b.proxied(t)
+	other := b.through(t, b.server.Addr)
+	g := b.detach(other, b.acquire(other, mutex("n", time.Minute)))
+	p.Judge(once(".adopt(", dropReply))
+	n := b.adopt(c, g)
+	if _, err := c.Adopt(b.ctx, adoption(g)); !errors.Is(err, backends.ErrTicket) {
+		t.Errorf("Adopt with a ticket used before: %v; want ErrTicket", err)
+	}
+	if r := c.Renew(b.ctx, []backends.Renewal{{Grant: n, TTL: time.Minute}})[0]; r.Err != nil {
+		t.Errorf("Renew: %v", r.Err)
+	}
+	p.Judge(once(".detach(", dropReply))
+	b.detach(c, n)
+	if err := backends.Release(b.ctx, c, n); !errors.Is(err, backends.ErrLost) {
+		t.Errorf("Release of a detached grant: %v; want ErrLost", err)
+	}
+	b.release(other, b.adopt(other, n))
+	b.release(c, b.acquire(c, mutex("n", time.Minute)))
+}
+
+// An adoption whose caller has gone has no effect when it comes late, and is given back if it had
+// one.
+func TestAdoptionWhoseCallerHasGone(t *testing.T) {
+	for what, late := range map[string]bool{"the statement comes late": true, "the answer is lost": false} {
+		t.Run(strings.ReplaceAll(what, " ", "-"), func(t *testing.T) {
+			b := newBed(t, server.Get(t))
+			c, p := b.proxied(t)
+			other := b.through(t, b.server.Addr)
+			g := b.detach(other, b.acquire(other, mutex("n", time.Minute)))
+			ctx, cancel := context.WithCancel(b.ctx)
+			arrive, arrived := make(chan struct{}), make(chan struct{})
+			p.Judge(once(".adopt(", func() redistest.Verdict {
+				defer close(arrived)
+				cancel()
+				if !late {
+					return redistest.DropReply
+				}
+				<-arrive
+				return redistest.Pass
+			}))
+			if n, err := c.Adopt(ctx, adoption(g)); !errors.Is(err, context.Canceled) {
+				t.Fatalf("Adopt = %+v, %v; want context.Canceled", n, err)
+			}
+			if !late {
+				b.release(other, b.acquire(other, mutex("n", time.Minute))) // long before its time is over
+				return
+			}
+			b.until("the adoption is forbidden", func() bool { return b.forbidden() == 2 }) // and the acquire, by Detach
+			close(arrive)
+			<-arrived
+			n := b.adopt(other, g)
+			if r := other.Renew(b.ctx, []backends.Renewal{{Grant: n, TTL: time.Minute}})[0]; r.Err != nil {
+				t.Errorf("Renew: %v", r.Err)
+			}
+			b.release(other, n)
+		})
+	}
+}
+
+// forbidden counts the requests that are to have no effect.
+func (b *bed) forbidden() (n int) {
+	b.Helper()
+	if err := b.conn.QueryRow(b.ctx, "SELECT count(*) FROM "+b.schema+".requests WHERE place = 0").Scan(&n); err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+// A copy of the acquire that comes late must not bring the grant to its old client again.
+func TestDetachedGrantWhoseAcquireComesLate(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	c, p := b.proxied(t)
+	other := b.through(t, b.server.Addr)
+	var swallowed atomic.Bool
+	p.Judge(once(".op(", func() redistest.Verdict {
+		swallowed.Store(true)
+		return redistest.Swallow
+	}))
+	w := b.start(c, mutex("n", time.Minute))
+	b.until("the acquire is swallowed", swallowed.Load)
+	p.CutAll()
+	g := b.detach(c, w.granted())
+	n := b.adopt(other, g)
+	late := b.late(g)
+	if late[1] != 3 {
+		t.Errorf("a late copy of the acquire is answered %v; want 3, given up", late)
+	}
+	b.release(other, n)
+	if late := b.late(g); late[1] != 3 {
+		t.Errorf("a late copy of the acquire, after the release, is answered %v; want 3, given up", late)
+	}
+}
+
+// late sends the acquire of a grant once more.
+func (b *bed) late(g backends.Grant) (answer []int64) {
+	b.Helper()
+	err := b.conn.QueryRow(b.ctx, "SELECT "+b.schema+".op($1, 1000000, true, $2, '{}', $3, $4)", int64(g.ID.Client),
+		[][]byte{[]byte(g.Resource.Name)}, []int64{1, int64(g.ID.Seq), 1, 1, 1, 1, 60e6, 60e6, 0, 0}, [][]byte{{}}).Scan(&answer)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return answer
+}
+
+// A client that closes while it adopts gives the grant back.
+func TestCloseBesideAdopt(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	c, p := b.proxied(t)
+	other := b.through(t, b.server.Addr)
+	g := b.detach(other, b.acquire(other, mutex("n", time.Minute)))
+	closed := make(chan error, 1)
+	p.Judge(once(".adopt(", func() redistest.Verdict {
+		go func() { closed <- c.Close(b.ctx) }()
+		b.until("it closes", func() bool { _, err := c.Inspect(b.ctx, "n"); return errors.Is(err, backends.ErrClosed) })
+		return redistest.Pass
+	}))
+	n, err := c.Adopt(b.ctx, adoption(g))
+	if e := <-closed; e != nil {
+		t.Errorf("Close: %v", e)
+	}
+	if err == nil || errors.Is(err, backends.ErrTicket) {
+		t.Errorf("Adopt = %+v, %v; want an error", n, err)
+	}
+	b.release(other, b.acquire(other, mutex("n", time.Minute)))
+}
+
+// A transaction that Fence has checked holds up the detachment, and the detachment nobody else.
+func TestDetachWaitsForAFencedTransaction(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	x, y := b.through(t, b.server.Addr), b.through(t, b.server.Addr)
+	g := b.acquire(x, mutex("n", time.Minute))
+	tx := b.begin(pgx.ReadCommitted)
+	if err := b.fence(tx, g); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- x.Detach(b.ctx, detachment(g)) }()
+	for range 10 {
+		if _, err := backends.TryAcquire(b.ctx, y, mutex("n", time.Minute)); !errors.Is(err, backends.ErrBusy) {
+			t.Errorf("TryAcquire: %v; want ErrBusy", err)
+		}
+	}
+	select {
+	case err := <-ended:
+		t.Errorf("Detach beside a fenced transaction: %v; want it to wait", err)
+	default:
+	}
+	if err := tx.Commit(b.ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Fatalf("Detach: %v", err)
+	}
+	tx = b.begin(pgx.ReadCommitted)
+	if err := b.fence(tx, g); !errors.Is(err, backends.ErrLost) {
+		t.Errorf("Fence of a detached lease: %v; want ErrLost", err)
+	}
+	_ = tx.Rollback(b.ctx)
+	n := b.adopt(y, g)
+	tx = b.begin(pgx.ReadCommitted)
+	if err := b.fence(tx, n); err != nil {
+		t.Errorf("Fence of an adopted lease: %v", err)
+	}
+	_ = tx.Rollback(b.ctx)
+	b.release(y, n)
+}
+
+// What was detached or adopted before a crash of the server is so after it: no ticket is good twice.
+func TestTicketsSurviveACrashOfTheServer(t *testing.T) {
+	t.Parallel() // it mostly waits
+	s := pgtest.Start(t)
+	b := newBed(t, s)
+	x, y := b.through(t, s.Addr), b.through(t, s.Addr)
+	r := mutex("used", 4*time.Second) // not longer than the pause: its acquire is not flushed
+	used := b.detach(x, b.acquire(x, r))
+	b.adopt(y, used)
+	kept := b.detach(x, b.acquire(x, mutex("kept", time.Minute)))
+	s.Restart(t)
+	restarted := time.Now()
+	b.conn = b.connect()
+	var n backends.Grant
+	b.until("the pause is over", func() bool {
+		var err error
+		n, err = y.Adopt(b.ctx, adoption(kept))
+		if err != nil && !errors.Is(err, backends.ErrUnavailable) {
+			t.Fatalf("Adopt after a crash: %v", err)
+		}
+		return err == nil
+	})
+	if time.Since(restarted) < 4*time.Second { // a standby that was promoted may have lost an adoption
+		t.Error("adopted within the pause")
+	}
+	if _, err := x.Adopt(b.ctx, adoption(used)); !errors.Is(err, backends.ErrTicket) {
+		t.Errorf("Adopt with a ticket used before the crash: %v; want ErrTicket", err)
+	}
+	b.release(y, n)
+}
+
+// passer is a helper process that does with the lock "job" what it is told: args DSN, schema, time to
+// live.
+func passer(c *proctest.Child) error {
+	ctx := context.Background()
+	ttl, err := time.ParseDuration(c.Args[2])
+	if err != nil {
+		return err
+	}
+	pool, err := pgxpool.New(ctx, c.Args[0])
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	m, err := jobs(pool, c.Args[1], ttl)
+	if err != nil {
+		return err
+	}
+	var l *manager.Lease
+	for line, ok := c.Listen(); ok; line, ok = c.Listen() {
+		word, rest, _ := strings.Cut(line, " ")
+		var said any
+		var err error
+		switch word {
+		case "acquire":
+			if l, err = m.Lock("job").Acquire(ctx); err == nil {
+				said = fmt.Sprint(l.Token(), " ", time.Now().UnixNano())
+			}
+		case "detach":
+			said, err = l.Detach(ctx)
+		case "adopt":
+			var n *manager.Lease
+			if n, err = m.Adopt(ctx, manager.Ticket(rest)); err == nil {
+				l, said = n, n.Token()
+			}
+		case "hold": // for several times to live
+			for until := l.ValidUntil().Add(3 * ttl); err == nil && l.ValidUntil().Before(until); {
+				<-time.NewTimer(ttl / 10).C
+				err = l.Err()
+			}
+			said = "on"
+		case "release":
+			said, err = time.Now().UnixNano(), l.Release()
+		}
+		switch {
+		case errors.Is(err, manager.ErrTicket):
+			said = "error ticket"
+		case errors.Is(err, manager.ErrLost):
+			said = "error lost"
+		case err != nil:
+			said = fmt.Sprintf("error %v", err)
+		}
+		c.Say("%s %v", word, said)
+	}
+	return m.Close(ctx)
+}
+
+func jobs(pool *pgxpool.Pool, schema string, ttl time.Duration) (*manager.Manager, error) {
+	b, err := postgres.New(pool, postgres.WithSchema(schema))
+	if err != nil {
+		return nil, err
+	}
+	return manager.New(b, manager.WithTTL(ttl))
+}
+
+// One process acquires a lock, detaches it, and is killed. Another adopts it, holds it for several
+// times to live, and releases it. A third waits all the time, and is granted it only then.
+func TestLeaseGoesFromProcessToProcess(t *testing.T) {
+	t.Parallel() // it mostly waits
+	for ttl := time.Second; !passesOn(t, ttl); ttl *= 2 {
+		t.Logf("this machine stood still for longer than %v", ttl)
+	}
+}
+
+// passesOn reports false if the lease was lost because the machine is slow.
+func passesOn(t *testing.T, ttl time.Duration) bool {
+	b := newBed(t, server.Get(t))
+	m, err := jobs(b.pool(t, b.server.Addr, nil), b.schema, ttl)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := m.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	start := func() *proctest.Process {
+		return proctest.Start(t, "passer", b.server.DSN("postgres"), b.schema, ttl.String())
+	}
+	first, second, third := start(), start(), start()
+	slow := false
+	ask := func(p *proctest.Process, word, rest string) string {
+		t.Helper()
+		p.Say("%s", strings.TrimSpace(word+" "+rest))
+		said := p.Expect(word)
+		slow = slow || strings.HasPrefix(said, "error lost")
+		return said
+	}
+	var token, waited uint64
+	var granted, released int64
+	read := func(said string, into ...any) {
+		t.Helper()
+		if _, err := fmt.Sscan(said, into...); err != nil && !slow {
+			t.Fatalf("%q: %v", said, err)
+		}
+	}
+	// alone expects that the token is held by one holder, and that the third process waits.
+	alone := func(when string) {
+		t.Helper()
+		s, err := m.Inspect(t.Context(), "job")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(s.Holders) != 1 || s.Holders[0].Token != token || len(s.Waiters) != 1 || s.Token != token {
+			slow = slow || s.Token != token // it was granted anew, for the lease had expired
+			if !slow {
+				t.Errorf("%s: %+v; want one holder, with token %d, and one waiter", when, s, token)
+			}
+		}
+	}
+	read(ask(first, "acquire", ""), &token, &granted)
+	third.Say("acquire")
+	b.until("the third waits", func() bool { return b.waiters("job") == 1 })
+	ticket := ask(first, "detach", "")
+	alone("detached")
+	first.Kill()
+	adopted := ask(second, "adopt", ticket)
+	if slow = slow || strings.HasPrefix(adopted, "error ticket"); slow {
+		return false
+	}
+	if adopted != fmt.Sprint(token) {
+		t.Fatalf("adopted with %q; want token %d", adopted, token)
+	}
+	alone("adopted")
+	forged := ticket[:len(ticket)-5] + strings.Repeat("A", 5)
+	for what, text := range map[string]string{"replayed": ticket, "forged": forged} {
+		if said := ask(second, "adopt", text); !strings.HasPrefix(said, "error ticket") {
+			t.Errorf("a %s ticket: %s", what, said)
+		}
+		if l, err := m.Adopt(t.Context(), manager.Ticket(text)); !errors.Is(err, manager.ErrTicket) {
+			t.Errorf("a %s ticket, in another process: %v, %v", what, l, err)
+		}
+	}
+	ask(second, "hold", "")
+	alone("held for several times to live")
+	read(ask(second, "release", ""), &released)
+	read(third.Expect("acquire"), &waited, &granted)
+	if slow {
+		return false
+	}
+	if granted < released || waited <= token {
+		t.Errorf("the third was granted %v after the release, with token %d after %d",
+			time.Duration(granted-released), waited, token)
+	}
+	ask(third, "release", "")
+	for _, p := range []*proctest.Process{second, third} {
+		p.CloseInput()
+		if err := p.Wait(); err != nil && !slow {
+			t.Error(err)
+		}
+	}
+	return !slow
+}
