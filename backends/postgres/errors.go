@@ -84,7 +84,7 @@ func passing(err error) bool {
 		return true
 	}
 	switch said.Code {
-	case "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03":
+	case "25P03", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P05":
 		return true
 	}
 	return strings.HasPrefix(said.Code, "08")

@@ -62,6 +62,6 @@ max_client_conn = 500
 	if err = os.WriteFile(file, []byte(conf), 0o644); err != nil { // for the user that runs it
 		return p, "", err
 	}
-	p, err = launch(program, dir, "process up", file)
+	p, err = launch(program, dir, "process up", nil, file)
 	return p, addr, err
 }

@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -27,6 +28,8 @@ type Server struct {
 	bin  string // directory of the programs
 	dir  string // of the data and nothing else
 	args []string
+	env  []string // more of the environment
+	hot  bool     // it is a standby
 
 	process
 }
@@ -35,7 +38,13 @@ type Server struct {
 // for instance "-c", "max_connections=10". Data outlive the server's end, not the machine's.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s, err := start(require(t), args)
+	return StartWith(t, nil, args...)
+}
+
+// StartWith is Start for a server with more in its environment.
+func StartWith(t testing.TB, env []string, args ...string) *Server {
+	t.Helper()
+	s, err := start(require(t), env, args)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,25 +53,33 @@ func Start(t testing.TB, args ...string) *Server {
 }
 
 // start makes a data directory and runs a server on it.
-func start(bin string, args []string) (*Server, error) {
-	dir, err := os.MkdirTemp("", "pgtest")
-	if err != nil {
+func start(bin string, env, args []string) (*Server, error) {
+	s := &Server{bin: bin, args: args, env: env}
+	if err := s.start(s.create); err != nil {
 		return nil, err
 	}
-	s := &Server{bin: bin, dir: dir, args: args}
-	if err = s.create(); err == nil {
-		const tries = 5 // another process may take the port between our look and the server's bind
-		for range tries {
-			if s.Addr, err = freeAddr(); err != nil {
-				break
-			}
-			if err = s.run(); err == nil {
-				return s, nil
+	return s, nil
+}
+
+// start fills a directory and runs the server on it.
+func (s *Server) start(create func() error) (err error) {
+	if s.dir, err = os.MkdirTemp("", "pgtest"); err != nil {
+		return err
+	}
+	if err = giveAway(s.dir); err == nil {
+		err = create()
+	}
+	const tries = 5 // another process may take the port between our look and the server's bind
+	var last error
+	for i := 0; err == nil && i < tries; i++ {
+		if s.Addr, err = freeAddr(); err == nil {
+			if last = s.run(); last == nil {
+				return nil
 			}
 		}
 	}
-	os.RemoveAll(dir)
-	return nil, err
+	os.RemoveAll(s.dir)
+	return errors.Join(err, last)
 }
 
 func freeAddr() (string, error) {
@@ -76,9 +93,6 @@ func freeAddr() (string, error) {
 
 // create fills the data directory.
 func (s *Server) create() error {
-	if err := giveAway(s.dir); err != nil {
-		return err
-	}
 	return s.tool("initdb", "--pgdata", s.dir, "--username", User, "--auth", "trust", "--no-sync",
 		"--encoding", "UTF8", "--locale", "C")
 }
@@ -105,7 +119,11 @@ func (s *Server) run() error {
 		"-c", "fsync=off", "-c", "full_page_writes=off", "-c", "max_connections=200",
 		"-c", "shared_buffers=32MB", "-c", "logging_collector=off", "-c", "log_destination=stderr",
 	}, s.args...)
-	s.process, err = launch(filepath.Join(s.bin, "postgres"), s.dir, "ready to accept connections", args...)
+	ready := "ready to accept connections"
+	if s.hot {
+		ready = "ready to accept read-only connections"
+	}
+	s.process, err = launch(filepath.Join(s.bin, "postgres"), s.dir, ready, s.env, args...)
 	return err
 }
 
@@ -116,8 +134,9 @@ type process struct {
 }
 
 // launch starts a program and returns when it has written the text.
-func launch(program, dir, text string, args ...string) (process, error) {
+func launch(program, dir, text string, env []string, args ...string) (process, error) {
 	cmd := exec.Command(program, args...)
+	cmd.Env = append(os.Environ(), env...)
 	cmd.Dir = dir
 	cmd.SysProcAttr = attributes()
 	log := &log{text: text, ready: make(chan struct{})}

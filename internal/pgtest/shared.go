@@ -17,7 +17,7 @@ type Shared struct {
 func (sh *Shared) Get(t testing.TB) *Server {
 	t.Helper()
 	bin := require(t)
-	sh.once.Do(func() { sh.s, sh.err = start(bin, nil) })
+	sh.once.Do(func() { sh.s, sh.err = start(bin, nil, nil) })
 	if sh.err != nil {
 		t.Fatal(sh.err)
 	}

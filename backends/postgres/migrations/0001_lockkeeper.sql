@@ -110,7 +110,10 @@ BEGIN
     INSERT INTO lockkeeper.mark SELECT true, t + pause FROM lockkeeper.conf ON CONFLICT DO NOTHING;
     SELECT until INTO u FROM lockkeeper.mark;
   END IF;
-  IF u > t THEN RETURN NULL; END IF;
+  IF u > t THEN -- a clock that was set back begins the pause anew, and does not prolong it
+    UPDATE lockkeeper.mark SET until = t + pause FROM lockkeeper.conf WHERE until > t + pause;
+    RETURN NULL;
+  END IF;
   SELECT pause INTO p FROM lockkeeper.conf;
   PERFORM set_config('lockkeeper.pause', p::text, false);
   RETURN p;
