@@ -4,7 +4,6 @@
 //	go run ./examples/fencing      a stale writer is refused by what it writes to
 //	go run ./examples/service      an HTTP service whose job runs once at a time over all instances (Redis)
 //	go run ./examples/leader       leader election: the others stand by
-//	go run ./examples/actor        package actor by itself: a bounded queue of fetches
 //	go run ./examples/actor        a download queue: asks, backpressure, supervision, an orderly end
 //
 // Package recipes is the code of docs/recipes.md. The tests of this package build and run the programs of README.md.

@@ -26,18 +26,18 @@ func (m *Manager) Adopt(ctx context.Context, t Ticket) (*Lease, error) {
 	if err := m.usable(ctx); err != nil {
 		return nil, err
 	}
-	c, s, err := t.claim(m)
+	c, f, err := t.claim(m)
 	if err != nil {
 		return nil, opErr("adopt", "", err)
 	}
 	if m.observer == nil {
-		l, err := c.adopt(ctx, t, s, nil)
+		l, err := c.adopt(ctx, t, f, nil)
 		return l, opErr("adopt", c.name, err)
 	}
 	var at Site
 	runtime.Callers(callersCaller, at.pc[:])
 	ctx, seen := c.sight(ctx, false, at)
-	l, err := c.adopt(ctx, t, s, seen)
+	l, err := c.adopt(ctx, t, f, seen)
 	err = opErr("adopt", c.name, err)
 	seen.end(ctx, l, err)
 	return l, err
@@ -57,7 +57,7 @@ type (
 )
 
 // adopt asks the keeper of the name and the store. Its errors do not name the resource yet.
-func (c *Claim) adopt(ctx context.Context, t Ticket, s stub, seen *sighting) (*Lease, error) {
+func (c *Claim) adopt(ctx context.Context, t Ticket, f ticketFields, seen *sighting) (*Lease, error) {
 	m := c.m
 	switch {
 	case !m.caps.Detach:
@@ -78,7 +78,7 @@ func (c *Claim) adopt(ctx context.Context, t Ticket, s stub, seen *sighting) (*L
 		r.req = r
 		l := &Lease{lease: &r.lease, from: ctx}
 		r.fresh = l
-		switch err := r.arrive(ctx, t, s); {
+		switch err := r.arrive(ctx, t, f); {
 		case errors.Is(err, errRetired): // the next look-up finds the keeper's successor
 		case err != nil && ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			m.count(c.name, func(n *Counters) { n.contextEnded(ctx.Err(), 0) })
@@ -91,7 +91,7 @@ func (c *Claim) adopt(ctx context.Context, t Ticket, s stub, seen *sighting) (*L
 	}
 }
 
-func (r *request) arrive(ctx context.Context, t Ticket, s stub) error {
+func (r *request) arrive(ctx context.Context, t Ticket, f ticketFields) error {
 	k := r.k
 	a := &arrival{request: r}
 	k.mail.Deliver(adopt{a})
@@ -100,10 +100,10 @@ func (r *request) arrive(ctx context.Context, t Ticket, s stub) error {
 		return a.err
 	}
 	a.grant, a.err = k.m.callAdopt(ctx, backends.Adoption{
-		ID: backends.GrantID{Client: s.Client, Seq: s.Seq}, Proof: t.proof(),
+		ID: backends.GrantID{Client: f.Client, Seq: f.Seq}, Proof: t.proof(),
 		Request: backends.Request{
 			Resource: r.resource(), Weight: r.weight, Tokens: 1, TTL: k.m.cfg.ttl,
-			Owner: k.m.owner, Notify: k.notify, AtLeast: s.AtLeast,
+			Owner: k.m.owner, Notify: k.notify, AtLeast: f.AtLeast,
 			Quiet: true, // it is not handed on
 		},
 	})

@@ -20,8 +20,8 @@ type Ticket string
 
 const ticketPrefix = "lk1."
 
-// stub is what a ticket says.
-type stub struct {
+// ticketFields is what a ticket says.
+type ticketFields struct {
 	Name     []byte        `json:"n"` // any bytes
 	Kind     backends.Kind `json:"k"`
 	Capacity int64         `json:"c"`
@@ -35,7 +35,7 @@ type stub struct {
 
 // newTicket returns a ticket to the grant, which keeps the token. It has 130 random bits.
 func newTicket(g *backends.Grant, token uint64) Ticket {
-	text, _ := json.Marshal(&stub{ // numbers and text: cannot fail
+	text, _ := json.Marshal(&ticketFields{ // numbers and text: cannot fail
 		Name: []byte(g.Resource.Name), Kind: g.Resource.Kind, Capacity: g.Resource.Capacity,
 		Weight: g.Weight, Token: token, Client: g.ID.Client, Seq: g.ID.Seq, AtLeast: g.AtLeast,
 		Secret: rand.Text(),
@@ -49,26 +49,26 @@ func (t Ticket) proof() backends.Proof { return sha256.Sum256([]byte(t)) }
 
 // claim returns the claim of the ticket. It refuses a text that no Detach has made with ErrTicket,
 // as the store would.
-func (t Ticket) claim(m *Manager) (c Claim, s stub, err error) {
+func (t Ticket) claim(m *Manager) (c Claim, f ticketFields, err error) {
 	text, ok := strings.CutPrefix(string(t), ticketPrefix)
 	if !ok {
-		return c, s, errNoTicket
+		return c, f, errNoTicket
 	}
 	said, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err == nil {
-		err = json.Unmarshal(said, &s)
+		err = json.Unmarshal(said, &f)
 	}
 	if err != nil {
-		return c, s, fmt.Errorf("%w: %w", errNoTicket, err)
+		return c, f, fmt.Errorf("%w: %w", errNoTicket, err)
 	}
-	c = Claim{m: m, name: string(s.Name), kind: s.Kind, cap: s.Capacity, weight: s.Weight}
-	if err = c.check(); err == nil && (s.AtLeast < 0 || s.AtLeast > backends.MaxAtLeast) {
+	c = Claim{m: m, name: string(f.Name), kind: f.Kind, cap: f.Capacity, weight: f.Weight}
+	if err = c.check(); err == nil && (f.AtLeast < 0 || f.AtLeast > backends.MaxAtLeast) {
 		err = ErrInvalid
 	}
 	if err != nil {
-		return c, s, fmt.Errorf("%w: %w", errNoTicket, err)
+		return c, f, fmt.Errorf("%w: %w", errNoTicket, err)
 	}
-	return c, s, nil
+	return c, f, nil
 }
 
 var errNoTicket = fmt.Errorf("%w: not a text that Detach has returned", ErrTicket)

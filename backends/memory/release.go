@@ -107,7 +107,7 @@ func (b *Backend) Close(context.Context) error {
 	m := message{done: make(chan error, 1), call: func(s *store) error {
 		b.closed = true
 		for _, r := range s.resources {
-			s.withdraw(b, r)
+			s.endClient(b, r)
 		}
 		return nil
 	}}
@@ -115,8 +115,8 @@ func (b *Backend) Close(context.Context) error {
 	return wrap("close", "", <-m.done)
 }
 
-// withdraw takes everything that b has out of the resource.
-func (s *store) withdraw(b *Backend, r *resource) {
+// endClient takes all grants and requests of b out of the resource.
+func (s *store) endClient(b *Backend, r *resource) {
 	for e := r.queue.Front(); e != nil; {
 		w := e.Value.(*place)
 		e = e.Next()

@@ -3,6 +3,7 @@ package redis
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -66,7 +67,10 @@ func connect(c redis.UniversalClient, o options) connections {
 // is wrapped.
 func checkClient(c redis.UniversalClient) (err error) {
 	invalid := &backends.InvalidError{
-		Field: "client", Value: fmt.Sprintf("%T", c), Want: "a client of one server, a Sentinel group or a cluster, not nil",
+		Field: "client", Value: fmt.Sprintf("%T", c), Want: "a client of one server, a Sentinel group or a cluster",
+	}
+	if v := reflect.ValueOf(c); v.Kind() == reflect.Pointer && v.IsNil() {
+		invalid.Value = fmt.Sprintf("nil %T", c)
 	}
 	if _, ok := c.(*redis.AutoPipeliner); ok {
 		return invalid

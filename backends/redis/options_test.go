@@ -31,6 +31,19 @@ func TestNewRefusesBadOptions(t *testing.T) {
 	}
 }
 
+func TestARefusedClientIsToldByItsType(t *testing.T) {
+	ring := goredis.NewRing(&goredis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}})
+	defer ring.Close()
+	for said, client := range map[string]goredis.UniversalClient{
+		`"<nil>"`: nil, `"nil *redis.Client"`: (*goredis.Client)(nil), `"*redis.Ring"`: ring,
+	} {
+		want := "redis: invalid client " + said + ": want a client of one server, a Sentinel group or a cluster"
+		if _, err := redis.New(client); err == nil || err.Error() != want {
+			t.Errorf("%v; want %s", err, want)
+		}
+	}
+}
+
 // wrapped is a wrapper of a client, as applications make them for tracing.
 type wrapped struct{ goredis.UniversalClient }
 

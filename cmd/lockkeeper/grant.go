@@ -131,8 +131,8 @@ func (r *runCmd) mayEnter(p part, in backends.Resource, h backends.Holder) error
 	case (p.as == backends.Semaphore) != (in.Kind == backends.Semaphore):
 		return advised(&backends.MismatchError{Have: in, Want: backends.Resource{Name: p.name, Kind: p.as, Capacity: p.capacity}})
 	case whole && h.Weight < in.Capacity, p.permits > h.Weight:
-		return usageError("%s is held for this command already, by an enclosing lockkeeper run (%s), but only %s of it; "+
-			"more cannot be added: let that run hold what is needed", printable(p.name), who(h.Owner), permits(in, h.Weight))
+		return usageError("an enclosing lockkeeper run (%s) holds %s for this command already, but too little of it (%s): "+
+			"let that run hold what this one needs", who(h.Owner), printable(p.name), permits(in, h.Weight))
 	}
 	return nil
 }

@@ -55,7 +55,7 @@ func TestReentrantGoesInWithoutAcquiring(t *testing.T) {
 		p.let()
 		p = start(t, in, "run", "-s", "z", "--", "sh", "-c", inner(t, "--reentrant -x z -- echo started"))
 		p.saysNothing()
-		contains(t, p.ends(64), "only read of it")
+		contains(t, p.ends(64), "holds z for this command already, but too little of it (read)")
 		p = start(t, in, "run", "--reentrant", "z", "--", "true") // nothing encloses it
 		p.ends(0)
 	})

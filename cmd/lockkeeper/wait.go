@@ -44,8 +44,8 @@ type looked struct {
 // errFrontDied: there is nobody to run the command for.
 var errFrontDied = fmt.Errorf("%w: lockkeeper was killed", backends.ErrLost)
 
-// giveUp releases a grant that came before its cancellation; the process ends now in any case.
-func giveUp(a acquired) {
+// release releases a grant that came before its cancellation; the process ends now in any case.
+func (a acquired) release() {
 	if a.err == nil {
 		_ = a.held.release()
 	}
@@ -97,11 +97,11 @@ func (r *runCmd) acquire(s streams, m *manager.Manager, ps parts, link *command.
 			r.notice(s, l)
 		case sig := <-sigs:
 			cancel()
-			giveUp(<-done)
+			(<-done).release()
 			return nil, &sig, nil
 		case <-gone:
 			cancel()
-			giveUp(<-done)
+			(<-done).release()
 			return nil, nil, errFrontDied
 		}
 	}
@@ -117,10 +117,10 @@ func (r *runCmd) agree(a acquired, link *command.Link) (*grant, *command.Signal,
 	case <-link.Ready():
 		return a.held, nil, nil
 	case sig := <-link.Sigs:
-		giveUp(a)
+		a.release()
 		return nil, &sig, nil
 	case <-link.Gone:
-		giveUp(a)
+		a.release()
 		return nil, nil, errFrontDied
 	case <-a.held.lost():
 		return nil, nil, fmt.Errorf("%w: the command was not started", errors.Join(a.held.lease.Err(), a.held.release()))

@@ -44,10 +44,11 @@ func Unusable(verb, what string, err error) error {
 type refusal struct{ sentinel, cause error }
 
 func (r *refusal) Error() string {
-	if says, cause := r.sentinel.Error(), r.cause.Error(); says != cause {
-		return says + ": " + cause
+	says, cause := r.sentinel.Error(), r.cause.Error()
+	if cause == says || strings.HasSuffix(cause, ": "+says) {
+		return cause
 	}
-	return r.sentinel.Error()
+	return says + ": " + cause
 }
 
 func (r *refusal) Unwrap() []error { return []error{r.sentinel, r.cause} }
