@@ -90,32 +90,25 @@ func (r *runCmd) run(s streams, link *command.Link) exitCode {
 	if err != nil {
 		return s.fail(err)
 	}
-	// A command that cannot be run is refused before anybody has to wait for it.
-	if len(argv) > 0 {
-		if _, err := command.Find(argv[0]); err != nil {
-			return s.fail(err)
-		}
-	}
 	if r.Label == "" {
 		r.Label = labelOf(argv)
 	}
-	where, err := store.Parse(r.Store)
-	if err != nil {
-		return s.fail(err)
-	}
-	m, done, err := r.open(where)
-	if err != nil {
-		return s.fail(err)
-	}
-	closing := closeTimeout
-	defer func() { done(closing) }()
 	ps, err := r.parts()
 	if err != nil {
 		return s.fail(err)
 	}
-	r.tell(s, "store %v", where)
+	from, sig, err := opening(link, func() opened { return r.prepare(argv) })
+	switch {
+	case sig != nil:
+		return exitCode(command.SignalCode(sig.Signal))
+	case err != nil:
+		return s.fail(err)
+	}
+	closing := closeTimeout
+	defer func() { from.done(closing) }()
+	r.tell(s, "store %v", from.where)
 	begin := time.Now()
-	held, sig, err := r.acquire(s, m, ps, link)
+	held, sig, err := r.acquire(s, from.manager, ps, link)
 	switch {
 	case sig != nil:
 		return exitCode(command.SignalCode(sig.Signal))
@@ -125,7 +118,7 @@ func (r *runCmd) run(s streams, link *command.Link) exitCode {
 		}
 		return r.notAcquired(s, err)
 	}
-	closing = finishing(where, closeTimeout)
+	closing = finishing(from.where, closeTimeout)
 	r.tell(s, "acquired %v after %v", held, since(begin))
 	if r.Hold {
 		return r.keep(s, held, link)
