@@ -28,7 +28,7 @@ func (c *breakCmd) Run(s streams) exitCode {
 			was[i].Waiters = nil // they go on waiting
 			failed = append(failed, unanswered(b.Break(ctx, was[i].Resource.Name), timeout))
 		}
-		return errors.Join(append(failed, list(s.out, was, time.Now()))...)
+		return errors.Join(append(failed, list(s.out, was, time.Now(), pageOf(s.out).shown()))...)
 	})
 	if err != nil {
 		return s.fail(err)

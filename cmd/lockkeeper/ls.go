@@ -52,7 +52,7 @@ func (l *lsCmd) Run(s streams) exitCode {
 		if len(states) == 0 && err == nil {
 			s.warn("no holders and no waiters in %v", where)
 		}
-		return errors.Join(err, list(s.out, states, time.Now()))
+		return errors.Join(err, list(s.out, states, time.Now(), pageOf(s.out).shown()))
 	})
 	if err != nil {
 		return s.fail(err)
@@ -130,9 +130,9 @@ func (v *view) states(ctx context.Context, r store.Reader, timeout time.Duration
 }
 
 // list writes a line for each holder and each waiter, in their order.
-func list(out io.Writer, states []backends.State, now time.Time) error {
+func list(out io.Writer, states []backends.State, now time.Time, show func(string) string) error {
 	var b strings.Builder
-	for _, l := range aligned(rows(states, now, printable, math.MaxInt)) {
+	for _, l := range aligned(rows(states, now, show, math.MaxInt)) {
 		b.WriteString(l.text + "\n")
 	}
 	_, err := io.WriteString(out, b.String())
@@ -140,8 +140,9 @@ func list(out io.Writer, states []backends.State, now time.Time) error {
 }
 
 // rows are the cells of a line for each holder and each waiter, divided by tabs, with a line of
-// heads above. Of each name they show so many holders and waiters at most.
-func rows(states []backends.State, now time.Time, show func(name string) string, most int) []styled {
+// heads above. Of each name they show so many holders and waiters at most; show is how a name, a
+// label and a host are shown.
+func rows(states []backends.State, now time.Time, show func(text string) string, most int) []styled {
 	if len(states) == 0 {
 		return nil
 	}
@@ -156,28 +157,36 @@ func rows(states []backends.State, now time.Time, show func(name string) string,
 			add(plain, "%s\t-\tfree\t-\t%s\t-\t-", name, token(s.Token))
 		}
 		for _, h := range s.Holders[:min(len(s.Holders), most)] {
+			part := permits(r, h.Weight)
 			if h.ID == (backends.GrantID{}) {
-				add(plain, "%s\t%v\tbusy\t%s\t-\t-\t%s", name, r.Kind, permits(r, h.Weight), foreign(h.Owner))
+				add(plain, "%s\t%v\tbusy\t%s\t-\t-\t%s", name, r.Kind, part, foreign(h.Owner))
 				continue
 			}
-			if h.Kept > 0 {
-				add(plain, "%s\t%v\tkept\t%s\t%d\t%s\tuntil %s, last %v", name, r.Kind, permits(r, h.Weight),
-					h.Token, ago(now, h.Since), clock(now.Add(h.Kept)), who(h.Owner))
-				continue
-			}
-			add(plain, "%s\t%v\theld\t%s\t%d\t%s\t%v", name, r.Kind, permits(r, h.Weight), h.Token, ago(now, h.Since), who(h.Owner))
+			state, whose := holding(h, now)
+			add(plain, "%s\t%v\t%s\t%s\t%d\t%s\t%s%s", name, r.Kind, state, part, h.Token, ago(now, h.Since), whose, whoAs(h.Owner, show))
 		}
 		if more := len(s.Holders) - most; more > 0 {
 			add(plain, "%s\t%v\theld\t-\t-\t-\tand %d more", name, r.Kind, more)
 		}
 		for i, w := range s.Waiters[:min(len(s.Waiters), most)] {
-			add(waits, "%s\t%v\twaits, %d.\t%s\t-\t%s\t%v", name, r.Kind, i+1, permits(r, w.Weight), ago(now, w.Since), who(w.Owner))
+			add(waits, "%s\t%v\twaits, %d.\t%s\t-\t%s\t%v", name, r.Kind, i+1, permits(r, w.Weight), ago(now, w.Since), whoAs(w.Owner, show))
 		}
 		if more := len(s.Waiters) - most; more > 0 {
 			add(waits, "%s\t%v\twaits\t-\t-\t-\tand %d more", name, r.Kind, more)
 		}
 	}
 	return all
+}
+
+// holding says what has become of a grant, and what stands before its owner.
+func holding(h backends.Holder, now time.Time) (state, whose string) {
+	switch {
+	case h.Kept > 0:
+		return "kept", fmt.Sprintf("until %s, last ", clock(now.Add(h.Kept)))
+	case h.Detached:
+		return "detached", fmt.Sprintf("until %s, by ", clock(now.Add(h.Expires)))
+	}
+	return "held", ""
 }
 
 // aligned gives the cells their columns.
@@ -204,11 +213,13 @@ func printable(s string) string {
 	return s
 }
 
-func who(o backends.Owner) string {
+func who(o backends.Owner) string { return whoAs(o, printable) }
+
+func whoAs(o backends.Owner, show func(text string) string) string {
 	if o.Label == "" {
-		return fmt.Sprintf("pid %d on %s", o.PID, printable(o.Host))
+		return fmt.Sprintf("pid %d on %s", o.PID, show(o.Host))
 	}
-	return fmt.Sprintf("%s (pid %d on %s)", printable(o.Label), o.PID, printable(o.Host))
+	return fmt.Sprintf("%s (pid %d on %s)", show(o.Label), o.PID, show(o.Host))
 }
 
 // foreign describes a holder that is no client of the store, such as flock(1).

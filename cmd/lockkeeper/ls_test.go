@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"net"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/cmd/lockkeeper/internal/store"
 )
 
 func TestLsTellsWhoHoldsAndWhoWaits(t *testing.T) {
@@ -81,7 +83,7 @@ func TestListKeepsStrangeNamesHarmless(t *testing.T) {
 		Resource: backends.Resource{Name: "a\nb\x1b[31m\t\xff", Kind: backends.Semaphore, Capacity: 3},
 		Holders:  []backends.Holder{{ID: backends.GrantID{Client: 1}, Weight: 2, Token: 7, Since: now.Add(-time.Second), Owner: backends.Owner{Host: "h", PID: 1}}},
 		Waiters:  []backends.Waiter{{Weight: 1, Since: now.Add(time.Hour), Owner: backends.Owner{Host: "h\n", PID: 2}}},
-	}}, now)
+	}}, now, printable)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,6 +92,56 @@ func TestListKeepsStrangeNamesHarmless(t *testing.T) {
 	}
 	contains(t, out.String(), "2 of 3")
 	contains(t, out.String(), "1s")
+}
+
+// A detached grant is nobody's: ls and show say so, and until when it can be adopted.
+func TestLsAndShowTellOfADetachedLease(t *testing.T) {
+	now := time.Now()
+	for want, other := range map[string][]backends.Holder{
+		"detached, 2 of 3, 0 waiting": nil,
+		"held, 3 of 3, 0 waiting":     {{ID: backends.GrantID{Client: 1, Seq: 2}, Weight: 1, Token: 8}},
+	} {
+		state := backends.State{
+			Resource: backends.Resource{Name: "a", Kind: backends.Semaphore, Capacity: 3},
+			Holders: append([]backends.Holder{{
+				ID: backends.GrantID{Client: 1, Seq: 1}, Weight: 2, Token: 7, Owner: backends.Owner{Host: "h", PID: 4711},
+				Detached: true, Expires: time.Minute,
+			}}, other...),
+		}
+		until := clock(now.Add(time.Minute))
+		var out strings.Builder
+		if err := list(&out, []backends.State{state}, now, printable); err != nil {
+			t.Fatal(err)
+		}
+		contains(t, out.String(), "detached  2 of 3", "until "+until+", by pid 4711 on h")
+		out.Reset()
+		if err := show(&out, store.Store{}, state, now, printable); err != nil {
+			t.Fatal(err)
+		}
+		contains(t, out.String(), want, "detached until "+until)
+	}
+}
+
+// A page has room for a name or a label of a kilobyte only in part; a file or a pipe gets all of it.
+func TestLongTextsAreClippedAtATerminalOnly(t *testing.T) {
+	long := strings.Repeat("n", backends.MaxName)
+	state := backends.State{
+		Resource: backends.Resource{Name: long, Kind: backends.Mutex, Capacity: 1},
+		Holders:  []backends.Holder{{ID: backends.GrantID{Client: 1, Seq: 1}, Weight: 1, Owner: backends.Owner{Host: "h", PID: 1, Label: long}}},
+		Waiters:  []backends.Waiter{{ID: backends.GrantID{Client: 2, Seq: 1}, Weight: 1, Owner: backends.Owner{Host: "h", PID: 2, Label: long}}},
+	}
+	for _, p := range []page{{width: 80}, {width: 80, height: 24}} {
+		var listed, shown strings.Builder
+		err := errors.Join(list(&listed, []backends.State{state}, time.Now(), p.shown()), show(&shown, store.Store{}, state, time.Now(), p.shown()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{listed.String(), shown.String()} {
+			if clipped := !strings.Contains(text, long); clipped != (p.height > 0) || clipped != strings.Contains(text, "…") {
+				t.Errorf("%+v: %s", p, text)
+			}
+		}
+	}
 }
 
 // mute is a store that does not answer.

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -154,9 +155,35 @@ func (c *serveCmd) url(at net.Addr) string {
 	return "http://" + address + "/"
 }
 
-// serve answers requests until ctx ends, and then finishes those that have begun.
+// newcomers are the connections from which no whole request has come. The server would wait for
+// them at its end.
+type newcomers struct{ all sync.Map }
+
+// state is the server's ConnState.
+func (n *newcomers) state(c net.Conn, s http.ConnState) {
+	if s == http.StateNew {
+		n.all.Store(c, nil)
+	} else {
+		n.all.Delete(c)
+	}
+}
+
+// close closes those that there are.
+func (n *newcomers) close() {
+	n.all.Range(func(c, _ any) bool {
+		if c, ok := c.(net.Conn); ok {
+			c.Close()
+		}
+		return true
+	})
+}
+
+// serve answers requests until ctx ends, and then finishes those that have come in whole.
 func serve(ctx context.Context, srv *http.Server, l net.Listener) error {
-	done := command.Background("serve", func() error { return srv.Serve(l) }, func(err error) error { return err })
+	var fresh newcomers
+	srv.ConnState = fresh.state
+	failed := func(err error) error { return err }
+	done := command.Background("serve", func() error { return srv.Serve(l) }, failed)
 	select {
 	case err := <-done: // only a fault: nothing else ends it before ctx does; one that comes second is seen below
 		return fmt.Errorf("%w: %w", errListen, err)
@@ -164,10 +191,13 @@ func serve(ctx context.Context, srv *http.Server, l net.Listener) error {
 	}
 	within, cancel := context.WithTimeout(context.Background(), endTimeout)
 	defer cancel()
-	if srv.Shutdown(within) != nil {
+	finished := command.Background("shutdown", func() error { return srv.Shutdown(within) }, failed)
+	err := <-done // it listens no longer, so no connection comes in any more
+	fresh.close()
+	if <-finished != nil {
 		_ = srv.Close() // the others have been given their time
 	}
-	if err := <-done; !errors.Is(err, http.ErrServerClosed) { // it failed when it was told to end
+	if !errors.Is(err, http.ErrServerClosed) { // it failed when it was told to end
 		return fmt.Errorf("%w: %w", errListen, err)
 	}
 	return nil

@@ -38,7 +38,7 @@ func (c *showCmd) Run(s streams) exitCode {
 		if c.JSON {
 			return printed(listing.Write(s.out, listing.OneOf(where.String(), time.Now(), &states[0])))
 		}
-		return show(s.out, where, states[0], time.Now())
+		return show(s.out, where, states[0], time.Now(), pageOf(s.out).shown())
 	})
 	if err != nil {
 		return s.fail(err)
@@ -47,10 +47,10 @@ func (c *showCmd) Run(s streams) exitCode {
 }
 
 // show writes a name for people: what it is, its holders, and its queue in order.
-func show(out io.Writer, where store.Store, state backends.State, now time.Time) error {
+func show(out io.Writer, where store.Store, state backends.State, now time.Time, text func(string) string) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	r := state.Resource
-	fmt.Fprintf(t, "name\t%s\nstore\t%v\n", printable(r.Name), where)
+	fmt.Fprintf(t, "name\t%s\nstore\t%v\n", text(r.Name), where)
 	if r.Kind == 0 {
 		fmt.Fprintf(t, "state\tfree\n")
 	} else {
@@ -62,19 +62,22 @@ func show(out io.Writer, where store.Store, state backends.State, now time.Time)
 	}
 	for _, h := range state.Holders {
 		remaining := "-"
-		if h.Expires > 0 {
+		switch {
+		case h.Detached:
+			remaining = "detached until " + clock(now.Add(h.Expires))
+		case h.Expires > 0:
 			remaining = h.Expires.Round(time.Millisecond).String()
-		} else if h.Kept > 0 {
+		case h.Kept > 0:
 			remaining = "kept until " + clock(now.Add(h.Kept))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", person(h.Owner, h.ID), permits(r, h.Weight), clock(h.Since),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", person(h.Owner, h.ID, text), permits(r, h.Weight), clock(h.Since),
 			ago(now, h.Since), remaining, token(h.Token))
 	}
 	if len(state.Waiters) > 0 {
 		fmt.Fprint(t, "\nWAITER\tPID\tHOST\tPERMITS\tSINCE\tFOR\n")
 	}
 	for i, w := range state.Waiters {
-		fmt.Fprintf(t, "%d. %s\t%s\t%s\t%s\n", i+1, person(w.Owner, w.ID), permits(r, w.Weight), clock(w.Since), ago(now, w.Since))
+		fmt.Fprintf(t, "%d. %s\t%s\t%s\t%s\n", i+1, person(w.Owner, w.ID, text), permits(r, w.Weight), clock(w.Since), ago(now, w.Since))
 	}
 	return printed(t.Flush())
 }
@@ -92,7 +95,10 @@ func inUse(state backends.State) string {
 	held, word := int64(0), "kept"
 	for _, h := range state.Holders {
 		held += h.Weight
-		if h.Kept == 0 {
+		switch {
+		case h.Detached && word == "kept":
+			word = "detached"
+		case h.Kept == 0 && !h.Detached:
 			word = "held"
 		}
 	}
@@ -107,8 +113,8 @@ func inUse(state backends.State) string {
 }
 
 // person returns the cells for label, process and host. A client of the store has a grant's number.
-func person(o backends.Owner, id backends.GrantID) string {
-	label, pid, host := printable(o.Label), fmt.Sprint(o.PID), printable(o.Host)
+func person(o backends.Owner, id backends.GrantID, text func(string) string) string {
+	label, pid, host := text(o.Label), fmt.Sprint(o.PID), text(o.Host)
 	if id == (backends.GrantID{}) {
 		label = "another program"
 	} else if o.Label == "" {

@@ -36,6 +36,14 @@ func pageOf(out *os.File) page {
 	return p
 }
 
+// shown returns how a page shows a name or a label: whole, but clipped on a terminal.
+func (p page) shown() func(text string) string {
+	if p.height == 0 {
+		return printable
+	}
+	return clipped(p.width)
+}
+
 // coloured reports whether a page is to have colours, see https://no-color.org.
 func (p page) coloured() bool { return p.escapes && os.Getenv("NO_COLOR") == "" }
 

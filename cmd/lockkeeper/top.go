@@ -72,7 +72,7 @@ func (t *top) lists(ctx context.Context) error {
 		}
 		var text strings.Builder
 		text.WriteString(t.last.title(t.where, "") + "\n")
-		err := errors.Join(t.last.err, list(&text, t.last.states, t.last.at))
+		err := errors.Join(t.last.err, list(&text, t.last.states, t.last.at, pageOf(t.s.out).shown()))
 		if _, wrote := io.WriteString(t.s.out, pageOf(t.s.out).fit(text.String())); err != nil || wrote != nil {
 			return errors.Join(printed(wrote), err)
 		}

@@ -67,8 +67,7 @@ func (v sights) title(where store.Store, hint string) string {
 	return fmt.Sprintf("%s  %d names, %d held, %d waiting  %s%v", v.at.Format(time.TimeOnly), len(v.states), held, waiting, hint, where)
 }
 
-// lines are what a terminal of that width shows: errors, then the names, trouble first. A name takes
-// no more than a third of the width.
+// lines are what a terminal of that width shows: errors, then the names, trouble first.
 func (v sights) lines(where store.Store, width int) []styled {
 	all := []styled{{v.title(where, "q quits  "), bold}}
 	if v.err != nil {
@@ -76,9 +75,14 @@ func (v sights) lines(where store.Store, width int) []styled {
 			all = append(all, styled{line, bad})
 		}
 	}
+	return append(all, aligned(rows(v.states, v.at, clipped(width), topRows))...)
+}
+
+// clipped returns how a terminal of that width shows a name or a label: it takes no more than a third
+// of the width.
+func clipped(width int) func(text string) string {
 	longest := max(width/3, 8)
-	short := func(name string) string { return clip(printable(name), longest) }
-	return append(all, aligned(rows(v.states, v.at, short, topRows))...)
+	return func(text string) string { return clip(printable(text), longest) }
 }
 
 // clip keeps the beginning and the end of a text: long names often differ there.

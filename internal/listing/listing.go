@@ -9,6 +9,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
 	"slices"
@@ -23,18 +24,31 @@ type Lister interface {
 	List(ctx context.Context) iter.Seq2[backends.State, error]
 }
 
-// Read returns the states that could be read, by name, and the joined errors of the others.
+// mostErrors is how many errors of names Read tells one by one. A directory that may not be read has
+// one for each of its names.
+const mostErrors = 3
+
+// Read returns the states that could be read, by name, and the joined errors of the others: the
+// first few, and how many more there are.
 func Read(ctx context.Context, l Lister) ([]backends.State, error) {
 	var states []backends.State
 	var failed []error
+	more := 0
 	for state, err := range l.List(ctx) {
 		if err != nil {
-			failed = append(failed, err)
+			if len(failed) < mostErrors {
+				failed = append(failed, err)
+			} else {
+				more++
+			}
 			continue
 		}
 		states = append(states, state)
 	}
 	slices.SortFunc(states, func(a, b backends.State) int { return cmp.Compare(a.Resource.Name, b.Resource.Name) })
+	if more > 0 {
+		failed = append(failed, fmt.Errorf("and %d more", more)) //nolint:err113 // for people
+	}
 	return states, errors.Join(failed...)
 }
 
@@ -70,10 +84,11 @@ type (
 	// Holder is a grant.
 	Holder struct {
 		Owner
-		Token   uint64  `json:"token"`
-		Expires float64 `json:"expires_in,omitempty"` // 0: grants do not expire
-		Kept    float64 `json:"kept_for,omitempty"`   // released, and taken for so long; 0: it is held
-		Foreign bool    `json:"foreign,omitempty"`    // another program's lock
+		Token    uint64  `json:"token"`
+		Expires  float64 `json:"expires_in,omitempty"` // 0: grants do not expire
+		Kept     float64 `json:"kept_for,omitempty"`   // released, and taken for so long; 0: it is held
+		Detached bool    `json:"detached,omitempty"`   // it waits for an adopter, until it expires
+		Foreign  bool    `json:"foreign,omitempty"`    // another program's lock
 	}
 
 	// Owner is a process that holds or waits.
@@ -124,7 +139,7 @@ func rowOf(s *backends.State) Row {
 	for i, h := range s.Holders {
 		foreign := h.ID == (backends.GrantID{})
 		n.Holders[i] = Holder{
-			ownerOf(h.Owner, h.Weight, h.Since), h.Token, h.Expires.Seconds(), h.Kept.Seconds(), foreign,
+			ownerOf(h.Owner, h.Weight, h.Since), h.Token, h.Expires.Seconds(), h.Kept.Seconds(), h.Detached, foreign,
 		}
 	}
 	for i, w := range s.Waiters {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"iter"
 	"os"
 	"path/filepath"
@@ -66,5 +67,35 @@ func TestAListingHasWhatCanBeReadAndTheErrorOfTheRest(t *testing.T) {
 	text.Reset()
 	if err := listing.Write(&text, one); err != nil || one.Name != "a" || !strings.Contains(text.String(), `"waiters": []`) {
 		t.Errorf("%v: %s", err, text.String())
+	}
+}
+
+// refusing is a store of which no name can be read.
+type refusing int
+
+func (n refusing) List(context.Context) iter.Seq2[backends.State, error] {
+	return func(yield func(backends.State, error) bool) {
+		for range n {
+			if !yield(backends.State{}, backends.ErrPermission) {
+				return
+			}
+		}
+	}
+}
+
+// A directory that may not be read has an error for each of its names, and the reader a few lines.
+func TestErrorsOfManyNamesAreToldInAFewLines(t *testing.T) {
+	for n, want := range map[refusing]string{
+		3: strings.Repeat("permission denied\n", 2) + "permission denied",
+		4: strings.Repeat("permission denied\n", 3) + "and 1 more", 100: strings.Repeat("permission denied\n", 3) + "and 97 more",
+	} {
+		_, err := listing.Read(t.Context(), n)
+		if err == nil || err.Error() != want || !errors.Is(err, backends.ErrPermission) {
+			t.Errorf("%d names: %v; want %q", n, err, want)
+		}
+	}
+	form := listing.Of("file:x", time.Now(), []backends.State{{Holders: []backends.Holder{{Detached: true}, {}}}}, nil)
+	if h := form.Names[0].Holders; !h[0].Detached || h[1].Detached {
+		t.Errorf("%+v; want the first detached", h)
 	}
 }

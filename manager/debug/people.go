@@ -72,6 +72,8 @@ func holders(state *backends.State) people {
 			label = plain(foreign)
 		}
 		switch {
+		case o.Detached:
+			valid = "detached, ends in " + human(o.Expires)
 		case o.Expires > 0:
 			valid = human(o.Expires)
 		case o.Kept > 0:

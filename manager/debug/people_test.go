@@ -24,9 +24,10 @@ func TestATimeHasItsDateUnlessItIsToday(t *testing.T) {
 
 // What the store keeps taken after a release has no holder that could renew it.
 func TestAHolderIsShownAsItsStoreKnowsIt(t *testing.T) {
-	state := &backends.State{Resource: backends.Resource{Kind: backends.Semaphore, Capacity: 4}, Holders: []backends.Holder{
+	state := &backends.State{Resource: backends.Resource{Kind: backends.Semaphore, Capacity: 5}, Holders: []backends.Holder{
 		{ID: backends.GrantID{Seq: 1}, Owner: backends.Owner{Label: "a", PID: 4711}, Weight: 3, Token: 7, Expires: 5 * time.Second},
 		{ID: backends.GrantID{Seq: 2}, Weight: 1, Kept: 2 * time.Second},
+		{ID: backends.GrantID{Seq: 3}, Weight: 1, Detached: true, Expires: 3 * time.Second},
 		{Weight: 1},
 	}}
 	p := holders(state)
@@ -36,6 +37,7 @@ func TestAHolderIsShownAsItsStoreKnowsIt(t *testing.T) {
 	for i, want := range [][]string{
 		{"a", "4711", "", "", "", "5" + space + "s", "7", "3"},
 		{"", "", "", "", "", "released, kept for 2" + space + "s", "", "1"},
+		{"", "", "", "", "", "detached, ends in 3" + space + "s", "", "1"},
 		{foreign, "", "", "", "", "", "", "1"},
 	} {
 		for j, c := range p.Rows[i] {
