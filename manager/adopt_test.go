@@ -2,10 +2,7 @@ package manager
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
-	"regexp"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -303,56 +300,6 @@ func TestAdoptedLeaseHasTheLimitOfItsManager(t *testing.T) {
 	}, WithMaxHold(5*time.Second))
 }
 
-// Whatever is changed in a ticket, it is refused, and the true one is still good.
-func TestForgedTicketIsRefused(t *testing.T) {
-	twins(t, func(t *testing.T, a, b *Manager) {
-		ticket := mustDetach(t, mustAcquire(t, a.Semaphore("a b/ü\x00", 3).Permits(2)))
-		if !regexp.MustCompile(`^[A-Za-z0-9._-]+$`).MatchString(string(ticket)) {
-			t.Errorf("the ticket %q needs escapes in a URL", ticket)
-		}
-		text, err := base64.RawURLEncoding.DecodeString(strings.TrimPrefix(string(ticket), ticketPrefix))
-		if err != nil {
-			t.Fatal(err)
-		}
-		said := string(text)
-		forged := []Ticket{"", "lk1.", "x", ticket + "A", " " + ticket, ticket[:len(ticket)-1], ticket[1:], "lk1.bnVsbA"}
-		for i := range text {
-			changed := []byte(said)
-			changed[i] ^= 1
-			forged = append(forged, Ticket(ticketPrefix+base64.RawURLEncoding.EncodeToString(changed)))
-		}
-		for _, more := range []string{said + " ", strings.Replace(said, `"w":2`, `"w":2,"l":-1`, 1), strings.Replace(said, `"w":2`, `"w":1`, 1), strings.Replace(said, `"s":"`, `"x":0,"s":"`, 1)} {
-			forged = append(forged, Ticket(ticketPrefix+base64.RawURLEncoding.EncodeToString([]byte(more))))
-		}
-		for _, f := range forged {
-			if l, err := b.Adopt(context.Background(), f); !errors.Is(err, ErrTicket) || l != nil {
-				t.Errorf("Adopt(%q) = %v, %v; want ErrTicket", f, l, err)
-			}
-		}
-		mustRelease(t, mustAdopt(t, b, ticket))
-		wantFree(t, a.Semaphore("a b/ü\x00", 3).Permits(3))
-	})
-}
-
-func FuzzTicket(f *testing.F) {
-	g := backends.Grant{Resource: backends.Resource{Name: "db", Kind: backends.Semaphore, Capacity: 3}, Weight: 2, Token: 7, AtLeast: time.Minute}
-	f.Add(string(newTicket(&g, 9)))
-	f.Add("lk1.")
-	f.Add("lk1.e30")
-	f.Fuzz(func(t *testing.T, text string) {
-		c, s, err := Ticket(text).claim(nil)
-		if err != nil {
-			if !errors.Is(err, ErrTicket) {
-				t.Errorf("%v is no ErrTicket", err)
-			}
-			return
-		}
-		if c.check() != nil || c.name != string(s.Name) || c.weight != s.Weight {
-			t.Errorf("claim %+v of %+v", c, s)
-		}
-	})
-}
-
 // A store that panics has told nothing: the error says that it is not available.
 func TestStoreThatPanicsInDetachOrAdopt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -399,5 +346,124 @@ func TestAdoptIsRefusedWithoutHarm(t *testing.T) {
 		if s := b.Stats().Totals; s.Cancelled != 1 {
 			t.Errorf("stats: %+v", s)
 		}
+	})
+}
+
+// The adopted lease belongs to the new process in all that is shown, and to the caller's owner.
+func TestAdoptedLeaseIsOfItsAdopter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		a, b := newManager(t, store, WithLabel("a")), newManager(t, store.Peer(), WithLabel("b"))
+		ticket := mustDetach(t, mustAcquire(t, a.Lock("db")))
+		label := func() backends.Holder {
+			t.Helper()
+			s, err := a.Inspect(context.Background(), "db")
+			if err != nil || len(s.Holders) != 1 {
+				t.Fatalf("%+v, %v", s, err)
+			}
+			return s.Holders[0]
+		}
+		if h := label(); h.Owner.Label != "a" || !h.Detached {
+			t.Errorf("%+v; want it detached by a", h)
+		}
+		outer := mustAcquire(t, b.Lock("outer"))
+		n, err := b.Adopt(outer.Context(), ticket)
+		wantErr(t, err, nil)
+		if h := label(); h.Owner.Label != "b" || h.Detached {
+			t.Errorf("%+v; want it held by b", h)
+		}
+		_, err = b.Lock("outer").Acquire(n.Context())
+		wantErr(t, err, ErrDeadlock)
+		mustRelease(t, n, outer)
+	})
+}
+
+// A loss that the store tells before it answers is a loss all the same.
+func TestAdoptedLeaseIsBrokenBeforeTheAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := memory.New()
+		a := newManager(t, store)
+		b := newManager(t, &intercept.Backend{
+			Backend: store.Peer(),
+			OnAdopt: func(ctx context.Context, n backends.Adoption, adopt intercept.Adopt) (backends.Grant, error) {
+				g, err := adopt(ctx, n)
+				wantErr(t, store.Break(ctx, n.Name), nil)
+				synctest.Wait()
+				return g, err
+			},
+		})
+		ticket := mustDetach(t, mustAcquire(t, a.Lock("db")))
+		w := start(b.Lock("db"))
+		n := mustAdopt(t, b, ticket)
+		synctest.Wait()
+		wantLost(t, n.Err(), Broken)
+		mustRelease(t, w.granted(t))
+		wantLost(t, n.Release(), Broken)
+		wantFree(t, a.Lock("db"))
+	})
+}
+
+// The release of an adopted lease is no hand-off: another process that came first is served first,
+// and nothing is kept for an idle process.
+func TestReleaseOfAnAdoptedLeaseGoesToTheFirstThatWaits(t *testing.T) {
+	twins(t, func(t *testing.T, a, b *Manager) {
+		mustRelease(t, mustAcquire(t, a.Lock("db"))) // the process idles on its grant
+		ticket := mustDetach(t, mustAcquire(t, a.Lock("db")))
+		if row(a, "db").Handoffs == 0 {
+			t.Fatal("the grant was not kept for an idle process")
+		}
+		first, second := start(a.Lock("db")), start(b.Lock("db"))
+		n := mustAdopt(t, b, ticket)
+		mustRelease(t, n)
+		second.stillWaiting(t)
+		mustRelease(t, first.granted(t))
+		mustRelease(t, second.granted(t))
+		sleep(time.Minute)
+
+		n = mustAdopt(t, b, mustDetach(t, mustAcquire(t, a.Lock("db"))))
+		mustRelease(t, n)
+		if s, err := a.Inspect(context.Background(), "db"); err != nil || len(s.Holders) != 0 {
+			t.Errorf("%+v, %v; want no holder", s, err)
+		}
+	}, WithIdleHold(time.Second))
+}
+
+// An Adopt is an acquire in all that is counted and traced, however it ends.
+func TestAdoptCountsAndIsTraced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, r := newFake(), &recorder{}
+		g := f.peer()
+		a, b := newManager(t, f), newManager(t, g, WithTracer(r))
+		ticket := mustDetach(t, mustAcquire(t, a.Lock("db")))
+		n := mustAdopt(t, b, ticket)
+		r.wants(t, "Adopt", "1 start db", "1 end true")
+		sleep(time.Second)
+		again := mustDetach(t, n)
+		r.wants(t, "Detach", "1 ended db after 1s")
+		_, err := b.Adopt(context.Background(), ticket)
+		wantErr(t, err, ErrTicket)
+		r.wants(t, "a used ticket", "2 start db", "2 end failed")
+		for want, ends := range map[error]func() (context.Context, context.CancelFunc){
+			context.DeadlineExceeded: func() (context.Context, context.CancelFunc) {
+				return context.WithTimeout(context.Background(), time.Second)
+			},
+			context.Canceled: func() (context.Context, context.CancelFunc) {
+				ctx, cancel := context.WithCancel(context.Background())
+				time.AfterFunc(time.Second, cancel)
+				return ctx, cancel
+			},
+		} {
+			g.set(only("adopt", hang), nil)
+			ctx, cancel := ends()
+			_, err = b.Adopt(ctx, again)
+			wantErr(t, err, want)
+			cancel()
+		}
+		g.set(nil, nil)
+		r.take()
+		if s := b.Stats().Totals; s.Acquisitions != 1 || s.Releases != 1 || s.Failed != 1 || s.TimedOut != 1 || s.Cancelled != 1 || s.Lost != 0 {
+			t.Errorf("%+v; want one of each", s)
+		}
+		mustRelease(t, mustAdopt(t, a, again))
 	})
 }

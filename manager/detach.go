@@ -53,7 +53,7 @@ func (l *Lease) Detach(ctx context.Context) (Ticket, error) {
 	if d.err != nil {
 		return "", opErr("detach", k.name, d.err)
 	}
-	t := newTicket(&d.grant, d.token)
+	t := newTicket(&d.grant)
 	d.err = k.m.callDetach(ctx, backends.Detachment{
 		Grant: d.grant, Token: d.token, TTL: k.m.cfg.ttl, Proof: t.proof(),
 	})

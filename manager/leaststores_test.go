@@ -39,6 +39,12 @@ func TestMinimumOverEveryStore(t *testing.T) {
 			mustRelease(t, l)
 			mustRelease(t, mustAcquire(t, b.Lock("cancelled")))
 
+			if a.caps.Detach {
+				l := mustAcquire(t, a.Lock("passed on"), HoldAtLeast(time.Hour))
+				mustRelease(t, mustAdopt(t, b, mustDetach(t, l)))
+				wantKept(t, a.Lock("passed on"))
+			}
+
 			mustRelease(t, mustAcquire(t, a.Lock("long"), HoldAtLeast(time.Hour)))
 			wantKept(t, a.Lock("long"))
 			if err := a.Close(t.Context()); err != nil {

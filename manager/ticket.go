@@ -20,24 +20,26 @@ type Ticket string
 
 const ticketPrefix = "lk1."
 
+// maxTicket is more than the ticket to the longest name takes.
+const maxTicket = 4 << 10
+
 // ticketFields is what a ticket says.
 type ticketFields struct {
 	Name     []byte        `json:"n"` // any bytes
 	Kind     backends.Kind `json:"k"`
 	Capacity int64         `json:"c"`
 	Weight   int64         `json:"w"`
-	Token    uint64        `json:"t"`
 	Client   uint64        `json:"i"`
 	Seq      uint64        `json:"q"`
 	AtLeast  time.Duration `json:"l,omitempty"`
 	Secret   string        `json:"s"`
 }
 
-// newTicket returns a ticket to the grant, which keeps the token. It has 130 random bits.
-func newTicket(g *backends.Grant, token uint64) Ticket {
+// newTicket returns a ticket to the grant. It has 130 random bits.
+func newTicket(g *backends.Grant) Ticket {
 	text, _ := json.Marshal(&ticketFields{ // numbers and text: cannot fail
 		Name: []byte(g.Resource.Name), Kind: g.Resource.Kind, Capacity: g.Resource.Capacity,
-		Weight: g.Weight, Token: token, Client: g.ID.Client, Seq: g.ID.Seq, AtLeast: g.AtLeast,
+		Weight: g.Weight, Client: g.ID.Client, Seq: g.ID.Seq, AtLeast: g.AtLeast,
 		Secret: rand.Text(),
 	})
 	return Ticket(ticketPrefix + base64.RawURLEncoding.EncodeToString(text))
@@ -50,6 +52,9 @@ func (t Ticket) proof() backends.Proof { return sha256.Sum256([]byte(t)) }
 // claim returns the claim of the ticket. It refuses a text that no Detach has made with ErrTicket,
 // as the store would.
 func (t Ticket) claim(m *Manager) (c Claim, f ticketFields, err error) {
+	if len(t) > maxTicket {
+		return c, f, fmt.Errorf("%w: longer than any", errNoTicket)
+	}
 	text, ok := strings.CutPrefix(string(t), ticketPrefix)
 	if !ok {
 		return c, f, errNoTicket
