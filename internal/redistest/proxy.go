@@ -4,6 +4,7 @@ import (
 	"net"
 	"sync"
 	"testing"
+	"time"
 )
 
 // Verdict says what a proxy does with a chunk of bytes that a client sent.
@@ -25,6 +26,8 @@ type Proxy struct {
 	mu     sync.Mutex // guards what follows; no actor is near
 	target string
 	judge  func(request []byte) Verdict
+	there  time.Duration // see Delay
+	back   time.Duration
 	conns  map[*link]struct{}
 	closed bool
 	wg     sync.WaitGroup
@@ -59,6 +62,23 @@ func (p *Proxy) Judge(f func(request []byte) Verdict) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.judge = f
+}
+
+// Delay makes the ways to the server and back take so much longer, for what is read from now on.
+func (p *Proxy) Delay(there, back time.Duration) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.there, p.back = there, back
+}
+
+// dawdle takes as long as Delay says.
+func (p *Proxy) dawdle(way *time.Duration) {
+	p.mu.Lock()
+	d := *way
+	p.mu.Unlock()
+	if d > 0 {
+		time.Sleep(d)
+	}
 }
 
 // Lead makes the proxy lead to another server, like a host name that gets a new address, and cuts
@@ -132,6 +152,7 @@ func (p *Proxy) requests(l *link) {
 		if err != nil {
 			return
 		}
+		p.dawdle(&p.there)
 		p.mu.Lock()
 		judge := p.judge
 		p.mu.Unlock()
@@ -171,6 +192,7 @@ func (p *Proxy) replies(l *link) {
 		if err != nil {
 			return
 		}
+		p.dawdle(&p.back)
 		l.mu.Lock()
 		hole, drop := l.hole, l.dropNext
 		l.mu.Unlock()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 
@@ -72,5 +73,24 @@ func TestCutAllEndsConnections(t *testing.T) {
 	p.Judge(nil)
 	if err := c.Ping(ctx).Err(); err != nil {
 		t.Fatalf("a new connection: %v", err)
+	}
+}
+
+func TestDelayHoldsUpBothWays(t *testing.T) {
+	s := shared.Get(t)
+	p := s.NewProxy(t)
+	c := s.ClientOf(t, &redis.Options{Addr: p.Addr})
+	ctx := context.Background()
+	if err := c.Ping(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+	const delay = 50 * time.Millisecond
+	p.Delay(delay, delay)
+	begin := time.Now()
+	if err := c.Ping(ctx).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(begin); took < 2*delay {
+		t.Errorf("it took %v; want %v each way", took, delay)
 	}
 }
