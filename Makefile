@@ -12,6 +12,7 @@ FUZZTIME ?= 20s
 BENCH    ?= .
 BENCHED  ?= $(BIN)/bench.txt
 DEMO     ?=
+TORTURE  ?=
 
 # The modules beside the main one.
 MODULES := $(dir $(wildcard backends/*/go.mod contrib/*/go.mod))
@@ -69,8 +70,15 @@ race: redis-server postgres ## only the tests that look for races, ten times eac
 	CI=true $(GO) test -race -short -count=10 -timeout 20m $(PKGS)
 
 .PHONY: long
-long: ## the tests that take minutes in full size: 500 processes at once, a million names
+long: redis-server ## the tests that take minutes in full size: 500 processes at once, a million names, all seeded bugs
 	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 20m -run "TestManyProcessesAtOnce|TestVeryManyNames" ./backends/file
+	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 40m -run TestMutants ./internal/torture
+
+.PHONY: torture
+torture: redis-server ## break things while processes use locks, and check every history: TORTURE='-duration 10m -seed 7' for flags
+	@mkdir -p $(BIN)
+	$(GO) build -o $(BIN)/torture ./internal/torture/cmd/torture
+	$(BIN)/torture $(TORTURE)
 
 .PHONY: cover
 cover: redis-server postgres ## coverage of all packages by all tests: coverage.txt, coverage.html

@@ -17,7 +17,7 @@ no() { # no MESSAGE FINDINGS
 
 files() { git ls-files --cached --others --exclude-standard "$@" | while read -r f; do [ -f "$f" ] && echo "$f"; done; }
 
-production=$(files '*.go' ':!*_test.go' ':!bench' ':!internal/*test/*' ':!*/testdata/*')
+production=$(files '*.go' ':!*_test.go' ':!bench' ':!internal/*test/*' ':!internal/torture' ':!*/testdata/*')
 tests=$(files '*_test.go' ':!bench')
 
 no 'a go statement outside package actor' \

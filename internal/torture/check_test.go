@@ -1,0 +1,206 @@
+//go:build linux
+
+package torture
+
+import (
+	"maps"
+	"math/rand/v2"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+)
+
+const ms = int64(time.Millisecond)
+
+// story is a history that a test makes up.
+type story struct {
+	events []event
+	ids    int64
+}
+
+func (s *story) add(e event) { s.events = append(s.events, e) }
+
+// held adds a hold of all of a mutex from its request to its release, in milliseconds.
+func (s *story) held(process, name string, token uint64, requested, from, to, until int64) {
+	s.ids++
+	e := event{Process: process, ID: s.ids, Name: name, Cap: 1, Weight: 1}
+	with := func(k kind, at int64, change func(e *event)) {
+		e := e
+		e.Kind, e.At = k, at*ms
+		change(&e)
+		s.add(e)
+	}
+	with(asked, requested, func(*event) {})
+	with(granted, from, func(e *event) { e.Token, e.From, e.Until = token, requested*ms, until*ms })
+	with(ended, to, func(e *event) { e.Text = "released" })
+	with(freed, to+1, func(e *event) { e.Text = "ok" })
+}
+
+func (s *story) judge() *Verdict {
+	c := Defaults()
+	steps := []step{{Fault: Fault{Name: "flushall", Outside: true}}, {Fault: Fault{Name: "stop"}}}
+	slices.SortStableFunc(s.events, func(a, b event) int { return int(a.At - b.At) })
+	return judge(&round{Config: c, store: "made up", steps: steps, events: s.events})
+}
+
+func TestChecksFindWhatTheyAreFor(t *testing.T) {
+	fine := func(s *story) {
+		s.held("p0.0", "m0", 1, 1, 2, 10, 1000)
+		s.held("p1.0", "m0", 2, 5, 12, 20, 1000)
+	}
+	tests := []struct {
+		name  string
+		check string // that finds it; empty: none
+		tell  func(s *story)
+	}{
+		{"handed over", "", fine},
+		{"two at once", "exclusion", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 10, 1000)
+			s.held("p1.0", "m0", 2, 5, 9, 20, 1000)
+		}},
+		{"the old one has not seen yet that it is over", "", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 500, 100)
+			s.held("p1.0", "m0", 2, 5, 101, 200, 1000)
+		}},
+		{"two at once after a loss of data", "", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 10, 1000)
+			s.add(event{Kind: fault, Process: "main", Name: "flushall", At: 4 * ms, Until: 5 * ms})
+			s.held("p1.0", "m0", 2, 5, 9, 20, 1000)
+		}},
+		{"two at once after a fault that loses nothing", "exclusion", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 10, 1000)
+			s.add(event{Kind: fault, Process: "main", Name: "stop", At: 4 * ms, Until: 5 * ms, Text: "p1.0"})
+			s.held("p1.0", "m0", 2, 5, 9, 20, 1000)
+		}},
+		{"two at once long after a loss of data", "exclusion", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 3000, 4000)
+			s.add(event{Kind: fault, Process: "main", Name: "flushall", At: 4 * ms, Until: 5 * ms})
+			s.held("p1.0", "m0", 2, 5, 9, 2500, 4000)
+		}},
+		{"the token goes back", "tokens", func(s *story) {
+			s.held("p0.0", "m0", 2, 1, 2, 10, 1000)
+			s.held("p1.0", "m0", 1, 5, 12, 20, 1000)
+		}},
+		{"one token for two", "tokens", func(s *story) {
+			s.held("p0.0", "m0", 2, 1, 2, 10, 1000)
+			s.held("p1.0", "m0", 2, 5, 12, 20, 1000)
+		}},
+		{"a valid holder is refused", "fence", func(s *story) {
+			fine(s)
+			s.add(event{Kind: wrote, Process: "p0.0", At: 8 * ms, ID: 1, Name: "m0", Token: 1, Text: "refused"})
+		}},
+		{"overtaken", "order", func(s *story) {
+			s.add(event{Kind: placed, Process: "p0.0", At: 30 * ms, Name: "m0", Token: 2, From: 1 * ms, Mid: 2 * ms})
+			s.add(event{Kind: placed, Process: "p1.0", At: 20 * ms, Name: "m0", Token: 1, From: 3 * ms, Mid: 4 * ms})
+		}},
+		{"granted before its minimum was over", "least", func(s *story) {
+			s.held("p0.0", hourly.name, 1, 1, 2, 10, 1000)
+			for i := range s.events {
+				if s.events[i].Kind == granted {
+					s.events[i].Mid = 50 * ms
+				}
+			}
+			s.held("p1.0", hourly.name, 2, 5, 40, 60, 1000)
+		}},
+		{"told long after the next grant", "told", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 2000, 1000)
+			s.add(event{Kind: told, Process: "p0.0", At: 1900 * ms, ID: 1, Name: "m0"})
+			s.held("p1.0", "m0", 2, 5, 1001, 1010, 3000)
+		}},
+		{"woken by the heartbeat", "wake-up", func(s *story) {
+			for i := range int64(40) {
+				at := i * 1000
+				s.held([]string{"p0.0", "p1.0"}[i%2], "m0", uint64(i+1), at-500, at+400, at+500, at+1000)
+			}
+		}},
+		{"forgotten", "progress", func(s *story) {
+			s.held("p0.0", longs[0].name, 1, 1, 2, 10, 1000)
+			s.held("p1.0", longs[0].name, 2, 5, 14000, 14010, 15000)
+		}},
+		{"refused though it was free", "linear", func(s *story) {
+			s.held("p0.0", "window0", 1, 1, 2, 10, 1000)
+			s.add(event{Kind: asked, Process: "p1.0", At: 20 * ms, ID: 9, Name: "window0", Cap: 1, Weight: 1, Try: true})
+			s.add(event{Kind: failed, Process: "p1.0", At: 21 * ms, ID: 9, Name: "window0", Text: "busy"})
+		}},
+		{"an answer that nobody expects", "answers", func(s *story) {
+			s.add(event{Kind: asked, Process: "p1.0", At: 20 * ms, ID: 9, Name: "m0", Cap: 1, Weight: 1})
+			s.add(event{Kind: failed, Process: "p1.0", At: 21 * ms, ID: 9, Name: "m0", Text: "unexpected: oops"})
+		}},
+		{"something left", "left", func(s *story) {
+			s.add(event{Kind: closed, Process: "p1.0", At: 20 * ms, Text: "a goroutine"})
+		}},
+	}
+	covered := make(map[string]bool)
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			s := &story{}
+			test.tell(s)
+			covered[test.check] = true
+			found := slices.Sorted(maps.Keys(s.judge().Counts))
+			if want := test.check; want == "" && len(found) > 0 || want != "" && !slices.Contains(found, want) {
+				t.Errorf("found by %q; want %q", found, want)
+			}
+		})
+	}
+	for _, c := range checks {
+		if !covered[c.name] {
+			t.Errorf("no history here breaks what %q is for", c.name)
+		}
+	}
+}
+
+func TestAScheduleFollowsFromItsSeed(t *testing.T) {
+	c := Defaults()
+	steps := func(seed uint64) []step { return schedule(random(seed, "redis"), c, c.faults(Redis())) }
+	if a, b := steps(7), steps(7); !reflect.DeepEqual(a, b) {
+		t.Errorf("one seed, two schedules:\n%v\n%v", a, b)
+	}
+	if reflect.DeepEqual(steps(7), steps(8)) {
+		t.Error("two seeds, one schedule")
+	}
+	happened := make(map[string]bool)
+	for _, s := range steps(rand.Uint64()) {
+		happened[s.Fault.Name] = true
+	}
+	for _, f := range c.faults(Redis()) {
+		if !happened[f.Name] {
+			t.Errorf("a minute without %s", f.Name)
+		}
+	}
+}
+
+func TestTheRegisterRefusesSmallerTokens(t *testing.T) {
+	path := t.TempDir() + "/register"
+	a, err := openRegister(path, []string{"x", "y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := openRegister(path, []string{"x", "y"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range []struct {
+		r     *register
+		name  string
+		token uint64
+		taken bool
+	}{{a, "y", 3, true}, {b, "y", 2, false}, {b, "x", 2, true}, {b, "y", 4, true}, {a, "y", 3, false}, {a, "y", 4, true}} {
+		if taken := w.r.write(w.name, w.token); taken != w.taken {
+			t.Errorf("a write to %s with token %d is taken: %v", w.name, w.token, taken)
+		}
+	}
+	for _, r := range []*register{a, b} {
+		if err := r.close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+func TestEverySeededBugIsForACheck(t *testing.T) {
+	for _, m := range mutants {
+		if !slices.ContainsFunc(checks, func(c check) bool { return c.name == m.Found }) {
+			t.Errorf("%s: there is no check %q", m.Name, m.Found)
+		}
+	}
+}

@@ -1,0 +1,174 @@
+//go:build linux
+
+package torture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/internal/intercept"
+	"github.com/lockkeeper/lockkeeper/internal/redistest"
+)
+
+// Redis is the store on a single Redis server, with a log of its data.
+func Redis() Store {
+	return Store{
+		Name:   "redis",
+		Faults: redisFaults,
+		Open: func(c Config, address string) (backends.Backend, error) {
+			goredis.SetLogger(silent{})
+			client := goredis.NewClient(&goredis.Options{Addr: address})
+			b, err := redis.New(client, redis.WithHeartbeat(c.Heartbeat))
+			if err != nil {
+				return nil, err
+			}
+			return &intercept.Backend{Backend: b, OnClose: func(ctx context.Context, end intercept.Close) error {
+				return errors.Join(end(ctx), client.Close())
+			}}, nil
+		},
+		Start: func(s *stage, c Config) bed {
+			b := &redisBed{stage: s, ttl: c.TTL, server: redistest.Start(s, "--appendonly", "yes")}
+			for range c.Processes {
+				b.proxies = append(b.proxies, b.server.NewProxy(s))
+			}
+			b.client = b.server.ClientOf(s, &goredis.Options{MaxRetries: 20, MaxRetryBackoff: 100 * time.Millisecond})
+			return b
+		},
+	}
+}
+
+// silent drops the messages of the client library about dials that fail.
+type silent struct{}
+
+func (silent) Printf(context.Context, string, ...any) {}
+
+// redisBed is a server, with a proxy for each place of a worker.
+type redisBed struct {
+	stage   *stage
+	server  *redistest.Server
+	proxies []*redistest.Proxy
+	client  *goredis.Client
+	ttl     time.Duration
+}
+
+func (b *redisBed) address(place int) string {
+	if place < 0 {
+		return b.server.Addr
+	}
+	return b.proxies[place].Addr
+}
+
+func (b *redisBed) cause(s step) {
+	ctx := context.Background()
+	proxy := b.proxies[s.Target]
+	switch s.Fault.Name {
+	case "restart":
+		b.server.Restart(b.stage)
+	case "restart-empty":
+		b.server.Kill()
+		if err := os.RemoveAll(filepath.Join(b.server.Dir(), "appendonlydir")); err != nil {
+			b.stage.Fatal(err)
+		}
+		b.server.Restart(b.stage)
+	case "script-flush":
+		b.must(b.client.ScriptFlush(ctx).Err())
+	case "flushall":
+		b.must(b.client.FlushAll(ctx).Err())
+	case "client-pause":
+		b.must(b.client.ClientPause(ctx, s.For).Err())
+		pause(s.For)
+	case "reset":
+		for _, p := range b.proxies {
+			p.CutAll()
+		}
+	case "black-hole":
+		proxy.BlackHole()
+		pause(s.For)
+		b.pass(proxy)
+	case "slow-link":
+		proxy.Delay(s.For/16, s.For/16)
+		pause(s.For)
+		proxy.Delay(0, 0)
+	case "fading-link":
+		proxy.Delay(0, b.ttl/8) // a renewal has its answer in time
+		pause(s.For / 2)
+		proxy.BlackHole()
+		proxy.Delay(0, 0)
+		pause(s.For / 2)
+		b.pass(proxy)
+	case "lost-replies":
+		proxy.Judge(func([]byte) redistest.Verdict {
+			if rand.IntN(4) == 0 {
+				return redistest.DropReply
+			}
+			return redistest.Pass
+		})
+		pause(s.For)
+		proxy.Judge(nil)
+	case "eviction":
+		b.evict(ctx, s.For)
+	default:
+		panic("bug: no fault of Redis is called " + s.Fault.Name)
+	}
+}
+
+// pass has a proxy pass everything again; what was swallowed is cut, as by a network that has
+// forgotten the connections.
+func (b *redisBed) pass(p *redistest.Proxy) {
+	p.Judge(nil)
+	p.CutAll()
+}
+
+// evict leaves the server no memory while it allows it to evict any key.
+func (b *redisBed) evict(ctx context.Context, d time.Duration) {
+	b.must(b.client.ConfigSet(ctx, "maxmemory-policy", "allkeys-random").Err())
+	b.must(b.client.ConfigSet(ctx, "maxmemory", "1mb").Err()) // less than it has
+	pause(d)
+	b.must(b.client.ConfigSet(ctx, "maxmemory", "0").Err())
+	b.must(b.client.ConfigSet(ctx, "maxmemory-policy", "noeviction").Err())
+}
+
+func (b *redisBed) must(err error) {
+	if err != nil {
+		b.stage.Fatal(err)
+	}
+}
+
+// left returns keys that never expire, subscriptions, and names that have holders or waiters.
+func (b *redisBed) left() []string {
+	ctx := context.Background()
+	var left []string
+	keys, err := b.client.Keys(ctx, "*").Result()
+	b.must(err)
+	for _, key := range keys {
+		if ttl := b.client.TTL(ctx, key).Val(); ttl < 0 && ttl != -2 {
+			left = append(left, "key without an end: "+key)
+		}
+	}
+	channels, err := b.client.PubSubChannels(ctx, "*").Result()
+	b.must(err)
+	if len(channels) > 0 {
+		left = append(left, "subscriptions: "+strings.Join(channels, " "))
+	}
+	clients, err := b.client.ClientList(ctx).Result()
+	b.must(err)
+	if n := strings.Count(clients, "\n"); n > 8 {
+		left = append(left, fmt.Sprintf("%d connections:\n%s", n, clients))
+	}
+	return append(left, inUse(func() (backends.Backend, error) {
+		return Redis().Open(Defaults(), b.server.Addr)
+	})...)
+}
+
+// pause lets time pass, which is what a fault takes.
+func pause(d time.Duration) { <-time.After(d) }
