@@ -12,5 +12,6 @@ var server pgtest.Shared
 
 func TestMain(m *testing.M) {
 	proctest.Register("passer", passer)
+	proctest.Register("worker", worker)
 	leaktest.Main(server.Main(m))
 }
