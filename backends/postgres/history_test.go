@@ -307,3 +307,23 @@ func (h *keptHistory) compare(events []history.Event) (pairs int, overtaken []st
 	}
 	return pairs, overtaken
 }
+
+func TestAnOvertakenWaiterIsFound(t *testing.T) {
+	const crash = 10
+	h := &keptHistory{ends: []int64{crash}, looks: []look{
+		{life: 0, name: "n", ids: []string{"a", "gone", "b", "c"}}, {life: 0, name: "n", ids: []string{"b", "late"}},
+		{life: 1, name: "n", ids: []string{"c", "d"}},
+	}}
+	var events []history.Event
+	for i, holder := range []string{"a", "b", "d", "c", "late"} {
+		e := history.Event{Grant: history.Grant{Name: "n", Holder: holder, Token: uint64(i + 1)}, From: int64(i)}
+		if holder == "late" {
+			e.From, e.Token = crash+1, 1 // its place may have been lost
+		}
+		events = append(events, e)
+	}
+	pairs, overtaken := h.compare(events)
+	if pairs != 3 || !slices.Equal(overtaken, []string{"n: c by d"}) {
+		t.Errorf("%d pairs, overtaken: %q", pairs, overtaken)
+	}
+}
