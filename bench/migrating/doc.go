@@ -1,0 +1,3 @@
+// Package migrating has the code of docs/migrating.md: for each library a function with its lock, and
+// the same with lockkeeper. It stands in this module because that already requires the libraries.
+package migrating
