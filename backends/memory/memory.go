@@ -51,11 +51,12 @@ func (s *store) client() *Backend { return &Backend{store: s, id: rand.Uint64()}
 
 // message is what the store's actor takes: an operation to start or to cancel, or a call.
 type message struct {
+	op      *backends.Op // to start
 	client  *Backend
-	op      *backends.Op
-	refused error   // start: why no request of op makes sense
-	places  *places // start, of an op that may wait; cancel
-	cancel  bool
+	refused error   // why no request of op makes sense
+	places  []place // of its requests; set by the first that has to wait; owned by the store's actor
+
+	cancels *message // that has started what is to be cancelled
 
 	call func(*store) error // of any other method, whose caller waits on done
 	done chan error         // capacity 1: the actor never waits for a caller
@@ -63,13 +64,13 @@ type message struct {
 
 // receive is one turn. Callbacks come at its end, when the state is whole: what they start or
 // cancel is queued, and a callback that panics leaves nothing half changed.
-func (s *store) receive(m message) {
+func (s *store) receive(m *message) {
 	var err error
 	switch {
 	case m.call != nil:
 		err = m.call(s)
-	case m.cancel:
-		s.cancel(m.places)
+	case m.cancels != nil:
+		s.cancel(m.cancels)
 	default:
 		s.start(m)
 	}
@@ -81,7 +82,7 @@ func (s *store) receive(m message) {
 
 // fail is called for the message in whose turn a callback has panicked, and for every message after
 // it. The first time all that wait, or would be told of a grant, are told as well.
-func (s *store) fail(m message, p *actor.PanicError) {
+func (s *store) fail(m *message, p *actor.PanicError) {
 	err := fmt.Errorf("%w: %w", backends.ErrUnavailable, p)
 	switch {
 	case !s.failed:
@@ -98,7 +99,7 @@ func (s *store) fail(m message, p *actor.PanicError) {
 			}
 		}
 		clear(s.resources)
-	case m.op != nil && !m.cancel:
+	case m.op != nil:
 		for i := range m.op.Release {
 			s.released(m.op, i, wrap("release", m.op.Release[i].Resource.Name, err))
 		}
@@ -118,7 +119,7 @@ func (b *Backend) run(ctx context.Context, verb, name string, f func(*store) err
 	if err := backends.Ended(ctx); err != nil {
 		return wrap(verb, name, err)
 	}
-	m := message{done: make(chan error, 1), call: func(s *store) error {
+	m := &message{done: make(chan error, 1), call: func(s *store) error {
 		if b.closed {
 			return backends.ErrClosed
 		}

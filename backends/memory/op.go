@@ -13,13 +13,12 @@ import (
 // Start panics if op lacks a callback that it needs.
 func (b *Backend) Start(op *backends.Op) backends.Work {
 	s := b.made()
-	m := message{client: b, op: op, refused: op.Check(capabilities)}
-	if op.Wait && len(op.Acquire) > 0 {
-		if m.places = placesOf(op); m.places == nil {
-			m.places = &places{op: op}
-			op.State = m.places
-		}
+	m := messageOf(op)
+	if m == nil {
+		m = &message{op: op}
+		op.State = m
 	}
+	m.client, m.refused = b, op.Check(capabilities)
 	s.actor.Deliver(m)
 	return nil
 }
@@ -27,31 +26,23 @@ func (b *Backend) Start(op *backends.Op) backends.Work {
 // Cancel takes the requests of op out of their queues. It returns no work. See [backends.Backend].
 func (b *Backend) Cancel(op *backends.Op) backends.Work {
 	s := b.made()
-	if p := placesOf(op); p != nil {
-		s.actor.Deliver(message{op: op, places: p, cancel: true})
+	if m := messageOf(op); m != nil {
+		s.actor.Deliver(&message{cancels: m})
 	}
 	return nil
 }
 
-// places are where the requests of an op stand. They stay with the op, in its State, for the next
-// time that it is started. A Cancel that comes when op has its answers reads nothing else: its
-// caller may change op while the message is on its way. If op is started again meanwhile, the
-// cancel comes before the start, and does nothing.
-type places struct {
-	op *backends.Op // for as long as places lives
-	of []place      // set by the first request that has to wait; owned by the store's actor
-}
-
-// placesOf returns nil for an op that has no places, or those of the op of which it is a copy.
-func placesOf(op *backends.Op) *places {
-	if p, _ := op.State.(*places); p != nil && p.op == op {
-		return p
+// messageOf returns the message that starts op: it stays with op, in its State, for the next time.
+// It is nil for an op that was never started, and for a copy of one that was.
+func messageOf(op *backends.Op) *message {
+	if m, _ := op.State.(*message); m != nil && m.op == op {
+		return m
 	}
 	return nil
 }
 
 // start is the turn of Start: the releases, then the requests.
-func (s *store) start(m message) {
+func (s *store) start(m *message) {
 	op := m.op
 	for i := range op.Release {
 		g := &op.Release[i]
@@ -65,7 +56,7 @@ func (s *store) start(m message) {
 }
 
 // request grants each request or gives it its place. An error fails all, and nothing is touched.
-func (s *store) request(m message) error {
+func (s *store) request(m *message) error {
 	op, verb := m.op, "acquire"
 	if !op.Wait {
 		verb = "try to acquire"
@@ -110,7 +101,7 @@ func (s *store) request(m message) error {
 
 // admit grants request i at once, or puts it at the end of the queue and tells every holder of
 // another client that it is contended.
-func (s *store) admit(r *resource, m message, i int, now time.Time) {
+func (s *store) admit(r *resource, m *message, i int, now time.Time) {
 	b, want := m.client, &m.op.Acquire[i]
 	b.seq++
 	id := backends.GrantID{Client: b.id, Seq: b.seq}
@@ -118,12 +109,11 @@ func (s *store) admit(r *resource, m message, i int, now time.Time) {
 		s.grant(r, m.op, i, id, now)
 		return
 	}
-	p := m.places
-	if cap(p.of) < len(m.op.Acquire) {
-		p.of = make([]place, len(m.op.Acquire))
+	if cap(m.places) < len(m.op.Acquire) {
+		m.places = make([]place, len(m.op.Acquire))
 	}
-	p.of = p.of[:len(m.op.Acquire)]
-	r.enqueue(&p.of[i], place{resource: r, op: m.op, i: i, id: id, since: now})
+	m.places = m.places[:len(m.op.Acquire)]
+	r.enqueue(&m.places[i], place{resource: r, op: m.op, i: i, id: id, since: now})
 	for _, h := range r.holders {
 		if h.ID.Client != b.id && !h.quiet {
 			s.event(h, backends.Contended, nil)
@@ -145,14 +135,16 @@ func (s *store) tellTried(b *Backend, op *backends.Op, found []*resource) {
 	}
 }
 
-// cancel is the turn of Cancel: those behind the requests move up.
-func (s *store) cancel(p *places) {
-	for i := range p.of {
-		if w := &p.of[i]; w.element != nil {
+// cancel is the turn of Cancel: those behind the requests of m move up. If m has its answers, only
+// its places are read: its caller may change op meanwhile. If it is started again, the cancel comes
+// before the start, and does nothing.
+func (s *store) cancel(m *message) {
+	for i := range m.places {
+		if w := &m.places[i]; w.element != nil {
 			r := w.resource
 			r.leave(w)
 			s.settle(r)
-			s.answer(p.op, i, wrap("acquire", r.Name, context.Canceled))
+			s.answer(m.op, i, wrap("acquire", r.Name, context.Canceled))
 		}
 	}
 }

@@ -42,7 +42,7 @@ func (s *store) keep(r *resource, i int) bool {
 func (s *store) disown(r *resource, h *holder, left time.Duration) {
 	h.notify = nil
 	name, id := r.Name, h.ID
-	h.timer = s.actor.After(left, message{call: func(s *store) error {
+	h.timer = s.actor.After(left, &message{call: func(s *store) error {
 		s.endDisowned(name, id)
 		return nil
 	}})
@@ -104,7 +104,7 @@ func (b *Backend) Break(ctx context.Context, name string) error {
 // nothing.
 func (b *Backend) Close(context.Context) error {
 	s := b.made()
-	m := message{done: make(chan error, 1), call: func(s *store) error {
+	m := &message{done: make(chan error, 1), call: func(s *store) error {
 		b.closed = true
 		for _, r := range s.resources {
 			s.endClient(b, r)

@@ -12,8 +12,8 @@ import (
 
 // store is the actor that all clients share.
 //
-// Owns: every resource in use, and the fields of Backend and places that say so.
-// Takes: message.
+// Owns: every resource in use, and the fields of Backend and message that say so.
+// Takes: *message.
 // Stops: never; at rest it is data that the garbage collector takes with its last client.
 //
 // Between turns:
@@ -26,7 +26,7 @@ import (
 //	I6  A closed client holds nothing and waits for nothing.
 //	I7  Two operations that wait for the same names stand in the same order in each of their queues.
 type store struct {
-	actor     *actor.OnDemand[message]
+	actor     *actor.OnDemand[*message]
 	resources map[string]*resource
 	floor     uint64
 	most      int    // resources in use at a time, since the map was made
