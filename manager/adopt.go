@@ -146,7 +146,7 @@ func (k *keeper) adopted(a *arrival) {
 		return
 	}
 	now, g := k.m.now(), new(grant)
-	k.take(g, a.grant, now)
+	k.take(g, &a.grant, now)
 	switch {
 	case k.closing:
 		a.err = ErrClosed

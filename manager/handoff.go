@@ -44,7 +44,7 @@ type renew struct {
 }
 
 // newGrant takes in what the store has granted.
-func (k *keeper) newGrant(b backends.Grant, now instant) *grant {
+func (k *keeper) newGrant(b *backends.Grant, now instant) *grant {
 	g := &k.own
 	switch {
 	case b.Weight != k.cap:
@@ -56,8 +56,8 @@ func (k *keeper) newGrant(b backends.Grant, now instant) *grant {
 	return g
 }
 
-func (k *keeper) take(g *grant, b backends.Grant, now instant) {
-	*g = grant{Grant: b, live: true, next: b.Token, left: b.Tokens, size: b.Tokens}
+func (k *keeper) take(g *grant, b *backends.Grant, now instant) {
+	*g = grant{Grant: *b, live: true, next: b.Token, left: b.Tokens, size: b.Tokens}
 	if b.Contended {
 		g.contended = max(now, 1)
 	}

@@ -120,13 +120,16 @@ func (k *keeper) start(ctx context.Context, op *operation, w *workSlot) {
 
 // reset prepares op for another use. What the store keeps in State may serve it again.
 func (op *operation) reset() {
+	for _, c := range op.released {
+		c.clear()
+	}
+	for _, c := range op.granted {
+		c.clear()
+	}
 	clear(op.Release)
 	clear(op.Acquire)
 	op.Release, op.Acquire = op.Release[:0], op.Acquire[:0]
 	op.released, op.granted = op.released[:0], op.granted[:0]
-	for i := range op.calls {
-		op.calls[i].clear()
-	}
 	op.ctx = nil
 	op.sent.Store(false)
 }

@@ -50,7 +50,7 @@ func (k *keeper) partAnswered(c *call) {
 
 func (k *keeper) partGranted(c *call, waiting bool) {
 	r, now := c.request, k.m.now()
-	g := k.newGrant(c.grant, now)
+	g := k.newGrant(&c.grant, now)
 	switch {
 	case !waiting:
 		k.releaseUnused(g)

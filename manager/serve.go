@@ -145,8 +145,8 @@ func (k *keeper) suits(r *request, c *call) bool {
 
 // give passes the grant of c to the waiters it suits, or releases it.
 func (k *keeper) give(c *call) {
-	b, now := c.grant, k.m.now()
-	g := k.newGrant(b, now)
+	now := k.m.now()
+	g := k.newGrant(&c.grant, now)
 	if k.expires() && now >= g.valid-k.spare() {
 		head := k.queue.head
 		switch {
@@ -161,7 +161,7 @@ func (k *keeper) give(c *call) {
 		return
 	}
 	for r := k.queue.head; k.suits(r, c); r = k.queue.head {
-		if b.Waited && r.number <= c.last {
+		if c.grant.Waited && r.number <= c.last {
 			k.contend(r)
 		}
 		k.queue.remove(r)
