@@ -38,36 +38,36 @@ type request struct {
 	ctx      context.Context // of the caller, if it may run the store's work
 	several  *several        // of which it is a part; nil for a request of its own
 	index    int             // in that
-	kind     backends.Kind
-	try      bool
-	together bool          // its release joins that of the others; only that may read it, not one of a re-entrant lease
-	confirm  bool          // the caller waits for the answer to that
-	leads    bool          // it is a term of Lead
-	least    time.Duration // that the name stays taken; 0: until the release
-	keptBy   int32         // of a grant: leases on it whose owners wait; owned by waits
+	least    time.Duration   // that the name stays taken; 0: until the release
 	cap      int64
 	weight   int64
-	token    uint64 // written by the keeper before the state, as is the result if it is refused
-
-	state   atomic.Uint32
-	handles int32        // leases not released: itself and nested ones; owned by the keeper
-	valid   atomic.Int64 // instant from which the store may give it to others; 0: no expiry
-	wall    atomic.Int64 // the same on the wall clock, in ns since 1970
+	kind     backends.Kind
+	try      bool
+	together bool // its release joins that of the others; only that may read it, not one of a re-entrant lease
+	confirm  bool // the caller waits for the answer to that
+	leads    bool // it is a term of Lead
 
 	// Owned by the keeper.
-	number     uint64 // of those that came to the keeper
 	place      place
-	contended  bool // others kept it waiting
-	waited     bool // it had to queue
-	owes       bool // straying: its grant is still to be given back
-	logged     bool // the slow log has told of its wait, later of its hold
-	late       bool // it was granted once, too late to be of use
+	contended  bool   // others kept it waiting
+	waited     bool   // it had to queue
+	owes       bool   // straying: its grant is still to be given back
+	logged     bool   // the slow log has told of its wait, later of its hold
+	late       bool   // it was granted once, too late to be of use
+	handles    int32  // leases not released: itself and nested ones
+	number     uint64 // of those that came to the keeper
 	next, prev *request
 	grant      *grant
 	since      instant    // it came; later: it was granted
 	until      instant    // queued: how long it may hold; holding: until when; straying: end of its stop margin; 0: none
 	loss       *LostError // straying: how it was lost
 	nested     *[]*nest   // re-entrant leases; nil if there have been none
+
+	keptBy int32 // of a grant: leases on it whose owners wait; owned by waits
+	state  atomic.Uint32
+	valid  atomic.Int64 // instant from which the store may give it to others; 0: no expiry
+	wall   atomic.Int64 // the same on the wall clock, in ns since 1970
+	token  uint64       // written by the keeper before the state, as is the result if it is refused
 }
 
 // instant is nanoseconds since the manager was made, on the monotonic clock.
