@@ -42,7 +42,6 @@ type keeper struct {
 	queue   line
 	holders line
 	strays  line
-	leaving int // cancelled requests whose cancelWait is still to come
 
 	own       grant    // of the whole resource, if live
 	atStore   *call    // the request of this process that stands before the store
@@ -250,12 +249,10 @@ func (k *keeper) cancelWait(c *cancelWait) {
 	if r.place == queued && r == k.queue.head && k.atStore != nil && k.atStore.op.sent.Load() {
 		k.contend(r)
 	}
-	if r.place != queued { // it was found cancelled when its turn came
-		k.leaving--
-		return
+	if r.place == queued { // else it was found cancelled when its turn came
+		k.queue.remove(r)
+		k.reconsider()
 	}
-	k.queue.remove(r)
-	k.reconsider()
 }
 
 // waitOf returns how long the request has waited at now.
@@ -304,11 +301,8 @@ func (k *keeper) reconsider() {
 
 // refuse answers the request, which stands in no list, and counts it.
 func (k *keeper) refuse(r *request, err error) {
-	switch {
-	case r.refuse(err):
+	if r.refuse(err) { // else its cancelWait counts it
 		k.count(func(c *Counters) { c.refused(err) })
-	case r.several == nil:
-		k.leaving++ // its cancelWait counts it
 	}
 }
 
@@ -323,7 +317,7 @@ func (k *keeper) refuseAll(err error) {
 // idle reports whether the name is not in use in this process and no answer of the store is to
 // come.
 func (k *keeper) idle() bool {
-	return k.queue.n == 0 && k.holders.n == 0 && k.strays.n == 0 && k.leaving == 0 &&
+	return k.queue.n == 0 && k.holders.n == 0 && k.strays.n == 0 &&
 		k.atStore == nil && k.pinned == nil && k.returning+k.adopting == 0 && !k.own.live
 }
 

@@ -1,7 +1,10 @@
 package manager
 
 import (
+	"context"
 	"testing"
+
+	"github.com/lockkeeper/lockkeeper/backends"
 )
 
 func TestTryNeverOvertakesAWaiter(t *testing.T) {
@@ -54,6 +57,22 @@ func TestWaitersAreServedInTheOrderTheyCame(t *testing.T) {
 		mustRelease(t, l)
 		if r := row(m, "db"); r.Handoffs != 100 || r.Contended != 100 || r.Acquisitions != 101 || r.Releases != 101 {
 			t.Errorf("counters: %+v", r.Counters)
+		}
+	})
+}
+
+// A caller that has gone, but has not said so yet, keeps the name from nobody, whatever its kind.
+func TestNameOfACallerThatHasGoneIsFreeForAnotherKind(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		k := m.keeper("db")
+		r := &request{k: k, kind: backends.Mutex, cap: 1, weight: 1, handles: 1}
+		r.req, r.fresh = r, &Lease{lease: &r.lease}
+		r.state.Store(cancelled)
+		k.mail.Deliver(acquire{r})
+		wantFree(t, m.RWLock("db").Read())
+		k.mail.Deliver(&cancelWait{r: r, why: context.Canceled, err: context.Canceled})
+		if n := row(m, "db").Cancelled; n != 1 {
+			t.Errorf("%d acquires were cancelled, want 1", n)
 		}
 	})
 }

@@ -82,10 +82,8 @@ func (k *keeper) contextEnded(ctx context.Context, r *request) {
 		return
 	}
 	k.queue.remove(r)
-	if r.refuse(k.held(backends.Ended(ctx))) {
+	if r.refuse(k.held(backends.Ended(ctx))) { // else its cancelWait counts it
 		k.counters.contextEnded(ctx.Err(), k.waitOf(r, k.m.now()))
-	} else {
-		k.leaving++ // its cancelWait counts it
 	}
 }
 
@@ -178,7 +176,6 @@ func (k *keeper) seat(r *request, g *grant, now instant) bool {
 	r.setValid(g)
 	if !r.accept() {
 		r.grant = nil
-		k.leaving++
 		return false
 	}
 	g.next++
