@@ -148,3 +148,22 @@ func TestPanicOfARenewalHarmsNobody(t *testing.T) {
 		mustRelease(t, l)
 	})
 }
+
+func TestPanicOfARefillHarmsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		m := newManager(t, f)
+		f.set(only("renew", func(context.Context, string) error { panic("store") }), nil)
+		l := mustAcquire(t, m.Lock("db"))
+		w := start(m.Lock("db")) // a token for it is ordered
+		if f.count("renew") == 0 {
+			t.Error("no tokens were ordered")
+		}
+		if !l.Valid() {
+			t.Error(l.Err())
+		}
+		f.set(nil, nil)
+		mustRelease(t, l)
+		mustRelease(t, w.granted(t))
+	})
+}

@@ -48,15 +48,20 @@ func (l *lease) isDropped() bool {
 	return l.watched.Value() == nil
 }
 
-// drop does what Release would have done. If the lease has a context, a goroutine may still wait on
-// its Done channel alone: then the lease is lost, and that goroutine has the stop margin.
+// drop does what Release would have done. If the lease, or the All lease of which it is a part, has a
+// context, a goroutine may still wait on its Done channel alone: then the lease is lost, and that
+// goroutine has the stop margin.
 func (k *keeper) drop(l *lease, now instant) {
 	r := l.req
 	args := []any{"name", readable(k.name), "token", r.token, "since", k.m.time(r.since)}
 	k.m.log("lease dropped without a Release", append(args, siteArg("site", l.at())...)...)
 	k.counters.Dropped++
 	l.asked.Store(true)
-	if r.handles == 1 && l.inner.Load() != nil {
+	whole := l
+	if r.several != nil && l == &r.lease {
+		whole = &r.several.all
+	}
+	if r.handles == 1 && whole.inner.Load() != nil {
 		k.lose(r, Dropped, nil, now+instant(k.m.cfg.margin))
 		return
 	}

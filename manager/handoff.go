@@ -179,9 +179,7 @@ func (k *keeper) refill(g *grant) {
 	g.refilling = true
 	r := k.renewal(g)
 	k.mail.Go(func() message {
-		ctx, cancel := k.m.timeout(k.m.cfg.ttl / attemptPart)
-		defer cancel()
-		return &renewed{id: r.Grant.ID, refill: true, Renewed: first(k.m.store.Renew(ctx, []backends.Renewal{r}))}
+		return &renewed{id: r.Grant.ID, refill: true, Renewed: first(k.m.callRenew([]backends.Renewal{r}))}
 	})
 }
 
