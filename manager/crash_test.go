@@ -11,6 +11,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
+	"github.com/lockkeeper/lockkeeper/internal/intercept"
 )
 
 // A store that panics has told nothing: who asked is told so, and nobody else is touched.
@@ -166,4 +167,32 @@ func TestPanicOfARefillHarmsNobody(t *testing.T) {
 		mustRelease(t, l)
 		mustRelease(t, w.granted(t))
 	})
+}
+
+func TestPanicOfACancelReachesOnlyItsCaller(t *testing.T) {
+	for name, claim := range map[string]func(*Manager) Claim{
+		"one name":      func(m *Manager) Claim { return m.Lock("db") },
+		"several names": func(m *Manager) Claim { return m.All(m.Lock("db"), m.Lock("log")) },
+	} {
+		for how, cancel := range map[string]func(*backends.Op, intercept.Start) backends.Work{
+			"":         func(*backends.Op, intercept.Start) backends.Work { panic("store") },
+			" by work": func(*backends.Op, intercept.Start) backends.Work { return func(context.Context) { panic("store") } },
+		} {
+			t.Run(name+how, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					store := memory.New()
+					m := newManager(t, &intercept.Backend{Backend: store, OnCancel: cancel})
+					b := newManager(t, store.Peer())
+					other := mustAcquire(t, m.Lock("other"))
+					held := mustAcquire(t, b.Lock("db"))
+					w := start(claim(m))
+					w.cancel(nil)
+					<-w.done
+					wantErr(t, w.err, context.Canceled)
+					mustRelease(t, other, mustAcquire(t, m.All(m.Lock("x"), m.Lock("y"))))
+					mustRelease(t, held)
+				})
+			})
+		}
+	}
 }

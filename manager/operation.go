@@ -185,15 +185,11 @@ func (op *operation) collect(by *keeper) bool {
 	return all
 }
 
-// cancel takes back what op still waits for.
+// cancel takes back what op still waits for. If the store panics, op has failed.
 func (k *keeper) cancel(op *operation) {
+	defer op.recover()
 	if work := k.m.store.Cancel(&op.Op); work != nil {
-		k.mail.Go(func() message {
-			ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
-			defer cancel()
-			work(ctx)
-			return nothing{}
-		})
+		k.mail.Go(func() message { k.m.perform(op, work); return nothing{} })
 	}
 }
 

@@ -32,19 +32,14 @@ var noContext context.Context
 // run has the caller behind the slot run the work of op with its own context, or a nil one with the
 // time for a release, if there is such a caller and it has not looked yet; else a task runs it.
 func (k *keeper) run(ctx context.Context, op *operation, work backends.Work, w *workSlot) {
-	run := func(ctx context.Context) {
-		defer op.recover()
+	sends := func(ctx context.Context) {
 		work(ctx)
 		op.sent.Store(true)
 	}
-	task := func() {
-		ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
-		defer cancel()
-		run(ctx)
-	}
+	task := func() { k.m.perform(op, sends) }
 	mine := task
 	if ctx != nil {
-		mine = func() { run(ctx) }
+		mine = func() { op.run(ctx, sends) }
 	}
 	op.ctx = ctx // before the work runs, for only that brings answers
 	if w != nil && w.offer(mine) {
@@ -52,4 +47,17 @@ func (k *keeper) run(ctx context.Context, op *operation, work backends.Work, w *
 	}
 	op.ctx = nil
 	k.mail.Go(func() message { task(); return nothing{} })
+}
+
+// perform runs work of op within the time for a release.
+func (m *Manager) perform(op *operation, work backends.Work) {
+	ctx, cancel := m.timeout(m.cfg.releaseTimeout)
+	defer cancel()
+	op.run(ctx, work)
+}
+
+// run runs work of op. If the store panics, op has failed.
+func (op *operation) run(ctx context.Context, work backends.Work) {
+	defer op.recover()
+	work(ctx)
 }
