@@ -34,6 +34,10 @@ help: ## list the targets
 demo: build ## the main job, live: 4 processes contend, one is killed; DEMO='--store redis://…' for flags
 	$(BIN)/lockkeeper demo $(DEMO)
 
+.PHONY: demo-svg
+demo-svg: build ## record the demo anew for the README: docs/img/demo.svg
+	scripts/demo-svg.sh docs/img/demo.svg
+
 .PHONY: build
 build: ## build bin/lockkeeper
 	@GO=$(GO) scripts/build.sh -trimpath -o $(BIN)/lockkeeper ./cmd/lockkeeper
