@@ -30,11 +30,10 @@ func (c *Claim) acquire(ctx context.Context, o *intent) (*Lease, error) {
 		if k == nil {
 			return nil, c.refused(ErrClosed)
 		}
-		r := &request{
-			lease: lease{outer: o.outer, hook: o.hook, seen: o.seen},
-			k:     k, kind: c.kind, cap: c.cap, weight: c.weight,
-			try: o.try, leads: c.leads, least: o.least, until: instant(o.limit), handles: 1, ctx: ctx,
-		}
+		r := o.seen.newRequest()
+		r.outer, r.hook, r.seen = o.outer, o.hook, o.seen
+		r.k, r.kind, r.cap, r.weight = k, c.kind, c.cap, c.weight
+		r.try, r.leads, r.least, r.until, r.handles, r.ctx = o.try, c.leads, o.least, instant(o.limit), 1, ctx
 		r.req = r
 		l := &Lease{lease: &r.lease, from: o.from}
 		r.fresh = l

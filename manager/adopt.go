@@ -35,7 +35,9 @@ func (m *Manager) Adopt(ctx context.Context, t Ticket) (*Lease, error) {
 		return l, opErr("adopt", c.name, err)
 	}
 	var at Site
-	runtime.Callers(callersCaller, at.pc[:])
+	if m.observer.sites {
+		runtime.Callers(callersCaller, at.pc[:])
+	}
 	ctx, seen := c.sight(ctx, false, at)
 	l, err := c.adopt(ctx, t, f, seen)
 	err = opErr("adopt", c.name, err)

@@ -90,7 +90,9 @@ func (c Claim) Reentrant() Claim {
 func (c Claim) Acquire(ctx context.Context, opts ...AcquireOption) (*Lease, error) {
 	if c.watched() {
 		var at Site
-		runtime.Callers(callersCaller, at.pc[:])
+		if c.m.observer.sites {
+			runtime.Callers(callersCaller, at.pc[:])
+		}
 		return c.observe(ctx, false, at, opts)
 	}
 	return c.begin(ctx, false, nil, nil, opts)
@@ -102,7 +104,9 @@ func (c Claim) Acquire(ctx context.Context, opts ...AcquireOption) (*Lease, erro
 func (c Claim) TryAcquire(ctx context.Context, opts ...AcquireOption) (*Lease, error) {
 	if c.watched() {
 		var at Site
-		runtime.Callers(callersCaller, at.pc[:])
+		if c.m.observer.sites {
+			runtime.Callers(callersCaller, at.pc[:])
+		}
 		return c.observe(ctx, true, at, opts)
 	}
 	return c.begin(ctx, true, nil, nil, opts)
@@ -121,7 +125,7 @@ func (c Claim) Do(
 	ctx context.Context, fn func(ctx context.Context) error, opts ...AcquireOption,
 ) error {
 	var at Site
-	if c.watched() {
+	if c.watched() && c.m.observer.sites {
 		runtime.Callers(callersCaller, at.pc[:])
 	}
 	return c.do(ctx, at, fn, opts)

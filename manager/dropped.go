@@ -54,7 +54,7 @@ func (l *lease) isDropped() bool {
 func (k *keeper) drop(l *lease, now instant) {
 	r := l.req
 	args := []any{"name", readable(k.name), "token", r.token, "since", k.m.time(r.since)}
-	k.m.log("lease dropped without a Release", append(args, siteArg("site", l.at())...)...)
+	k.m.log("lease dropped without a Release", append(args, siteArg("site", l.seen.at())...)...)
 	k.counters.Dropped++
 	l.asked.Store(true)
 	whole := l

@@ -18,7 +18,7 @@ func (m *Manager) Lead(
 		return err
 	}
 	var at Site
-	if m.observer != nil {
+	if o := m.observer; o != nil && o.sites {
 		runtime.Callers(callersCaller, at.pc[:])
 	}
 	return m.Election(name).lead(ctx, at, fn, opts)
@@ -55,7 +55,7 @@ func (e *Election) Lead(
 		return err
 	}
 	var at Site
-	if e.m.observer != nil {
+	if o := e.m.observer; o != nil && o.sites {
 		runtime.Callers(callersCaller, at.pc[:])
 	}
 	return e.lead(ctx, at, fn, opts)

@@ -33,7 +33,7 @@ var theProfiles = sync.OnceValue(func() *profiles {
 // turns at two mutexes. Default: no profiles.
 func WithProfiles() Option {
 	return Option{func(c *config) error {
-		c.observer.on, c.observer.profiles = true, theProfiles()
+		c.observer.on, c.observer.sites, c.observer.profiles = true, true, theProfiles()
 		return nil
 	}}
 }

@@ -174,6 +174,7 @@ func (k *keeper) give(c *call) {
 func (k *keeper) seat(r *request, g *grant, now instant) bool {
 	r.grant, r.token = g, g.next
 	r.setValid(g)
+	k.watchHold(r, now)
 	if !r.accept() {
 		r.grant = nil
 		return false
@@ -185,7 +186,6 @@ func (k *keeper) seat(r *request, g *grant, now instant) bool {
 	k.seen = nil
 	k.counters.granted(k.waitOf(r, now))
 	r.since, r.logged = now, false
-	k.watchHold(now)
 	if r.until > 0 {
 		r.until += now
 		k.watch(r.until)

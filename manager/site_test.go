@@ -75,6 +75,138 @@ func TestASiteIsTheLineThatAcquires(t *testing.T) {
 	}, WithSites())
 }
 
+// asker asks for the sites, at the start or at the end, from a stack as deep as it is told.
+type asker struct {
+	atEnd  bool
+	frames int
+	site   string
+	start  TraceAcquireStart // of the last acquire
+	ended  Site
+}
+
+//go:noinline
+func deeper(frames int, ask func() Site) Site {
+	if frames == 0 {
+		return ask()
+	}
+	return deeper(frames-1, ask)
+}
+
+func (a *asker) TraceAcquireStart(ctx context.Context, d TraceAcquireStart) context.Context {
+	if a.start = d; !a.atEnd {
+		a.site = deeper(a.frames, d.Site).String()
+	}
+	return ctx
+}
+
+func (a *asker) TraceAcquireEnd(_ context.Context, d TraceAcquireEnd) {
+	if a.atEnd {
+		a.site = deeper(a.frames, d.Site).String()
+	}
+}
+
+func (a *asker) TraceLeaseEnd(_ context.Context, d TraceLeaseEnd) { a.ended = d.Site }
+
+// Whichever way it acquires, a tracer that asks gets the line that calls, and so do Stats and the end
+// of the lease then.
+func TestATracerThatAsksGetsTheSite(t *testing.T) {
+	for name, a := range map[string]*asker{
+		"at the start": {}, "at the end": {atEnd: true}, "from a deep stack": {frames: 200},
+		"across a step of the look": {frames: 57},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newManager(t, memory.New(), WithTracer(a))
+			ctx, db := t.Context(), m.Lock("db")
+			wants := func(what, want string) {
+				t.Helper()
+				if a.site != want || a.ended.String() != want {
+					t.Errorf("%s: told %q, at the end of the lease %q, want %q", what, a.site, a.ended, want)
+				}
+			}
+			releases := func(l *Lease, err error) {
+				t.Helper()
+				wantErr(t, err, nil)
+				if h := row(m, "db").Holders[0]; h.Site != a.site {
+					t.Errorf("Stats has site %q, want %q", h.Site, a.site)
+				}
+				mustRelease(t, l)
+			}
+			want := codeLine(1)
+			l, err := db.Acquire(ctx)
+			releases(l, err)
+			wants("Acquire", want)
+			want = codeLine(1)
+			l, err = db.TryAcquire(ctx)
+			releases(l, err)
+			wants("TryAcquire", want)
+			want = codeLine(1)
+			_ = db.Do(ctx, func(context.Context) error { return nil })
+			wants("Do", want)
+			want = codeLine(1)
+			_ = m.Lead(ctx, "db", func(context.Context, uint64) error { return nil })
+			wants("Manager.Lead", want)
+			want = codeLine(1)
+			_ = m.Election("db").Lead(ctx, func(context.Context, uint64) error { return nil })
+			wants("Election.Lead", want)
+			want = codeLine(1)
+			l, err = m.All(m.Lock("a"), db).Acquire(ctx)
+			releases(l, err)
+			wants("All", want)
+			acquire := db.Acquire // a method value
+			want = codeLine(1)
+			l, err = acquire(ctx)
+			releases(l, err)
+			wants("a method value", want)
+			l = mustAcquire(t, db)
+			ticket, err := l.Detach(ctx)
+			wantErr(t, err, nil)
+			want = codeLine(1)
+			l, err = m.Adopt(ctx, ticket)
+			releases(l, err)
+			wants("Adopt", want)
+			if later := a.start.Site().String(); later != want {
+				t.Errorf("later the site is %q, want %q", later, want)
+			}
+		})
+	}
+}
+
+// A tracer that does not ask in time, or is not told of an acquire, gets no site: that of another
+// acquire would be wrong.
+func TestATracerThatDoesNotAskHasNoSite(t *testing.T) {
+	quiet := &quietTracer{}
+	m := newManager(t, memory.New(), WithTracer(quiet))
+	l := mustAcquire(t, m.Lock("db"))
+	if h := row(m, "db").Holders[0]; h.Site != "" {
+		t.Errorf("recorded %s", h.Site)
+	}
+	mustRelease(t, mustAcquire(t, m.Lock("other")))
+	if at := quiet.first.Site(); at != (Site{}) || quiet.within != (Site{}) {
+		t.Errorf("sites %s, %s", at, quiet.within)
+	}
+	mustRelease(t, l)
+	if at := (TraceAcquireStart{}).Site(); at != (Site{}) {
+		t.Errorf("the zero TraceAcquireStart has site %s", at)
+	}
+}
+
+// quietTracer asks for the site of the first acquire within the second.
+type quietTracer struct {
+	first  TraceAcquireStart
+	within Site
+}
+
+func (q *quietTracer) TraceAcquireStart(ctx context.Context, d TraceAcquireStart) context.Context {
+	if q.first.Name == "" {
+		q.first = d
+	} else {
+		q.within = q.first.Site()
+	}
+	return ctx
+}
+
+func (*quietTracer) TraceAcquireEnd(context.Context, TraceAcquireEnd) {}
+
 func TestWithoutAWatcherThereAreNoSites(t *testing.T) {
 	m := newManager(t, memory.New())
 	l := mustAcquire(t, m.Lock("db"))

@@ -23,7 +23,10 @@ type slowLog struct {
 func WithSlowLog(wait, hold time.Duration) Option {
 	return Option{func(c *config) error {
 		o := &c.observer
-		o.on, o.slowWait, o.slowHold = o.on || wait > 0 || hold > 0, wait, hold
+		o.slowWait, o.slowHold = wait, hold
+		if wait > 0 || hold > 0 {
+			o.on, o.sites = true, true
+		}
 		for _, d := range []time.Duration{wait, hold} {
 			if d == 0 {
 				continue
@@ -55,8 +58,15 @@ func (k *keeper) watchWait(now instant) {
 	}
 }
 
-func (k *keeper) watchHold(now instant) {
-	if o := k.m.observer; o != nil && o.slowHold > 0 {
+func (k *keeper) watchHold(r *request, now instant) {
+	o := k.m.observer
+	if o == nil {
+		return
+	}
+	if o.lease != nil && r.seen != nil {
+		r.seen.granted.Store(now + 1)
+	}
+	if o.slowHold > 0 {
 		k.watch(now + instant(o.slowHold))
 	}
 }
@@ -113,12 +123,12 @@ func (q *line) slow(now, limit instant, last *instant) (first *request, n int, n
 }
 
 func (k *keeper) logSlowWait(r *request, n int, now instant) {
-	args := append([]any{"name", readable(k.name)}, siteArg("site", r.at())...)
+	args := append([]any{"name", readable(k.name)}, siteArg("site", r.seen.at())...)
 	args = append(args, "waited", time.Duration(now-r.since), "long", n, "waiting", k.queue.n)
 	if h := k.holders.head; h == nil {
 		args = append(args, "holder", "another process")
 	} else {
-		args = append(args, siteArg("holder", h.at())...)
+		args = append(args, siteArg("holder", h.seen.at())...)
 		args = append(args, "token", h.token, "since", k.m.time(h.since))
 	}
 	if r.seen != nil {
@@ -128,7 +138,7 @@ func (k *keeper) logSlowWait(r *request, n int, now instant) {
 }
 
 func (k *keeper) logSlowHold(r *request, n int, now instant) {
-	args := append([]any{"name", readable(k.name)}, siteArg("site", r.at())...)
+	args := append([]any{"name", readable(k.name)}, siteArg("site", r.seen.at())...)
 	args = append(args, "held", time.Duration(now-r.since), "long", n,
 		"token", r.token, "since", k.m.time(r.since), "waiting", k.queue.n)
 	k.m.slow("a hold is long", args...)
@@ -136,7 +146,7 @@ func (k *keeper) logSlowHold(r *request, n int, now instant) {
 
 // slowWaitEnded logs the end of a wait that has been logged.
 func (s *sighting) slowWaitEnded(since instant, err error) {
-	args := append([]any{"name", readable(s.name)}, siteArg("site", s.site)...)
+	args := append([]any{"name", readable(s.name)}, siteArg("site", s.at())...)
 	args = append(args, "waited", time.Duration(s.m.now()+1-since))
 	if err != nil {
 		s.m.slow("a long wait failed", append(args, "err", err)...)

@@ -184,7 +184,7 @@ func (k *keeper) snapshot(q *snapshot) {
 	}
 	for r := k.queue.head; r != nil && len(q.row.Waiters) < MaxListed; r = r.next {
 		w := WaiterStats{
-			Site: r.at().String(), Since: k.m.time(r.since), Weight: r.weight, Holds: r.holds(),
+			Site: r.seen.at().String(), Since: k.m.time(r.since), Weight: r.weight, Holds: r.holds(),
 		}
 		q.row.Waiters = append(q.row.Waiters, w)
 	}
@@ -193,7 +193,7 @@ func (k *keeper) snapshot(q *snapshot) {
 
 func (r *request) holderStats() HolderStats {
 	h := HolderStats{
-		Site: r.at().String(), Since: r.k.m.time(r.since), ValidUntil: r.validUntil(), Token: r.token, Weight: r.weight,
+		Site: r.seen.at().String(), Since: r.k.m.time(r.since), ValidUntil: r.validUntil(), Token: r.token, Weight: r.weight,
 	}
 	if r.least > 0 {
 		h.KeptUntil = h.Since.Add(r.least)

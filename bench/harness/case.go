@@ -59,6 +59,7 @@ type Check struct {
 	Scale      float64   // the baseline counts this many times (2 round trips, say); 0: once
 	Direction  Direction // whether Bound is the most or the least
 	Bound      float64   // on the ratio, or on the figure itself where there is no baseline
+	Added      bool      // Bound is on what ours adds to the baseline, not on the ratio
 	Worst      bool      // judge the worst round instead of the median: for properties that hold always
 	NoTarget   bool      // only shown: nobody has promised this one
 

@@ -33,6 +33,9 @@ func (v Verdict) cells(quick bool) []string {
 			base = fmt.Sprintf("%s %g × %s", Figure(v.Base.Median), c.Scale, v.Name)
 		}
 		ratio = v.Ratio.String()
+		if c.Added {
+			ratio = "+ " + ratio
+		}
 	}
 	return []string{c.What, v.Ours.String() + " " + c.Metric, base, ratio, c.target(), v.word(quick)}
 }
@@ -47,7 +50,10 @@ func (c Check) target() string {
 		sign = "≥"
 	}
 	s := fmt.Sprintf("%s %g", sign, c.Bound)
-	if len(c.Base) > 0 {
+	switch {
+	case c.Added:
+		s = fmt.Sprintf("%s + %g", sign, c.Bound)
+	case len(c.Base) > 0:
 		s += " ×"
 	}
 	switch {

@@ -9,7 +9,7 @@ type Verdict struct {
 	Ours  Spread
 	Base  Spread // of the best baseline, times Scale; NaN without one
 	Name  string // of the baseline that was best in most rounds; empty without one
-	Ratio Spread // ours over base, within each round; NaN without a baseline
+	Ratio Spread // ours over base, or less base if Added, within each round; NaN without a baseline
 	Met   bool
 	Err   error // the case failed, or a figure is missing
 }
@@ -56,7 +56,7 @@ func judge(o Outcome, c Check) Verdict {
 		}
 		ours = append(ours, x)
 		if name, b := best(round, c); name != "" {
-			bases, ratios = append(bases, b), append(ratios, x/b)
+			bases, ratios = append(bases, b), append(ratios, c.compare(x, b))
 			wins[name]++
 			if wins[name] > wins[v.Name] {
 				v.Name = name
@@ -67,6 +67,14 @@ func judge(o Outcome, c Check) Verdict {
 	j := v.Judged()
 	v.Met = v.Err == nil && !math.IsNaN(j) && (c.Direction == AtLeast && j >= c.Bound || c.Direction == AtMost && j <= c.Bound)
 	return v
+}
+
+// compare returns what the bound of a check with a baseline is set on.
+func (c Check) compare(ours, base float64) float64 {
+	if c.Added {
+		return ours - base
+	}
+	return ours / base
 }
 
 // smallest returns the smallest of each figure of each side, as if they were of one round.

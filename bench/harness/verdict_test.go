@@ -2,6 +2,7 @@ package harness
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"testing"
 )
@@ -65,6 +66,19 @@ func TestMinimumSetsTheSmallestFigureAgainstTheSmallest(t *testing.T) {
 	}
 	if v.Ratio.Min != v.Ratio.Max || c.target() != "≤ 1.2 × of minima" {
 		t.Errorf("ratio %v, target %q", v.Ratio, c.target())
+	}
+}
+
+func TestWhatOursAddsIsADifference(t *testing.T) {
+	c := Check{Metric: "x", Ours: "ours", Base: []string{"a"}, Bound: 5, Added: true, Minimum: true}
+	for ours, met := range map[float64]bool{104: true, 106: false} {
+		v := Verdicts([]Outcome{rounds(c, [3]float64{ours, 150, 0}, [3]float64{150, 100, 0})})[0]
+		if v.Judged() != ours-100 || v.Met != met {
+			t.Errorf("%v beside 100: judged %v, met %v", ours, v.Judged(), v.Met)
+		}
+		if cells := v.cells(false); cells[3] != fmt.Sprint("+ ", ours-100) || cells[4] != "≤ + 5 of minima" {
+			t.Errorf("row %q", cells)
+		}
 	}
 }
 

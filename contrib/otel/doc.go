@@ -28,7 +28,7 @@
 //	lockkeeper.token            fencing token, not of an All; of holds
 //	lockkeeper.handoff          true if a holder of this process handed the name over; of holds
 //	lockkeeper.end              released, or the reason of the loss: see manager.LostReason; of holds
-//	code.file.path, code.line.number  the line that called Acquire
+//	code.file.path, code.line.number  the line that called Acquire; then manager.Stats has it too
 //
 // # Metrics
 //

@@ -57,7 +57,7 @@ func (t *Tracer) TraceAcquireStart(ctx context.Context, d manager.TraceAcquireSt
 	a.labelled = metric.WithAttributeSet(attribute.NewSet(a.labels...))
 	a.waitCtx, a.wait = t.tracer.Start(ctx, "lockkeeper.wait", trace.WithAttributes(named(&d)...))
 	if a.wait.IsRecording() {
-		a.wait.SetAttributes(described(&d)...)
+		a.wait.SetAttributes(described(&d, d.Site())...)
 		a.wait.SetAttributes(attribute.Bool("lockkeeper.try", d.Try))
 	}
 	t.pending.Add(a.waitCtx, 1, a.labelled)
@@ -83,7 +83,7 @@ func (t *Tracer) TraceAcquireEnd(ctx context.Context, d manager.TraceAcquireEnd)
 	ctx, hold := t.tracer.Start(a.caller, "lockkeeper.hold", trace.WithAttributes(named(&a.start)...),
 		trace.WithLinks(trace.LinkFromContext(a.waitCtx)))
 	if hold.IsRecording() {
-		hold.SetAttributes(described(&a.start)...)
+		hold.SetAttributes(described(&a.start, d.Site())...)
 		if a.start.Kind != 0 { // an All has no token
 			hold.SetAttributes(attribute.Int64("lockkeeper.token", int64(d.Lease.Token())))
 		}
@@ -148,14 +148,15 @@ func named(d *manager.TraceAcquireStart) []attribute.KeyValue {
 	return []attribute.KeyValue{attribute.String("lockkeeper.name", clean(d.Name)), kind(d)}
 }
 
-// described returns those that only spans that are recorded have.
-func described(d *manager.TraceAcquireStart) []attribute.KeyValue {
+// described returns those that only spans that are recorded have: for others the site is not looked
+// up.
+func described(d *manager.TraceAcquireStart, at manager.Site) []attribute.KeyValue {
 	var kvs []attribute.KeyValue
 	if d.Kind != 0 {
 		kvs = append(kvs, attribute.Int64("lockkeeper.weight", d.Weight),
 			attribute.Int64("lockkeeper.capacity", d.Capacity))
 	}
-	site := d.Site.String()
+	site := at.String()
 	if i := strings.LastIndexByte(site, ':'); i > 0 {
 		if line, err := strconv.Atoi(site[i+1:]); err == nil {
 			kvs = append(kvs, attribute.String("code.file.path", site[:i]), attribute.Int("code.line.number", line))

@@ -14,6 +14,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/lockkeeper/lockkeeper/backends/memory"
@@ -81,6 +82,50 @@ func TestSpansShowTheWaitAndTheHoldInTheTraceOfTheCaller(t *testing.T) {
 			t.Errorf("status: %v, %v", wait.Status, hold.Status)
 		}
 	})
+}
+
+// bySpan samples only spans of that name.
+type bySpan string
+
+func (s bySpan) ShouldSample(p sdk.SamplingParameters) sdk.SamplingResult {
+	if p.Name == string(s) {
+		return sdk.SamplingResult{Decision: sdk.RecordAndSample}
+	}
+	return sdk.SamplingResult{Decision: sdk.Drop}
+}
+
+func (bySpan) Description() string { return "by span" }
+
+// A span has the line that acquires also if the other one of the lease is not sampled. If neither
+// is, nothing looks for the line.
+func TestTheLineIsLookedUpForTheSpanThatIsSampled(t *testing.T) {
+	for _, span := range []string{"lockkeeper.wait", "lockkeeper.hold", "none"} {
+		spans := tracetest.NewInMemoryExporter()
+		tracer, err := New(WithTracerProvider(sdk.NewTracerProvider(sdk.WithSyncer(spans), sdk.WithSampler(bySpan(span)))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := manager.New(memory.New(), manager.WithTracer(tracer))
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := acquireIt(t, t.Context(), m.Lock("db"))
+		site := m.Stats().Resources[0].Holders[0].Site
+		release(t, l)
+		if err := m.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		got := spans.GetSpans()
+		if span == "none" {
+			if len(got) != 0 || site != "" {
+				t.Errorf("%d spans, site %q", len(got), site)
+			}
+			continue
+		}
+		if len(got) != 1 || !strings.HasSuffix(attr(got[0].Attributes, "code.file.path"), "otel/helpers_test.go") {
+			t.Errorf("%s: %v", span, got)
+		}
+	}
 }
 
 func TestWaitsThatFailSayHow(t *testing.T) {

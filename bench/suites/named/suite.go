@@ -27,7 +27,7 @@ const (
 func Suite() harness.Suite {
 	return harness.Suite{Name: "memory", Open: harness.Fixed(func() []harness.Case {
 		return []harness.Case{
-			alone(), contended(64), manyNames(), tenNames(), behindQueues(), twoOf(16, 64), oneEdgeMore(),
+			alone(), watched(), contended(64), manyNames(), tenNames(), behindQueues(), twoOf(16, 64), oneEdgeMore(),
 		}
 	})}
 }
@@ -107,9 +107,9 @@ func manyNames() harness.Case {
 type run = func(context.Context, harness.Budget) (harness.Metrics, error)
 
 // withManager gives each round a manager of its own.
-func withManager(body func(m *manager.Manager) run) run {
+func withManager(body func(m *manager.Manager) run, opts ...manager.Option) run {
 	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
-		m, err := manager.New(memory.New())
+		m, err := manager.New(memory.New(), opts...)
 		if err != nil {
 			return nil, err
 		}
