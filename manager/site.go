@@ -42,7 +42,7 @@ func siteOfCaller() Site {
 	var pcs [64]uintptr
 	for skip := callersCaller; ; skip += len(pcs) - 1 { // so that each method is seen with its caller
 		n := runtime.Callers(skip, pcs[:])
-		for i := 0; i < n-1; i++ {
+		for i := range max(n-1, 0) {
 			if f, _ := runtime.CallersFrames(pcs[i : i+1]).Next(); acquires(f.Function) {
 				return Site{[1]uintptr{pcs[i+1]}}
 			}
