@@ -108,7 +108,7 @@ func TestMessagesToAFailedKeeperAreAnswered(t *testing.T) {
 		again := &nest{lease: lease{req: l.req}}
 		k.mail.Deliver(again)
 		wantErr(t, again.result, ErrUnavailable)
-		q := &snapshot{statistics: &statistics{}}
+		q := &snapshot{statistics: &statistics{}, row: &ResourceStats{}}
 		q.left.Store(1)
 		k.mail.Deliver(q)
 		q.await(m, nil, nil)

@@ -87,10 +87,12 @@ func (c *counters) at(key string) *Counters {
 	if c.byKey == nil {
 		c.byKey = make(map[string]*Counters)
 	}
-	if c.byKey[key] == nil {
-		c.byKey[key] = new(Counters)
+	n := c.byKey[key]
+	if n == nil {
+		n = new(Counters)
+		c.byKey[key] = n
 	}
-	return c.byKey[key]
+	return n
 }
 
 func (c *counters) add(o *counters) {

@@ -96,10 +96,11 @@ type (
 	}
 	snapshot struct {
 		*statistics
-		row     ResourceStats
+		row     *ResourceStats
 		key     string // of the history, if kept
 		kept    bool
 		retired bool
+		added   bool // to the sums of the statistics
 	}
 	tally func(*Counters) // counts an acquire that ended before it reached the keeper
 	tick  struct{}        // a time has come
@@ -159,6 +160,7 @@ func (k *keeper) receive(msg message) {
 		k.deny(msg.request, msg.err)
 	case *snapshot:
 		k.snapshot(msg)
+		return // nothing has changed
 	case lookHeld:
 		k.sweepDropped(k.m.now())
 	case sweep:

@@ -74,17 +74,20 @@ type WaiterStats struct {
 	Holds  []string  `json:"holds,omitempty"` // names that its owner holds meanwhile, MaxListed at most
 }
 
-// statistics is what a Stats collects: the manager's actor sends each keeper a snapshot to fill in.
+// statistics is what a Stats collects: the manager's actor sends each keeper a snapshot, which fills
+// in a row. Ten thousand rows are larger than a processor's cache. So each is written once, in the
+// place where the caller reads it, and added up at once if its keeper was at rest.
 type statistics struct {
 	answer
-	past counters   // of keepers that have retired
-	rows []snapshot // of those there are
+	sum  counters // of keepers that have retired, and of the rows that were added up
+	rows []ResourceStats
+	asks []snapshot // one for each row
 	left atomic.Int32
 }
 
 // Stats returns the totals since New and one row for each live resource, by name. Each row is
 // consistent in itself. It asks every keeper, so it is meant for people and metrics, not for
-// decisions: 10 000 live names take some tens of milliseconds.
+// decisions: 10 000 live names take about 15 ms.
 func (m *Manager) Stats() Stats {
 	s := Stats{Resources: []ResourceStats{}}
 	if !m.made() {
@@ -95,43 +98,40 @@ func (m *Manager) Stats() Stats {
 	all.await(m, nil, nil)
 	s.Store, s.Time = m.caps.Name, time.Now()
 	s.Host, s.PID, s.Label = m.owner.Host, m.owner.PID, m.owner.Label
-	s.Resources = make([]ResourceStats, 0, len(all.rows))
-	for _, q := range all.sorted() {
-		all.past.count(q.key, q.kept, func(c *Counters) { c.add(&q.row.Counters) })
-		if q.retired {
-			continue // counted above: it was not when the past was summed
+	retired := 0
+	for i := range all.asks {
+		q, row := &all.asks[i], &all.rows[i]
+		all.add(q)
+		if q.retired { // its row counts: it had not retired when the past was summed
+			retired++
+			continue
 		}
-		s.Holding += q.row.Holding
-		s.Waiting += q.row.Waiting
-		s.LongestHold = earlier(s.LongestHold, q.row.LongestHold)
-		s.OldestWaiter = earlier(s.OldestWaiter, q.row.OldestWaiter)
-		s.ValidUntil = earlier(s.ValidUntil, q.row.ValidUntil)
-		s.Resources = append(s.Resources, q.row)
+		s.Holding += row.Holding
+		s.Waiting += row.Waiting
+		s.LongestHold = earlier(s.LongestHold, row.LongestHold)
+		s.OldestWaiter = earlier(s.OldestWaiter, row.OldestWaiter)
+		s.ValidUntil = earlier(s.ValidUntil, row.ValidUntil)
+		if retired > 0 {
+			all.rows[i-retired] = *row
+		}
 	}
-	s.Totals = all.past.sum
+	s.Resources = all.rows[:len(all.rows)-retired]
+	s.Totals = all.sum.sum
 	if m.cfg.historyKey != nil {
-		s.History = make(map[string]Counters, len(all.past.byKey))
+		s.History = make(map[string]Counters, len(all.sum.byKey))
 	}
-	for key, c := range all.past.byKey {
+	for key, c := range all.sum.byKey {
 		s.History[key] = *c
 	}
 	return s
 }
 
-// named is a snapshot with its name at hand: to look into each row would cost more than to sort.
-type named struct {
-	name string
-	*snapshot
-}
-
-// sorted returns the snapshots by name. Rows are large, so it moves pointers to them.
-func (s *statistics) sorted() []named {
-	rows := make([]named, len(s.rows))
-	for i := range rows {
-		rows[i] = named{s.rows[i].row.Name, &s.rows[i]}
+// add adds up the counters of a row, once.
+func (s *statistics) add(q *snapshot) {
+	if !q.added {
+		q.added = true
+		s.sum.count(q.key, q.kept, func(c *Counters) { c.add(&q.row.Counters) })
 	}
-	slices.SortFunc(rows, func(a, b named) int { return cmp.Compare(a.name, b.name) })
-	return rows
 }
 
 // earlier returns the earlier of two times; a zero time does not count.
@@ -142,14 +142,20 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-// collect sends the snapshots.
+// collect sends the snapshots, in the order of the names.
 func (c *managerActor) collect(all *statistics) {
 	ks, past := c.m.dir.all(false)
-	all.past, all.rows = past, make([]snapshot, len(ks))
+	slices.SortFunc(ks, func(a, b *keeper) int { return cmp.Compare(a.name, b.name) })
+	all.sum, all.rows, all.asks = past, make([]ResourceStats, len(ks)), make([]snapshot, len(ks))
 	all.left.Store(int32(len(ks)) + 1)
 	for i, k := range ks {
-		all.rows[i].statistics = all
-		k.tell(&all.rows[i])
+		q := &all.asks[i]
+		q.statistics, q.row = all, &all.rows[i]
+		if k.mail.TryDeliver(q) {
+			all.add(q)
+		} else {
+			k.mail.Tell(q) // Stats adds it
+		}
 	}
 	all.filled()
 }
@@ -164,7 +170,8 @@ func (s *statistics) filled() {
 // snapshot fills in a row.
 func (k *keeper) snapshot(q *snapshot) {
 	q.key, q.kept, q.retired = k.key, k.kept, k.retired
-	q.row = ResourceStats{
+	row := q.row
+	*row = ResourceStats{
 		Name: k.name, Kind: k.kind, KindName: k.kind.String(), Capacity: k.cap, Key: k.key,
 		Holding: int64(k.holders.n), Waiting: int64(k.queue.n), Counters: k.counters.clone(),
 		Holders: make([]HolderStats, 0, min(k.holders.n, MaxListed)),
@@ -172,21 +179,21 @@ func (k *keeper) snapshot(q *snapshot) {
 	}
 	for r := k.holders.head; r != nil; r = r.next {
 		h := r.holderStats()
-		q.row.LongestHold = earlier(q.row.LongestHold, h.Since)
-		q.row.ValidUntil = earlier(q.row.ValidUntil, h.ValidUntil)
-		q.row.Leading = q.row.Leading || r.leads
-		if len(q.row.Holders) < MaxListed {
-			q.row.Holders = append(q.row.Holders, h)
+		row.LongestHold = earlier(row.LongestHold, h.Since)
+		row.ValidUntil = earlier(row.ValidUntil, h.ValidUntil)
+		row.Leading = row.Leading || r.leads
+		if len(row.Holders) < MaxListed {
+			row.Holders = append(row.Holders, h)
 		}
 	}
 	if r := k.queue.head; r != nil {
-		q.row.OldestWaiter = k.m.time(r.since)
+		row.OldestWaiter = k.m.time(r.since)
 	}
-	for r := k.queue.head; r != nil && len(q.row.Waiters) < MaxListed; r = r.next {
+	for r := k.queue.head; r != nil && len(row.Waiters) < MaxListed; r = r.next {
 		w := WaiterStats{
 			Site: r.seen.at().String(), Since: k.m.time(r.since), Weight: r.weight, Holds: r.holds(),
 		}
-		q.row.Waiters = append(q.row.Waiters, w)
+		row.Waiters = append(row.Waiters, w)
 	}
 	q.filled()
 }

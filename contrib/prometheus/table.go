@@ -31,13 +31,20 @@ type table map[labels]*series
 func (t table) add(s manager.Stats) {
 	rest := t.at(&s, "")
 	rest.counts.add(&s.Totals, 1)
+	keyed := map[string]*series{"": rest} // labels take longer to make and to find than keys
 	for key, c := range s.History {
 		rest.counts.add(&c, -1)
-		t.at(&s, key).counts.add(&c, 1)
+		keyed[key] = t.at(&s, key)
+		keyed[key].counts.add(&c, 1)
 	}
 	for i := range s.Resources {
 		r := &s.Resources[i]
-		t.at(&s, r.Key).addLive(r, s.Time)
+		of := keyed[r.Key]
+		if of == nil { // without a count yet
+			of = t.at(&s, r.Key)
+			keyed[r.Key] = of
+		}
+		of.addLive(r, s.Time)
 	}
 }
 

@@ -7,10 +7,8 @@ package listing
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"slices"
 	"time"
@@ -116,13 +114,6 @@ func Of(store string, at time.Time, states []backends.State, failed error) Listi
 // OneOf returns the form of one name.
 func OneOf(store string, at time.Time, state *backends.State) One {
 	return One{Store: store, At: at.UTC(), Row: rowOf(state)}
-}
-
-// Write writes a form.
-func Write(out io.Writer, form any) error {
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	return enc.Encode(form)
 }
 
 func rowOf(s *backends.State) Row {

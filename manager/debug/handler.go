@@ -3,6 +3,7 @@ package debug
 import (
 	"bytes"
 	"context"
+	"io"
 	"net/http"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -91,14 +92,20 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // json answers with data for programs.
 func (h *handler) json(w http.ResponseWriter, r *http.Request) {
 	data, failed := h.data(r.Context(), parseQuery(r))
-	var body bytes.Buffer
-	if err := listing.Write(&body, data); err != nil { // only a fault of the data
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(statusOf(failed))
-	_, _ = w.Write(body.Bytes()) // a client that has gone needs no page
+	_ = writeData(w, data) // a client that has gone needs no data; after a fault, they are cut off
+}
+
+// writeData writes the data name by name: all at once, they are megabytes, several times over.
+func writeData(out io.Writer, data any) error {
+	s, ok := data.(manager.Stats)
+	if !ok {
+		return listing.Write(out, data)
+	}
+	rows := s.Resources
+	s.Resources = []manager.ResourceStats{}
+	return listing.WriteList(out, s, "resources", rows)
 }
 
 func (h *handler) page(w http.ResponseWriter, r *http.Request) {

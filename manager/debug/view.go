@@ -68,7 +68,7 @@ func (p *process) inspect(ctx context.Context, name string) (backends.State, err
 // data are the statistics, of the resources that the query selects.
 func (p *process) data(_ context.Context, q query) (any, error) {
 	s := p.m.Stats()
-	kept := []manager.ResourceStats{}
+	kept := s.Resources[:0]
 	for i := range s.Resources {
 		if q.matches(&s.Resources[i]) {
 			kept = append(kept, s.Resources[i])
