@@ -196,3 +196,32 @@ func TestPanicOfACancelReachesOnlyItsCaller(t *testing.T) {
 		}
 	}
 }
+
+// A request may stand in the queue of a store that has panicked. The grant that comes then goes back.
+func TestGrantOfAStoreThatHasPanickedGoesBack(t *testing.T) {
+	panics := func(op *backends.Op, start intercept.Start) backends.Work {
+		work := start(op)
+		if len(op.Acquire) > 0 {
+			panic("store")
+		}
+		return work
+	}
+	byWork := func(op *backends.Op, start intercept.Start) backends.Work {
+		return func(context.Context) { panics(op, start) }
+	}
+	for name, hook := range map[string]func(*backends.Op, intercept.Start) backends.Work{"": panics, "by work": byWork} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				store := memory.New()
+				broken := &intercept.Backend{Backend: store, OnStart: hook}
+				a, b := newManager(t, broken), newManager(t, store.Peer())
+				held := mustAcquire(t, b.Lock("db"))
+				_, err := a.Lock("db").Acquire(context.Background())
+				wantErr(t, err, ErrUnavailable)
+				next := start(b.Lock("db"))
+				mustRelease(t, held)
+				mustRelease(t, next.granted(t))
+			})
+		})
+	}
+}

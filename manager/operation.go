@@ -80,9 +80,14 @@ func makeOperation() any {
 	return op
 }
 
-// answer takes the store's answer. Only a store that has panicked may give a second one.
+// answer takes the store's answer. Only a store that has panicked may give a second one: if that is
+// a grant, it goes back.
 func (c *call) answer(g backends.Grant, err error) {
 	if c.phase.Or(claimed)&claimed != 0 {
+		if c.request != nil && err == nil {
+			g.AtLeast = 0
+			c.k.discard(g)
+		}
 		return
 	}
 	c.grant, c.err = g, err
@@ -107,8 +112,7 @@ func (op *operation) addRequest(c *call, k *keeper, r *request, q backends.Reque
 // start starts an operation of this keeper alone. When it returns, each answer has been handled or
 // is going to come as a message. The caller behind w, if any, may run the work, with ctx.
 func (k *keeper) start(ctx context.Context, op *operation, w *workSlot) {
-	work := k.m.startStore(op)
-	if op.work = work != nil; op.work {
+	if work := k.m.startStore(op); work != nil {
 		k.run(ctx, op, work, w)
 	} else {
 		op.sent.Store(true)
@@ -142,10 +146,14 @@ func (c *call) clear() {
 	c.request, c.weight, c.least, c.try, c.dropped, c.last = nil, 0, 0, false, false, 0
 }
 
-// startStore starts the operation at the store. A store that panics has told nothing.
-func (m *Manager) startStore(op *operation) backends.Work {
+// startStore starts the operation at the store. A store that panics has told nothing, but it may
+// have kept op.
+func (m *Manager) startStore(op *operation) (work backends.Work) {
+	op.work = true
 	defer op.recover()
-	return m.store.Start(&op.Op)
+	work = m.store.Start(&op.Op)
+	op.work = work != nil
+	return work
 }
 
 // recover fails what a store has not answered that panics, and has its grants released once more.

@@ -315,8 +315,7 @@ func (s *several) start(ctx context.Context, by *keeper) {
 	if len(op.Release)+len(op.Acquire) == 0 {
 		return
 	}
-	work := s.m.startStore(op)
-	if op.work = work != nil; op.work {
+	if work := s.m.startStore(op); work != nil {
 		s.parts[0].k.run(ctx, op, work, &s.all.work)
 	}
 	op.collect(by)
