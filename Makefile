@@ -91,7 +91,7 @@ cover: redis-server postgres ## coverage of all packages by all tests: coverage.
 	@$(GO) tool cover -func=coverage.txt | tail -n 1
 
 .PHONY: bench
-bench: redis-server ## measure against the peers: a table of ratios beside their targets (bench/)
+bench: redis-server postgres ## measure against the peers: a table of ratios beside their targets (bench/)
 	cd bench && $(GO) run ./cmd/lkbench
 
 .PHONY: bench-docs

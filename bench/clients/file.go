@@ -19,8 +19,11 @@ const retry = time.Millisecond
 
 // Manager returns a manager over the store of the lock, which is ours, and what closes both.
 func Manager(s Spec) (*manager.Manager, func() error, error) {
-	if s.Library == Redis {
+	switch s.Library {
+	case Redis:
 		return OverRedis(s, Dial(s.Store))
+	case Postgres:
+		return OverPostgres(s)
 	}
 	b, err := file.New(s.Store)
 	if err != nil {

@@ -17,16 +17,22 @@ const (
 	RedisLock   = "redislock 100 ms"
 	Redsync     = "redsync"
 	RueidisLock = "rueidislock"
+	Postgres    = "lockkeeper postgres"
+	Advisory    = "pg_advisory_lock"
+	PgLock      = "pglock"
+	PgLock1     = "pglock 1 s"
+	River       = "river's leader row"
 )
 
 // Spec names a lock.
 type Spec struct {
 	Library string
-	Store   string // a directory or the address of a Redis server
+	Store   string // a directory, the address of a Redis server, or the DSN of a database
 	Name    string
 	Strict  bool   // ours: no hand-off within the process while another one waits
 	TTL     string // as time.ParseDuration reads it; empty: ten seconds
 
+	Deaf     bool          // ours over PostgreSQL: no listener
 	IdleHold time.Duration // ours: how long the process keeps the lock unused
 }
 
@@ -39,7 +45,7 @@ type Client struct {
 // Open connects to the store of the lock.
 func Open(ctx context.Context, s Spec) (Client, error) {
 	switch s.Library {
-	case File, Redis:
+	case File, Redis, Postgres:
 		return openOurs(s)
 	case Flock:
 		return openFlock(s)
@@ -49,6 +55,12 @@ func Open(ctx context.Context, s Spec) (Client, error) {
 		return openRedsync(s)
 	case RueidisLock:
 		return openRueidisLock(s)
+	case Advisory:
+		return openAdvisory(ctx, s)
+	case PgLock, PgLock1:
+		return openPgLock(s)
+	case River:
+		return openRiver(ctx, s)
 	default:
 		return Client{}, fmt.Errorf("no library %q", s.Library)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/suites/actors"
 	"github.com/lockkeeper/lockkeeper/bench/suites/command"
+	"github.com/lockkeeper/lockkeeper/bench/suites/databases"
 	"github.com/lockkeeper/lockkeeper/bench/suites/files"
 	"github.com/lockkeeper/lockkeeper/bench/suites/inprocess"
 	"github.com/lockkeeper/lockkeeper/bench/suites/named"
@@ -18,7 +19,7 @@ import (
 
 // All returns every suite, in the order in which they run.
 func All() []harness.Suite {
-	return []harness.Suite{inprocess.Suite(), actors.Suite(), named.Suite(), files.Suite(), servers.Suite(), command.Suite()}
+	return []harness.Suite{inprocess.Suite(), actors.Suite(), named.Suite(), files.Suite(), servers.Suite(), databases.Suite(), command.Suite()}
 }
 
 // Parts returns every part, by name.

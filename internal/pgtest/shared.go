@@ -1,6 +1,7 @@
 package pgtest
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 )
@@ -39,4 +40,16 @@ func (m sharedMain) Run() int {
 		}
 	}()
 	return m.m.Run()
+}
+
+// Launch runs a server for a program that is no test, which calls end when it needs it no more.
+func Launch(args ...string) (s *Server, end func(), err error) {
+	bin, err := find()
+	if err != nil {
+		return nil, nil, fmt.Errorf("install PostgreSQL: %w", err)
+	}
+	if s, err = start(bin, nil, args); err != nil {
+		return nil, nil, err
+	}
+	return s, s.close, nil
 }

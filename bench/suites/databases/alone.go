@@ -1,0 +1,153 @@
+package databases
+
+import (
+	"context"
+	"errors"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/lockkeeper/lockkeeper/bench/clients"
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/leases"
+	"github.com/lockkeeper/lockkeeper/manager"
+)
+
+// The baselines: two statements are the least that a lock in a database can do.
+const (
+	empty   = "two calls of an empty function"
+	written = "an update of one row, flushed, and an empty function"
+)
+
+// loop is what a counted side does n times.
+type loop = func(ctx context.Context, n int) error
+
+// alone is a name that nobody else wants, for leases of a time to live. Longer ones than the pause
+// are flushed when they are granted; releases never are.
+func (e *env) alone(ttl, flushed string) harness.Case {
+	what := "Acquire + Release, " + flushed
+	s := e.spec(ours)
+	s.TTL = ttl
+	peers := []string{clients.Advisory, clients.PgLock, clients.River}
+	c := harness.Case{
+		Name:   "uncontended, leases of " + ttl + ": " + flushed,
+		Models: "a job that nobody else wants to do now",
+		Sides: []harness.Side{
+			{Name: ours, Run: e.counted(e.library(s))},
+			{Name: empty, Run: e.counted(e.calls("SELECT nothing()", "SELECT nothing()"))},
+			{Name: written, Run: e.counted(e.calls("SELECT something()", "SELECT nothing()"))},
+		},
+		Checks: []harness.Check{
+			{What: what, Metric: "least ns/op", Ours: ours, Base: []string{empty}, Bound: 2.5, Minimum: true, NoTarget: flushed == "flushed"},
+			{What: what, Metric: "ns/op", Ours: ours, Base: []string{empty}, NoTarget: true},
+			{What: what + ", statements", Metric: "statements/op", Ours: ours, Bound: 2.02},
+		},
+	}
+	if flushed == "flushed" {
+		c.Checks = append(c.Checks, harness.Check{
+			What: what, Metric: "least ns/op", Ours: ours, Base: []string{written}, Bound: 2.5, Minimum: true})
+	}
+	for _, p := range peers {
+		c.Sides = append(c.Sides, harness.Side{Name: p, Run: e.counted(e.library(e.spec(p)))})
+		c.Checks = append(c.Checks, harness.Check{
+			What: what + ", beside " + p, Metric: "least ns/op", Ours: ours, Base: []string{p}, Minimum: true, NoTarget: true})
+	}
+	return c
+}
+
+// counted adds the statements of an operation that the server has counted.
+func (e *env) counted(body func(ctx context.Context, ops *int) (loop, func() error, error)) run {
+	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
+		ops := 0
+		f, shut, err := body(ctx, &ops)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, shut()) }()
+		if err := f(ctx, 1); err != nil { // connects
+			return nil, err
+		}
+		ops = 0
+		before, err := e.sent(ctx)
+		if err != nil {
+			return nil, err
+		}
+		m, err := harness.Loop(f)(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		after, err := e.sent(ctx)
+		if err != nil {
+			return nil, err
+		}
+		m["statements/op"] = float64(after-before) / float64(ops)
+		return m, nil
+	}
+}
+
+// library acquires and releases a lock of its own.
+func (e *env) library(s clients.Spec) func(context.Context, *int) (loop, func() error, error) {
+	return func(ctx context.Context, ops *int) (loop, func() error, error) {
+		c, err := clients.Open(ctx, s)
+		if err != nil {
+			return nil, nil, err
+		}
+		g := c.Handle()
+		return func(ctx context.Context, n int) error {
+			*ops += n
+			for range n {
+				if err := g.Acquire(ctx); err != nil {
+					return err
+				}
+				if err := g.Release(); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, c.Close, nil
+	}
+}
+
+// calls sends statements, each in a transaction of its own, over a pool as ours does.
+func (e *env) calls(statements ...string) func(context.Context, *int) (loop, func() error, error) {
+	return func(ctx context.Context, ops *int) (loop, func() error, error) {
+		pool, err := pgxpool.New(ctx, e.dsn)
+		if err != nil {
+			return nil, nil, err
+		}
+		return func(ctx context.Context, n int) error {
+			*ops += n
+			var got int64
+			for range n {
+				for _, sql := range statements {
+					if err := pool.QueryRow(ctx, sql).Scan(&got); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		}, func() error { pool.Close(); return nil }, nil
+	}
+}
+
+// tenNames is All of ten names beside one.
+func (e *env) tenNames() harness.Case {
+	of := func(body func(context.Context, *manager.Manager, string, int) error) run {
+		s := e.spec(ours)
+		return e.counted(func(_ context.Context, ops *int) (loop, func() error, error) {
+			m, shut, err := clients.Manager(s)
+			if err != nil {
+				return nil, nil, err
+			}
+			return func(ctx context.Context, n int) error {
+				*ops += n
+				return body(ctx, m, s.Name, n)
+			}, shut, nil
+		})
+	}
+	c := leases.TenNames(
+		harness.Side{Name: leases.Ten, Run: of(leases.LoopTen)}, harness.Side{Name: leases.One, Run: of(leases.Loop)}, 3)
+	c.Checks = append(c.Checks,
+		harness.Check{What: leases.Ten + ", of minima", Metric: "least ns/op", Ours: leases.Ten, Base: []string{leases.One}, Bound: 3, Minimum: true},
+		harness.Check{What: leases.Ten + ", statements", Metric: "statements/op", Ours: leases.Ten, Bound: 2.02})
+	return c
+}
