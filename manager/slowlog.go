@@ -3,6 +3,7 @@ package manager
 import (
 	"log/slog"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -15,8 +16,9 @@ type slowLog struct {
 // WithSlowLog logs names that are waited for or held for long, while that goes on: a wait longer
 // than wait, and once more how it ended; and a hold longer than hold. A line has the name, the line
 // of code that waits or holds, and of the holder its token and since when it holds; and the pid and
-// label of this process. One line tells of all waits of a name that have become long since the last line, and there is at most one in the
-// time of the limit; the same goes for holds.
+// label of this process. Of a holder in another process it has the pid, host and label: the store is
+// asked once for the line. One line tells of all waits of a name that have become long since the
+// last line, and there is at most one in the time of the limit; the same goes for holds.
 //
 // The lines go to the logger of [WithLogger], or to slog.Default. A limit of 0 logs nothing. Range
 // 1 ms to a year. It records sites, see [WithSites]. Default: no slow log.
@@ -40,7 +42,10 @@ func WithSlowLog(wait, hold time.Duration) Option {
 }
 
 // slow logs one line.
-func (m *Manager) slow(msg string, args ...any) {
+func (m *Manager) slow(msg string, args ...any) { m.slowWith(msg, nil, args) }
+
+// slowWith logs one line that ends with what more returns. That may take as long as the store.
+func (m *Manager) slowWith(msg string, more func() []any, args []any) {
 	l := m.cfg.logger
 	if l == nil {
 		l = slog.Default()
@@ -48,7 +53,12 @@ func (m *Manager) slow(msg string, args ...any) {
 	if args = append(args, "pid", m.owner.PID); m.owner.Label != "" {
 		args = append(args, "label", readable(m.owner.Label))
 	}
-	m.actor.apart(func() { l.Warn("lockkeeper: "+msg, args...) })
+	m.actor.apart(func() {
+		if more != nil {
+			args = append(args, more()...)
+		}
+		l.Warn("lockkeeper: "+msg, args...)
+	})
 }
 
 // watchWait and watchHold have the keeper look when a wait or hold that begins now is long.
@@ -125,16 +135,26 @@ func (q *line) slow(now, limit instant, last *instant) (first *request, n int, n
 func (k *keeper) logSlowWait(r *request, n int, now instant) {
 	args := append([]any{"name", readable(k.name)}, siteArg("site", r.seen.at())...)
 	args = append(args, "waited", time.Duration(now-r.since), "long", n, "waiting", k.queue.n)
-	if h := k.holders.head; h == nil {
-		args = append(args, "holder", "another process")
-	} else {
-		args = append(args, siteArg("holder", h.seen.at())...)
-		args = append(args, "token", h.token, "since", k.m.time(h.since))
-	}
 	if r.seen != nil {
 		r.seen.waits.Store(r.since + 1)
 	}
-	k.m.slow("a wait is long", args...)
+	const what = "a wait is long"
+	h := k.inTheWay()
+	if h == nil {
+		k.m.slowWith(what, func() []any { return k.m.holderElsewhere(k.name) }, args)
+		return
+	}
+	args = append(args, siteArg("holder", h.seen.at())...)
+	k.m.slow(what, append(args, "token", h.token, "since", k.m.time(h.since))...)
+}
+
+// holderElsewhere asks the store who holds the name, and says it as a busy error does.
+func (m *Manager) holderElsewhere(name string) []any {
+	h := m.ask(name).Holder
+	if h == nil { // the store does not answer in time, or the name has become free
+		return []any{"holder", "another process"}
+	}
+	return []any{"holder", strings.TrimPrefix(h.Held(), "held by "), "token", h.Token}
 }
 
 func (k *keeper) logSlowHold(r *request, n int, now instant) {

@@ -11,6 +11,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+	"github.com/lockkeeper/lockkeeper/internal/intercept"
 )
 
 // logBook keeps what is logged.
@@ -172,7 +176,8 @@ func TestTheSlowLogIsQuietAfterALine(t *testing.T) {
 	})
 }
 
-// What another process holds is said to be there; a name cannot break a line.
+// The holder in another process is named as in a busy error; a name cannot break a line. What the
+// store does not tell is said to be in another process.
 func TestTheSlowLogOfForeignHoldersAndHostileNames(t *testing.T) {
 	b := &logBook{}
 	twins(t, func(t *testing.T, m, other *Manager) {
@@ -182,13 +187,36 @@ func TestTheSlowLogOfForeignHoldersAndHostileNames(t *testing.T) {
 		w := start(m.Lock(name))
 		sleep(2 * time.Second)
 		lines := b.take()
-		wantLines(t, "a wait", lines, `holder="another process"`)
-		if len(lines[0]) > 400 || strings.ContainsAny(lines[0], "\x1b") {
+		wantLines(t, "a wait", lines, fmt.Sprintf(`holder="%s since `, other.owner))
+		if !strings.HasSuffix(lines[0], fmt.Sprint("token=", l.Token())) {
+			t.Errorf("line %q, want token %d", lines[0], l.Token())
+		}
+		if len(lines[0]) > 500 || strings.ContainsAny(lines[0], "\x1b") {
 			t.Errorf("line %q", lines[0])
 		}
 		mustRelease(t, l)
 		mustRelease(t, w.granted(t))
 	}, WithSlowLog(time.Second, 0), WithLogger(b.logger()))
+}
+
+// A store that does not answer delays the line, and nothing else.
+func TestTheSlowLogOfAHolderThatTheStoreDoesNotTell(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, shared := &logBook{}, memory.New()
+		store := newAcross(shared.Peer())
+		store.OnInspect = func(ctx context.Context, _ string, _ intercept.Inspect) (backends.State, error) {
+			<-ctx.Done()
+			return backends.State{}, ctx.Err()
+		}
+		l := mustAcquire(t, newManager(t, shared).Lock("db"))
+		w := start(newManager(t, store, WithSlowLog(time.Second, 0), WithLogger(b.logger())).Lock("db"))
+		sleep(1100 * time.Millisecond)
+		wantLines(t, "while the store is asked", b.take())
+		sleep(200 * time.Millisecond)
+		wantLines(t, "when it has not answered", b.take(), `holder="another process"`)
+		mustRelease(t, l)
+		mustRelease(t, w.granted(t))
+	})
 }
 
 // The parts of an All are waits too, and an All ends once.
