@@ -43,9 +43,23 @@ func (k *keeper) partAnswered(c *call) {
 	case errors.Is(c.err, ErrBusy):
 		k.refuse(r, k.refusal(c.err))
 	default:
-		k.refuse(r, c.err)
+		k.refuse(r, ofContract(c.err))
 	}
 	k.forgetEarly()
+}
+
+// ofContract returns the store's error, with ErrUnavailable if the contract has none of its kind: a
+// context's error, say, although the caller's has not ended. The work of an All may be run by a task,
+// whose time is not that of the caller.
+func ofContract(err error) error {
+	for _, known := range []error{
+		ErrUnavailable, ErrClosed, ErrMismatch, ErrTooLarge, ErrInvalid, ErrPermission, ErrUnsupported,
+	} {
+		if errors.Is(err, known) {
+			return err
+		}
+	}
+	return &causeError{ErrUnavailable, err}
 }
 
 func (k *keeper) partGranted(c *call, waiting bool) {

@@ -252,6 +252,29 @@ func TestAllThatTheStoreRequeuesAsksAgain(t *testing.T) {
 	})
 }
 
+// An All that waited in this process before the store was asked for it has its request sent by a task, whose time is not
+// that of the caller: when it is over, the store is out of reach, and the caller's context has not ended.
+func TestAllWhoseStoreDoesNotAnswerATaskIsUnavailable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newManager(t, &intercept.Backend{Backend: memory.New(), OnStart: func(op *backends.Op, start func(*backends.Op) backends.Work) backends.Work {
+			if len(op.Acquire) < 2 {
+				return start(op)
+			}
+			start(&backends.Op{Release: op.Release, Released: op.Released})
+			return func(ctx context.Context) {
+				<-ctx.Done()
+				op.Fail(backends.Ended(ctx))
+			}
+		}})
+		a := mustAcquire(t, m.Lock("a"))
+		w := start(m.All(m.Lock("a"), m.Lock("b")))
+		w.stillWaiting(t)
+		mustRelease(t, a)
+		<-w.done
+		wantErr(t, w.err, ErrUnavailable)
+	})
+}
+
 // Re-entrant leases on a part may be released while the All is.
 func TestReentrantLeasesAreReleasedBesideTheirAll(t *testing.T) {
 	m := newManager(t, memory.New())
