@@ -84,6 +84,12 @@ torture: redis-server ## break things while processes use locks, and check every
 	$(GO) build -o $(BIN)/torture ./internal/torture/cmd/torture
 	$(BIN)/torture $(TORTURE)
 
+.PHONY: torture-all
+torture-all: redis-server postgres ## the same over files, Redis and PostgreSQL
+	@mkdir -p $(BIN)
+	cd backends/postgres && $(GO) build -o $(BIN)/torture-all ./internal/torture
+	$(BIN)/torture-all $(TORTURE)
+
 .PHONY: cover
 cover: redis-server postgres ## coverage of all packages by all tests: coverage.txt, coverage.html
 	CI=true $(GO) test -coverpkg=./... -coverprofile=coverage.txt -timeout 10m $(PKGS)

@@ -21,8 +21,12 @@ type act struct {
 	giveUp  time.Duration // 0: only at the end
 	hold    time.Duration
 	least   time.Duration
-	rest    time.Duration // after it
-	blind   bool          // does not look whether it still holds
+	rest    time.Duration  // after it
+	blind   bool           // does not look whether it still holds
+	detach  bool           // the lease goes to another process at its end
+	ticket  manager.Ticket // of a lease that was detached: it is adopted
+
+	run func(a *act) error
 
 	id    int64
 	asked int64
@@ -46,28 +50,38 @@ func (w *worker) choose(r *rand.Rand, g int) *act {
 		blind:  r.IntN(20) == 0,
 		try:    r.IntN(8) == 0,
 		giveUp: w.giveUp(r),
+		run:    w.use,
 	}
 	switch n := r.IntN(100); {
 	case g < len(longs) && n < 70:
 		w.take(a, share{longs[g], 1})
 		a.hold = time.Duration((0.2 + 3*r.Float64()) * float64(w.TTL))
 		a.blind = r.IntN(2) == 0
-	case n < 38:
+	case n < 32:
 		w.take(a, share{mutexes[r.IntN(len(mutexes))], 1})
-	case n < 50:
+	case n < 44:
 		w.take(a, share{shared, 1})
 		a.hold *= 4
-	case n < 58:
+	case n < 52:
 		w.take(a, share{shared, shared.capacity})
-	case n < 72:
+	case n < 66:
 		w.take(a, share{permits, 1 + r.Int64N(permits.capacity)})
 		a.hold *= 4
-	case n < 82:
+	case n < 76:
 		w.take(a, w.several(r)...)
-	case n < 86:
+	case n < 80:
 		w.take(a, share{hourly, 1})
 		a.least = time.Duration(20+r.IntN(200)) * time.Millisecond
 		a.options = append(a.options, manager.HoldAtLeast(a.least))
+	case n < 83 && w.detaches:
+		w.take(a, share{baton, 1})
+		a.detach = true
+	case n < 86 && w.detaches:
+		w.take(a, share{baton, 1})
+		a.run, a.try = w.adopt, false
+	case n < 89:
+		w.take(a, share{leader, 1})
+		a.run, a.try = w.lead, false
 	default:
 		w.take(a, share{w.window(), 1})
 		a.giveUp = 0

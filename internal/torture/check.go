@@ -173,11 +173,11 @@ func checkExclusion(r *round, v *Verdict) {
 	}
 }
 
-// excused reports whether an old grant may overlap a new one: the data was lost after the first
-// was requested and before the second was granted, and the old one ends within the time to live.
-func (r *round) excused(outside []event, old, next *hold) bool {
+// excused reports whether two holds may overlap: the data was lost after the store was asked for one
+// of them and before the other was granted, and the first ends within the time to live.
+func (r *round) excused(outside []event, a, b *hold) bool {
 	return slices.ContainsFunc(outside, func(f event) bool {
-		return old.From <= f.Until && next.At >= f.At && min(old.to, next.to) <= f.Until+int64(r.TTL)
+		return min(a.born, b.born) <= f.Until && max(a.At, b.At) >= f.At && min(a.to, b.to) <= f.Until+int64(r.TTL)
 	})
 }
 
@@ -195,12 +195,16 @@ func (r *round) handOvers(holds []*hold, v *Verdict) {
 }
 
 // checkTokens compares the tokens of grants of which the order is known: one had returned when the
-// other was requested, or could not have been held together with it. After a loss of data it could.
+// other was requested, or could not have been held together with it. After a loss of data it could,
+// and a process hands on what it still holds, with tokens of before, until its next renewal.
 func checkTokens(r *round, v *Verdict) {
 	outside := r.outside()
 	for _, holds := range r.byName() {
 		events, byToken := recorded(holds)
 		verdict := history.Check(events)
+		if holds[0].Name == baton.name {
+			v.Figures["adopted"] = r.passed
+		}
 		v.Figures["tokens"] += len(events)
 		for _, err := range verdict.Violations {
 			var back *history.Regression
@@ -208,10 +212,16 @@ func checkTokens(r *round, v *Verdict) {
 			switch {
 			case errors.As(err, &back):
 				before, after := back.Before, back.After
-				if after.Asked > before.From || !slices.ContainsFunc(outside, func(f event) bool { return f.Until >= after.Asked && f.At <= after.From }) {
+				h := byToken[after.Token]
+				if !slices.ContainsFunc(outside, func(f event) bool {
+					return h.born <= f.Until && h.At >= f.At && (h.to == h.At || h.At <= f.Until+int64(r.TTL))
+				}) {
 					v.violation("tokens", r.show(byToken[before.Token], byToken[after.Token]), "token %d of %q is granted after token %d", after.Token, after.Name, before.Token)
 				}
 			case errors.As(err, &twice):
+				if twice.Second.Holder == adopted {
+					continue // by another process, with the same token
+				}
 				v.violation("tokens", r.show(r.withToken(twice.First.Name, twice.First.Token)...), "token %d of %q is given out twice", twice.First.Token, twice.First.Name)
 			}
 		}

@@ -39,7 +39,7 @@ func (s *story) held(process, name string, token uint64, requested, from, to, un
 
 func (s *story) judge() *Verdict {
 	c := Defaults()
-	steps := []step{{Fault: Fault{Name: "flushall", Outside: true}}, {Fault: Fault{Name: "stop"}}}
+	steps := []Step{{Fault: Fault{Name: "flushall", Outside: true}}, {Fault: Fault{Name: "stop"}}}
 	slices.SortStableFunc(s.events, func(a, b event) int { return int(a.At - b.At) })
 	return judge(&round{Config: c, store: "made up", steps: steps, events: s.events})
 }
@@ -77,6 +77,13 @@ func TestChecksFindWhatTheyAreFor(t *testing.T) {
 			s.held("p0.0", "m0", 1, 1, 2, 3000, 4000)
 			s.add(event{Kind: fault, Process: "main", Name: "flushall", At: 4 * ms, Until: 5 * ms})
 			s.held("p1.0", "m0", 2, 5, 9, 2500, 4000)
+		}},
+		{"handed on after a loss of data, under the grant of before", "", func(s *story) {
+			s.add(event{Kind: placed, Process: "p0.0", At: 2 * ms, Name: "m0", Token: 1, From: 1 * ms})
+			s.held("p0.0", "m0", 1, 1, 2, 3, 1000)
+			s.add(event{Kind: fault, Process: "main", Name: "flushall", At: 4 * ms, Until: 5 * ms})
+			s.held("p1.0", "m0", 100, 6, 7, 20, 1000)
+			s.held("p0.0", "m0", 2, 8, 9, 10, 1000)
 		}},
 		{"the token goes back", "tokens", func(s *story) {
 			s.held("p0.0", "m0", 2, 1, 2, 10, 1000)
@@ -152,7 +159,7 @@ func TestChecksFindWhatTheyAreFor(t *testing.T) {
 
 func TestAScheduleFollowsFromItsSeed(t *testing.T) {
 	c := Defaults()
-	steps := func(seed uint64) []step { return schedule(random(seed, "redis"), c, c.faults(Redis())) }
+	steps := func(seed uint64) []Step { return schedule(random(seed, "redis"), c, c.faults(Redis())) }
 	if a, b := steps(7), steps(7); !reflect.DeepEqual(a, b) {
 		t.Errorf("one seed, two schedules:\n%v\n%v", a, b)
 	}

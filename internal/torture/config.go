@@ -31,7 +31,7 @@ type Config struct {
 // Defaults returns the configuration of a round, but for its seed.
 func Defaults() Config {
 	return Config{
-		Duration: time.Minute, Processes: 3, Goroutines: 6,
+		Duration: time.Minute, Processes: 3, Goroutines: 9,
 		TTL: 1200 * time.Millisecond, Heartbeat: 600 * time.Millisecond,
 	}
 }
@@ -44,15 +44,15 @@ type Store struct {
 	// Open opens a client of the store at the address. It is called in the workers and the director.
 	Open func(c Config, address string) (backends.Backend, error)
 	// Start starts a store for one round. It ends with the stage.
-	Start func(s *stage, c Config) bed
+	Start func(s *Stage, c Config) Bed
 }
 
-// A bed is a store that runs, and what makes it fail. Address is for any goroutine, the other
+// A Bed is a store that runs, and what makes it fail. Address is for any goroutine, the other
 // methods for one at a time.
-type bed interface {
-	address(place int) string // for the worker at this place; -1: the director
-	cause(s step)             // causes a fault that is none of a process, and returns when it is over
-	left() []string           // what is there after everything was released
+type Bed interface {
+	Address(place int) string // for the worker at this place; -1: the director
+	Cause(s Step)             // causes a fault that is none of a process, and returns when it is over
+	Left() []string           // what is there after everything was released
 }
 
 // part is what a worker process has to know.
@@ -116,12 +116,22 @@ const window = 2 * time.Second
 
 // The names of a round.
 var (
-	mutexes = []resource{{"m0", backends.Mutex, 1}, {"m1", backends.Mutex, 1}, {"m2", backends.Mutex, 1}}
-	longs   = []resource{{"long0", backends.Mutex, 1}, {"long1", backends.Mutex, 1}}
+	mutexes = mutexesOf("m", 3)
+	longs   = mutexesOf("long", 5)
 	shared  = resource{"rw", backends.ReadWrite, backends.ReadWriteCapacity}
 	permits = resource{"permits", backends.Semaphore, 5}
 	hourly  = resource{"least", backends.Mutex, 1}
+	baton   = resource{"baton", backends.Mutex, 1}
+	leader  = resource{"leader", backends.Mutex, 1}
 )
+
+func mutexesOf(name string, n int) []resource {
+	var all []resource
+	for i := range n {
+		all = append(all, resource{name + strconv.Itoa(i), backends.Mutex, 1})
+	}
+	return all
+}
 
 func windowed(i int) resource {
 	return resource{"window" + strconv.Itoa(i), backends.Mutex, 1}
@@ -129,7 +139,7 @@ func windowed(i int) resource {
 
 // resources returns all names of a round.
 func (c Config) resources() []resource {
-	all := append([]resource{shared, permits, hourly}, mutexes...)
+	all := append([]resource{shared, permits, hourly, baton, leader}, mutexes...)
 	all = append(all, longs...)
 	for i := range c.windows() {
 		all = append(all, windowed(i))

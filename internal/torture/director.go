@@ -24,11 +24,11 @@ import (
 type director struct {
 	Config
 	store Store
-	bed   bed
+	bed   Bed
 	dir   string
 	start int64
 	log   *log
-	steps []step
+	steps []Step
 
 	mu      sync.Mutex // guards the workers: each track of faults has a goroutine
 	workers []*process // by place
@@ -46,7 +46,7 @@ type process struct {
 // play runs a round of a store in a directory, and returns all events. An error says that the round
 // could not be carried through, and nothing about locks.
 func play(ctx context.Context, c Config, store Store, dir string) (r *round, err error) {
-	s := &stage{dir: filepath.Join(dir, "store")}
+	s := &Stage{&stage{dir: filepath.Join(dir, "store")}}
 	defer s.end()
 	defer catch(&err)
 	d := &director{Config: c, store: store, dir: filepath.Join(dir, "events")}
@@ -106,7 +106,7 @@ func (d *director) launch(place int) error {
 	d.began++
 	text, err := json.Marshal(part{
 		Config: d.Config, Store: d.store.Name, Process: p.name, Place: place,
-		Address: d.bed.address(place), Dir: d.dir, Start: d.start,
+		Address: d.bed.Address(place), Dir: d.dir, Start: d.start,
 	})
 	if err != nil {
 		return err
@@ -162,8 +162,8 @@ func (d *director) track(ctx context.Context, process bool) (err error) {
 				return err
 			}
 		} else {
-			d.bed.cause(s)
-			if s.Fault.link {
+			d.bed.Cause(s)
+			if s.Fault.Link {
 				whom = d.worker(s.Target).name
 			}
 		}
@@ -191,7 +191,7 @@ func (d *director) wait(ctx context.Context, at time.Duration) error {
 }
 
 // strike causes a fault of a process.
-func (d *director) strike(s step) (string, error) {
+func (d *director) strike(s Step) (string, error) {
 	p := d.worker(s.Target)
 	if s.Fault.Name == "kill" {
 		d.log.add(event{Kind: died, Name: p.name})
@@ -204,7 +204,7 @@ func (d *director) strike(s step) (string, error) {
 		return p.name, d.launch(s.Target)
 	}
 	err := p.cmd.Process.Signal(syscall.SIGSTOP)
-	pause(s.For)
+	Pause(s.For)
 	if err = errors.Join(err, p.cmd.Process.Signal(syscall.SIGCONT)); err != nil {
 		return "", fmt.Errorf("worker %s: %w", p.name, errors.Join(err, p.wait()))
 	}
@@ -250,7 +250,7 @@ func (d *director) killAll() {
 // harvest looks at what is left of the round: all permits can be had again, and the store keeps
 // nothing that it should not.
 func (d *director) harvest() {
-	b, err := d.store.Open(d.Config, d.bed.address(-1))
+	b, err := d.store.Open(d.Config, d.bed.Address(-1))
 	if err != nil {
 		d.find("open: %v", err)
 		return
@@ -278,7 +278,7 @@ func (d *director) harvest() {
 	if err := m.Close(ctx); err != nil {
 		d.find("close: %v", err)
 	}
-	for _, what := range d.bed.left() {
+	for _, what := range d.bed.Left() {
 		d.find("left behind: %s", what)
 	}
 }

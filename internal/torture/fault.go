@@ -20,36 +20,37 @@ type Fault struct {
 	Outside bool
 	Why     string
 
-	// min and max bound how long it lasts, in times to live.
-	min, max float64
-	process  bool // of a worker process, whatever the store
-	link     bool // of the way between one process and the store
+	Min, Max float64 // bounds of how long it lasts, in times to live
+	Link     bool    // of the way between one process and the store
+
+	process bool // of a worker process, whatever the store
 }
 
 // Faults of processes happen with every store.
 var processFaults = []Fault{
 	{Name: "kill", Text: "SIGKILL of a process, which is replaced", process: true},
-	{Name: "stop", Text: "SIGSTOP for less than the time to live, then SIGCONT", min: 0.1, max: 0.8, process: true},
-	{Name: "long-stop", Text: "SIGSTOP for longer than the time to live, then SIGCONT", min: 1.3, max: 2.5, process: true},
+	{Name: "stop", Text: "SIGSTOP for less than the time to live, then SIGCONT", Min: 0.1, Max: 0.8, process: true},
+	{Name: "long-stop", Text: "SIGSTOP for longer than the time to live, then SIGCONT", Min: 1.3, Max: 2.5, process: true},
 }
 
 // redisFaults are those of a Redis server and of the way to it.
 var redisFaults = []Fault{
 	{Name: "restart", Text: "Redis is killed and started again, with its data"},
 	{Name: "script-flush", Text: "SCRIPT FLUSH"},
-	{Name: "client-pause", Text: "CLIENT PAUSE: the server answers nobody", min: 0.2, max: 1.5},
+	{Name: "client-pause", Text: "CLIENT PAUSE: the server answers nobody", Min: 0.2, Max: 1.5},
 	{Name: "reset", Text: "all connections of all processes are cut"},
-	{Name: "black-hole", Text: "the connections of a process are silent", min: 0.5, max: 3, link: true},
-	{Name: "slow-link", Text: "each way from and to a process takes a while longer", min: 1, max: 2, link: true},
-	{Name: "fading-link", Text: "answers to a process are late, and then its link is silent", min: 2, max: 3, link: true},
-	{Name: "lost-replies", Text: "the server executes a command, the answer is lost, the connection is cut", min: 0.5, max: 1.5, link: true},
+	{Name: "black-hole", Text: "the connections of a process are silent", Min: 1.2, Max: 3, Link: true},
+	{Name: "slow-link", Text: "each way from and to a process takes a while longer", Min: 1, Max: 2, Link: true},
+	{Name: "fading-link", Text: "answers to a process are late, and then its link is silent", Min: 2.4, Max: 4, Link: true},
+	{Name: "late-link", Text: "answers to a process are so late that no renewal has one in time, and then its link is silent", Min: 2.4, Max: 3, Link: true},
+	{Name: "lost-replies", Text: "the server executes a command, the answer is lost, the connection is cut", Min: 0.5, Max: 1.5, Link: true},
 	{Name: "restart-empty", Text: "Redis is killed and started again without its data", Outside: true, Why: "all grants"},
 	{Name: "flushall", Text: "FLUSHALL", Outside: true, Why: "all grants"},
-	{Name: "eviction", Text: "the memory is full, and any key may be evicted", min: 0.3, max: 0.6, Outside: true, Why: "grants of the names that are evicted"},
+	{Name: "eviction", Text: "the memory is full, and any key may be evicted", Min: 0.3, Max: 0.6, Outside: true, Why: "grants of the names that are evicted"},
 }
 
-// step is one fault of a schedule.
-type step struct {
+// Step is one fault of a schedule.
+type Step struct {
 	Fault  Fault
 	At     time.Duration // since the start of the round
 	For    time.Duration
@@ -58,10 +59,10 @@ type step struct {
 
 // schedule makes the steps of one round, in the order of At: two tracks, one for the faults of
 // processes and one for the others. Every fault comes once before any comes a second time.
-func schedule(r *rand.Rand, c Config, faults []Fault) []step {
+func schedule(r *rand.Rand, c Config, faults []Fault) []Step {
 	const warmUp = 500 * time.Millisecond
 	settle := 2 * c.TTL
-	var all []step
+	var all []Step
 	for _, process := range []bool{true, false} {
 		var kinds []Fault
 		for _, f := range faults {
@@ -80,8 +81,8 @@ func schedule(r *rand.Rand, c Config, faults []Fault) []step {
 			}
 			f := queue[0]
 			queue = queue[1:]
-			s := step{Fault: f, At: at, Target: r.IntN(c.Processes)}
-			s.For = time.Duration((f.min + r.Float64()*(f.max-f.min)) * float64(c.TTL))
+			s := Step{Fault: f, At: at, Target: r.IntN(c.Processes)}
+			s.For = time.Duration((f.Min + r.Float64()*(f.Max-f.Min)) * float64(c.TTL))
 			at += s.For + c.TTL/4 + time.Duration(r.Float64()*float64(c.TTL)/2)
 			if at+settle > c.Duration {
 				break
@@ -89,6 +90,6 @@ func schedule(r *rand.Rand, c Config, faults []Fault) []step {
 			all = append(all, s)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b step) int { return int(a.At - b.At) })
+	slices.SortStableFunc(all, func(a, b Step) int { return int(a.At - b.At) })
 	return all
 }

@@ -18,7 +18,7 @@ func Files() Store {
 	return Store{
 		Name: "file",
 		Open: func(_ Config, address string) (backends.Backend, error) { return file.New(address) },
-		Start: func(s *stage, _ Config) bed {
+		Start: func(s *Stage, _ Config) Bed {
 			return &fileBed{filepath.Join(s.TempDir(), "locks")}
 		},
 	}
@@ -26,12 +26,12 @@ func Files() Store {
 
 type fileBed struct{ dir string }
 
-func (b *fileBed) address(int) string { return b.dir }
-func (b *fileBed) cause(s step)       { panic("bug: no fault of files is called " + s.Fault.Name) }
+func (b *fileBed) Address(int) string { return b.dir }
+func (b *fileBed) Cause(s Step)       { panic("bug: no fault of files is called " + s.Fault.Name) }
 
 // left returns what is in the directory beside the files of the names, and names that have holders
 // or waiters.
-func (b *fileBed) left() []string {
+func (b *fileBed) Left() []string {
 	var left []string
 	entries, err := os.ReadDir(b.dir)
 	if err != nil {
@@ -44,11 +44,11 @@ func (b *fileBed) left() []string {
 			left = append(left, "file "+e.Name())
 		}
 	}
-	return append(left, inUse(func() (backends.Backend, error) { return file.New(b.dir) })...)
+	return append(left, InUse(func() (backends.Backend, error) { return file.New(b.dir) })...)
 }
 
-// inUse lists the names that are held or waited for.
-func inUse(open func() (backends.Backend, error)) []string {
+// InUse lists the names that are held or waited for.
+func InUse(open func() (backends.Backend, error)) []string {
 	client, err := open()
 	if err != nil {
 		return []string{err.Error()}

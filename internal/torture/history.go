@@ -3,7 +3,9 @@
 package torture
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/internal/history"
@@ -14,7 +16,7 @@ type round struct {
 	Config
 	store  string
 	start  int64
-	steps  []step
+	steps  []Step
 	events []event
 
 	holds  []*hold          // by the time of their grant
@@ -22,11 +24,13 @@ type round struct {
 	faults []event          // that happened
 	lates  []event          // processes that did not run
 	died   map[string]int64 // process → time
+	passed int              // leases that went from process to process
 }
 
 // hold is one grant of one name.
 type hold struct {
 	event           // granted
+	born      int64 // the store was asked for the grant, which may have served other holders of the process
 	to        int64 // its holder relied on it, or was entitled to, until then
 	freed     int64 // the store was told, or knew without; for the check of progress
 	end       string
@@ -86,7 +90,9 @@ func (r *round) read() {
 			}
 		case freed:
 			h.freed = e.At
-			if e.Text != "ok" {
+			if h.end == detach { // the ticket is there: it is good for the time to live
+				h.freed += r.grace()
+			} else if e.Text != "ok" {
 				h.end += ", release: " + e.Text
 				h.freed += r.grace()
 			}
@@ -112,14 +118,62 @@ func (r *round) read() {
 		if h.Until != 0 {
 			h.to = min(h.to, h.Until)
 		}
+		if h.toldAt != 0 {
+			h.to = min(h.to, h.toldAt)
+		}
 		h.to = max(h.to, h.At) // it was over when it came: held for no time
 	}
+	r.bear()
+	r.join()
 	for _, w := range r.waits {
 		if w.to == math.MaxInt64 {
 			w.to, w.end = r.died[w.Process], "killed"
 			if w.to == 0 {
 				w.to, w.end = last, "open"
 			}
+		}
+	}
+}
+
+// bear finds for each hold when the store was asked for its grant: the last one of its process whose
+// first token is not larger.
+func (r *round) bear() {
+	type of struct{ process, name string }
+	grants := make(map[of][]event)
+	for _, e := range r.events {
+		if e.Kind == placed {
+			grants[of{e.Process, e.Name}] = append(grants[of{e.Process, e.Name}], e)
+		}
+	}
+	for _, all := range grants {
+		slices.SortFunc(all, func(a, b event) int { return cmp.Compare(a.Token, b.Token) })
+	}
+	for _, h := range r.holds {
+		all := grants[of{h.Process, h.Name}]
+		i, _ := slices.BinarySearchFunc(all, h.Token+1, func(e event, token uint64) int { return cmp.Compare(e.Token, token) })
+		h.born = h.From
+		if i > 0 {
+			h.born = min(h.From, all[i-1].From)
+		}
+	}
+}
+
+// join has a lease that was detached be held until its adopter's lease begins: nobody else may be
+// granted the name in between.
+func (r *round) join() {
+	type grant struct {
+		name  string
+		token uint64
+	}
+	left := make(map[grant]*hold)
+	for _, h := range r.holds {
+		k := grant{h.Name, h.Token}
+		if old := left[k]; h.Text == adopted && old != nil && h.to > h.At {
+			old.to, old.freed, h.born = max(old.to, h.At), max(old.freed, h.At), old.born
+			r.passed++
+		}
+		if h.end == detach {
+			left[k] = h
 		}
 	}
 }
@@ -158,7 +212,7 @@ func recorded(holds []*hold) ([]history.Event, map[uint64]*hold) {
 	for _, h := range holds {
 		byToken[h.Token] = h
 		events = append(events, history.Event{
-			Grant:   history.Grant{Name: h.Name, Capacity: h.Cap, Weight: h.Weight, Token: h.Token, Asked: h.From},
+			Grant:   history.Grant{Name: h.Name, Capacity: h.Cap, Weight: h.Weight, Token: h.Token, Holder: h.Text, Asked: h.From},
 			Process: h.Process, From: h.At, To: h.to, End: history.Released,
 		})
 	}

@@ -22,7 +22,8 @@ type Mutant struct {
 	Store string // that the run is over
 	Found string // the check that must find it
 
-	quick bool // found within seconds
+	quick bool     // found within seconds
+	needs []string // faults without which it does no harm; empty: any
 
 	change func(h *intercept.Backend, c Config)
 }
@@ -33,6 +34,7 @@ func Mutants() []Mutant { return slices.Clone(mutants) }
 var mutants = []Mutant{
 	{
 		Name: "validity counts from the answer", Store: "redis", Found: "exclusion",
+		needs: []string{"fading-link", "late-link"},
 		change: func(h *intercept.Backend, c Config) {
 			h.OnGranted = func(r backends.Request, g backends.Grant, err error) (backends.Grant, error) {
 				g.ValidUntil = backends.ValidUntil(time.Now(), r.TTL)
@@ -45,6 +47,7 @@ var mutants = []Mutant{
 	},
 	{
 		Name: "a renewal brings back a grant that is lost", Store: "redis", Found: "exclusion",
+		needs: []string{"flushall", "restart-empty"},
 		change: func(h *intercept.Backend, _ Config) {
 			h.OnRenew = eachRenewed(func(r backends.Renewal, a *backends.Renewed) {
 				if errors.Is(a.Err, backends.ErrLost) {
@@ -55,9 +58,10 @@ var mutants = []Mutant{
 	},
 	{
 		Name: "a renewal that has no answer counts as done", Store: "redis", Found: "exclusion",
+		needs: []string{"black-hole"},
 		change: func(h *intercept.Backend, _ Config) {
 			h.OnRenew = eachRenewed(func(r backends.Renewal, a *backends.Renewed) {
-				if errors.Is(a.Err, backends.ErrUnavailable) {
+				if a.Err != nil && !errors.Is(a.Err, backends.ErrLost) {
 					*a = backends.Renewed{ValidUntil: backends.ValidUntil(time.Now(), r.TTL), Token: r.Grant.Token + 1, Tokens: r.Tokens}
 				}
 			})
@@ -225,7 +229,7 @@ var mutants = []Mutant{
 		},
 	},
 	{
-		Name: "several names are requested one by one", Store: "file", Found: "progress",
+		Name: "several names are requested one by one", Store: "file", Found: "order",
 		change: func(h *intercept.Backend, _ Config) { new(oneByOne).install(h) },
 	},
 }

@@ -98,7 +98,7 @@ func checkWakeUp(r *round, v *Verdict) {
 // bound is how long a request may wait for a free name, and stay without a grant of any name, while
 // nothing is broken.
 func (r *round) bound() (free, wait time.Duration) {
-	return time.Duration(r.grace()) + 8*r.Heartbeat + 2*time.Second, 15 * time.Second
+	return time.Duration(r.grace()) + 8*r.Heartbeat + 2*time.Second, 20 * time.Second
 }
 
 // single reports whether the name is never part of a request for several.

@@ -36,7 +36,7 @@ func Redis() Store {
 				return errors.Join(end(ctx), client.Close())
 			}}, nil
 		},
-		Start: func(s *stage, c Config) bed {
+		Start: func(s *Stage, c Config) Bed {
 			b := &redisBed{stage: s, ttl: c.TTL, server: redistest.Start(s, "--appendonly", "yes")}
 			for range c.Processes {
 				b.proxies = append(b.proxies, b.server.NewProxy(s))
@@ -54,21 +54,21 @@ func (silent) Printf(context.Context, string, ...any) {}
 
 // redisBed is a server, with a proxy for each place of a worker.
 type redisBed struct {
-	stage   *stage
+	stage   *Stage
 	server  *redistest.Server
 	proxies []*redistest.Proxy
 	client  *goredis.Client
 	ttl     time.Duration
 }
 
-func (b *redisBed) address(place int) string {
+func (b *redisBed) Address(place int) string {
 	if place < 0 {
 		return b.server.Addr
 	}
 	return b.proxies[place].Addr
 }
 
-func (b *redisBed) cause(s step) {
+func (b *redisBed) Cause(s Step) {
 	ctx := context.Background()
 	proxy := b.proxies[s.Target]
 	switch s.Fault.Name {
@@ -86,26 +86,23 @@ func (b *redisBed) cause(s step) {
 		b.must(b.client.FlushAll(ctx).Err())
 	case "client-pause":
 		b.must(b.client.ClientPause(ctx, s.For).Err())
-		pause(s.For)
+		Pause(s.For)
 	case "reset":
 		for _, p := range b.proxies {
 			p.CutAll()
 		}
 	case "black-hole":
 		proxy.BlackHole()
-		pause(s.For)
+		Pause(s.For)
 		b.pass(proxy)
 	case "slow-link":
 		proxy.Delay(s.For/16, s.For/16)
-		pause(s.For)
+		Pause(s.For)
 		proxy.Delay(0, 0)
-	case "fading-link":
-		proxy.Delay(0, b.ttl/8) // a renewal has its answer in time
-		pause(s.For / 2)
-		proxy.BlackHole()
-		proxy.Delay(0, 0)
-		pause(s.For / 2)
-		b.pass(proxy)
+	case "fading-link": // a renewal has its answer in time
+		b.fade(proxy, b.ttl/8, s.For)
+	case "late-link":
+		b.fade(proxy, b.ttl/4, s.For)
 	case "lost-replies":
 		proxy.Judge(func([]byte) redistest.Verdict {
 			if rand.IntN(4) == 0 {
@@ -113,13 +110,23 @@ func (b *redisBed) cause(s step) {
 			}
 			return redistest.Pass
 		})
-		pause(s.For)
+		Pause(s.For)
 		proxy.Judge(nil)
 	case "eviction":
 		b.evict(ctx, s.For)
 	default:
 		panic("bug: no fault of Redis is called " + s.Fault.Name)
 	}
+}
+
+// fade has answers come late by so much, and then none at all.
+func (b *redisBed) fade(p *redistest.Proxy, late, d time.Duration) {
+	p.Delay(0, late)
+	Pause(d / 2)
+	p.BlackHole()
+	p.Delay(0, 0)
+	Pause(d / 2)
+	b.pass(p)
 }
 
 // pass has a proxy pass everything again; what was swallowed is cut, as by a network that has
@@ -133,7 +140,7 @@ func (b *redisBed) pass(p *redistest.Proxy) {
 func (b *redisBed) evict(ctx context.Context, d time.Duration) {
 	b.must(b.client.ConfigSet(ctx, "maxmemory-policy", "allkeys-random").Err())
 	b.must(b.client.ConfigSet(ctx, "maxmemory", "1mb").Err()) // less than it has
-	pause(d)
+	Pause(d)
 	b.must(b.client.ConfigSet(ctx, "maxmemory", "0").Err())
 	b.must(b.client.ConfigSet(ctx, "maxmemory-policy", "noeviction").Err())
 }
@@ -145,7 +152,7 @@ func (b *redisBed) must(err error) {
 }
 
 // left returns keys that never expire, subscriptions, and names that have holders or waiters.
-func (b *redisBed) left() []string {
+func (b *redisBed) Left() []string {
 	ctx := context.Background()
 	var left []string
 	keys, err := b.client.Keys(ctx, "*").Result()
@@ -165,10 +172,10 @@ func (b *redisBed) left() []string {
 	if n := strings.Count(clients, "\n"); n > 8 {
 		left = append(left, fmt.Sprintf("%d connections:\n%s", n, clients))
 	}
-	return append(left, inUse(func() (backends.Backend, error) {
+	return append(left, InUse(func() (backends.Backend, error) {
 		return Redis().Open(Defaults(), b.server.Addr)
 	})...)
 }
 
-// pause lets time pass, which is what a fault takes.
-func pause(d time.Duration) { <-time.After(d) }
+// Pause lets time pass, which is what a fault takes.
+func Pause(d time.Duration) { <-time.After(d) }

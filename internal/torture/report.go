@@ -87,6 +87,7 @@ func (r *Report) Print(to io.Writer) {
 			fmt.Fprintf(table, "  %s\t%d\n", k, v.Operations[k])
 		}
 		fmt.Fprintf(table, "  leases lost\t%d\n", v.Lost)
+		fmt.Fprintf(table, "  leases that went from process to process\t%d\n", v.Figures["adopted"])
 		fmt.Fprintf(table, "  stale writes refused\t%d\n", v.Stale)
 		fmt.Fprintf(table, "  overlaps after a loss of data\t%d\n", v.Excused)
 		fmt.Fprintf(table, "\n  check\tcompared\tviolations\n")

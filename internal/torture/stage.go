@@ -12,8 +12,11 @@ import (
 	"testing"
 )
 
-// stage is a testing.TB for test support that runs outside of a test: it has a directory, and clears
-// away at its end. A failure ends the round, see failure.
+// Stage is a testing.TB for test support that runs outside of a test: it has a directory, and clears
+// away at its end. A failure ends the round.
+type Stage struct{ *stage }
+
+// stage has the methods that test support needs.
 type stage struct {
 	testing.TB // for the methods that are not needed: nil
 	dir        string

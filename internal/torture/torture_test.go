@@ -62,7 +62,7 @@ func TestMutants(t *testing.T) {
 			}
 			t.Parallel()
 			c := Defaults()
-			c.Mutant, c.Duration = m.Name, 15*time.Second
+			c.Mutant, c.Faults, c.Duration = m.Name, m.needs, 15*time.Second
 			if m.quick {
 				c.Duration = 4 * time.Second
 			}

@@ -16,10 +16,10 @@ import (
 // the token that it got. A request that was told that it lost its place stood nowhere.
 func watch(b backends.Backend, l *log) backends.Backend {
 	return &intercept.Backend{Backend: b, OnStart: func(op *backends.Op, start intercept.Start) backends.Work {
-		if !op.Wait || len(op.Acquire) == 0 {
+		if len(op.Acquire) == 0 {
 			return start(op)
 		}
-		w := &watched{log: l, from: history.Now(), requests: make([]request, len(op.Acquire))}
+		w := &watched{log: l, wait: op.Wait, from: history.Now(), requests: make([]request, len(op.Acquire))}
 		acquire := make([]backends.Request, len(op.Acquire))
 		for i, r := range op.Acquire {
 			w.requests[i].name = r.Name
@@ -56,6 +56,7 @@ func watch(b backends.Backend, l *log) backends.Backend {
 type watched struct {
 	log  *log
 	from int64
+	wait bool // else it is a try, which never queues
 
 	mu       sync.Mutex
 	requests []request
@@ -94,7 +95,7 @@ func (w *watched) answered(i int, g backends.Grant, err error) {
 		return
 	}
 	e := event{Kind: placed, Name: r.name, Token: g.Token, From: w.from, Mid: r.placed}
-	if r.requeued {
+	if r.requeued || !w.wait {
 		e.Mid = 0
 	}
 	w.log.add(e)

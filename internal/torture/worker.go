@@ -32,6 +32,7 @@ type worker struct {
 	last     atomic.Int64    // number of the last acquire
 	stop     context.Context // ends when nothing new is to be requested
 	late     context.Context // ends when waits are given up
+	detaches bool            // the store can
 }
 
 // work is what a worker process does: until its input ends, its goroutines use locks.
@@ -54,7 +55,7 @@ func work(p part, store Store) (err error) {
 	defer end()
 	late, giveUp := context.WithCancel(context.Background())
 	defer giveUp()
-	w := &worker{part: p, manager: m, log: l, stop: stop, late: late}
+	w := &worker{part: p, manager: m, log: l, stop: stop, late: late, detaches: b.Capabilities().Detach}
 	if w.register, err = openRegister(filepath.Join(p.Dir, "register"), names(p.resources())); err != nil {
 		return err
 	}
@@ -90,14 +91,14 @@ func (w *worker) close() {
 }
 
 // options differ from place to place: hand-offs within the process as ever, none, and a name that is
-// kept idle for a moment.
+// kept idle for a moment. A short stop margin hides no mistake in the validity.
 func (p part) options() []manager.Option {
 	opts := []manager.Option{manager.WithTTL(p.TTL), manager.WithLabel(p.Process)}
 	switch p.Place % 3 {
 	case 1:
-		opts = append(opts, manager.WithLocalHandoffs(0, 0))
+		opts = append(opts, manager.WithLocalHandoffs(0, 0), manager.WithStopMargin(p.TTL/50))
 	case 2:
-		opts = append(opts, manager.WithIdleHold(p.idle()))
+		opts = append(opts, manager.WithIdleHold(p.idle()), manager.WithStopMargin(p.TTL/50))
 	}
 	return opts
 }
@@ -115,7 +116,7 @@ func (w *worker) watchClock() {
 	const tick, most = 20 * time.Millisecond, 100 * time.Millisecond
 	for w.stop.Err() == nil {
 		due := history.Now() + int64(tick)
-		pause(tick)
+		Pause(tick)
 		if now := history.Now(); now-due > int64(most) {
 			w.log.add(event{Kind: late, At: due, Until: now})
 		}
@@ -127,10 +128,7 @@ func (w *worker) rage(g int) {
 	r := random(w.Seed, w.Store, w.Process, g)
 	for w.stop.Err() == nil {
 		a := w.choose(r, g)
-		lease, err := w.acquire(a)
-		if err == nil {
-			w.hold(a, lease)
-		}
+		err := a.run(a)
 		if errors.Is(err, manager.ErrUnavailable) {
 			w.pause(w.TTL / 20)
 		}
@@ -148,6 +146,15 @@ func (w *worker) pause(d time.Duration) {
 	}
 }
 
+// use acquires a lease and holds it.
+func (w *worker) use(a *act) error {
+	lease, err := w.acquire(a)
+	if err == nil {
+		w.hold(a, lease)
+	}
+	return err
+}
+
 // acquire acquires what the act says, and logs it.
 func (w *worker) acquire(a *act) (*manager.Lease, error) {
 	ctx, cancel := context.WithCancel(w.late)
@@ -155,24 +162,40 @@ func (w *worker) acquire(a *act) (*manager.Lease, error) {
 	if a.giveUp > 0 {
 		defer time.AfterFunc(a.giveUp, cancel).Stop()
 	}
-	a.id = w.last.Add(1)
-	a.asked = history.Now()
-	for _, p := range a.parts {
-		w.log.add(event{Kind: asked, At: a.asked, ID: a.id, Name: p.name, Cap: p.capacity, Weight: p.weight, Try: a.try})
-	}
+	w.ask(a)
 	acquire := a.claim.Acquire
 	if a.try {
 		acquire = a.claim.TryAcquire
 	}
 	lease, err := acquire(ctx, a.options...)
-	at := history.Now()
 	if err != nil {
-		text := w.reason(err, a)
-		for _, p := range a.parts {
-			w.log.add(event{Kind: failed, At: at, ID: a.id, Name: p.name, Text: text})
-		}
+		w.fail(a, err)
 		return nil, err
 	}
+	w.grant(a, lease)
+	return lease, nil
+}
+
+// ask logs that a request begins.
+func (w *worker) ask(a *act) {
+	a.id = w.last.Add(1)
+	a.asked = history.Now()
+	for _, p := range a.parts {
+		w.log.add(event{Kind: asked, At: a.asked, ID: a.id, Name: p.name, Cap: p.capacity, Weight: p.weight, Try: a.try})
+	}
+}
+
+// fail logs that a request has failed.
+func (w *worker) fail(a *act, err error) {
+	at, text := history.Now(), w.reason(err, a)
+	for _, p := range a.parts {
+		w.log.add(event{Kind: failed, At: at, ID: a.id, Name: p.name, Text: text})
+	}
+}
+
+// grant logs that a request was granted.
+func (w *worker) grant(a *act, lease *manager.Lease) {
+	at := history.Now()
 	for _, l := range lease.Leases() {
 		p := a.part(l.Name())
 		e := event{Kind: granted, At: at, ID: a.id, Name: p.name, Cap: p.capacity, Weight: p.weight, Token: l.Token(), From: a.asked, Until: until(l)}
@@ -182,9 +205,11 @@ func (w *worker) acquire(a *act) (*manager.Lease, error) {
 		if a.least > 0 {
 			e.Mid = int64(a.least)
 		}
+		if a.ticket != "" {
+			e.Text = adopted
+		}
 		w.log.add(e)
 	}
-	return lease, nil
 }
 
 func (w *worker) reason(err error, a *act) string {
@@ -195,6 +220,8 @@ func (w *worker) reason(err error, a *act) string {
 		return "busy"
 	case errors.Is(err, context.Canceled) && a.giveUp > 0:
 		return "cancelled"
+	case errors.Is(err, manager.ErrTicket):
+		return "ticket"
 	case errors.Is(err, manager.ErrUnavailable):
 		return "unavailable"
 	default:
@@ -216,9 +243,39 @@ func until(l *manager.Lease) int64 {
 	return now + int64(time.Until(v))
 }
 
-// hold holds the lease as long as the act says, looks again and again whether it is valid, and
-// writes to the register.
+// hold holds the lease as long as the act says, and then releases or detaches it.
 func (w *worker) hold(a *act, lease *manager.Lease) {
+	w.keep(a, lease)
+	if a.detach && lease.Valid() {
+		w.detach(a, lease)
+		return
+	}
+	at := history.Now() // before the release begins
+	for _, l := range lease.Leases() {
+		w.log.add(event{Kind: ended, At: at, ID: a.id, Name: l.Name(), Text: "released"})
+	}
+	w.freed(a, lease.Release())
+}
+
+// freed logs how a release ended.
+func (w *worker) freed(a *act, err error) {
+	at, text := history.Now(), "ok"
+	switch {
+	case errors.Is(err, manager.ErrLost):
+		text = "lost"
+	case errors.Is(err, manager.ErrUnavailable):
+		text = "unavailable"
+	case err != nil:
+		text = "unexpected: " + err.Error()
+	}
+	for _, p := range a.parts {
+		w.log.add(event{Kind: freed, At: at, ID: a.id, Name: p.name, Text: text})
+	}
+}
+
+// keep holds the lease as long as the act says, looks again and again whether it is valid, and
+// writes to the register. It reports whether the lease is lost.
+func (w *worker) keep(a *act, lease *manager.Lease) (lost bool) {
 	if a.hold > 10*time.Millisecond {
 		ctx := lease.Context()
 		defer context.AfterFunc(ctx, func() {
@@ -235,31 +292,14 @@ func (w *worker) hold(a *act, lease *manager.Lease) {
 	end := history.Now() + int64(a.hold)
 	for {
 		w.write(a, leases, true)
-		if w.lost(a, leases) || history.Now() >= end || w.stop.Err() != nil {
-			break
+		if lost = w.lost(a, leases); lost || history.Now() >= end || w.stop.Err() != nil {
+			return lost
 		}
 		w.pause(min(a.hold/4+time.Millisecond, 25*time.Millisecond))
 		if a.blind && history.Now() < end {
 			w.pause(time.Duration(end - history.Now()))
 			w.write(a, leases, false)
 		}
-	}
-	at := history.Now() // before the release begins
-	for _, l := range leases {
-		w.log.add(event{Kind: ended, At: at, ID: a.id, Name: l.Name(), Text: "released"})
-	}
-	text := "ok"
-	switch err := lease.Release(); {
-	case errors.Is(err, manager.ErrLost):
-		text = "lost"
-	case errors.Is(err, manager.ErrUnavailable):
-		text = "unavailable"
-	case err != nil:
-		text = "unexpected: " + err.Error()
-	}
-	at = history.Now()
-	for _, l := range leases {
-		w.log.add(event{Kind: freed, At: at, ID: a.id, Name: l.Name(), Text: text})
 	}
 }
 
