@@ -211,6 +211,9 @@ func recorded(holds []*hold) ([]history.Event, map[uint64]*hold) {
 	byToken := make(map[uint64]*hold)
 	for _, h := range holds {
 		byToken[h.Token] = h
+		if h.to == h.At {
+			continue // over when it came, after a pause say: when it was granted is not known
+		}
 		events = append(events, history.Event{
 			Grant:   history.Grant{Name: h.Name, Capacity: h.Cap, Weight: h.Weight, Token: h.Token, Holder: h.Text, Asked: h.From},
 			Process: h.Process, From: h.At, To: h.to, End: history.Released,
