@@ -63,10 +63,5 @@
 //
 // It has no right on a table.
 //
-// # Not there yet
-//
-// There is no Check of the server's settings, and a busy try does not name the holder
-// (Capabilities.NamesHolder is false).
-//
 // docs/internals/postgres.md says how it works.
 package postgres

@@ -1,8 +1,10 @@
 package postgres
 
 import (
+	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -138,8 +140,11 @@ func (s *statement) args() []any {
 	}
 }
 
-// each is how many numbers answer a request.
-const each = 4
+// each is how many numbers answer a request, and tell those of the holder of a busy name.
+const (
+	each = 4
+	tell = 8
+)
 
 // on takes in the answers: first those to the releases.
 func (e *exchange) on(cl *client) {
@@ -149,7 +154,8 @@ func (e *exchange) on(cl *client) {
 	if e.void {
 		return // what made it so has told
 	}
-	if want := 1 + len(e.back) + each*len(e.requests); e.err == nil && len(e.numbers) != want {
+	want := 1 + len(e.back) + each*len(e.requests)
+	if n := len(e.numbers); e.err == nil && n != want && n != want+tell {
 		e.err = cl.b.classify(errReply)
 	}
 	for _, q := range e.requests {
@@ -173,9 +179,29 @@ func (e *exchange) on(cl *client) {
 			refused, why = q, err
 		}
 	}
-	if refused != nil {
-		cl.fail(e.operation, refused, why, false)
+	if refused == nil {
+		return
 	}
+	if busy := e.numbers[want:]; errors.Is(why, backends.ErrBusy) && len(busy) > 0 {
+		refused, why = e.busy(busy)
+	}
+	cl.fail(e.operation, refused, why, false)
+}
+
+// busy returns the request that a holder keeps from being granted, and an error that names the holder.
+func (e *exchange) busy(row []int64) (*request, error) {
+	q := e.requests[int(row[0])]
+	const isKept, isDetached = 1, 2
+	h := backends.Holder{
+		ID: backends.GrantID{Client: uint64(row[1]), Seq: uint64(row[2])}, Owner: parseOwner(e.owner),
+		Weight: row[3], Token: uint64(row[4]), Since: time.UnixMicro(row[5]),
+	}
+	if left := time.Duration(row[6]) * time.Microsecond; row[7]&isKept != 0 {
+		h.Kept = left
+	} else {
+		h.Expires, h.Detached = left, row[7]&isDetached != 0
+	}
+	return q, &backends.BusyError{Name: q.Name, Holder: h}
 }
 
 // unanswered: nothing is known. What stands in the queue goes on waiting, and the heartbeat asks

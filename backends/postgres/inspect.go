@@ -85,8 +85,7 @@ func collect(rows pgx.Rows) ([]backends.State, error) {
 	var kind int16
 	var capacity, last int64
 	var client, id, weight, token, since, rest *int64
-	var kept *bool
-	var detached bool
+	var kept, detached *bool
 	_, err := pgx.ForEachRow(rows, []any{
 		&name, &kind, &capacity, &last, &client, &id, &weight, &token, &since, &rest, &kept, &detached, &owner,
 	}, func() error {
@@ -111,7 +110,7 @@ func collect(rows pgx.Rows) ([]backends.State, error) {
 		if left := time.Duration(*rest) * time.Microsecond; *kept {
 			h.Kept = left
 		} else {
-			h.Expires, h.Detached = left, detached
+			h.Expires, h.Detached = left, *detached
 		}
 		s.Holders = append(s.Holders, h)
 		return nil

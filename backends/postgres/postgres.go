@@ -36,7 +36,8 @@ type Backend struct {
 var _ backends.Backend = (*Backend)(nil)
 
 var capabilities = backends.Capabilities{
-	Name: "postgres", Expiry: true, CrossProcess: true, DurableToken: true, Break: true, Detach: true, AtLeast: true,
+	Name: "postgres", Expiry: true, CrossProcess: true, DurableToken: true, Break: true, NamesHolder: true,
+	Detach: true, AtLeast: true,
 }
 
 // New returns a backend for the locks in the database of the pool. It does not connect: the first

@@ -123,7 +123,7 @@ func newTexts(schema string) texts {
 	f := func(call string) string { return "SELECT " + schema + "." + call }
 	return texts{
 		format:    f("format()"),
-		op:        f("op($1,$2,$3,$4,$5,$6,$7)"),
+		op:        "SELECT answer, owner FROM " + schema + ".op($1,$2,$3,$4,$5,$6,$7)",
 		renew:     f("renew($1,$2,$3,$4,$5)"),
 		heartbeat: f("heartbeat($1,$2,$3)"),
 		detach:    f("detach($1,$2,$3,$4,$5,$6)"),

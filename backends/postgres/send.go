@@ -21,6 +21,7 @@ const (
 // answer is what a function has returned.
 type answer struct {
 	numbers []int64
+	owner   []byte    // of the holder of a busy name, if the function tells it
 	sent    time.Time // before the statement was sent that was answered
 	unsure  bool      // a copy of the statement got no answer: it may have run, or may still run
 	void    bool      // it was not sent
@@ -62,7 +63,11 @@ func (b *Backend) attempt(ctx context.Context, a *answer, may func() bool, sql s
 		return err
 	}
 	a.sent = time.Now()
-	err = b.send(ctx, conn, sql, args, &a.numbers)
+	to := []any{&a.numbers}
+	if sql == b.call.op {
+		to = append(to, &a.owner)
+	}
+	err = b.send(ctx, conn, sql, args, to...)
 	a.unsure = a.unsure || mayHaveRun(err)
 	return err
 }
@@ -85,9 +90,9 @@ func (b *Backend) check(ctx context.Context, conn *pgxpool.Conn) error {
 
 // send sends the statement, in a transaction of its own if the sessions' isolation is not that which
 // our functions need: they tell, once.
-func (b *Backend) send(ctx context.Context, conn *pgxpool.Conn, sql string, args []any, to any) error {
+func (b *Backend) send(ctx context.Context, conn *pgxpool.Conn, sql string, args []any, to ...any) error {
 	if !b.begins.Load() {
-		err := conn.QueryRow(ctx, sql, args...).Scan(to)
+		err := conn.QueryRow(ctx, sql, args...).Scan(to...)
 		var said *pgconn.PgError
 		if !errors.As(err, &said) || said.Code != stateIsolation {
 			return err
@@ -95,7 +100,7 @@ func (b *Backend) send(ctx context.Context, conn *pgxpool.Conn, sql string, args
 		b.begins.Store(true)
 	}
 	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
-		return tx.QueryRow(ctx, sql, args...).Scan(to)
+		return tx.QueryRow(ctx, sql, args...).Scan(to...)
 	})
 }
 

@@ -269,6 +269,19 @@ BEGIN
     false, '', 0, false) ON CONFLICT DO NOTHING;
 END $$;
 
+-- _holders tells of the requests of a name with places in a range. rest is for how long a grant lasts
+-- from now, or a waiter counts as alive. over: the grant has ended, and its permits stay taken.
+CREATE FUNCTION lockkeeper._holders(p_rid bigint, p_first bigint, p_last bigint, at bigint)
+RETURNS TABLE (place bigint, client bigint, id bigint, weight bigint, token bigint, since bigint,
+  rest bigint, over boolean, detached boolean, owner bytea)
+LANGUAGE sql STABLE AS $$ -- inlined
+  SELECT q.place, q.client, abs(q.id), q.weight, q.token, q.since, CASE WHEN q.token IS NULL THEN c.till
+      WHEN o.over THEN q.since + q.least ELSE q.deadline END - at, o.over, q.seal IS NOT NULL, q.owner
+    FROM lockkeeper.requests q LEFT JOIN lockkeeper.clients c USING (client),
+      LATERAL (SELECT q.kept OR q.deadline <= at AS over) o
+    WHERE q.rid = p_rid AND q.place BETWEEN p_first AND p_last
+$$;
+
 -- op releases, and then requests, all in one step. Repeated, it has the same result: a request that
 -- was granted has the same token, and its whole life again; one that waits has the same place.
 --
@@ -286,8 +299,11 @@ END $$;
 --   2, 1 if it is new, due, 0            queued; due is when the next grant may be overdue, or 0
 --   0 busy    3 given up    4 not made, because of another one    5 nothing is granted yet
 --   -1, kind, capacity                   in use in another way
+-- and, if a name is busy that somebody holds, what list says of a holder, and the owner of it: which
+-- request, client, id, weight, token, since, rest, flags (1 kept, 2 detached).
 CREATE FUNCTION lockkeeper.op(p_client bigint, p_alive bigint, p_wait boolean,
-  p_names bytea[], p_releases bigint[], p_requests bigint[], p_owners bytea[]) RETURNS bigint[]
+  p_names bytea[], p_releases bigint[], p_requests bigint[], p_owners bytea[],
+  OUT answer bigint[], OUT owner bytea)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   pause bigint := lockkeeper._pause();
@@ -299,7 +315,7 @@ DECLARE
   at bigint;
   k integer;
   codes bigint[] := '{}';
-  answer bigint[];
+  who bigint[];
   idle boolean := false;
   queued boolean := false;
   longest bigint := 0;
@@ -369,6 +385,11 @@ BEGIN
     idle := idle OR codes[j] IN (3, -1, 5, 0);
     IF codes[j] = 0 THEN
       news := news || lockkeeper._tell(s, p_client, 't');
+      IF who IS NULL THEN
+        SELECT ARRAY[j, h.client, h.id, h.weight, h.token, h.since, h.rest,
+            h.over::integer + 2 * h.detached::integer], h.owner INTO who, owner
+          FROM lockkeeper._holders(s.rid, 1, s.head, at) h WHERE h.rest > 0 ORDER BY h.place LIMIT 1;
+      END IF;
     END IF;
   END LOOP;
 
@@ -428,7 +449,7 @@ BEGIN
     END IF;
   END LOOP;
   PERFORM lockkeeper._done(longest, pause, news);
-  RETURN answer;
+  answer := answer || who;
 END $$;
 
 -- _alive notes that a client counts as alive for p_alive from now.
@@ -662,14 +683,10 @@ LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET e
     WHERE CASE WHEN p_only IS NULL THEN n.name > p_after AND (n.used > 0 OR n.waiting > 0)
       ELSE n.name = p_only END
     ORDER BY n.name LIMIT p_most)
-  SELECT p.name, p.kind, p.cap, p.token, l.client, abs(l.id), l.weight, l.token, l.since, l.rest,
-    l.over, l.seal IS NOT NULL, l.owner
-  FROM page p LEFT JOIN LATERAL (
-    SELECT q.*, o.over, CASE WHEN q.token IS NULL THEN c.till WHEN o.over THEN q.since + q.least
-      ELSE q.deadline END - lockkeeper._us() AS rest
-    FROM lockkeeper.requests q LEFT JOIN lockkeeper.clients c USING (client),
-      LATERAL (SELECT q.kept OR q.deadline <= lockkeeper._us() AS over) o
-    WHERE q.rid = p.rid AND q.place > 0) l ON l.rest > 0
+  SELECT p.name, p.kind, p.cap, p.token, l.client, l.id, l.weight, l.token, l.since, l.rest, l.over,
+    l.detached, l.owner
+  FROM page p LEFT JOIN LATERAL lockkeeper._holders(p.rid, 1, 9223372036854775807, lockkeeper._us()) l
+    ON l.rest > 0
   ORDER BY p.name, l.place
 $$;
 
