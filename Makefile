@@ -15,7 +15,7 @@ DEMO     ?=
 TORTURE  ?=
 
 # The modules beside the main one.
-MODULES := $(dir $(wildcard backends/*/go.mod contrib/*/go.mod))
+MODULES := $(dir $(wildcard backends/*/go.mod contrib/*/go.mod cmd/lockkeeper/*/go.mod))
 
 # Tools are pinned by version and built into .tools; a changed version builds anew.
 GOLANGCI_VERSION    := v2.15.0

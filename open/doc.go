@@ -18,7 +18,11 @@
 // a redis+sentinel URL, user and password are those of the Sentinels, and ?username=…&password=… are
 // those of the server. A password with special characters is percent-encoded.
 //
-// A program can add stores with [Register]. No error of this package shows a password, and neither
+// A program can add stores with [Register], such as PostgreSQL of the module backends/postgres:
+//
+//	open.Register("postgres", postgres.Open) // postgres://app@db1/app
+//
+// No error of this package shows a password, and neither
 // does [Address.String].
 //
 // # Design notes

@@ -7,7 +7,7 @@ import (
 )
 
 // Close ends the client: waiting requests fail with [backends.ErrClosed], grants are given back, and
-// nothing of it runs when Close returns. The pool given to New stays open.
+// nothing of it runs when Close returns. The pool given to [New] stays open.
 //
 // Close repeats a release that the server does not confirm until ctx ends or the grant has expired.
 // When ctx ends first, Close returns its error; closing goes on for as long as one statement may
@@ -75,7 +75,15 @@ func (cl *client) settle() {
 	}
 	cl.shut = true
 	cl.b.stop()
-	if cl.io == 0 {
+	switch {
+	case cl.io > 0:
+	case cl.b.owns:
+		cl.b.owns = false
+		cl.task(func() message {
+			cl.b.pool.Close()
+			return nil
+		})
+	default:
 		cl.end()
 	}
 }

@@ -1,5 +1,11 @@
 package postgres
 
+import (
+	"context"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+)
+
 // Await makes cancelled acquires wait for their confirmation for as long as a slow machine may take.
 func (b *Backend) Await() { b.patience = endingTime }
 
@@ -17,4 +23,11 @@ func (crash) on(cl *client) {
 	cl.endings = endings{noRetry: true}
 	cl.quiet()
 	cl.settle()
+}
+
+// CheckVersion returns what Check finds of a version of the server.
+func CheckVersion(number int, name string) backends.Finding {
+	x := &exam{}
+	_ = x.version(context.Background(), &settings{number: number, name: name})
+	return x.found[0]
 }

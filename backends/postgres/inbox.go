@@ -141,16 +141,13 @@ func (b *Backend) receive(ctx context.Context, number int) {
 func (b *Backend) subscribe(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, listenTime)
 	defer cancel()
-	c := b.opt.listen
-	if c == nil {
-		pool := b.pool.Config()
-		if c = pool.ConnConfig; pool.BeforeConnect != nil {
-			if err := pool.BeforeConnect(ctx, c); err != nil {
-				return nil, err
-			}
-		}
+	var conn *pgx.Conn
+	var err error
+	if c := b.opt.listen; c != nil {
+		conn, err = pgx.ConnectConfig(ctx, c)
+	} else {
+		conn, err = b.dial(ctx)
 	}
-	conn, err := pgx.ConnectConfig(ctx, c)
 	if err != nil {
 		return nil, err
 	}
@@ -159,6 +156,18 @@ func (b *Backend) subscribe(ctx context.Context) (*pgx.Conn, error) {
 		return nil, err
 	}
 	return conn, nil
+}
+
+// dial makes a connection as those of the pool are made.
+func (b *Backend) dial(ctx context.Context) (*pgx.Conn, error) {
+	pool := b.pool.Config()
+	c := pool.ConnConfig
+	if pool.BeforeConnect != nil {
+		if err := pool.BeforeConnect(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return pgx.ConnectConfig(ctx, c)
 }
 
 func hangUp(conn *pgx.Conn) {

@@ -21,6 +21,7 @@ import (
 type Backend struct {
 	id       uint64
 	pool     *pgxpool.Pool
+	owns     bool // the pool is closed with the backend
 	opt      options
 	call     texts
 	client   *client

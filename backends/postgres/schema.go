@@ -31,16 +31,19 @@ type SchemaError struct {
 func (e *SchemaError) Error() string {
 	switch {
 	case e.Have == 0:
-		return fmt.Sprintf("the database has no locks in schema %s: run postgres.Migrate", e.Schema)
+		return fmt.Sprintf("the database has no locks in schema %s: run %s", e.Schema, migrateCalls)
 	case e.Have < 0:
 		return fmt.Sprintf("schema %s is another program's: choose another one with WithSchema", e.Schema)
 	case e.Have > e.Want:
 		return fmt.Sprintf("schema %s has format %d, and this program knows %d: update the program",
 			e.Schema, e.Have, e.Want)
 	}
-	return fmt.Sprintf("schema %s has format %d, and this program needs %d: run postgres.Migrate",
-		e.Schema, e.Have, e.Want)
+	return fmt.Sprintf("schema %s has format %d, and this program needs %d: run %s",
+		e.Schema, e.Have, e.Want, migrateCalls)
 }
+
+// migrateCalls says how to install the locks.
+const migrateCalls = "postgres.Migrate, or lockkeeper-postgres migrate"
 
 // Is reports whether target is backends.ErrMismatch.
 func (e *SchemaError) Is(target error) bool { return target == backends.ErrMismatch }

@@ -14,6 +14,12 @@ import (
 // CI=true in the environment it fails instead.
 func (s *Server) Bouncer(t testing.TB) (addr string) {
 	t.Helper()
+	return s.BouncerIn(t, "transaction")
+}
+
+// BouncerIn is [Server.Bouncer] in another mode: "session" or "statement".
+func (s *Server) BouncerIn(t testing.TB, mode string) (addr string) {
+	t.Helper()
 	program, err := exec.LookPath("pgbouncer")
 	if err != nil {
 		program, err = exec.LookPath("/usr/sbin/pgbouncer") // off the PATH of most users
@@ -32,7 +38,7 @@ func (s *Server) Bouncer(t testing.TB) (addr string) {
 	const tries = 5 // another process may take the port between our look and the bind
 	for i := 0; err == nil && i < tries; i++ {
 		var p process
-		if p, addr, err = s.bounce(program, dir); err == nil {
+		if p, addr, err = s.bounce(program, dir, mode); err == nil {
 			t.Cleanup(func() { p.end(immediate) })
 			return addr
 		}
@@ -41,7 +47,7 @@ func (s *Server) Bouncer(t testing.TB) (addr string) {
 	return ""
 }
 
-func (s *Server) bounce(program, dir string) (p process, addr string, err error) {
+func (s *Server) bounce(program, dir, mode string) (p process, addr string, err error) {
 	if addr, err = freeAddr(); err != nil {
 		return p, "", err
 	}
@@ -54,10 +60,10 @@ listen_addr = %s
 listen_port = %s
 unix_socket_dir =
 auth_type = any
-pool_mode = transaction
+pool_mode = %s
 default_pool_size = 10
 max_client_conn = 500
-`, serverHost, serverPort, User, host, port)
+`, serverHost, serverPort, User, host, port, mode)
 	file := filepath.Join(dir, "pgbouncer.ini")
 	if err = os.WriteFile(file, []byte(conf), 0o644); err != nil { // for the user that runs it
 		return p, "", err

@@ -1,0 +1,11 @@
+//go:build !unix
+
+package cli
+
+import "os"
+
+// There are no such signals.
+var resizeSignals, continueSignals []os.Signal
+
+// suspend does nothing: there are no jobs.
+func suspend() {}
