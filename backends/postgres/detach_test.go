@@ -169,7 +169,7 @@ func TestDetachedGrantWhoseAcquireComesLate(t *testing.T) {
 // late sends the acquire of a grant once more.
 func (b *bed) late(g backends.Grant) (answer []int64) {
 	b.Helper()
-	err := b.conn.QueryRow(b.ctx, "SELECT "+b.schema+".op($1, 1000000, true, $2, '{}', $3, $4)", int64(g.ID.Client),
+	err := b.conn.QueryRow(b.ctx, "SELECT answer FROM "+b.schema+".op($1, 1000000, true, $2, '{}', $3, $4)", int64(g.ID.Client),
 		[][]byte{[]byte(g.Resource.Name)}, []int64{1, int64(g.ID.Seq), 1, 1, 1, 1, 60e6, 60e6, 0, 0}, [][]byte{{}}).Scan(&answer)
 	if err != nil {
 		b.Fatal(err)
