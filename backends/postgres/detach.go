@@ -87,7 +87,7 @@ func (b *Backend) Adopt(ctx context.Context, a backends.Adoption) (backends.Gran
 	case ctx.Err() != nil: // the statement may be on its way, and g and err are the task's alone
 		b.tell(unadopted{q})
 	default:
-		b.tell(refused{q})
+		b.tell(refused{q, make(chan bool, 1)})
 	}
 	return backends.Grant{}, wrap("adopt", a.Name, e)
 }
@@ -121,8 +121,12 @@ func (b *Backend) adopt(q *request, a *backends.Adoption) (g backends.Grant, err
 	}
 	if r.unsure {
 		b.client.actor.Deliver(unadopted{q})
-	} else {
-		b.client.actor.Deliver(refused{q})
+		return g, r.err
+	}
+	m := refused{q, make(chan bool, 1)}
+	b.client.actor.Deliver(m)
+	if <-m.over { // a cancellation that overtook the statement has refused it, so the ticket may be good
+		return g, backends.ErrClosed
 	}
 	return g, r.err
 }
@@ -131,8 +135,11 @@ func (b *Backend) adopt(q *request, a *backends.Adoption) (g backends.Grant, err
 // decides what becomes of it.
 type (
 	adopting struct{ *request } // its statement is on its way from now on
-	refused  struct{ *request } // it has had no effect, and will have none
-	adopted  struct {
+	refused  struct {           // it has had no effect, and will have none
+		*request
+		over chan bool // capacity 1: whether it was given up before
+	}
+	adopted struct {
 		*request
 		grant backends.Grant
 		done  chan error
@@ -148,7 +155,12 @@ func (m adopting) on(cl *client) {
 	cl.adopting[m.id.Seq] = m.request
 }
 
-func (m refused) on(cl *client) { delete(cl.adopting, m.id.Seq) }
+func (m refused) on(cl *client) {
+	delete(cl.adopting, m.id.Seq)
+	m.over <- m.request.over
+}
+
+func (m refused) fail(error) { m.over <- true }
 
 // on takes the grant into the books, unless it is on its way back.
 func (m adopted) on(cl *client) {
