@@ -72,6 +72,7 @@ func dropReply() redistest.Verdict { return redistest.DropReply }
 
 // An adoption or a detachment whose answer was lost is repeated, and finds that it is done.
 func TestLostReplyOfADetachmentOrAnAdoption(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	c, p := b.proxied(t)
 	other := b.through(t, b.server.Addr)
@@ -96,8 +97,10 @@ func TestLostReplyOfADetachmentOrAnAdoption(t *testing.T) {
 // An adoption whose caller has gone has no effect when it comes late, and is given back if it had
 // one.
 func TestAdoptionWhoseCallerHasGone(t *testing.T) {
+	t.Parallel()
 	for what, late := range map[string]bool{"the statement comes late": true, "the answer is lost": false} {
 		t.Run(strings.ReplaceAll(what, " ", "-"), func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, server.Get(t))
 			c, p := b.proxied(t)
 			other := b.through(t, b.server.Addr)
@@ -143,11 +146,12 @@ func (b *bed) forbidden() (n int) {
 
 // A copy of the acquire that comes late must not bring the grant to its old client again.
 func TestDetachedGrantWhoseAcquireComesLate(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	c, p := b.proxied(t)
 	other := b.through(t, b.server.Addr)
 	var swallowed atomic.Bool
-	p.Judge(once(".op(", func() redistest.Verdict {
+	p.Judge(once(".take(", func() redistest.Verdict {
 		swallowed.Store(true)
 		return redistest.Swallow
 	}))
@@ -179,6 +183,7 @@ func (b *bed) late(g backends.Grant) (answer []int64) {
 
 // A client that closes while it adopts gives the grant back.
 func TestCloseBesideAdopt(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	c, p := b.proxied(t)
 	other := b.through(t, b.server.Addr)
@@ -201,6 +206,7 @@ func TestCloseBesideAdopt(t *testing.T) {
 
 // A transaction that Fence has checked holds up the detachment, and the detachment nobody else.
 func TestDetachWaitsForAFencedTransaction(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	x, y := b.through(t, b.server.Addr), b.through(t, b.server.Addr)
 	g := b.acquire(x, mutex("n", time.Minute))
@@ -242,7 +248,7 @@ func TestDetachWaitsForAFencedTransaction(t *testing.T) {
 
 // What was detached or adopted before a crash of the server is so after it: no ticket is good twice.
 func TestTicketsSurviveACrashOfTheServer(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	s := pgtest.Start(t)
 	b := newBed(t, s)
 	x, y := b.through(t, s.Addr), b.through(t, s.Addr)
@@ -338,7 +344,7 @@ func jobs(pool *pgxpool.Pool, schema string, ttl time.Duration) (*manager.Manage
 // One process acquires a lock, detaches it, and is killed. Another adopts it, holds it for several
 // times to live, and releases it. A third waits all the time, and is granted it only then.
 func TestLeaseGoesFromProcessToProcess(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	for ttl := time.Second; !passesOn(t, ttl); ttl *= 2 {
 		t.Logf("this machine stood still for longer than %v", ttl)
 	}

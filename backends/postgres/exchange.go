@@ -35,14 +35,34 @@ func (o *operation) first() *exchange {
 
 // send has a task send a statement.
 func (cl *client) send(e *exchange) {
-	args := e.args()
+	sql, args := e.call()
 	cl.task(func() message {
-		e.answer = cl.b.ask(callTime, e.may, cl.b.call.op, args...)
+		e.answer = cl.b.ask(callTime, e.may, sql, args...)
 		return e
 	})
 }
 
-// args makes the arguments of op, see migrations.
+// call returns the statement and its arguments: take or give for a single name, which cost less than
+// op. See migrations.
+func (e *exchange) call() (sql string, args []any) {
+	switch {
+	case len(e.back) == 0 && len(e.requests) == 1 && e.wait:
+		q := e.requests[0]
+		return e.b.call.take, []any{
+			int64(e.b.id), e.b.alive(), []byte(q.Name), int64(q.id.Seq), int64(q.Kind), q.Capacity, q.Weight,
+			int64(q.Tokens), life(q.TTL).Microseconds(), q.keep.Microseconds(), q.flags(),
+			q.AtLeast.Microseconds(), ownerText(q.Owner),
+		}
+	case len(e.back) == 1 && len(e.requests) == 0:
+		g := &e.releases[e.back[0]]
+		return e.b.call.give, []any{
+			int64(e.b.id), []byte(g.Resource.Name), e.b.seqOf(g.ID), releaseFlags(false, g.AtLeast == 0),
+		}
+	}
+	return e.b.call.op, e.args()
+}
+
+// args makes the arguments of op.
 func (e *exchange) args() []any {
 	s := newStatement(e.b, e.wait)
 	for _, i := range e.back {
@@ -90,14 +110,17 @@ func (s *statement) at(name string) int64 {
 
 // release adds one.
 func (s *statement) release(name string, id backends.GrantID, forbid, free bool) {
-	flags := int64(0)
+	s.releases = append(s.releases, s.at(name), s.b.seqOf(id), releaseFlags(forbid, free))
+}
+
+func releaseFlags(forbid, free bool) (flags int64) {
 	if forbid {
 		flags |= flagForbid
 	}
 	if free {
 		flags |= flagFree
 	}
-	s.releases = append(s.releases, s.at(name), s.b.seqOf(id), flags)
+	return flags
 }
 
 // noSeq is a number that no request has: they begin with 1, and a detached grant has the negative of

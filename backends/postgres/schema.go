@@ -119,7 +119,7 @@ func in(schema, sql string) string { return defaultName.ReplaceAllString(sql, sc
 
 // texts are the statements of a backend.
 type texts struct {
-	format, op, renew, heartbeat, detach, adopt, end, list, sweep string
+	format, op, take, give, renew, heartbeat, detach, adopt, end, list, sweep string
 }
 
 func newTexts(schema string) texts {
@@ -127,6 +127,8 @@ func newTexts(schema string) texts {
 	return texts{
 		format:    f("format()"),
 		op:        "SELECT answer, owner FROM " + schema + ".op($1,$2,$3,$4,$5,$6,$7)",
+		take:      f("take($1,$2,$3,$4,$5,$6,$7,$8,$9,$10,$11,$12,$13)"),
+		give:      f("give($1,$2,$3,$4)"),
 		renew:     f("renew($1,$2,$3,$4,$5)"),
 		heartbeat: f("heartbeat($1,$2,$3)"),
 		detach:    f("detach($1,$2,$3,$4,$5,$6)"),

@@ -452,6 +452,85 @@ BEGIN
   answer := answer || who;
 END $$;
 
+-- take is op for a request of one name that waits if it has to. A name that nobody uses is taken by a
+-- statement for each table; all else is left to op, which has the same answers.
+CREATE FUNCTION lockkeeper.take(p_client bigint, p_alive bigint, p_name bytea, p_id bigint,
+  p_kind bigint, p_cap bigint, p_weight bigint, p_tokens bigint, p_life bigint, p_keep bigint,
+  p_flags bigint, p_least bigint, p_owner bytea) RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+  pause bigint := nullif(current_setting('lockkeeper.pause', true), '')::bigint; -- see _pause
+  t tid;
+  n_rid bigint;
+  n_used bigint;
+  n_waiting integer;
+  n_token bigint;
+  n_tail bigint;
+  at bigint;
+  first bigint;
+  set text;
+BEGIN
+  IF pause IS NOT NULL AND current_setting('transaction_isolation') = 'read committed' THEN
+    SELECT ctid, rid, used, waiting, token, tail INTO t, n_rid, n_used, n_waiting, n_token, n_tail
+      FROM lockkeeper.names WHERE name = p_name FOR NO KEY UPDATE;
+    IF n_used = 0 AND n_waiting = 0 THEN
+      at := lockkeeper._us();
+      first := greatest(n_token, at - 1) + 1;
+      INSERT INTO lockkeeper.requests VALUES (p_client, p_id, n_rid, n_tail + 1, p_weight, p_tokens,
+        first, at + p_life, p_keep, at, p_flags & 1 > 0, p_flags & 2 > 0, p_owner, p_least, false)
+        ON CONFLICT DO NOTHING; -- then it is not its first copy
+      IF FOUND THEN
+        UPDATE lockkeeper.names SET kind = p_kind, cap = p_cap, used = p_weight,
+          token = first + p_tokens - 1, head = n_tail + 1, tail = n_tail + 1, due = at + p_life,
+          loud = p_flags & 1 = 0 WHERE ctid = t;
+        IF greatest(p_life, p_least) <= pause THEN -- see _done
+          set := set_config('synchronous_commit', 'off', true);
+        ELSIF current_setting('synchronous_commit') = 'off' THEN
+          set := set_config('synchronous_commit', 'on', true);
+        END IF;
+        RETURN ARRAY[at, 1, first, 0, 0];
+      END IF;
+    END IF;
+  END IF;
+  RETURN (SELECT o.answer FROM lockkeeper.op(p_client, p_alive, true, ARRAY[p_name], '{}', ARRAY[1, p_id,
+    p_kind, p_cap, p_weight, p_tokens, p_life, p_keep, p_flags, p_least], ARRAY[p_owner]) o);
+END $$;
+
+-- give is op for a release of one name. A grant that nobody waits for, and that nobody has locked, is
+-- given back by a statement for each table; all else is left to op.
+CREATE FUNCTION lockkeeper.give(p_client bigint, p_name bytea, p_id bigint, p_flags bigint)
+RETURNS bigint[]
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
+DECLARE
+  t tid;
+  n_rid bigint;
+  n_waiting integer;
+  n_due bigint;
+  at bigint;
+  freed bigint;
+  set text;
+BEGIN
+  IF nullif(current_setting('lockkeeper.pause', true), '') IS NOT NULL AND p_flags & 1 = 0
+    AND current_setting('transaction_isolation') = 'read committed' THEN
+    SELECT ctid, rid, waiting, due INTO t, n_rid, n_waiting, n_due
+      FROM lockkeeper.names WHERE name = p_name FOR NO KEY UPDATE;
+    at := lockkeeper._us();
+    IF n_waiting = 0 AND n_due > at THEN
+      DELETE FROM lockkeeper.requests WHERE ctid = (SELECT ctid FROM lockkeeper.requests
+        WHERE client = p_client AND id = p_id AND rid + 0 = n_rid AND token IS NOT NULL
+          AND (p_flags & 2 > 0 OR NOT kept AND since + least <= at) FOR UPDATE SKIP LOCKED)
+        RETURNING weight INTO freed;
+      IF FOUND THEN
+        UPDATE lockkeeper.names SET used = used - freed WHERE ctid = t;
+        set := set_config('synchronous_commit', 'off', true);
+        RETURN ARRAY[at, 1];
+      END IF;
+    END IF;
+  END IF;
+  RETURN (SELECT o.answer FROM lockkeeper.op(p_client, 0, false, ARRAY[p_name],
+    ARRAY[1, p_id, p_flags], '{}', '{}') o);
+END $$;
+
 -- _alive notes that a client counts as alive for p_alive from now.
 CREATE FUNCTION lockkeeper._alive(p_client bigint, at bigint, p_alive bigint) RETURNS void
 LANGUAGE plpgsql AS $$
