@@ -44,6 +44,7 @@ func sound(t testing.TB) *pgtest.Server {
 }
 
 func TestCheckOfASoundServer(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, sound(t))
 	c := b.through(t, b.server.Addr)
 	g := b.acquire(c, mutex("n", time.Minute))
@@ -62,6 +63,7 @@ func TestCheckOfASoundServer(t *testing.T) {
 }
 
 func TestCheckOfASchemaThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct {
 		sql   string
 		topic string
@@ -73,6 +75,7 @@ func TestCheckOfASchemaThatCannotBeUsed(t *testing.T) {
 		"another program's": {"DROP SCHEMA lockkeeper CASCADE; CREATE SCHEMA lockkeeper; CREATE TABLE lockkeeper.users ()", "schema", []string{"has no locks", "?schema="}},
 	} {
 		t.Run(strings.ReplaceAll(what, " ", "-"), func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, server.Get(t))
 			b.exec(c.sql)
 			b.finds(b.through(t, b.server.Addr), backends.Failure, c.topic, c.words...)
@@ -81,6 +84,7 @@ func TestCheckOfASchemaThatCannotBeUsed(t *testing.T) {
 }
 
 func TestCheckOfRights(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	b.exec("CREATE ROLE lockkeeper_few LOGIN")
 	t.Cleanup(func() {
@@ -103,7 +107,7 @@ func TestCheckOfRights(t *testing.T) {
 }
 
 func TestCheckOfAStandby(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	s := sound(t)
 	b := newBed(t, s)
 	standby := s.Standby(t, s.Addr)
@@ -117,6 +121,7 @@ func TestCheckOfAStandby(t *testing.T) {
 }
 
 func TestCheckOfAnOldServer(t *testing.T) {
+	t.Parallel()
 	if f := postgres.CheckVersion(130014, "13.14"); f.Level != backends.Failure || !strings.Contains(f.Means, "PostgreSQL 14") || f.Mend == "" {
 		t.Errorf("version 13: %+v", f)
 	}
@@ -126,7 +131,7 @@ func TestCheckOfAnOldServer(t *testing.T) {
 }
 
 func TestCheckOfAPooler(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	s := sound(t)
 	b := newBed(t, s)
 	for mode, plain := range map[string]bool{"session": true, "transaction": false, "statement": false} {
@@ -155,6 +160,7 @@ func TestCheckOfAPooler(t *testing.T) {
 }
 
 func TestCheckOfAServerThatIsNotThere(t *testing.T) {
+	t.Parallel()
 	s := pgtest.Start(t)
 	b := newBed(t, s)
 	c := b.through(t, s.Addr)

@@ -3,8 +3,6 @@ package postgres_test
 import (
 	"context"
 	"errors"
-	"os"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -20,23 +18,9 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
-// runClauses runs some clauses, or groups of them, with LOCKKEEPER_LONG=1 all of them.
-func runClauses(t *testing.T, open func(t testing.TB) backendtest.Env, some ...string) {
-	for _, c := range backendtest.Clauses() {
-		group, _, _ := strings.Cut(c.Name, "/")
-		if os.Getenv("LOCKKEEPER_LONG") == "1" || slices.Contains(some, c.Name) || slices.Contains(some, group) {
-			t.Run(c.Name, func(t *testing.T) {
-				env := open(t)
-				env.Rounds = 20
-				c.Run(t, env)
-			})
-		}
-	}
-}
-
 // With heartbeats alone everything works, only later; but nobody hears of tries.
 func TestContractWithoutListener(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	runClauses(t, func(t testing.TB) backendtest.Env {
 		return contractEnv(t, postgres.WithoutListener())
 	}, "Queue/ReadersEnterTogether", "Cancel/LeavesNothing", "Events/Contended", "Break/EndsGrants",
@@ -45,7 +29,7 @@ func TestContractWithoutListener(t *testing.T) {
 
 // In transaction mode each statement may run on another connection, and LISTEN goes round the pooler.
 func TestContractBehindPgBouncer(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	s := server.Get(t)
 	addr := s.Bouncer(t)
 	direct, err := pgx.ParseConfig(s.DSN("postgres"))
@@ -55,7 +39,7 @@ func TestContractBehindPgBouncer(t *testing.T) {
 	runClauses(t, func(t testing.TB) backendtest.Env {
 		b := newBed(t, s)
 		return backendtest.Env{
-			TTL: 300 * time.Millisecond,
+			TTL: 300 * time.Millisecond, Rounds: 20,
 			Open: func(t testing.TB) backends.Backend {
 				c := b.of(t, b.pool(t, addr, unprepared), postgres.WithListener(direct))
 				c.Await()
@@ -73,6 +57,7 @@ func unprepared(cfg *pgxpool.Config) { cfg.ConnConfig.DefaultQueryExecMode = pgx
 
 // A pooler takes LISTEN and delivers nothing. The client finds that out, and its heartbeat does.
 func TestAPoolerThatSwallowsMessagesDelaysOnly(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	addr := b.server.Bouncer(t)
 	beat := postgres.WithHeartbeat(100 * time.Millisecond)
@@ -94,7 +79,7 @@ func (b *bed) terminate() {
 
 // Each step survives the end of every session: a new connection repeats what got no answer.
 func TestTerminatedSessionsLoseNothing(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	s := pgtest.Start(t)
 	b := newBed(t, s)
 	x, y := b.through(t, s.Addr), b.through(t, s.Addr)
@@ -119,7 +104,7 @@ func TestTerminatedSessionsLoseNothing(t *testing.T) {
 
 // Sessions end at any time while many use the locks: nothing is granted twice, nothing is left.
 func TestSessionsTerminatedAtAnyTime(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	s := pgtest.Start(t)
 	b := newBed(t, s)
 	hit, ended := make(chan struct{}, 1), make(chan struct{})
@@ -174,7 +159,7 @@ func TestSessionsTerminatedAtAnyTime(t *testing.T) {
 // After a crash nothing is granted for the pause; a waiter finds its place again, or a new one; a
 // grant that was flushed is kept.
 func TestImmediateStopAndRestart(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	s := pgtest.Start(t)
 	b := newBed(t, s)
 	x, y := b.through(t, s.Addr), b.through(t, s.Addr)
@@ -213,7 +198,7 @@ func (b *bed) renewed(c *postgres.Backend, g backends.Grant) (r backends.Renewed
 // A grant that was not used is released after an outage that outlasts its time to live, although its
 // permits would stay taken for longer.
 func TestAnUnusedGrantIsReleasedAfterALongOutage(t *testing.T) {
-	t.Parallel() // it mostly waits
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	p := (&redistest.Server{Addr: b.server.Addr}).NewProxy(t)
 	x, y := b.through(t, p.Addr), b.through(t, b.server.Addr)
@@ -255,6 +240,7 @@ func TestAnUnusedGrantIsReleasedAfterALongOutage(t *testing.T) {
 
 // A statement that the server cancels fails, definitely, and leaves nothing.
 func TestStatementTimeout(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	impatient := func(cfg *pgxpool.Config) { cfg.ConnConfig.RuntimeParams["statement_timeout"] = "200" }
 	c, d := b.of(t, b.pool(t, b.server.Addr, impatient)), b.through(t, b.server.Addr)
@@ -274,6 +260,7 @@ func TestStatementTimeout(t *testing.T) {
 }
 
 func TestAPoolOfOneIsEnough(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	one := func(cfg *pgxpool.Config) { cfg.MaxConns = 1 }
 	x, y := b.of(t, b.pool(t, b.server.Addr, one)), b.of(t, b.pool(t, b.server.Addr, one))
@@ -290,6 +277,7 @@ func TestAPoolOfOneIsEnough(t *testing.T) {
 
 // A pool that its owner closes first ends every call with ErrClosed, and Close does not hang.
 func TestAPoolThatIsClosedFirst(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	pool := b.pool(t, b.server.Addr, nil)
 	c, err := postgres.New(pool, postgres.WithSchema(b.schema))

@@ -31,6 +31,7 @@ func (b *bed) fence(tx pgx.Tx, g backends.Grant) error {
 }
 
 func TestFenceFailsForALeaseThatHasEnded(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	c := b.of(t, b.pool(t, b.server.Addr, nil))
 	g := b.acquire(c, mutex("n", time.Minute))
@@ -64,6 +65,7 @@ func TestFenceFailsForALeaseThatHasEnded(t *testing.T) {
 // However the lease ends, its successor is granted only when the fenced transaction has ended; other
 // names and other calls on the same name do not wait.
 func TestFencedTransactionsOfSuccessiveHoldersNeverOverlap(t *testing.T) {
+	t.Parallel()
 	for how, end := range map[string]func(b *bed, c *postgres.Backend, g backends.Grant){
 		"released": func(b *bed, c *postgres.Backend, g backends.Grant) { b.release(c, g) },
 		"broken":   func(b *bed, c *postgres.Backend, g backends.Grant) { _ = c.Break(b.ctx, "n") },
@@ -75,6 +77,7 @@ func TestFencedTransactionsOfSuccessiveHoldersNeverOverlap(t *testing.T) {
 		},
 	} {
 		t.Run(how, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, server.Get(t))
 			pool := b.pool(t, b.server.Addr, nil)
 			x, y := b.of(t, pool), b.of(t, pool)

@@ -16,6 +16,7 @@ var registered sync.Once // with -count a test runs again
 
 // A store that is opened by its URL is a store like any other, and leaves nothing when it is closed.
 func TestOpenByURL(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	role := b.schema + "_by_url"
 	b.exec("DROP SCHEMA lockkeeper CASCADE; CREATE ROLE " + role + " LOGIN")
@@ -57,6 +58,7 @@ func TestOpenByURL(t *testing.T) {
 }
 
 func TestURLsThatMakeNoSenseAreRefused(t *testing.T) {
+	t.Parallel()
 	for _, url := range []string{
 		"postgres://u:secret@h:x/d", "postgres://u:secret@h/d?sslmode=secret", "redis://u:secret@h", "postgres://u:secret@h/d?schema=A-B",
 		"postgres://u:secret@h/d?listen=h", "postgres://u:secret@h/d?listen=h:x", "postgres://u:secret@h/d?default_query_exec_mode=secret",

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -19,8 +21,25 @@ import (
 )
 
 func TestContract(t *testing.T) {
-	t.Parallel() // it mostly waits
-	backendtest.Run(t, func(t testing.TB) backendtest.Env { return contractEnv(t) })
+	t.Parallel()
+	runClauses(t, func(t testing.TB) backendtest.Env { return contractEnv(t) }, all)
+}
+
+// all stands for all clauses.
+const all = "all"
+
+// runClauses runs some clauses, or groups of them, side by side, each in a schema of its own. With
+// LOCKKEEPER_LONG=1 it runs all of them.
+func runClauses(t *testing.T, open func(t testing.TB) backendtest.Env, some ...string) {
+	for _, c := range backendtest.Clauses() {
+		group, _, _ := strings.Cut(c.Name, "/")
+		if os.Getenv("LOCKKEEPER_LONG") == "1" || some[0] == all || slices.Contains(some, c.Name) || slices.Contains(some, group) {
+			t.Run(c.Name, func(t *testing.T) {
+				t.Parallel()
+				c.Run(t, open(t))
+			})
+		}
+	}
 }
 
 // contractEnv makes each client reach the server through a proxy of its own.

@@ -47,6 +47,7 @@ func (b *bed) exec(sql string) {
 }
 
 func TestMigrateMayBeRepeated(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	c := b.of(t, b.pool(t, b.server.Addr, nil))
 	g := b.acquire(c, mutex("n", time.Minute))
@@ -57,6 +58,7 @@ func TestMigrateMayBeRepeated(t *testing.T) {
 }
 
 func TestManyProgramsMigrateAtOnce(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	done := make(chan error)
 	const n = 4
@@ -72,6 +74,7 @@ func TestManyProgramsMigrateAtOnce(t *testing.T) {
 }
 
 func TestASchemaThatIsNotOursIsRefused(t *testing.T) {
+	t.Parallel()
 	for what, c := range map[string]struct {
 		sql                  string
 		have                 int
@@ -82,6 +85,7 @@ func TestASchemaThatIsNotOursIsRefused(t *testing.T) {
 		"another program's": {sql: "DROP SCHEMA lockkeeper CASCADE; CREATE SCHEMA lockkeeper; CREATE TABLE lockkeeper.users ()", have: -1, migrates: true},
 	} {
 		t.Run(what, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, server.Get(t))
 			b.exec(c.sql)
 			var e *postgres.SchemaError
@@ -100,6 +104,7 @@ func TestASchemaThatIsNotOursIsRefused(t *testing.T) {
 
 // A user may do what doc.go grants it, and nothing else.
 func TestLeastRights(t *testing.T) {
+	t.Parallel()
 	b := newBed(t, server.Get(t))
 	b.exec("CREATE ROLE lockkeeper_app LOGIN")
 	t.Cleanup(func() {
@@ -137,8 +142,10 @@ func TestLeastRights(t *testing.T) {
 // The functions see our tables only, whatever the session's search_path; and work under any
 // isolation.
 func TestSessionsMayHaveAnySettings(t *testing.T) {
+	t.Parallel()
 	for _, isolation := range []string{"read committed", "repeatable read", "serializable"} {
 		t.Run(isolation, func(t *testing.T) {
+			t.Parallel()
 			b := newBed(t, server.Get(t))
 			b.exec("CREATE SCHEMA lockkeeper_evil; CREATE TABLE lockkeeper_evil.names (rid int); " +
 				"CREATE FUNCTION lockkeeper_evil.cardinality(anyarray) RETURNS int LANGUAGE sql AS 'SELECT 0'")
@@ -157,6 +164,7 @@ func TestSessionsMayHaveAnySettings(t *testing.T) {
 }
 
 func TestOptionsThatMakeNoSenseAreRefused(t *testing.T) {
+	t.Parallel()
 	pool := newBed(t, server.Get(t)).pool(t, server.Get(t).Addr, nil)
 	for _, o := range []postgres.Option{
 		{}, postgres.WithSchema(""), postgres.WithSchema("a-b"), postgres.WithSchema("1a"), postgres.WithSchema(`a"; DROP`),
