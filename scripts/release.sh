@@ -19,13 +19,16 @@ fail() { echo "release: $*" >&2; exit 1; }
 awk '/^## /{n++} n == 1 && /^- /{found = 1} END {exit !found}' CHANGELOG.md || fail "CHANGELOG.md says nothing under Unreleased"
 
 modules=()
-for f in backends/*/go.mod contrib/*/go.mod cmd/*/go.mod; do modules+=("${f%/go.mod}"); done
+for f in backends/*/go.mod contrib/*/go.mod cmd/*/go.mod cmd/lockkeeper/*/go.mod; do modules+=("${f%/go.mod}"); done
 
 commit() { # in the current directory
 	awk -v head="## ${version#v} ($(date -u +%F))" '{print} /^## Unreleased$/{print ""; print head}' CHANGELOG.md >CHANGELOG.new
 	mv CHANGELOG.new CHANGELOG.md
 	for m in "${modules[@]}"; do
 		grep -q "^replace $root " "$m/go.mod" || continue # it does not use the main module
+		if grep -q "^replace $root/backends/postgres " "$m/go.mod"; then # it uses that module as well
+			(cd "$m" && $GO mod edit -require="$root/backends/postgres@$version")
+		fi
 		(cd "$m" && $GO mod edit -require="$root@$version" && $GO mod tidy && $GO build ./... && $GO vet ./...)
 	done
 	git commit -qam "Release $version"

@@ -23,7 +23,6 @@ require (
 	golang.org/x/text v0.41.0 // indirect
 )
 
-replace (
-	github.com/lockkeeper/lockkeeper => ../../../
-	github.com/lockkeeper/lockkeeper/backends/postgres => ../../../backends/postgres
-)
+replace github.com/lockkeeper/lockkeeper => ../../../
+
+replace github.com/lockkeeper/lockkeeper/backends/postgres => ../../../backends/postgres
