@@ -19,7 +19,8 @@ import (
 //   - ErrTicket: the ticket was used before, the lease has ended since, or t is no ticket of Detach.
 //     Nothing has changed. There is no lease to continue: another process has it, or the work begins
 //     again with an Acquire.
-//   - ErrUnsupported, or the error of a ctx that had ended before the call: the ticket is still good.
+//   - ErrUnsupported, ErrMismatch (this process uses the name in another way, so this is most likely
+//     another store), or the error of a ctx that had ended before the call: the ticket is still good.
 //   - Any other error: nothing is held, and the ticket may be used up. The lease is released if the
 //     store can be reached; otherwise the store frees the resource after the TTL at the latest.
 func (m *Manager) Adopt(ctx context.Context, t Ticket) (*Lease, error) {

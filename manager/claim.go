@@ -100,7 +100,8 @@ func (c Claim) Acquire(ctx context.Context, opts ...AcquireOption) (*Lease, erro
 
 // TryAcquire is Acquire for a caller that does not want to wait for other holders or waiters: it
 // fails with ErrBusy, and never overtakes a waiter. It still takes a store's answer to know, for
-// which ctx sets the limit.
+// which ctx sets the limit. If only leases of the caller's own owner are in the way, it fails with
+// ErrDeadlock, as Acquire does: a try could never succeed.
 func (c Claim) TryAcquire(ctx context.Context, opts ...AcquireOption) (*Lease, error) {
 	if c.watched() {
 		var at Site

@@ -240,6 +240,44 @@ func TestLostLeaseStaysTaken(t *testing.T) {
 	}
 }
 
+// A part of an All that was granted was used, however the part ends.
+func TestPartOfAnAllStaysTakenHoweverItEnds(t *testing.T) {
+	for what, end := range map[string]func(t *testing.T, a, b *Manager, l *Lease){
+		"released":     func(t *testing.T, _, _ *Manager, l *Lease) { mustRelease(t, l) },
+		"passed on":    func(t *testing.T, _, b *Manager, l *Lease) { mustRelease(t, mustAdopt(t, b, mustDetach(t, l))) },
+		"closed":       func(t *testing.T, a, _ *Manager, _ *Lease) { closeManager(t, a) },
+		"at its limit": func(_ *testing.T, _, _ *Manager, l *Lease) { <-l.Context().Done() },
+	} {
+		t.Run(what, func(t *testing.T) {
+			twins(t, func(t *testing.T, a, b *Manager) {
+				began := time.Now()
+				all := mustAcquire(t, a.All(a.Lock("a"), a.Lock("b")), HoldAtLeast(minimum), HoldAtMost(minimum))
+				next := start(b.Lock("a"))
+				end(t, a, b, all.Leases()[0])
+				<-next.done
+				if at := time.Since(began); at < minimum {
+					t.Errorf("the next is granted after %v; want %v", at, minimum)
+				}
+				mustRelease(t, next.granted(t))
+				_ = all.Release()
+			})
+		})
+	}
+}
+
+// Break frees a name that is held for a minimum, and the Release of the holder that has lost it
+// keeps nothing.
+func TestBreakOfAHeldNameEndsItsMinimum(t *testing.T) {
+	twins(t, func(t *testing.T, a, b *Manager) {
+		l := mustAcquire(t, a.Semaphore("s", 3).Permits(2), HoldAtLeast(minimum))
+		next := start(b.Semaphore("s", 3).Permits(3))
+		wantErr(t, b.Break(t.Context(), "s"), nil)
+		mustRelease(t, next.granted(t))
+		wantLost(t, l.Release(), Broken)
+		wantFree(t, b.Semaphore("s", 3).Permits(3))
+	})
+}
+
 func TestHoldAtLeastIsRefusedWhereItMakesNoSense(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		l := mustAcquire(t, m.Lock("a").Reentrant())

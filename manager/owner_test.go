@@ -64,6 +64,12 @@ func TestFurtherPermitsMayBeHadWhileTheyExist(t *testing.T) {
 		}
 		_, err = s.Permits(1).Acquire(b.Context()) // they are all the caller's own
 		wantErr(t, err, ErrDeadlock)
+		_, err = s.Permits(1).TryAcquire(b.Context()) // and a try can never succeed, so it is a mistake too
+		wantErr(t, err, ErrDeadlock)
+		mustRelease(t, b)
+		b = mustAcquire(t, s.Permits(1))
+		_, err = s.Permits(2).TryAcquire(a.Context()) // that others hold the rest may change
+		wantErr(t, err, ErrBusy)
 		mustRelease(t, a, b)
 	})
 }
