@@ -83,7 +83,7 @@ var detach = []Clause{
 	},
 	{
 		Name:  "Detach/AtLeast",
-		Text:  "what was to stay taken for a time stays taken: for that long after the grant, though it was adopted and released",
+		Text:  "what was to stay taken for a time stays taken: for that long after the grant, though it was adopted and released; a ticket is no longer good for that",
 		needs: needsDetach,
 		check: detachedAtLeast,
 	},

@@ -2,6 +2,7 @@ package backendtest
 
 import (
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -44,8 +45,23 @@ func detachedAtLeast(s *session) {
 	}
 	s.clear()
 
-	s.name += "/short"
+	s.name += "/late"
 	before := time.Now()
+	t := s.detachFor(a, s.acquire(a, kept(s.mutex(), long)), s.env.TTL)
+	for h = s.inspect(s.name).Holders; len(h) == 1 && h[0].Detached; h = s.inspect(s.name).Holders {
+		if h[0].Expires > long/2 || s.ctx.Err() != nil {
+			s.Fatalf("holders %+v after %v; want none to be adopted after %v", h, time.Since(before), s.env.TTL)
+		}
+		runtime.Gosched()
+	}
+	if passed := time.Since(before); passed < s.env.TTL || len(h) != 1 || h[0].Kept <= 0 {
+		s.Errorf("holders %+v after %v; want one that is kept, after %v", h, passed, s.env.TTL)
+	}
+	s.refuses(b, t.adoption(), "a ticket whose time is over, of a grant whose permits stay taken")
+	s.clear()
+
+	s.name += "/short"
+	before = time.Now()
 	g = s.acquire(a, kept(s.mutex(), s.env.TTL+aWhile))
 	s.detachFor(a, g, backends.MinTTL) // never adopted
 	w := s.start(b, s.mutex())

@@ -51,6 +51,13 @@ func refusesForged(s *session) {
 	s.release(b, s.adopt(b, t))
 	s.release(a, held)
 	s.unused(s.name)
+
+	t = s.detach(a, s.acquire(a, s.mutex()))
+	f := t.adoption()
+	f.Kind = backends.Semaphore
+	s.refuses(b, f, "another kind of the same capacity")
+	s.release(b, s.adopt(b, t))
+	s.unused(s.name)
 }
 
 func adoptsRacing(s *session) {

@@ -121,6 +121,13 @@ var mutantsOfDetach = []mutant{
 		},
 	},
 	{
+		name:  "a ticket is good while its permits stay taken",
+		found: []string{"Detach/AtLeast"},
+		change: func(h *hooks) {
+			h.eachDetachment(func(d *backends.Detachment) { d.TTL = max(d.TTL, min(d.Grant.AtLeast, backends.MaxTTL)) })
+		},
+	},
+	{
 		name:  "any detachment and adoption will do",
 		found: []string{"Detach/Input"},
 		change: func(h *hooks) {

@@ -162,8 +162,13 @@ func parseHolder(id, s string, now int64) (h backends.Holder, ok bool) {
 	case "k":
 		h.Expires, h.Kept = 0, left
 	case "d":
-		h.Detached = true
-		_, owner, _ = strings.Cut(owner, " ") // after the seal
+		var seal string
+		seal, owner, _ = strings.Cut(owner, " ")
+		_, until, _ := strings.Cut(seal, ":")
+		h.Expires = time.Duration(number[int64](until)-now) * time.Microsecond
+		if h.Detached = h.Expires > 0; !h.Detached { // only its permits stay taken
+			h.Expires, h.Kept = 0, left
+		}
 	}
 	h.Weight, h.Token = number[int64](f[3]), number[uint64](f[4])
 	h.Since, h.Owner = time.UnixMicro(number[int64](f[5])), parseOwner(owner)

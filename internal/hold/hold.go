@@ -18,7 +18,12 @@ type How struct {
 }
 
 // Acquire acquires the claim. A wait that reaches its limit is ErrBusy, besides the
-// context.DeadlineExceeded that it is.
+// context.DeadlineExceeded that it is. So an adapter can tell it from the end of the caller's own
+// context.
+//
+// It is no option of package manager, on purpose: there ErrBusy means that the store has said so. A
+// short wait ends before any store has answered, and the error of a wait that the store did not
+// answer must not look like that of a busy name.
 func (h How) Acquire(ctx context.Context, c manager.Claim) (*manager.Lease, error) {
 	switch {
 	case ctx == nil || h.Wait < 0:

@@ -20,9 +20,11 @@ local function adopted()
     return S.g.till > now and not string.find(S.g.mark, NOBODYS) and S.g
   end
   local old = heldBy(ARGV[3])
-  if not old or old.till <= now or old.mark ~= 'd' or S.k ~= kind or text(S.c) ~= capacity
-    or text(old.weight) ~= weight
-    or string.match(old.rest, '^ %d+ (%x+) ') ~= redis.sha1hex(ARGV[4]) then return nil end
+  if not old or old.mark ~= 'd' or S.k ~= kind or text(S.c) ~= capacity or text(old.weight) ~= weight then
+    return nil
+  end
+  local seal, till = sealOf(old)
+  if seal ~= redis.sha1hex(ARGV[4]) or till <= now then return nil end
   if S.d > 0 then drop('g:' .. ARGV[3]) end
   old.rest = string.match(old.rest, '^ %d+ ') .. ARGV[7]
   return old

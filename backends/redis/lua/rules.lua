@@ -59,6 +59,12 @@ local function retain(id, g, span)
   return true
 end
 
+-- sealOf returns the seal of a detached grant, and until when it can be adopted.
+local function sealOf(g)
+  local seal, till = string.match(g.rest, '^ %d+ (%x+):(%d+) ')
+  return seal, tonumber(till or damaged('g'))
+end
+
 -- heldBy returns the grant of an id, if there is one.
 local function heldBy(id)
   if S.d == 0 then return S.m and S.m.id == id and S.m end

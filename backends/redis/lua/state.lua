@@ -12,8 +12,8 @@
 --                        mark "h" held, "s" held by a holder that need not hear that others wait;
 --                        "H", "S" by one that also wants to hear of tries that find it busy,
 --                        "T", "U" after there was one; "k" kept: it was released, and its permits
---                        stay taken until the deadline; "d" detached: it waits for an adopter until
---                        the deadline, and before the owner stands its seal and a space
+--                        stay taken until the deadline; "d" detached: before the owner stand its
+--                        seal, a colon, until when it waits for an adopter, and a space
 --             w:<id>     a waiter: ticket weight tokens mark+life secret since owner
 --                        life is how long its grant lasts if nobody asks for it or prolongs it,
 --                        secret a number that its message repeats
