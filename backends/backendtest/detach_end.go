@@ -93,12 +93,22 @@ func adoptedExpires(s *session) {
 	if limit := time.Now().Add(with.TTL); g.ValidUntil.After(limit) || g.ValidUntil.Before(before) {
 		s.Errorf("adopted from %v on, and valid until %v", before, g.ValidUntil)
 	}
+	if h := s.inspect(s.name).Holders; len(h) == 1 && h[0].Expires > long/2 {
+		s.Errorf("holders %+v; want one for %v, not for as long as it was detached", h, with.TTL)
+	}
 	n := s.renew(b, backends.Renewal{Grant: g, TTL: long})
 	if errors.Is(n.Err, backends.ErrLost) && time.Now().After(g.ValidUntil) {
 		return // this machine stood still
 	}
 	if n.Err != nil || !n.ValidUntil.After(g.ValidUntil) {
 		s.Fatalf("Renew of an adopted grant: %+v", n)
+	}
+	s.release(b, g)
+
+	t = s.detachFor(a, s.acquire(a, s.short(s.mutex())), long/4)
+	g = s.adopt(b, t) // for long
+	if h := s.inspect(s.name).Holders; len(h) != 1 || h[0].Expires < long/2 {
+		s.Errorf("holders %+v; want one for %v, not for what was left to adopt it in", h, long)
 	}
 	s.release(b, g)
 

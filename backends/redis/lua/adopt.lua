@@ -13,11 +13,11 @@ local kind, capacity, weight, _, life, mark = string.match(ARGV[6], WANT)
 open(1, id)
 prune(id)
 
--- adopted returns the grant, which is the request's own from now on.
+-- adopted returns the grant if it is to be the request's own, and whether it is already.
 local function adopted()
   if S.x then return nil end -- given up: this is a late copy
   if S.g then -- repeated
-    return S.g.till > now and not string.find(S.g.mark, NOBODYS) and S.g
+    return S.g.till > now and not string.find(S.g.mark, NOBODYS) and S.g, true
   end
   local old = heldBy(ARGV[3])
   if not old or old.mark ~= 'd' or S.k ~= kind or text(S.c) ~= capacity or text(old.weight) ~= weight then
@@ -30,10 +30,11 @@ local function adopted()
   return old
 end
 
-local g = adopted()
-if g then
-  g.mark = string.sub(mark, 1, 1)
+local g, own = adopted()
+if g and own then
   keep(id, g, now + life)
+elseif g then
+  reassign(id, g, string.sub(mark, 1, 1), now + life)
 end
 pump()
 local others = contended(clientOf(id))

@@ -18,7 +18,7 @@ local function sealed(g)
   if g.mark == 'd' then return sealOf(g) == seal end
   g.first, g.n = ARGV[6], '1'
   g.rest = string.gsub(g.rest, '^( %d+ )', '%1' .. seal .. ':' .. text(now + span) .. ' ', 1)
-  disown(id, g, 'd', math.max(now + span, least(g, ARGV[5])))
+  reassign(id, g, 'd', math.max(now + span, least(g, ARGV[5])))
   return true
 end
 

@@ -38,9 +38,9 @@ local function grant(id, weight, tokens, life, owner, mark)
   return g
 end
 
--- disown makes a grant nobody's until a deadline. That is no longer the deadline of a holder, so it
--- may move back: the first in the queue is told to look when it is now.
-local function disown(id, g, mark, till)
+-- reassign makes a grant another's, or nobody's, until a deadline. No holder relies on the one that it
+-- had, so the deadline may move back: the first in the queue is told to look when it is now.
+local function reassign(id, g, mark, till)
   local head = till < g.till and S.q > 0 and redis.call('ZRANGE', Q, 0, 0)[1]
   g.id, g.mark, g.till, changed = id, mark, till, true
   if S.d > 0 then put('g:' .. id, record(g)) else S.m = g end
@@ -55,7 +55,7 @@ local function least(g, span) return string.match(g.rest, '^ (%d+)') + span end
 local function retain(id, g, span)
   local till = least(g, span)
   if till <= now then return false end
-  disown(id, g, 'k', till)
+  reassign(id, g, 'k', till)
   return true
 end
 

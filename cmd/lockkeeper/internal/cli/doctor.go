@@ -14,7 +14,7 @@ import (
 
 type doctorCmd struct {
 	Store   string        `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
-	Repair  bool          `help:"Mend what can be mended without harm to anybody who uses the store now (directories only)."`
+	Repair  bool          `help:"Mend all faults that can be mended while the store is in use (directories only)."`
 	Idle    time.Duration `help:"Names that nobody has used for this long count as out of use; a repair removes their files." default:"1h" placeholder:"DURATION"`
 	Timeout time.Duration `help:"How long it may take in all." default:"1m" placeholder:"DURATION"`
 }

@@ -35,7 +35,7 @@ type lsCmd struct {
 
 // Help is shown by ls --help.
 func (*lsCmd) Help() string {
-	return "A process waits once for a name, however many of its goroutines do: the store knows no more."
+	return "A process has one line for each name that it waits for, whatever the number of its goroutines that wait."
 }
 
 // Run lists who holds and who waits.

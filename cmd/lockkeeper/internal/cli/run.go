@@ -59,7 +59,7 @@ type runCmd struct {
 	AtLeast *span `help:"Keep the lock taken until this long after the acquire, even if the command ends sooner; lockkeeper does not wait for it. So the command runs once in that time, on all machines." placeholder:"DURATION"`
 
 	TTL     span   `help:"Redis: how long the lock outlives a crash of this machine. Default: 10s." default:"10s" placeholder:"DURATION"`
-	Label   string `help:"Shown to people who ask who holds the lock. Default: the name of the command." placeholder:"TEXT"`
+	Label   string `help:"Names this holder in ls, show and messages. Default: the name of the command." placeholder:"TEXT"`
 	Verbose bool   `short:"v" xor:"say" help:"Say which store is used, and when the lock is acquired and released."`
 	Quiet   bool   `short:"q" xor:"say" help:"Do not say that the lock is busy: the exit status does."`
 

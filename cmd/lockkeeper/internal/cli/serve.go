@@ -35,7 +35,7 @@ var errListen = errors.New("cannot listen")
 type serveCmd struct {
 	Store      string `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
 	Listen     string `help:"Where browsers reach the page; :PORT is every address of this machine. Default: a free port of 127.0.0.1." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
-	AllowBreak bool   `help:"Let everybody who reaches the page break names. Default: the page only reads."`
+	AllowBreak bool   `help:"The page can break names, for everybody who reaches it. Default: it only reads."`
 }
 
 // Help is shown by serve --help.
