@@ -20,12 +20,12 @@ const storeHelp = "Where locks are kept: a directory, redis://HOST:PORT, … (go
 // commandLine is what users write; package kong reads the tags.
 type commandLine struct {
 	runLine
-	Ls         lsCmd         `cmd:"" help:"Tell who holds and who waits: lockkeeper ls [NAME …]"`
-	Show       showCmd       `cmd:"" help:"Tell everything about one name: lockkeeper show [--json] NAME"`
-	Top        topCmd        `cmd:"" help:"The same again and again, until interrupted: lockkeeper top [--every 1s] [NAME …]"`
+	Ls         lsCmd         `cmd:"" help:"List holders and waiters: lockkeeper ls [NAME …]"`
+	Show       showCmd       `cmd:"" help:"Show everything about one name: lockkeeper show [--json] NAME"`
+	Top        topCmd        `cmd:"" help:"List them again and again, until interrupted: lockkeeper top [--every 1s] [NAME …]"`
 	Serve      serveCmd      `cmd:"" help:"Show the store as a web page: lockkeeper serve [--listen HOST:PORT] [--allow-break]"`
-	Break      breakCmd      `cmd:"" help:"Take a lock from whoever holds it: lockkeeper break NAME …"`
-	Doctor     doctorCmd     `cmd:"" help:"Look whether the store is fit for locks, and mend it: lockkeeper doctor [--repair]"`
+	Break      breakCmd      `cmd:"" help:"Take a lock from its holders: lockkeeper break NAME …"`
+	Doctor     doctorCmd     `cmd:"" help:"Check that the store is fit for locks, and mend it: lockkeeper doctor [--repair]"`
 	VersionCmd versionCmd    `cmd:"" name:"version" help:"Print the version."`
 	Completion completionCmd `cmd:"" help:"Print the script by which a shell completes lines of lockkeeper: lockkeeper completion bash|zsh|fish"`
 	Man        manCmd        `cmd:"" help:"Print the manual page: lockkeeper man | man -l -"`
