@@ -72,8 +72,15 @@ func final(err error) bool {
 	return false
 }
 
+// readOnly reports whether a statement has reached a standby, or a server that takes no writes now.
+func readOnly(err error) bool {
+	var said *pgconn.PgError
+	return errors.As(err, &said) && (said.Code == "25006" || said.Code == "0A000") // a standby has no unlogged tables
+}
+
 // passing reports whether a statement that failed may succeed when it is repeated soon: its
-// connection was lost, or the server has taken it for the victim of a conflict.
+// connection was lost, or led to the wrong server, or the server has taken it for the victim of a
+// conflict.
 func passing(err error) bool {
 	var said *pgconn.PgError
 	switch {
@@ -84,7 +91,7 @@ func passing(err error) bool {
 		return true
 	}
 	switch said.Code {
-	case "25P03", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P05":
+	case "0A000", "25006", "25P03", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P05":
 		return true
 	}
 	return strings.HasPrefix(said.Code, "08")

@@ -69,6 +69,9 @@ func (b *Backend) attempt(ctx context.Context, a *answer, may func() bool, sql s
 	}
 	err = b.send(ctx, conn, sql, args, to...)
 	a.unsure = a.unsure || mayHaveRun(err)
+	if readOnly(err) { // the address may lead to another server by now: the next attempt is to dial it
+		_ = conn.Conn().Close(ctx) // it is of no use whatever becomes of this
+	}
 	return err
 }
 

@@ -14,6 +14,26 @@ import (
 // lead makes a proxy lead to another server, as a service's address does after a failover.
 func lead(p *redistest.Proxy, to *pgtest.Server) { p.Lead(&redistest.Server{Addr: to.Addr}) }
 
+// settled is queue for a waiter that has heard that it is queued: its client has sent two heartbeats
+// since. Before it hears so, a server that takes no writes may refuse the request when it is repeated.
+func (b *bed) settled(c *postgres.Backend, r backends.Request) *waiting {
+	b.Helper()
+	w := b.queue(c, r)
+	alive := func() (till int64) {
+		b.Helper()
+		err := b.conn.QueryRow(b.ctx, "SELECT max(till) FROM "+b.schema+".clients").Scan(&till)
+		if err != nil {
+			b.Fatal(err)
+		}
+		return till
+	}
+	for range 2 {
+		was := alive()
+		b.until("a heartbeat", func() bool { return alive() != was })
+	}
+	return w
+}
+
 // at returns the same bed with another server, which has the schema already.
 func (b *bed) at(s *pgtest.Server) *bed {
 	c := *b
@@ -32,7 +52,7 @@ func TestPromotedStandbyKeepsGrantsAndPlaces(t *testing.T) {
 	p := (&redistest.Server{Addr: s.Addr}).NewProxy(t)
 	x, y := b.through(t, p.Addr), b.through(t, p.Addr)
 	g := b.acquire(x, mutex("n", time.Minute))
-	w := b.queue(y, mutex("n", time.Minute))
+	w := b.settled(y, mutex("n", time.Minute))
 	d := b.at(standby)
 	d.until("the standby has the place in the queue", func() bool { return d.waiters("n") == 1 })
 	s.Kill()
@@ -131,10 +151,27 @@ func TestHotStandbyByMistakeEndsNoLease(t *testing.T) {
 	p := (&redistest.Server{Addr: s.Addr}).NewProxy(t)
 	x, y := b.through(t, p.Addr), b.through(t, p.Addr)
 	g, h := b.acquire(x, mutex("n", time.Minute)), b.acquire(x, mutex("m", time.Minute))
-	w := b.queue(y, mutex("n", time.Minute))
+	w := b.settled(y, mutex("n", time.Minute))
 	lead(p, standby)
 	b.refuses(x, g, h)
 	lead(p, s)
+	b.goesOn(x, y, g, h, w)
+}
+
+// A pool keeps no connection to a server that takes no writes: when the address leads elsewhere, new
+// ones find the master, although nothing has cut the old ones.
+func TestConnectionsToAStandbyAreNotKept(t *testing.T) {
+	t.Parallel() // it mostly waits
+	s := pgtest.Start(t)
+	b := newBed(t, s)
+	standby := s.Standby(t, s.Addr)
+	p := (&redistest.Server{Addr: s.Addr}).NewProxy(t)
+	x, y := b.through(t, p.Addr), b.through(t, p.Addr)
+	g, h := b.acquire(x, mutex("n", time.Minute)), b.acquire(x, mutex("m", time.Minute))
+	w := b.settled(y, mutex("n", time.Minute))
+	lead(p, standby)
+	b.refuses(x, g, h)
+	p.Point(&redistest.Server{Addr: s.Addr})
 	b.goesOn(x, y, g, h, w)
 }
 
@@ -145,7 +182,7 @@ func TestReadOnlyServerEndsNoLease(t *testing.T) {
 	b := newBed(t, s)
 	x, y := b.through(t, s.Addr), b.through(t, s.Addr)
 	g, h := b.acquire(x, mutex("n", time.Minute)), b.acquire(x, mutex("m", time.Minute))
-	w := b.queue(y, mutex("n", time.Minute))
+	w := b.settled(y, mutex("n", time.Minute))
 	b.readOnly("on")
 	b.refuses(x, g, h)
 	b.readOnly("off")

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/suites"
@@ -99,32 +98,38 @@ func TestMain(m *testing.M) {
 	leaktest.Main(m)
 }
 
+// Each figure of the catalogue is one that a check of its case judges.
 func TestTheSuitesMeasureWhatIsDrawn(t *testing.T) {
-	drawn := map[string]bool{}
+	cases := map[string]harness.Case{}
+	for _, s := range suites.All() {
+		if !slices.ContainsFunc(catalogue, func(c chart) bool {
+			return slices.ContainsFunc(c.shown, func(f shown) bool { return f.suite == s.Name })
+		}) {
+			continue
+		}
+		opened, shut, err := s.Open(t.Context(), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := shut(); err != nil {
+				t.Error(err)
+			}
+		})
+		for _, c := range opened {
+			cases[s.Name+": "+c.Name] = c
+		}
+	}
 	for _, c := range catalogue {
-		for _, s := range c.shown {
-			drawn[s.name] = true
-		}
-	}
-	all := slices.DeleteFunc(suites.All(), func(s harness.Suite) bool { return s.Name == "actor" || s.Name == "command" })
-	outs, err := harness.Run(t.Context(), all, harness.Options{
-		Rounds: 1, Duration: time.Millisecond, Quick: true, Progress: t.Output(),
-		Match: func(name string) bool { return drawn[name] },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	charts := Charts(outs)
-	if len(charts) != len(catalogue) {
-		t.Fatalf("%d charts of %d", len(charts), len(catalogue))
-	}
-	for i, c := range charts {
-		if len(c.Groups) != len(catalogue[i].shown) {
-			t.Errorf("%s: only %d of %d figures are measured", c.Name, len(c.Groups), len(catalogue[i].shown))
-		}
-		for _, g := range c.Groups {
-			if len(g.Bars) < 2 || !slices.ContainsFunc(g.Bars, func(b Bar) bool { return b.Ours }) {
-				t.Errorf("%s, %q: ours and another are not both there: %+v", c.Name, g.Heading, g.Bars)
+		for _, f := range c.shown {
+			is, ok := cases[f.suite+": "+f.name]
+			if !ok {
+				t.Errorf("%s: no suite %s has a case %q", c.name, f.suite, f.name)
+				continue
+			}
+			judged := slices.ContainsFunc(is.Checks, func(k harness.Check) bool { return k.Metric == f.metric })
+			if !judged || len(is.Sides) < 2 {
+				t.Errorf("%s: %q has %d sides, and no check of %q", c.name, f.name, len(is.Sides), f.metric)
 			}
 		}
 	}

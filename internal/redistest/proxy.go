@@ -84,10 +84,15 @@ func (p *Proxy) dawdle(way *time.Duration) {
 // Lead makes the proxy lead to another server, like a host name that gets a new address, and cuts
 // all connections.
 func (p *Proxy) Lead(to *Server) {
-	p.mu.Lock()
-	p.target = to.Addr
-	p.mu.Unlock()
+	p.Point(to)
 	p.CutAll()
+}
+
+// Point makes the proxy lead new connections to another server. Those that are there stay.
+func (p *Proxy) Point(to *Server) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = to.Addr
 }
 
 // CutAll cuts all connections that are open now.
