@@ -28,6 +28,9 @@ type expiring struct {
 	unkept bool // fault: nothing is kept that has expired
 }
 
+// ends are the times when the grants of all clients expire, by their ID.
+var ends sync.Map
+
 func newExpiring(store *memory.Backend) *expiring {
 	b := &expiring{timers: make(map[backends.GrantID]*time.Timer)}
 	b.Backend = intercept.Backend{
@@ -103,6 +106,7 @@ func (b *expiring) set(g backends.Grant, ttl time.Duration) {
 	if t := b.timers[g.ID]; t != nil {
 		t.Stop()
 	}
+	ends.Store(g.ID, time.Now().Add(ttl))
 	b.timers[g.ID] = time.AfterFunc(ttl, func() {
 		if !b.sticky {
 			_ = backends.Release(context.Background(), b.Backend.Backend, g)
@@ -162,7 +166,10 @@ func (b *expiring) adopt(
 func (b *expiring) inspect(ctx context.Context, name string, inspect intercept.Inspect) (backends.State, error) {
 	state, err := inspect(ctx, name)
 	for i := range state.Holders {
-		state.Holders[i].Expires = time.Minute
+		h := &state.Holders[i]
+		if end, ok := ends.Load(h.ID); ok && !h.Detached {
+			h.Expires = max(time.Until(end.(time.Time)), 1)
+		}
 	}
 	return state, err
 }
