@@ -68,13 +68,13 @@ func TestHolderThatIsCutOffStopsBeforeTheNextStarts(t *testing.T) {
 func TestLeaseIsKeptOverResets(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	p := b.server.NewProxy(t)
-	m, other := b.managed(b.through(p), time.Second), b.open()
+	m, other := b.managed(b.through(p), 6*time.Second), b.open() // a renewal has seconds to get through
 	l, err := m.Lock("n").Acquire(b.ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token := l.Token()
-	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+	token, first := l.Token(), l.ValidUntil()
+	for !l.ValidUntil().After(first) { // until it was renewed
 		p.CutAll()
 		if s := b.inspect(other, "n"); len(s.Holders) != 1 || s.Holders[0].Token != token {
 			if errors.Is(l.Err(), manager.ErrLost) {
