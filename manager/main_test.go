@@ -10,6 +10,5 @@ import (
 func TestMain(m *testing.M) {
 	proctest.Register("scheduler", scheduler)
 	proctest.Register("leader", leader)
-	proctest.Register("passer", passer)
 	leaktest.Main(m)
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/internal/pgtest"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
+	"github.com/lockkeeper/lockkeeper/internal/tickettest"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
@@ -277,15 +277,13 @@ func TestTicketsSurviveACrashOfTheServer(t *testing.T) {
 	b.release(y, n)
 }
 
-// passer is a helper process that does with the lock "job" what it is told: args DSN, schema, time to
-// live.
+// passer is a helper process of tickettest: args DSN, schema, time to live.
 func passer(c *proctest.Child) error {
-	ctx := context.Background()
 	ttl, err := time.ParseDuration(c.Args[2])
 	if err != nil {
 		return err
 	}
-	pool, err := pgxpool.New(ctx, c.Args[0])
+	pool, err := pgxpool.New(context.Background(), c.Args[0])
 	if err != nil {
 		return err
 	}
@@ -294,43 +292,7 @@ func passer(c *proctest.Child) error {
 	if err != nil {
 		return err
 	}
-	var l *manager.Lease
-	for line, ok := c.Listen(); ok; line, ok = c.Listen() {
-		word, rest, _ := strings.Cut(line, " ")
-		var said any
-		var err error
-		switch word {
-		case "acquire":
-			if l, err = m.Lock("job").Acquire(ctx); err == nil {
-				said = fmt.Sprint(l.Token(), " ", time.Now().UnixNano())
-			}
-		case "detach":
-			said, err = l.Detach(ctx)
-		case "adopt":
-			var n *manager.Lease
-			if n, err = m.Adopt(ctx, manager.Ticket(rest)); err == nil {
-				l, said = n, n.Token()
-			}
-		case "hold": // for several times to live
-			for until := l.ValidUntil().Add(3 * ttl); err == nil && l.ValidUntil().Before(until); {
-				<-time.NewTimer(ttl / 10).C
-				err = l.Err()
-			}
-			said = "on"
-		case "release":
-			said, err = time.Now().UnixNano(), l.Release()
-		}
-		switch {
-		case errors.Is(err, manager.ErrTicket):
-			said = "error ticket"
-		case errors.Is(err, manager.ErrLost):
-			said = "error lost"
-		case err != nil:
-			said = fmt.Sprintf("error %v", err)
-		}
-		c.Say("%s %v", word, said)
-	}
-	return m.Close(ctx)
+	return tickettest.Serve(c, m, ttl)
 }
 
 func jobs(pool *pgxpool.Pool, schema string, ttl time.Duration) (*manager.Manager, error) {
@@ -341,101 +303,21 @@ func jobs(pool *pgxpool.Pool, schema string, ttl time.Duration) (*manager.Manage
 	return manager.New(b, manager.WithTTL(ttl))
 }
 
-// One process acquires a lock, detaches it, and is killed. Another adopts it, holds it for several
-// times to live, and releases it. A third waits all the time, and is granted it only then.
 func TestLeaseGoesFromProcessToProcess(t *testing.T) {
 	t.Parallel()
-	for ttl := time.Second; !passesOn(t, ttl); ttl *= 2 {
-		t.Logf("this machine stood still for longer than %v", ttl)
-	}
-}
-
-// passesOn reports false if the lease was lost because the machine is slow.
-func passesOn(t *testing.T, ttl time.Duration) bool {
-	b := newBed(t, server.Get(t))
-	m, err := jobs(b.pool(t, b.server.Addr, nil), b.schema, ttl)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := m.Close(context.Background()); err != nil {
-			t.Error(err)
-		}
-	})
-	start := func() *proctest.Process {
-		return proctest.Start(t, "passer", b.server.DSN("postgres"), b.schema, ttl.String())
-	}
-	first, second, third := start(), start(), start()
-	slow := false
-	ask := func(p *proctest.Process, word, rest string) string {
-		t.Helper()
-		p.Say("%s", strings.TrimSpace(word+" "+rest))
-		said := p.Expect(word)
-		slow = slow || strings.HasPrefix(said, "error lost")
-		return said
-	}
-	var token, waited uint64
-	var granted, released int64
-	read := func(said string, into ...any) {
-		t.Helper()
-		if _, err := fmt.Sscan(said, into...); err != nil && !slow {
-			t.Fatalf("%q: %v", said, err)
-		}
-	}
-	// alone expects that the token is held by one holder, and that the third process waits.
-	alone := func(when string) {
-		t.Helper()
-		s, err := m.Inspect(t.Context(), "job")
+	tickettest.Test(t, func(ttl time.Duration) (*manager.Manager, func() *proctest.Process) {
+		b := newBed(t, server.Get(t))
+		m, err := jobs(b.pool(t, b.server.Addr, nil), b.schema, ttl)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(s.Holders) != 1 || s.Holders[0].Token != token || len(s.Waiters) != 1 || s.Token != token {
-			slow = slow || s.Token != token // it was granted anew, for the lease had expired
-			if !slow {
-				t.Errorf("%s: %+v; want one holder, with token %d, and one waiter", when, s, token)
+		t.Cleanup(func() {
+			if err := m.Close(context.Background()); err != nil {
+				t.Error(err)
 			}
+		})
+		return m, func() *proctest.Process {
+			return proctest.Start(t, "passer", b.server.DSN("postgres"), b.schema, ttl.String())
 		}
-	}
-	read(ask(first, "acquire", ""), &token, &granted)
-	third.Say("acquire")
-	b.until("the third waits", func() bool { return b.waiters("job") == 1 })
-	ticket := ask(first, "detach", "")
-	alone("detached")
-	first.Kill()
-	adopted := ask(second, "adopt", ticket)
-	if slow = slow || strings.HasPrefix(adopted, "error ticket"); slow {
-		return false
-	}
-	if adopted != fmt.Sprint(token) {
-		t.Fatalf("adopted with %q; want token %d", adopted, token)
-	}
-	alone("adopted")
-	forged := ticket[:len(ticket)-5] + strings.Repeat("A", 5)
-	for what, text := range map[string]string{"replayed": ticket, "forged": forged} {
-		if said := ask(second, "adopt", text); !strings.HasPrefix(said, "error ticket") {
-			t.Errorf("a %s ticket: %s", what, said)
-		}
-		if l, err := m.Adopt(t.Context(), manager.Ticket(text)); !errors.Is(err, manager.ErrTicket) {
-			t.Errorf("a %s ticket, in another process: %v, %v", what, l, err)
-		}
-	}
-	ask(second, "hold", "")
-	alone("held for several times to live")
-	read(ask(second, "release", ""), &released)
-	read(third.Expect("acquire"), &waited, &granted)
-	if slow {
-		return false
-	}
-	if granted < released || waited <= token {
-		t.Errorf("the third was granted %v after the release, with token %d after %d",
-			time.Duration(granted-released), waited, token)
-	}
-	ask(third, "release", "")
-	for _, p := range []*proctest.Process{second, third} {
-		p.CloseInput()
-		if err := p.Wait(); err != nil && !slow {
-			t.Error(err)
-		}
-	}
-	return !slow
+	})
 }

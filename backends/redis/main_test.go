@@ -22,6 +22,7 @@ func (silent) Printf(context.Context, string, ...any) {}
 func TestMain(m *testing.M) {
 	goredis.SetLogger(silent{})
 	proctest.Register("holder", holder)
+	proctest.Register("passer", passer)
 	proctest.Register("worker", worker)
 	proctest.Register("stopped", stopped)
 	leaktest.Main(server.Main(m),

@@ -1,4 +1,5 @@
-package manager
+// Package tickettest lets a lease go through three processes, over any store.
+package tickettest
 
 import (
 	"context"
@@ -8,42 +9,32 @@ import (
 	"testing"
 	"time"
 
-	goredis "github.com/redis/go-redis/v9"
-
-	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/proctest"
-	"github.com/lockkeeper/lockkeeper/internal/redistest"
+	"github.com/lockkeeper/lockkeeper/manager"
 )
 
-// passer is a helper process that does with the lock "job" what it is told: args address, time to
-// live.
-func passer(c *proctest.Child) error {
-	ttl, err := time.ParseDuration(c.Args[1])
-	if err != nil {
-		return err
-	}
-	client := goredis.NewClient(&goredis.Options{Addr: c.Args[0]})
-	defer client.Close()
-	m, err := jobs(client, ttl)
-	if err != nil {
-		return err
-	}
+// job is the lock.
+const job = "job"
+
+// Serve is the work of a helper process: it does with the lock what the test says, and closes the
+// manager, whose time to live is ttl.
+func Serve(c *proctest.Child, m *manager.Manager, ttl time.Duration) error {
 	ctx := context.Background()
-	var l *Lease
+	var l *manager.Lease
 	for line, ok := c.Listen(); ok; line, ok = c.Listen() {
 		word, rest, _ := strings.Cut(line, " ")
 		var said any
 		var err error
 		switch word {
 		case "acquire":
-			if l, err = m.Lock("job").Acquire(ctx); err == nil {
+			if l, err = m.Lock(job).Acquire(ctx); err == nil {
 				said = fmt.Sprint(l.Token(), " ", time.Now().UnixNano())
 			}
 		case "detach":
 			said, err = l.Detach(ctx)
 		case "adopt":
-			var n *Lease
-			if n, err = m.Adopt(ctx, Ticket(rest)); err == nil {
+			var n *manager.Lease
+			if n, err = m.Adopt(ctx, manager.Ticket(rest)); err == nil {
 				l, said = n, n.Token()
 			}
 		case "hold": // for several times to live
@@ -56,7 +47,7 @@ func passer(c *proctest.Child) error {
 			said, err = time.Now().UnixNano(), l.Release()
 		}
 		if err != nil {
-			said = fmt.Sprintf("error %v: %v", kindOf(err), err)
+			said = fmt.Sprintf("error %s: %v", kindOf(err), err)
 		}
 		c.Say("%s %v", word, said)
 	}
@@ -65,40 +56,32 @@ func passer(c *proctest.Child) error {
 
 func kindOf(err error) string {
 	switch {
-	case errors.Is(err, ErrTicket):
+	case errors.Is(err, manager.ErrTicket):
 		return "ticket"
-	case errors.Is(err, ErrLost):
+	case errors.Is(err, manager.ErrLost):
 		return "lost"
 	}
 	return "other"
 }
 
-func jobs(client *goredis.Client, ttl time.Duration) (*Manager, error) {
-	b, err := redis.New(client)
-	if err != nil {
-		return nil, err
-	}
-	return New(b, WithTTL(ttl))
-}
-
-// One process acquires a lock, detaches it, and is killed. Another adopts it, holds it for several
-// times to live, and releases it. A third waits all the time, and is granted it only then.
-func TestLeaseGoesFromProcessToProcess(t *testing.T) {
-	t.Parallel()
-	for ttl := time.Second; !passesOn(t, ttl); ttl *= 2 {
+// Test has one process acquire a lock, detach it, and be killed. Another adopts it, holds it for
+// several times to live, and releases it. A third waits all the time, and is granted it only then.
+// The processes that start starts run Serve over the store of m. It is repeated with twice the time to
+// live while the machine stands still for longer than that.
+func Test(t *testing.T, store func(ttl time.Duration) (m *manager.Manager, start func() *proctest.Process)) {
+	t.Helper()
+	for ttl := time.Second; ; ttl *= 2 {
+		m, start := store(ttl)
+		if passesOn(t, m, start) {
+			return
+		}
 		t.Logf("this machine stood still for longer than %v", ttl)
 	}
 }
 
 // passesOn reports false if the lease was lost because the machine is slow.
-func passesOn(t *testing.T, ttl time.Duration) bool {
-	server := redistest.Start(t)
-	m, err := jobs(server.Client(t), ttl)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { closeManager(t, m) })
-	start := func() *proctest.Process { return proctest.Start(t, "passer", server.Addr, ttl.String()) }
+func passesOn(t *testing.T, m *manager.Manager, start func() *proctest.Process) bool {
+	t.Helper()
 	first, second, third := start(), start(), start()
 	slow := false
 	ask := func(p *proctest.Process, word, rest string) string {
@@ -119,7 +102,7 @@ func passesOn(t *testing.T, ttl time.Duration) bool {
 	// alone expects that the token is held by one holder, and that the third process waits.
 	alone := func(when string) {
 		t.Helper()
-		s, err := m.Inspect(t.Context(), "job")
+		s, err := m.Inspect(t.Context(), job)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -132,7 +115,7 @@ func passesOn(t *testing.T, ttl time.Duration) bool {
 	}
 	read(ask(first, "acquire", ""), &token, &granted)
 	third.Say("acquire")
-	for s, err := m.Inspect(t.Context(), "job"); len(s.Waiters) == 0; s, err = m.Inspect(t.Context(), "job") {
+	for s, err := m.Inspect(t.Context(), job); len(s.Waiters) == 0; s, err = m.Inspect(t.Context(), job) {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -153,7 +136,7 @@ func passesOn(t *testing.T, ttl time.Duration) bool {
 		if said := ask(second, "adopt", text); !strings.HasPrefix(said, "error ticket") {
 			t.Errorf("a %s ticket: %s", what, said)
 		}
-		if l, err := m.Adopt(t.Context(), Ticket(text)); !errors.Is(err, ErrTicket) {
+		if l, err := m.Adopt(t.Context(), manager.Ticket(text)); !errors.Is(err, manager.ErrTicket) {
 			t.Errorf("a %s ticket, in another process: %v, %v", what, l, err)
 		}
 	}
