@@ -2,23 +2,14 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
-
-// stateOf returns what the server has said, or nil.
-func stateOf(err error) *pgconn.PgError {
-	var said *pgconn.PgError
-	errors.As(err, &said)
-	return said
-}
 
 // isNoTLS reports whether the server has refused TLS. The driver has no error for it but its text.
 func isNoTLS(err error) bool { return strings.Contains(err.Error(), "server refused TLS connection") }

@@ -41,13 +41,13 @@ func lost(g backends.Grant, reason backends.LostReason) error {
 // to be final is ErrUnavailable: it says nothing about who holds what.
 func (b *Backend) classify(err error) error {
 	var schema *SchemaError
-	var said *pgconn.PgError
+	said := stateOf(err)
 	switch {
 	case err == nil || errors.As(err, &schema) || errors.Is(err, backends.ErrClosed):
 		return err
 	case b.ctx.Err() != nil, errors.Is(err, puddle.ErrClosedPool):
 		return fmt.Errorf("%w: %w", backends.ErrClosed, err)
-	case errors.As(err, &said):
+	case said != nil:
 		switch said.Code {
 		case "42501", "28000", "28P01":
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
@@ -72,26 +72,33 @@ func final(err error) bool {
 	return false
 }
 
+// stateOf returns what the server has said, or nil.
+func stateOf(err error) *pgconn.PgError {
+	var said *pgconn.PgError
+	errors.As(err, &said)
+	return said
+}
+
 // readOnly reports whether a statement has reached a standby, or a server that takes no writes now.
 func readOnly(err error) bool {
-	var said *pgconn.PgError
-	return errors.As(err, &said) && (said.Code == "25006" || said.Code == "0A000") // a standby has no unlogged tables
+	said := stateOf(err)
+	return said != nil && (said.Code == "25006" || said.Code == "0A000") // a standby has no unlogged tables
 }
 
 // passing reports whether a statement that failed may succeed when it is repeated soon: its
 // connection was lost, or led to the wrong server, or the server has taken it for the victim of a
 // conflict.
 func passing(err error) bool {
-	var said *pgconn.PgError
+	said := stateOf(err)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
 		errors.Is(err, puddle.ErrClosedPool):
 		return false
-	case !errors.As(err, &said):
+	case said == nil, readOnly(err):
 		return true
 	}
 	switch said.Code {
-	case "0A000", "25006", "25P03", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P05":
+	case "25P03", "40001", "40P01", "53300", "55P03", "57P01", "57P02", "57P03", "57P05":
 		return true
 	}
 	return strings.HasPrefix(said.Code, "08")
@@ -100,6 +107,6 @@ func passing(err error) bool {
 // mayHaveRun reports whether a statement that failed after it was sent may have taken effect, or may
 // still do so. The server's own error says that it was rolled back, unless that ended the session.
 func mayHaveRun(err error) bool {
-	var said *pgconn.PgError
-	return err != nil && !pgconn.SafeToRetry(err) && !(errors.As(err, &said) && said.Severity == "ERROR")
+	said := stateOf(err)
+	return err != nil && !pgconn.SafeToRetry(err) && (said == nil || said.Severity != "ERROR")
 }

@@ -2,10 +2,8 @@ package postgres
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -40,8 +38,7 @@ func Fence(ctx context.Context, tx pgx.Tx, l Lease, opts ...Option) error {
 		return wrap("fence", l.Name(), err)
 	}
 	_, err = tx.Exec(ctx, "SELECT "+o.schema+".check($1,$2)", []byte(l.Name()), int64(l.Token()))
-	var said *pgconn.PgError
-	if errors.As(err, &said) && said.Code == stateNotHeld {
+	if said := stateOf(err); said != nil && said.Code == stateNotHeld {
 		err = &backends.LostError{Name: l.Name(), Token: l.Token(), Reason: backends.NotOwner}
 	}
 	return wrap("fence", l.Name(), err)

@@ -2,12 +2,10 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"math/rand/v2"
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -69,9 +67,6 @@ func (b *Backend) attempt(ctx context.Context, a *answer, may func() bool, sql s
 	}
 	err = b.send(ctx, conn, sql, args, to...)
 	a.unsure = a.unsure || mayHaveRun(err)
-	if readOnly(err) { // the address may lead to another server by now: the next attempt is to dial it
-		_ = conn.Conn().Close(ctx) // it is of no use whatever becomes of this
-	}
 	return err
 }
 
@@ -91,13 +86,22 @@ func (b *Backend) check(ctx context.Context, conn *pgxpool.Conn) error {
 	return nil
 }
 
-// send sends the statement, in a transaction of its own if the sessions' isolation is not that which
-// our functions need: they tell, once.
+// send sends the statement. A connection to a server that takes no writes is closed: the address may
+// lead to another one by now, which the next attempt dials.
 func (b *Backend) send(ctx context.Context, conn *pgxpool.Conn, sql string, args []any, to ...any) error {
+	err := b.execute(ctx, conn, sql, args, to)
+	if readOnly(err) {
+		_ = conn.Conn().Close(ctx) // it is of no use whatever becomes of this
+	}
+	return err
+}
+
+// execute sends the statement, in a transaction of its own if the sessions' isolation is not that which
+// our functions need: they tell, once.
+func (b *Backend) execute(ctx context.Context, conn *pgxpool.Conn, sql string, args, to []any) error {
 	if !b.begins.Load() {
 		err := conn.QueryRow(ctx, sql, args...).Scan(to...)
-		var said *pgconn.PgError
-		if !errors.As(err, &said) || said.Code != stateIsolation {
+		if said := stateOf(err); said == nil || said.Code != stateIsolation {
 			return err
 		}
 		b.begins.Store(true)

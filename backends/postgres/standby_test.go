@@ -145,47 +145,44 @@ func (b *bed) count(table string) (n int) {
 // where it was when it is led back.
 func TestHotStandbyByMistakeEndsNoLease(t *testing.T) {
 	t.Parallel() // it mostly waits
-	s := pgtest.Start(t)
-	b := newBed(t, s)
-	standby := s.Standby(t, s.Addr)
-	p := (&redistest.Server{Addr: s.Addr}).NewProxy(t)
-	x, y := b.through(t, p.Addr), b.through(t, p.Addr)
-	g, h := b.acquire(x, mutex("n", time.Minute)), b.acquire(x, mutex("m", time.Minute))
-	w := b.settled(y, mutex("n", time.Minute))
-	lead(p, standby)
-	b.refuses(x, g, h)
-	lead(p, s)
-	b.goesOn(x, y, g, h, w)
+	s, b, standby, p := withStandby(t)
+	b.refusedFor(p.Addr, func() { lead(p, standby) }, func() { lead(p, s) })
 }
 
 // A pool keeps no connection to a server that takes no writes: when the address leads elsewhere, new
 // ones find the master, although nothing has cut the old ones.
 func TestConnectionsToAStandbyAreNotKept(t *testing.T) {
 	t.Parallel() // it mostly waits
-	s := pgtest.Start(t)
-	b := newBed(t, s)
-	standby := s.Standby(t, s.Addr)
-	p := (&redistest.Server{Addr: s.Addr}).NewProxy(t)
-	x, y := b.through(t, p.Addr), b.through(t, p.Addr)
-	g, h := b.acquire(x, mutex("n", time.Minute)), b.acquire(x, mutex("m", time.Minute))
-	w := b.settled(y, mutex("n", time.Minute))
-	lead(p, standby)
-	b.refuses(x, g, h)
-	p.Point(&redistest.Server{Addr: s.Addr})
-	b.goesOn(x, y, g, h, w)
+	s, b, standby, p := withStandby(t)
+	b.refusedFor(p.Addr, func() { lead(p, standby) }, func() { p.Point(&redistest.Server{Addr: s.Addr}) })
 }
 
-// So does a server that was made read-only, as a full one often is.
+// A server that was made read-only, as a full one often is, is like a hot standby.
 func TestReadOnlyServerEndsNoLease(t *testing.T) {
 	t.Parallel() // it mostly waits
 	s := pgtest.Start(t)
 	b := newBed(t, s)
-	x, y := b.through(t, s.Addr), b.through(t, s.Addr)
+	b.refusedFor(s.Addr, func() { b.readOnly("on") }, func() { b.readOnly("off") })
+}
+
+// withStandby starts a server, a standby of it, and a proxy that leads to the server.
+func withStandby(t *testing.T) (s *pgtest.Server, b *bed, standby *pgtest.Server, p *redistest.Proxy) {
+	t.Helper()
+	s = pgtest.Start(t)
+	b = newBed(t, s)
+	return s, b, s.Standby(t, s.Addr), (&redistest.Server{Addr: s.Addr}).NewProxy(t)
+}
+
+// refusedFor checks that clients of an address which leads, from away to back, to a server that takes
+// no writes are refused everything meanwhile, and lose nothing.
+func (b *bed) refusedFor(addr string, away, back func()) {
+	b.Helper()
+	x, y := b.through(b, addr), b.through(b, addr)
 	g, h := b.acquire(x, mutex("n", time.Minute)), b.acquire(x, mutex("m", time.Minute))
 	w := b.settled(y, mutex("n", time.Minute))
-	b.readOnly("on")
+	away()
 	b.refuses(x, g, h)
-	b.readOnly("off")
+	back()
 	b.goesOn(x, y, g, h, w)
 }
 
