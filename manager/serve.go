@@ -123,12 +123,10 @@ func (k *keeper) disappoint(c *call) {
 		}
 	case k.m.life.Err() != nil:
 		k.refuseAll(ErrClosed)
-	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrClosed):
+	default:
 		// It was out of reach for all waiters. A request for each would make the last one wait for
 		// all timeouts in turn.
-		k.refuseAll(err)
-	default: // not in the contract: a context's error, say, although nothing was cancelled
-		k.refuseAll(&causeError{ErrUnavailable, err})
+		k.refuseAll(ofContract(err))
 	}
 }
 
@@ -174,7 +172,9 @@ func (k *keeper) give(c *call) {
 func (k *keeper) seat(r *request, g *grant, now instant) bool {
 	r.grant, r.token = g, g.next
 	r.setValid(g)
-	k.watchHold(r, now)
+	if r.seen != nil { // before the answer: then its caller may end the lease
+		r.seen.granted.Store(now + 1)
+	}
 	if !r.accept() {
 		r.grant = nil
 		return false
@@ -186,6 +186,7 @@ func (k *keeper) seat(r *request, g *grant, now instant) bool {
 	k.seen = nil
 	k.counters.granted(k.waitOf(r, now))
 	r.since, r.logged = now, false
+	k.watchHold(now)
 	if r.until > 0 {
 		r.until += now
 		k.watch(r.until)

@@ -68,15 +68,8 @@ func (k *keeper) watchWait(now instant) {
 	}
 }
 
-func (k *keeper) watchHold(r *request, now instant) {
-	o := k.m.observer
-	if o == nil {
-		return
-	}
-	if o.lease != nil && r.seen != nil {
-		r.seen.granted.Store(now + 1)
-	}
-	if o.slowHold > 0 {
+func (k *keeper) watchHold(now instant) {
+	if o := k.m.observer; o != nil && o.slowHold > 0 {
 		k.watch(now + instant(o.slowHold))
 	}
 }
