@@ -42,6 +42,26 @@ type Client struct {
 	Close  func() error
 }
 
+// Loop opens a client whose lock the loop acquires and releases n times, one after the other.
+func Loop(ctx context.Context, s Spec) (loop func(ctx context.Context, n int) error, shut func() error, err error) {
+	c, err := Open(ctx, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	g := c.Handle()
+	return func(ctx context.Context, n int) error {
+		for range n {
+			if err := g.Acquire(ctx); err != nil {
+				return err
+			}
+			if err := g.Release(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, c.Close, nil
+}
+
 // Open connects to the store of the lock.
 func Open(ctx context.Context, s Spec) (Client, error) {
 	switch s.Library {

@@ -137,9 +137,36 @@ func letGo(ps []*harness.Process) error {
 	return nil
 }
 
-// Crowd runs processes with as many goroutines each that all want one lock, and returns the shares of each process. The
-// function between is called when all have been counted and before any has disconnected.
-func Crowd(s Spec, processes, goroutines int, b harness.Budget, begin, between func() error) (_ []harness.Shares, err error) {
+// patience is the longest window of a crowd in which nothing is granted.
+const patience = 10 * time.Second
+
+// Crowd runs processes with as many goroutines each that all want one lock, and returns their shares
+// together and the grants of each process. Begin is called when they are about to start, between when
+// all have been counted and before any has disconnected. A crowd that gets nothing is run again for
+// twice as long: a peer may sleep between its tries, or the machine be busy.
+func Crowd(
+	s Spec, processes, goroutines int, b harness.Budget, begin, between func() error,
+) (sum harness.Shares, byProcess []int64, err error) {
+	for ; ; b.Duration *= 2 {
+		all, err := runCrowd(s, processes, goroutines, b, begin, between)
+		if err != nil {
+			return harness.Shares{}, nil, err
+		}
+		sum, byProcess = harness.Shares{}, make([]int64, len(all))
+		for i, one := range all {
+			byProcess[i] = one.Total()
+			sum.Add(one)
+		}
+		if sum.Total() > 0 {
+			return sum, byProcess, nil
+		}
+		if b.Duration >= patience {
+			return sum, nil, fmt.Errorf("no grant in %v", b.Duration)
+		}
+	}
+}
+
+func runCrowd(s Spec, processes, goroutines int, b harness.Budget, begin, between func() error) (_ []harness.Shares, err error) {
 	var ps []*harness.Process
 	defer func() {
 		for _, p := range ps {

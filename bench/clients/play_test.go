@@ -67,16 +67,12 @@ func TestKilledHolderFreesTheLockOfAnObedientProcess(t *testing.T) {
 func TestCrowdSharesAreCollectedFromEveryProcess(t *testing.T) {
 	nothing := func() error { return nil }
 	b := harness.Budget{Duration: 50 * time.Millisecond, Quick: true}
-	shares, err := Crowd(Spec{Library: Flock, Store: t.TempDir(), Name: "n"}, 2, 3, b, nothing, nothing)
+	sum, byProcess, err := Crowd(Spec{Library: Flock, Store: t.TempDir(), Name: "n"}, 2, 3, b, nothing, nothing)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var sum harness.Shares
-	for _, s := range shares {
-		sum.Add(s)
-	}
-	if len(shares) != 2 || len(sum.Grants) != 6 || sum.Overall == 0 {
-		t.Errorf("%d processes, %d goroutines, %d grants; want 2, 6 and some", len(shares), len(sum.Grants), sum.Overall)
+	if len(byProcess) != 2 || len(sum.Grants) != 6 || sum.Overall == 0 || byProcess[0]+byProcess[1] != sum.Total() {
+		t.Errorf("%d processes, %d goroutines, %d grants; want 2, 6 and some", len(byProcess), len(sum.Grants), sum.Overall)
 	}
 }
 

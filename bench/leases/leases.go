@@ -3,6 +3,7 @@ package leases
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -36,7 +37,31 @@ func Loop(ctx context.Context, m *manager.Manager, name string, n int) error {
 	return nil
 }
 
-// Bare does the same on the backend itself, without a manager: what the store alone costs. Like a
+// Many acquires n locks, whose names begin with prefix.
+func Many(ctx context.Context, m *manager.Manager, prefix string, n int) ([]*manager.Lease, error) {
+	held := make([]*manager.Lease, n)
+	for i := range held {
+		l, err := m.Lock(fmt.Sprintf("%s-%d", prefix, i)).Acquire(ctx)
+		if err != nil {
+			return nil, err
+		}
+		held[i] = l
+	}
+	return held, nil
+}
+
+// Lost counts the leases that have ended.
+func Lost(held []*manager.Lease) float64 {
+	lost := 0.0
+	for _, l := range held {
+		if l.Err() != nil {
+			lost++
+		}
+	}
+	return lost
+}
+
+// Bare does what Loop does on the backend itself, without a manager: what the store alone costs. Like a
 // keeper it uses the same operation over and over, and runs the work.
 func Bare(ctx context.Context, b backends.Backend, name string, n int) error {
 	r := backends.Request{

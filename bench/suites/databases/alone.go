@@ -87,23 +87,14 @@ func (e *env) counted(body func(ctx context.Context, ops *int) (loop, func() err
 // library acquires and releases a lock of its own.
 func (e *env) library(s clients.Spec) func(context.Context, *int) (loop, func() error, error) {
 	return func(ctx context.Context, ops *int) (loop, func() error, error) {
-		c, err := clients.Open(ctx, s)
+		loop, shut, err := clients.Loop(ctx, s)
 		if err != nil {
 			return nil, nil, err
 		}
-		g := c.Handle()
 		return func(ctx context.Context, n int) error {
 			*ops += n
-			for range n {
-				if err := g.Acquire(ctx); err != nil {
-					return err
-				}
-				if err := g.Release(); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, c.Close, nil
+			return loop(ctx, n)
+		}, shut, nil
 	}
 }
 

@@ -73,23 +73,14 @@ func (e *env) library(
 	s clients.Spec,
 ) func(context.Context, *int) (func(context.Context, int) error, func() error, error) {
 	return func(ctx context.Context, ops *int) (func(context.Context, int) error, func() error, error) {
-		c, err := clients.Open(ctx, s)
+		loop, shut, err := clients.Loop(ctx, s)
 		if err != nil {
 			return nil, nil, err
 		}
-		g := c.Handle()
 		return func(ctx context.Context, n int) error {
 			*ops += n
-			for range n {
-				if err := g.Acquire(ctx); err != nil {
-					return err
-				}
-				if err := g.Release(); err != nil {
-					return err
-				}
-			}
-			return nil
-		}, c.Close, nil
+			return loop(ctx, n)
+		}, shut, nil
 	}
 }
 

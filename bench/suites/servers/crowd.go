@@ -2,7 +2,6 @@ package servers
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -49,18 +48,9 @@ func (e *env) crowd(processes, goroutines int) harness.Case {
 func (e *env) contend(library string, processes, goroutines int) run {
 	return func(ctx context.Context, b harness.Budget) (harness.Metrics, error) {
 		b.Duration = max(b.Duration, time.Duration(b.Pick(1000, 200))*time.Millisecond)
-		all, counts, err := e.run(ctx, e.spec(library), processes, goroutines, b)
+		sum, byProcess, counts, err := e.run(ctx, e.spec(library), processes, goroutines, b)
 		if err != nil {
 			return nil, err
-		}
-		var sum harness.Shares
-		byProcess := make([]int64, len(all))
-		for i, s := range all {
-			byProcess[i] = s.Total()
-			sum.Add(s)
-		}
-		if sum.Total() == 0 {
-			return nil, errors.New("no grant at all")
 		}
 		m := sum.Metrics()
 		m["jain, processes"] = harness.Jain(byProcess)
@@ -70,15 +60,17 @@ func (e *env) contend(library string, processes, goroutines int) run {
 }
 
 // run runs a crowd and counts the commands.
-func (e *env) run(ctx context.Context, s clients.Spec, processes, goroutines int, b harness.Budget) ([]harness.Shares, redisd.Counts, error) {
+func (e *env) run(
+	ctx context.Context, s clients.Spec, processes, goroutines int, b harness.Budget,
+) (sum harness.Shares, byProcess []int64, _ redisd.Counts, err error) {
 	var before, after redisd.Counts
-	shares, err := clients.Crowd(s, processes, goroutines, b,
+	sum, byProcess, err = clients.Crowd(s, processes, goroutines, b,
 		func() (err error) { before, err = e.server.Counts(ctx); return err },
 		func() (err error) { after, err = e.server.Counts(ctx); return err })
 	if err != nil {
-		return nil, nil, err
+		return sum, nil, nil, err
 	}
-	return shares, after.Since(before), nil
+	return sum, byProcess, after.Since(before), nil
 }
 
 // strict is the price of a hand-off between processes, every time.
@@ -92,13 +84,9 @@ func (e *env) strict() harness.Case {
 			{Name: ours, Run: func(ctx context.Context, b harness.Budget) (harness.Metrics, error) {
 				s := e.spec(ours)
 				s.Strict = true
-				all, counts, err := e.run(ctx, s, 2, 1, b)
+				sum, _, counts, err := e.run(ctx, s, 2, 1, b)
 				if err != nil {
 					return nil, err
-				}
-				var sum harness.Shares
-				for _, s := range all {
-					sum.Add(s)
 				}
 				m := sum.Metrics()
 				m["commands/op"] = float64(counts.Network()) / float64(sum.Overall)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/leases"
 )
 
 // herd is thousands of waiters behind one holder: what they cost while nothing happens, and what each hand-off costs
@@ -181,10 +182,10 @@ func (e *env) renewal() harness.Case {
 	}
 }
 
-func (e *env) hold(leases int) run {
+func (e *env) hold(most int) run {
 	const ttl = 6 * time.Second
 	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
-		n := b.Pick(leases, 20)
+		n := b.Pick(most, 20)
 		s := e.spec(ours)
 		s.TTL = ttl.String()
 		m, shut, err := clients.Manager(s)
@@ -192,13 +193,9 @@ func (e *env) hold(leases int) run {
 			return nil, err
 		}
 		defer func() { err = errors.Join(err, shut()) }()
-		held := make([]interface{ Err() error }, n)
-		for i := range held {
-			l, err := m.Lock(fmt.Sprintf("%s-%d", s.Name, i)).Acquire(ctx)
-			if err != nil {
-				return nil, err
-			}
-			held[i] = l
+		held, err := leases.Many(ctx, m, s.Name, n)
+		if err != nil {
+			return nil, err
 		}
 		if !b.Quick {
 			time.Sleep(ttl / 3) // all have been renewed once
@@ -212,15 +209,9 @@ func (e *env) hold(leases int) run {
 		if err != nil {
 			return nil, err
 		}
-		lost := 0
-		for _, l := range held {
-			if l.Err() != nil {
-				lost++
-			}
-		}
 		return harness.Metrics{
 			"commands/period": u.commands / float64(max(1, periods)),
-			"lost":            float64(lost),
+			"lost":            leases.Lost(held),
 			"server CPU %":    u.percent,
 		}, nil
 	}
