@@ -64,7 +64,7 @@ export GOPROXY GIT_CONFIG_GLOBAL=$temp/gitconfig GOFLAGS=-modcacherw GONOPROXY=$
 $GO mod init example.com/user 2>/dev/null
 $GO get "$root/manager@$version"
 for m in "${modules[@]}"; do
-	$GO get "$root/$m@$version"
+	$GO get "$root/$m/...@$version" # with what its packages need, those for its tests included
 	$GO build "$root/$m/..."
 	echo "fetched and built $root/$m@$version"
 done
