@@ -122,6 +122,8 @@ END $$;
 -- _done sends messages, pairs of a client and a payload, and says whether the commit waits for the
 -- disk: only for a grant that lasts longer than the pause. A NOTIFY holds a lock of the whole
 -- cluster from here to the end of the commit, so it is well that grants from a queue are short.
+-- While NOTIFY's queue is nearly full it sends nothing, for a full one makes the commit fail:
+-- heartbeats find the grants.
 CREATE FUNCTION lockkeeper._done(longest bigint, pause bigint, news text[]) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
@@ -130,9 +132,11 @@ BEGIN
   ELSIF current_setting('synchronous_commit') = 'off' THEN
     PERFORM set_config('synchronous_commit', 'on', true);
   END IF;
-  FOR i IN 1 .. cardinality(news) / 2 LOOP
-    PERFORM pg_notify('lk_' || to_hex(news[2*i-1]::bigint), news[2*i]);
-  END LOOP;
+  IF cardinality(news) > 0 AND pg_notification_queue_usage() < 0.9 THEN
+    FOR i IN 1 .. cardinality(news) / 2 LOOP
+      PERFORM pg_notify('lk_' || to_hex(news[2*i-1]::bigint), news[2*i]);
+    END LOOP;
+  END IF;
 END $$;
 
 CREATE FUNCTION lockkeeper._save(s lockkeeper.names) RETURNS void LANGUAGE plpgsql AS $$
