@@ -10,7 +10,7 @@ import (
 )
 
 // maxBatch bounds how many grants share the fate of one call to the store.
-const maxBatch = 512
+const maxBatch = 2048
 
 // renewer keeps the store's grants alive, many at a time.
 //
