@@ -6,5 +6,6 @@
 //	go run ./examples/leader       leader election: the others stand by
 //	go run ./examples/actor        a download queue: asks, backpressure, supervision, an orderly end
 //
-// Package recipes is the code of docs/recipes.md. The tests of this package build and run the programs of README.md.
+// Package recipes is the code of docs/recipes.md and docs/fencing.md. The tests of this package compare the
+// pages with their files, follow their links, and build and run the programs of README.md.
 package examples

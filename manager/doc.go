@@ -46,24 +46,15 @@
 // # Fenced writes
 //
 // A paused holder does not know that its lease has gone to another. The resource it writes to can
-// know: it keeps the largest token it has seen, and refuses smaller ones. In a database the
-// statement that writes compares (PostgreSQL, SQLite):
-//
-//	CREATE TABLE fence (name text PRIMARY KEY, token bigint NOT NULL);
-//
-//	INSERT INTO fence (name, token) VALUES ($1, $2)
-//	ON CONFLICT (name) DO UPDATE SET token = excluded.token WHERE fence.token <= excluded.token;
-//
-// A transaction begins with this and is rolled back if no row has changed: a later holder has
-// written. The row stays locked until the transaction ends. A single row can keep its token in a
-// column of its own and compare in the same way. Tokens fit into a signed 64-bit column. Compare
-// tokens of one name only.
+// know: it keeps the largest token it has seen, and refuses smaller ones. docs/fencing.md has the
+// statements for databases and object stores. Tokens fit into a signed 64-bit column. Compare tokens of
+// one name only.
 //
 // # From process to process
 //
 // [Lease.Detach] ends a lease and returns a [Ticket]. With it, [Manager.Adopt] continues the lease in
-// another process under the same token. The resource is never free in between. Memory and Redis
-// support this.
+// another process under the same token. The resource is never free in between. All stores but
+// files support this.
 //
 // # Owners and deadlocks
 //

@@ -2,10 +2,7 @@ package migrating
 
 import (
 	"context"
-	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -104,23 +101,5 @@ func check(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
 		t.Error(err)
-	}
-}
-
-// Every block of Go in docs/migrating.md is part of the file that the line before it links.
-func TestTheCodeOfThePageIsThatOfItsFiles(t *testing.T) {
-	page, err := os.ReadFile("../../docs/migrating.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := regexp.MustCompile("(?ms)\\(\\.\\./bench/migrating/([^)]*)\\)[^\n]*\n\n```go\n(.*?)^```\n").FindAllStringSubmatch(string(page), -1)
-	if n := strings.Count(string(page), "```go"); n != len(blocks) || n == 0 {
-		t.Errorf("%d of %d blocks have a file", len(blocks), n)
-	}
-	for _, b := range blocks {
-		file, err := os.ReadFile(b[1])
-		if err != nil || !strings.Contains(string(file), b[2]) {
-			t.Errorf("%s (%v) has no such lines:\n%s", b[1], err, b[2])
-		}
 	}
 }
