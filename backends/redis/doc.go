@@ -45,20 +45,15 @@
 //
 // # Rights
 //
-// The least that a user needs, for the prefix "lk:" (client|setinfo is new in 7.2, and only informs):
-//
-//	ACL SETUSER locks on >password resetchannels ~lk:* &lk:* -@all +hello +client +evalsha +eval +subscribe +unsubscribe
-//	    +publish +time +hmget +hset +hget +hgetall +hlen +hdel +zadd +zrem +zcard +zscore +zrange +zrangebyscore
-//	    +pexpireat +del +exists +scan
-//
-// and +wait with [WithWaitReplicas]. Without the channels everything works, but waiters hear of a
-// grant from their heartbeat only. Inspect and List need only the right to read: %R~lk:* +@read.
-// [Backend.Check] finds what a server or a user lacks.
+// docs/operating.md has the least that a user needs. Without the right to the channels everything
+// works, but waiters hear of a grant from their heartbeat only. Inspect and List need only the right
+// to read. [Backend.Check] finds what a server or a user lacks.
 //
 // # Operation
 //
-// Use noeviction as maxmemory-policy: under volatile-ttl locks are the first to go. The client library
-// writes failed dials to its own logger, which redis.SetLogger of go-redis silences.
+// Use noeviction as maxmemory-policy: under volatile-ttl locks are the first to go. docs/operating.md
+// has the other settings. The client library writes failed dials to its own logger, which
+// redis.SetLogger of go-redis silences.
 //
 // docs/internals/redis.md says how it works, and one-acquire.md beside it follows one acquire.
 package redis
