@@ -197,10 +197,12 @@
 // for longest. What a process has lost is not in the store: the process's own statistics tell.
 //
 // On a terminal it takes the alternate screen, fits the window and follows its size, shows three
-// holders and three waiters of a name, and colours what waits (unless NO_COLOR is set). q quits, as
-// ^C does, and ^Z suspends; the terminal is then as before. A look that fails is shown, and the next
-// may succeed. If TERM is dumb it writes as many lines as there is room for, one list below the
-// other, and in a pipe all of them, until it is interrupted or a look fails.
+// holders and three waiters of a name, and colours what waits (unless NO_COLOR is set). Where it is
+// narrow, it leaves out the columns TOKEN, KIND and PERMITS, and shortens names and labels, so that
+// WHO is seen. q quits, as ^C does, and ^Z suspends; the terminal is then as before. A look that
+// fails is shown, and the next may succeed. If TERM is dumb it writes as many lines as there is
+// room for, one list below the other, and in a pipe all of them, until it is interrupted or a look
+// fails.
 //
 // # serve [--listen HOST:PORT] [--allow-break]
 //

@@ -7,7 +7,6 @@ import (
 	"io"
 	"math"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -131,12 +130,17 @@ func (v *view) states(ctx context.Context, r store.Reader, timeout time.Duration
 
 // list writes a line for each holder and each waiter, in their order.
 func list(out io.Writer, states []backends.State, now time.Time, show func(string) string) error {
+	_, err := io.WriteString(out, text(aligned(rows(states, now, show, math.MaxInt))))
+	return printed(err)
+}
+
+// text is lines without their styles.
+func text(lines []styled) string {
 	var b strings.Builder
-	for _, l := range aligned(rows(states, now, show, math.MaxInt)) {
+	for _, l := range lines {
 		b.WriteString(l.text + "\n")
 	}
-	_, err := io.WriteString(out, b.String())
-	return printed(err)
+	return b.String()
 }
 
 // rows are the cells of a line for each holder and each waiter, divided by tabs, with a line of
@@ -187,22 +191,6 @@ func holding(h backends.Holder, now time.Time) (state, whose string) {
 		return "detached", fmt.Sprintf("until %s, by ", clock(now.Add(h.Expires)))
 	}
 	return "held", ""
-}
-
-// aligned gives the cells their columns.
-func aligned(rows []styled) []styled {
-	var b strings.Builder
-	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	for _, r := range rows {
-		fmt.Fprintln(t, r.text)
-	}
-	_ = t.Flush() // to memory
-	i := 0
-	for line := range strings.Lines(b.String()) { // a cell has no line's end, see printable
-		rows[i].text = strings.TrimSuffix(line, "\n")
-		i++
-	}
-	return rows
 }
 
 // printable quotes what would disturb a terminal or the table.

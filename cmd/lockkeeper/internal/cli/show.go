@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"text/tabwriter"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -47,19 +46,34 @@ func (c *showCmd) Run(s streams) exitCode {
 }
 
 // show writes a name for people: what it is, its holders, and its queue in order.
-func show(out io.Writer, where store.Store, state backends.State, now time.Time, text func(string) string) error {
-	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	r := state.Resource
-	fmt.Fprintf(t, "name\t%s\nstore\t%v\n", text(r.Name), where)
-	if r.Kind == 0 {
-		fmt.Fprintf(t, "state\tfree\n")
-	} else {
-		fmt.Fprintf(t, "kind\t%v\ncapacity\t%s\nstate\t%s\n", r.Kind, capacity(r), inUse(state))
-	}
-	fmt.Fprintf(t, "last token\t%s\n", token(state.Token))
+func show(out io.Writer, where store.Store, state backends.State, now time.Time, shown func(string) string) error {
+	all := text(aligned(about(where, state, shown)))
 	if len(state.Holders) > 0 {
-		fmt.Fprint(t, "\nHOLDER\tPID\tHOST\tPERMITS\tSINCE\tFOR\tREMAINING\tTOKEN\n")
+		all += "\n" + text(aligned(holders(state, now, shown)))
 	}
+	if len(state.Waiters) > 0 {
+		all += "\n" + text(aligned(waiters(state, now, shown)))
+	}
+	_, err := io.WriteString(out, all)
+	return printed(err)
+}
+
+// about is what a name is.
+func about(where store.Store, state backends.State, shown func(string) string) []styled {
+	r := state.Resource
+	lines := []styled{row("name\t%s", shown(r.Name)), row("store\t%v", where)}
+	if r.Kind == 0 {
+		lines = append(lines, row("state\tfree"))
+	} else {
+		lines = append(lines, row("kind\t%v", r.Kind), row("capacity\t%s", capacity(r)), row("state\t%s", inUse(state)))
+	}
+	return append(lines, row("last token\t%s", token(state.Token)))
+}
+
+func row(format string, cells ...any) styled { return styled{fmt.Sprintf(format, cells...), plain} }
+
+func holders(state backends.State, now time.Time, shown func(string) string) []styled {
+	lines := []styled{row("HOLDER\tPID\tHOST\tPERMITS\tSINCE\tFOR\tREMAINING\tTOKEN")}
 	for _, h := range state.Holders {
 		remaining := "-"
 		switch {
@@ -70,16 +84,19 @@ func show(out io.Writer, where store.Store, state backends.State, now time.Time,
 		case h.Kept > 0:
 			remaining = "kept until " + clock(now.Add(h.Kept))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", person(h.Owner, h.ID, text), permits(r, h.Weight), clock(h.Since),
-			ago(now, h.Since), remaining, token(h.Token))
+		lines = append(lines, row("%s\t%s\t%s\t%s\t%s\t%s", person(h.Owner, h.ID, shown), permits(state.Resource, h.Weight),
+			clock(h.Since), ago(now, h.Since), remaining, token(h.Token)))
 	}
-	if len(state.Waiters) > 0 {
-		fmt.Fprint(t, "\nWAITER\tPID\tHOST\tPERMITS\tSINCE\tFOR\n")
-	}
+	return lines
+}
+
+func waiters(state backends.State, now time.Time, shown func(string) string) []styled {
+	lines := []styled{row("WAITER\tPID\tHOST\tPERMITS\tSINCE\tFOR")}
 	for i, w := range state.Waiters {
-		fmt.Fprintf(t, "%d. %s\t%s\t%s\t%s\n", i+1, person(w.Owner, w.ID, text), permits(r, w.Weight), clock(w.Since), ago(now, w.Since))
+		lines = append(lines, row("%d. %s\t%s\t%s\t%s", i+1, person(w.Owner, w.ID, shown), permits(state.Resource, w.Weight),
+			clock(w.Since), ago(now, w.Since)))
 	}
-	return printed(t.Flush())
+	return lines
 }
 
 // capacity says how many may hold a name at a time.

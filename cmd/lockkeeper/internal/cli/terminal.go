@@ -41,7 +41,7 @@ func (p page) shown() func(text string) string {
 	if p.height == 0 {
 		return printable
 	}
-	return clipped(p.width)
+	return clipped(p.width / usualShare)
 }
 
 // coloured reports whether a page is to have colours, see https://no-color.org.
@@ -66,13 +66,12 @@ func (p page) fit(text string) string {
 
 // cut returns the beginning of a line, without what would move the cursor.
 func cut(line string, width int) string {
-	letters := []rune(strings.Map(func(r rune) rune {
+	return head(strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
 			return unicode.ReplacementChar
 		}
 		return r
-	}, line))
-	return string(letters[:min(len(letters), width)])
+	}, line), width)
 }
 
 // cutOff is the line in place of those that do not fit.

@@ -6,7 +6,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
@@ -70,11 +69,9 @@ func (t *top) lists(ctx context.Context) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		var text strings.Builder
-		text.WriteString(t.last.title(t.where, "") + "\n")
-		err := errors.Join(t.last.err, list(&text, t.last.states, t.last.at, pageOf(t.s.out).shown()))
-		if _, wrote := io.WriteString(t.s.out, pageOf(t.s.out).fit(text.String())); err != nil || wrote != nil {
-			return errors.Join(printed(wrote), err)
+		text := t.last.title(t.where, "") + "\n" + t.last.list(pageOf(t.s.out))
+		if _, wrote := io.WriteString(t.s.out, pageOf(t.s.out).fit(text)); t.last.err != nil || wrote != nil {
+			return errors.Join(printed(wrote), t.last.err)
 		}
 		select {
 		case <-rounds.C:
@@ -163,7 +160,7 @@ func (t *top) draw(screen *fullscreen) error {
 	if !screen.on {
 		return nil
 	}
-	return screen.draw(t.last.lines(t.where, pageOf(t.s.out).width))
+	return screen.draw(t.last.lines(t.where, pageOf(t.s.out)))
 }
 
 // heed returns a channel of signals. It has room for one: they say only that there is something to

@@ -108,7 +108,7 @@ func TestTopPutsTroubleFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines := v.lines(where, 60)
+	lines := v.lines(where, page{60, 20, true})
 	contains(t, lines[0].text, "6 names, 6 held, 6 waiting", "file:/x")
 	want := []string{"b0rken:", "e2:", "NAME", "longest", "waits", "old", "young", "xxxxxxxxxxxxx…xxxend", "foreign"}
 	if got := first(lines[1:]); !slices.Equal(got, want) {

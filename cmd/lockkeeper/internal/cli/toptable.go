@@ -67,32 +67,68 @@ func (v sights) title(where store.Store, hint string) string {
 	return fmt.Sprintf("%s  %d names, %d held, %d waiting  %s%v", v.at.Format(time.TimeOnly), len(v.states), held, waiting, hint, where)
 }
 
-// lines are what a terminal of that width shows: errors, then the names, trouble first.
-func (v sights) lines(where store.Store, width int) []styled {
+// lines are what a terminal shows: errors, then the names, trouble first.
+func (v sights) lines(where store.Store, p page) []styled {
 	all := []styled{{v.title(where, "q quits  "), bold}}
-	if v.err != nil {
-		for line := range strings.SplitSeq(v.err.Error(), "\n") {
-			all = append(all, styled{line, bad})
-		}
-	}
-	return append(all, aligned(rows(v.states, v.at, clipped(width), topRows))...)
+	return append(append(all, v.failed()...), v.table(p)...)
 }
 
-// clipped returns how a terminal of that width shows a name or a label: it takes no more than a third
-// of the width.
-func clipped(width int) func(text string) string {
-	longest := max(width/3, 8)
+// failed tells what could not be read.
+func (v sights) failed() (lines []styled) {
+	if v.err != nil {
+		for line := range strings.SplitSeq(v.err.Error(), "\n") {
+			lines = append(lines, styled{line, bad})
+		}
+	}
+	return lines
+}
+
+// spare are the columns that a narrow terminal does without; the first goes first.
+var spare = []string{"TOKEN", "KIND", "PERMITS"}
+
+// table leaves out columns, and then shortens names and labels more, until the terminal has room for
+// the last column: it says who holds. Rows below the end of the terminal are only counted.
+func (v sights) table(p page) (shown []styled) {
+	var below []styled
+	for _, share := range []int{usualShare, 5, 8} {
+		all := rows(v.states, v.at, clipped(p.width/share), topRows)
+		seen := min(len(all), p.height)
+		below = all[seen:]
+		for n := range len(spare) + 1 {
+			shown = aligned(without(all[:seen], spare[:n]))
+			if !slices.ContainsFunc(shown, func(l styled) bool { return widthOf(l.text) > p.width }) {
+				return append(shown, below...)
+			}
+		}
+	}
+	return append(shown, below...)
+}
+
+// list is the table as text: what is no terminal gets all of it.
+func (v sights) list(p page) string {
+	if p.height == 0 {
+		return text(aligned(rows(v.states, v.at, p.shown(), math.MaxInt)))
+	}
+	return text(v.table(p))
+}
+
+// usualShare is the part of the width of a terminal that a name or a label may take: a third.
+const usualShare = 3
+
+// clipped returns how a terminal shows a name or a label: it takes no more than so many columns, or
+// eight.
+func clipped(longest int) func(text string) string {
+	longest = max(longest, 8)
 	return func(text string) string { return clip(printable(text), longest) }
 }
 
 // clip keeps the beginning and the end of a text: long names often differ there.
 func clip(text string, longest int) string {
-	r := []rune(text)
-	if len(r) <= longest {
+	if widthOf(text) <= longest {
 		return text
 	}
-	tail := longest / 3
-	return string(r[:longest-tail-1]) + "…" + string(r[len(r)-tail:])
+	end := longest / 3
+	return head(text, longest-end-1) + "…" + tail(text, end)
 }
 
 // trouble sorts what was seen.
