@@ -15,7 +15,7 @@ DEMO     ?=
 TORTURE  ?=
 
 # The modules beside the main one.
-MODULES := $(dir $(wildcard backends/*/go.mod contrib/*/go.mod cmd/lockkeeper/*/go.mod))
+MODULES := $(dir $(wildcard backends/*/go.mod contrib/*/go.mod cmd/lockkeeper/*/go.mod internal/*/go.mod))
 
 # Tools are pinned by version and built into .tools; a changed version builds anew.
 GOLANGCI_VERSION    := v2.15.0
@@ -115,6 +115,10 @@ bench-once: redis-server postgres ## run every benchmark once, and the suite in 
 	cd bench && $(GO) vet ./... && CI=true $(GO) test -timeout 8m ./...
 	$(call in-contrib,$(GO) test -run '^$$' -bench $(BENCH) -benchtime 1x -timeout 5m ./...)
 
+.PHONY: site
+site: ## make a web site of the README, docs/ and the READMEs of packages: site/index.html; fails on a dead link
+	cd internal/site && $(GO) run . -root ../.. -out $(CURDIR)/site
+
 .PHONY: fuzz
 fuzz: ## run every fuzz test for FUZZTIME (20s)
 	@FUZZTIME=$(FUZZTIME) GO=$(GO) scripts/fuzz.sh
@@ -167,7 +171,7 @@ postgres:
 
 .PHONY: clean
 clean: ## remove what was built here
-	rm -rf $(BIN) $(TOOLS) coverage.txt coverage.html
+	rm -rf $(BIN) $(TOOLS) site coverage.txt coverage.html
 
 $(GOLANGCI):
 	$(call tool,github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION))
