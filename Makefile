@@ -63,6 +63,7 @@ test: redis-server postgres ## all tests, race detector on, against real servers
 .PHONY: contrib
 contrib: redis-server postgres ## the tests of the modules beside the main one, two at a time (one mostly waits), without the race detector
 	@printf '%s\n' $(MODULES) | CI=true xargs -P 2 -I DIR sh -c 'echo "in DIR" && cd DIR && exec $(GO) test -timeout 8m ./...'
+	cd internal/site && $(GO) test -count=1 ./... # the cache of tests does not see files outside of a module
 
 .PHONY: full
 full: ## tests in full size, without the race detector: a million waiters (4 GB), allocations, 100 000 grants of processes being killed

@@ -22,14 +22,6 @@
 //
 //	open.Register("postgres", postgres.Open) // postgres://app@db1/app
 //
-// No error of this package shows a password, and neither
-// does [Address.String].
-//
-// # Design notes
-//
-// A URL comes from configuration and must mean the same everywhere in a program. So the table of
-// schemes is one for the process, as that of database/sql is. Nothing registers itself from an init
-// function: the stores of this module are known to this package, and a store of another module is
-// one line in main. Programs that open their store without a URL do not import this package, and
-// link only the store that they use.
+// No error of this package shows a password, and neither does [Address.String]. A program that opens
+// its store without a URL need not import this package, and then links only the store that it uses.
 package open
