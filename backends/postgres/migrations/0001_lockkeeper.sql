@@ -139,10 +139,11 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION lockkeeper._save(s lockkeeper.names) RETURNS void LANGUAGE plpgsql AS $$
+-- _save writes the name whose row is locked at t: a search would read its dead versions once more.
+CREATE FUNCTION lockkeeper._save(t tid, s lockkeeper.names) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   UPDATE lockkeeper.names SET kind = s.kind, cap = s.cap, used = s.used, waiting = s.waiting,
-    token = s.token, head = s.head, tail = s.tail, due = s.due, loud = s.loud WHERE name = s.name;
+    token = s.token, head = s.head, tail = s.tail, due = s.due, loud = s.loud WHERE ctid = t;
 END $$;
 
 -- _expire ends what is overdue, or has it kept. A grant that a transaction has in check lasts until that has ended.
@@ -313,6 +314,7 @@ DECLARE
   pause bigint := lockkeeper._pause();
   ns lockkeeper.names[];
   was lockkeeper.names[];
+  ts tid[]; -- where they are
   s lockkeeper.names;
   q lockkeeper.requests;
   z record;
@@ -333,11 +335,12 @@ BEGIN
   END LOOP;
   FOR i IN 1 .. cardinality(p_names) LOOP
     LOOP
-      SELECT * INTO s FROM lockkeeper.names WHERE name = p_names[i] FOR NO KEY UPDATE;
+      SELECT n.ctid AS t, n AS s INTO z FROM lockkeeper.names n WHERE n.name = p_names[i] FOR NO KEY UPDATE;
       EXIT WHEN FOUND OR NOT make;
       INSERT INTO lockkeeper.names (name) VALUES (p_names[i]) ON CONFLICT DO NOTHING;
     END LOOP;
-    ns[i] := s;
+    ns[i] := z.s;
+    ts[i] := z.t;
   END LOOP;
   was := ns;
   at := lockkeeper._us();
@@ -449,7 +452,7 @@ BEGIN
   END IF;
   FOR i IN 1 .. cardinality(p_names) LOOP
     IF ns[i] IS DISTINCT FROM was[i] THEN
-      PERFORM lockkeeper._save(ns[i]);
+      PERFORM lockkeeper._save(ts[i], ns[i]);
     END IF;
   END LOOP;
   PERFORM lockkeeper._done(longest, pause, news);
@@ -603,8 +606,9 @@ RETURNS bigint[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
   pause bigint := lockkeeper._pause();
-  t bigint := lockkeeper._us();
+  now bigint := lockkeeper._us();
   at bigint;
+  t tid;
   k record;
   s lockkeeper.names;
   z record;
@@ -613,19 +617,21 @@ DECLARE
   news text[] := '{}';
   answer bigint[];
 BEGIN
-  PERFORM lockkeeper._alive(p_client, t, p_alive);
+  PERFORM lockkeeper._alive(p_client, now, p_alive);
   FOR k IN SELECT n.rid, n.due, n.used, n.cap FROM lockkeeper.names n
       WHERE n.waiting > 0 AND n.rid IN (SELECT q.rid FROM lockkeeper.requests q
         WHERE q.client = p_client AND q.id = ANY (p_ids) AND q.token IS NULL AND q.place > 0)
       ORDER BY n.name LOOP
     IF pause IS NULL THEN
       SELECT until INTO next FROM lockkeeper.mark;
-    ELSIF k.used > 0 AND k.due > t THEN
+    ELSIF k.used > 0 AND k.due > now THEN
       next := CASE WHEN next = 0 THEN k.due ELSE least(next, k.due) END;
     END IF;
-    CONTINUE WHEN pause IS NULL OR k.due > t AND k.used = k.cap;
-    SELECT * INTO s FROM lockkeeper.names WHERE rid = k.rid FOR NO KEY UPDATE SKIP LOCKED;
+    CONTINUE WHEN pause IS NULL OR k.due > now AND k.used = k.cap;
+    SELECT n.ctid AS t, n AS s INTO z FROM lockkeeper.names n WHERE n.rid = k.rid FOR NO KEY UPDATE SKIP LOCKED;
     CONTINUE WHEN NOT FOUND;
+    t := z.t;
+    s := z.s;
     at := lockkeeper._us();
     IF s.used > 0 AND s.due <= at THEN
       s := lockkeeper._expire(s, at);
@@ -633,7 +639,7 @@ BEGIN
     z := lockkeeper._pump(s, at, news, longest);
     news := z.news;
     longest := z.longest;
-    PERFORM lockkeeper._save(z.s);
+    PERFORM lockkeeper._save(t, z.s);
     s := z.s;
     IF s.used > 0 THEN
       next := CASE WHEN next = 0 THEN s.due ELSE least(next, s.due) END;
@@ -658,14 +664,17 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enab
 DECLARE
   pause bigint := lockkeeper._pause();
   at bigint;
+  t tid;
   s lockkeeper.names;
   z record;
   n bigint;
   news text[];
   longest bigint := 0;
 BEGIN
-  SELECT * INTO s FROM lockkeeper.names WHERE name = p_name FOR NO KEY UPDATE;
+  SELECT n.ctid AS t, n AS s INTO z FROM lockkeeper.names n WHERE n.name = p_name FOR NO KEY UPDATE;
   IF NOT FOUND THEN RETURN 0; END IF;
+  t := z.t;
+  s := z.s;
   at := lockkeeper._us();
   news := lockkeeper._tell(s, 0, 'b');
   UPDATE lockkeeper.requests SET deadline = least(deadline, at), least = 0
@@ -677,7 +686,7 @@ BEGIN
     s := z.s;
     news := z.news;
   END IF;
-  PERFORM lockkeeper._save(s);
+  PERFORM lockkeeper._save(t, s);
   PERFORM lockkeeper._done(86400000000, 0, news); -- flushed
   RETURN n;
 END $$;
