@@ -3,6 +3,7 @@ package debug_test
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/manager"
 	"github.com/lockkeeper/lockkeeper/manager/debug"
 )
@@ -25,6 +27,53 @@ func hostile() []string {
 		strings.Repeat("W", 1024), strings.Repeat("𝔚", 256), strings.Repeat("e\u0301\u0302", 150), "   ",
 	}
 	return list
+}
+
+// Nothing that a page says is hidden behind the edge of its table, whatever the width of the window.
+func TestNoTableIsWiderThanItsPlace(t *testing.T) {
+	b := newBrowser(t)
+	if b == nil {
+		return
+	}
+	m := newManager(t, manager.WithSites(), manager.WithLabel("billing-worker-eu"))
+	scene(t, m)
+	here := httptest.NewServer(debug.Handler(m, debug.AllowBreak()))
+	defer here.Close()
+	there := httptest.NewServer(debug.StoreHandler("memory:", usual{}))
+	defer there.Close()
+	odd := httptest.NewServer(debug.Handler(populate(t, hostile())))
+	defer odd.Close()
+	for _, width := range []int{320, 360, 700, 1000, 1240, 1280, 1366, 1440, 1600, 1920} {
+		for _, page := range []string{odd.URL, here.URL, here.URL + "/?name=invoice/4711", here.URL + "/?name=index", there.URL, there.URL + "/?name=deploy"} {
+			b.open(page, width, 800, "light")
+			var hidden []string
+			b.eval(`[...document.querySelectorAll(".sheet, td")].filter(e => e.scrollWidth > e.clientWidth && !e.querySelector("svg.graph"))
+				.map(e => e.className + " " + e.scrollWidth + ">" + e.clientWidth + " " + e.innerText.slice(0, 40))`, &hidden)
+			if len(hidden) > 0 {
+				t.Errorf("%s in a window of %d: %q", page, width, hidden)
+			}
+		}
+	}
+}
+
+// usual is a store with a name that is held and waited for on hosts with usual names, since last week.
+type usual struct{}
+
+func (usual) Inspect(context.Context, string) (backends.State, error) {
+	owner := backends.Owner{Host: "ip-10-0-13-37.eu-central-1.compute.internal", PID: 4_194_304, Label: "billing-worker-eu"}
+	since := time.Now().Add(-7*24*time.Hour - 5*time.Hour)
+	return backends.State{
+		Resource: backends.Resource{Name: "deploy", Kind: backends.Mutex, Capacity: 1},
+		Token:    1795877939885525,
+		Holders: []backends.Holder{{
+			ID: backends.GrantID{Client: 1, Seq: 1}, Weight: 1, Token: 1795877939885525, Owner: owner, Since: since, Expires: 9876 * time.Millisecond,
+		}},
+		Waiters: []backends.Waiter{{ID: backends.GrantID{Client: 2, Seq: 1}, Weight: 1, Owner: owner, Since: since}},
+	}, nil
+}
+
+func (u usual) List(ctx context.Context) iter.Seq2[backends.State, error] {
+	return func(yield func(backends.State, error) bool) { yield(u.Inspect(ctx, "")) }
 }
 
 // populate has names held, waited for and lost.
@@ -167,7 +216,10 @@ func TestThePageIsLightOrDark(t *testing.T) {
 	}
 	m := newManager(t, manager.WithSites(), manager.WithLabel("billing"))
 	scene(t, m)
-	srv := httptest.NewServer(debug.Handler(m))
+	page := debug.Handler(m)
+	waited, acquired := minutes(40)
+	debug.Remember(page, waited, acquired)
+	srv := httptest.NewServer(page)
 	defer srv.Close()
 	for _, shot := range []struct {
 		file, page, scheme string
@@ -199,6 +251,23 @@ func TestThePageIsLightOrDark(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// minutes are so many slots in which the service of scene was busy, and then got into trouble.
+func minutes(slots int) (waited map[string][]int64, acquired []uint64) {
+	waited = make(map[string][]int64)
+	for i := range slots {
+		busy := int64(i * i % 3)
+		for name, most := range map[string]int64{"account/9": 1, "invoice/4711": 4, "invoice/4713": 1, "index": 1} {
+			n := busy % 2 * int64(1-len(name)%2)
+			if i > slots-int(most)*5 {
+				n = most
+			}
+			waited[name] = append(waited[name], n)
+		}
+		acquired = append(acquired, uint64(i%5/3)) // all in all less than in scene
+	}
+	return waited, acquired
 }
 
 // scene is what a service with some trouble looks like.

@@ -62,7 +62,7 @@ func (p *process) now(s *manager.Stats, r *manager.ResourceStats) []tile {
 			held.Class = "bad"
 		}
 	}
-	waiting := queueTile("waiting in this process", s.Time, r.Waiting, r.OldestWaiter, p.past.names[r.Name])
+	waiting := queueTile("waiting in this process", s.Time, r.Waiting, r.OldestWaiter, p.past.drawWaiting(p.past.names[r.Name]))
 	wrong := tile{Label: "lost, failed", Value: count(bad(&r.Counters)), More: reasons(&r.Counters)}
 	if bad(&r.Counters) > 0 {
 		wrong.Class = "bad"

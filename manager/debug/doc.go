@@ -15,7 +15,8 @@
 //
 // The handler has no goroutine. It takes [manager.Manager.Stats] at each request, and remembers
 // five minutes of what it saw, of 2048 names at most. What happened while nobody looked is in the
-// totals only. The page of one name asks the store once for each request.
+// totals only, and the lines of the last minutes have a gap there. The page of one name asks the
+// store once for each request.
 //
 // [StoreHandler] shows a store instead: the holders and waiters of all processes that use it. It is
 // for a program that locks nothing itself, such as the command lockkeeper serve.

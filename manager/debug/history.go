@@ -23,7 +23,7 @@ type series struct {
 	at      int64         // the current slot, since 1970
 	waiting [slots]uint32 // at most
 	bad     [slots]uint32 // leases lost, acquires and renewals failed
-	done    [slots]uint32 // acquired
+	done    [slots]uint32 // acquired, on average since the last look
 }
 
 // track is the series of a name.
@@ -41,6 +41,7 @@ type track struct {
 type history struct {
 	mu     sync.Mutex
 	totals track
+	looked [slots]bool // in which slots of totals somebody looked
 	begun  bool
 	done   uint64 // acquired, when it was last looked at
 	names  map[string]*track
@@ -55,9 +56,13 @@ func (h *history) sample(s *manager.Stats) {
 	if slot < h.totals.at { // of before 1970, or of a look that began later and ended first
 		return
 	}
+	since := slot - h.totals.at // slots in which nobody looked are among them
+	for i := max(h.totals.at+1, slot-slots+1); i <= slot; i++ {
+		h.looked[i%slots] = i == slot
+	}
 	h.totals.add(slot, s.Waiting, bad(&s.Totals))
 	if h.begun {
-		h.totals.done[slot%slots] += uint32(min(s.Totals.Acquisitions-h.done, 1<<31))
+		h.totals.done[slot%slots] += uint32(min((s.Totals.Acquisitions-h.done)/uint64(max(since, 1)), 1<<31))
 	}
 	h.begun, h.done = true, s.Totals.Acquisitions
 	if h.names == nil {

@@ -3,6 +3,7 @@ package debug
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -75,5 +76,36 @@ func TestTotalsCountWhatWasAcquiredSinceTheLastLook(t *testing.T) {
 	d := &h.totals
 	if now := d.at % slots; d.done[now-2] != 0 || d.done[now-1] != 3 || d.done[now] != 7 {
 		t.Errorf("%v", d.done)
+	}
+}
+
+// The page knows nothing of the time in which nobody looked: the line has a gap there, and what was
+// acquired meanwhile was not acquired in one slot.
+func TestTheLineHasAGapWhereNobodyLooked(t *testing.T) {
+	h := &history{}
+	r := live("a")
+	r.Waiting = 1
+	for _, slot := range []int{0, 1, 11, 21, 22} {
+		s := stats(noon.Add(time.Duration(slot)*slotLength), r)
+		s.Totals.Acquisitions = uint64(1000 * slot)
+		h.sample(s)
+	}
+	for _, d := range []*spark{h.drawWaiting(&h.totals), h.drawWaiting(h.names["a"])} {
+		if strings.Count(d.Line, "M") != 3 || strings.Count(d.Line, "L") != 2 || strings.Contains(d.Line, " 22.0") {
+			t.Errorf("the line is %s", d.Line)
+		}
+		if strings.Count(d.Area, "M") != 3 || strings.Count(d.Area, "Z") != 3 {
+			t.Errorf("the area is %s", d.Area)
+		}
+	}
+	if top := slices.Max(h.totals.done[:]); top != 1000 {
+		t.Errorf("%d acquired in a slot", top)
+	}
+	h.sample(stats(noon.Add(window+30*slotLength), r)) // all that was known is over
+	if d := h.drawWaiting(h.names["a"]); strings.Count(d.Line, "M") != 1 || strings.Contains(d.Line, "L") {
+		t.Errorf("the line is %s", d.Line)
+	}
+	if h.drawWaiting(nil) != nil {
+		t.Error("a line of a name of which nothing is known")
 	}
 }

@@ -144,7 +144,7 @@ func (p *shared) overview(ctx context.Context, q query) (*view, error) {
 
 func (p *shared) totals(s *manager.Stats) []tile {
 	held := heldTile("held", s.Time, s.Holding, s.LongestHold)
-	waiting := queueTile("waiting", s.Time, s.Waiting, s.OldestWaiter, &p.past.totals)
+	waiting := queueTile("waiting", s.Time, s.Waiting, s.OldestWaiter, p.past.drawWaiting(&p.past.totals))
 	return []tile{{Label: "names in use", Value: count(len(s.Resources))}, held, waiting}
 }
 
@@ -168,7 +168,7 @@ func (p *shared) detail(ctx context.Context, q query) *view {
 	defer p.past.mu.Unlock()
 	d.Tiles = []tile{
 		heldTile("held", now, r.Holding, r.LongestHold),
-		queueTile("processes waiting", now, r.Waiting, r.OldestWaiter, p.past.names[q.name]),
+		queueTile("processes waiting", now, r.Waiting, r.OldestWaiter, p.past.drawWaiting(p.past.names[q.name])),
 	}
 	if state.Token > 0 {
 		d.Tiles = append(d.Tiles, tile{Label: "last token", Value: tokenOf(state.Token)})

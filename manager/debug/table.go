@@ -15,7 +15,7 @@ import (
 const (
 	pageRows   = 200 // at most
 	listed     = 2   // holders and waiters of a row
-	nameLength = 160 // characters of a name in the table
+	nameLength = 120 // characters of a name in the table
 )
 
 // A table is one page of the live names.
@@ -173,7 +173,7 @@ func (b *board) row(s *manager.Stats, r ranked) row {
 		v.queue(s, r.ResourceStats)
 	}
 	if t := b.past.names[r.Name]; t != nil && !t.quiet() {
-		v.Spark = t.drawWaiting()
+		v.Spark = b.past.drawWaiting(t)
 	}
 	return v
 }

@@ -108,12 +108,12 @@ func (p *process) totals(s *manager.Stats) []tile {
 	if !s.LongestHold.IsZero() {
 		held.More += ", the longest for " + human(s.Time.Sub(s.LongestHold))
 	}
-	waiting := queueTile("waiting", s.Time, s.Waiting, s.OldestWaiter, past)
+	waiting := queueTile("waiting", s.Time, s.Waiting, s.OldestWaiter, p.past.drawWaiting(past))
 	acquired := tile{
 		Label: "acquired", Value: count(t.Acquisitions),
 		More: count(t.Contended) + " contended, " + count(t.Handoffs) + " handed on",
 	}
-	acquired.Spark = past.draw(&past.done, func(top uint32) string {
+	acquired.Spark = p.past.draw(past, &past.done, func(top uint32) string {
 		return "at most " + count(int64(top)) + " acquired in " + human(slotLength)
 	})
 	acquired.Spark.Class, acquired.Spark.Marks = "done", nil
@@ -131,14 +131,11 @@ func (p *process) totals(s *manager.Stats) []tile {
 	return []tile{held, waiting, acquired, lost, failed, leads(s)}
 }
 
-// queueTile tells how many wait, and waited; past is nil if that is not known.
-func queueTile(label string, now time.Time, n int64, oldest time.Time, past *track) tile {
-	t := tile{Label: label, Value: count(n), More: "nobody"}
+// queueTile tells how many wait, and waited; the spark is nil if that is not known.
+func queueTile(label string, now time.Time, n int64, oldest time.Time, waited *spark) tile {
+	t := tile{Label: label, Value: count(n), More: "nobody", Spark: waited}
 	if !oldest.IsZero() {
 		t.Class, t.More = "waits", "the oldest for "+human(now.Sub(oldest))
-	}
-	if past != nil {
-		t.Spark = past.drawWaiting()
 	}
 	return t
 }
