@@ -335,7 +335,7 @@ BEGIN
   END LOOP;
   FOR i IN 1 .. cardinality(p_names) LOOP
     LOOP
-      SELECT n.ctid AS t, n AS s INTO z FROM lockkeeper.names n WHERE n.name = p_names[i] FOR NO KEY UPDATE;
+      SELECT m.ctid AS t, m AS s INTO z FROM lockkeeper.names m WHERE m.name = p_names[i] FOR NO KEY UPDATE;
       EXIT WHEN FOUND OR NOT make;
       INSERT INTO lockkeeper.names (name) VALUES (p_names[i]) ON CONFLICT DO NOTHING;
     END LOOP;
@@ -628,7 +628,7 @@ BEGIN
       next := CASE WHEN next = 0 THEN k.due ELSE least(next, k.due) END;
     END IF;
     CONTINUE WHEN pause IS NULL OR k.due > now AND k.used = k.cap;
-    SELECT n.ctid AS t, n AS s INTO z FROM lockkeeper.names n WHERE n.rid = k.rid FOR NO KEY UPDATE SKIP LOCKED;
+    SELECT m.ctid AS t, m AS s INTO z FROM lockkeeper.names m WHERE m.rid = k.rid FOR NO KEY UPDATE SKIP LOCKED;
     CONTINUE WHEN NOT FOUND;
     t := z.t;
     s := z.s;
@@ -671,7 +671,7 @@ DECLARE
   news text[];
   longest bigint := 0;
 BEGIN
-  SELECT n.ctid AS t, n AS s INTO z FROM lockkeeper.names n WHERE n.name = p_name FOR NO KEY UPDATE;
+  SELECT m.ctid AS t, m AS s INTO z FROM lockkeeper.names m WHERE m.name = p_name FOR NO KEY UPDATE;
   IF NOT FOUND THEN RETURN 0; END IF;
   t := z.t;
   s := z.s;
