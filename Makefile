@@ -86,10 +86,10 @@ torture: redis-server ## break things while processes use locks, and check every
 	$(BIN)/torture $(TORTURE)
 
 .PHONY: torture-all
-torture-all: redis-server postgres ## the same over files, Redis and PostgreSQL
+torture-all: redis-server postgres ## the same over files, Redis (single, Sentinel, cluster) and PostgreSQL
 	@mkdir -p $(BIN)
 	cd backends/postgres && $(GO) build -o $(BIN)/torture-all ./internal/torture
-	$(BIN)/torture-all $(TORTURE)
+	$(BIN)/torture-all -store all $(TORTURE)
 
 .PHONY: cover
 cover: redis-server postgres ## coverage of all packages by all tests: coverage.txt, coverage.html

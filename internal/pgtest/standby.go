@@ -14,7 +14,7 @@ func (s *Server) Standby(t testing.TB, via string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &Server{bin: s.bin, hot: true}
+	d := &Server{bin: s.bin, env: s.env, hot: true}
 	if err := d.start(func() error {
 		return d.tool("pg_basebackup", "-h", host, "-p", port, "-U", User, "-D", d.dir, "-R", "-X", "stream", "-c", "fast", "-N")
 	}); err != nil {

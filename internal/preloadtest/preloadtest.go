@@ -64,6 +64,13 @@ func compile(t testing.TB, name, variable string, source []byte) library {
 // Env is what the server's environment needs.
 func (l library) Env() []string { return []string{"LD_PRELOAD=" + l.path, l.variable + "=" + l.file} }
 
+// Env is what the environment of a server needs that has both.
+func Env(c *Clock, d *Disk) []string {
+	return []string{
+		"LD_PRELOAD=" + c.path + ":" + d.path, c.variable + "=" + c.file, d.variable + "=" + d.file,
+	}
+}
+
 func (l library) set(t testing.TB, n int64) {
 	t.Helper()
 	f, err := os.OpenFile(l.file, os.O_WRONLY|os.O_CREATE, 0o644) // not truncated: it is mapped

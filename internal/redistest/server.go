@@ -54,6 +54,12 @@ func Start(t testing.TB, args ...string) *Server {
 	return launch(t, Server{args: args})
 }
 
+// StartWith is Start for a server with more in its environment.
+func StartWith(t testing.TB, env []string, args ...string) *Server {
+	t.Helper()
+	return launch(t, Server{args: args, env: env})
+}
+
 // StartTLS is Start for a server that takes TLS connections only, with the certificate and the key in these files. It
 // does not ask clients for a certificate.
 func StartTLS(t testing.TB, cert, key string) *Server {

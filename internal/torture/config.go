@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
@@ -39,7 +41,10 @@ func Defaults() Config {
 // A Store is a kind of store that can be put to the test.
 type Store struct {
 	Name   string
-	Faults []Fault // besides those of processes
+	Extra  bool            // not by default
+	Slots  bool            // a request for several names takes its places slot by slot, the next when it has the one before
+	Faults []Fault         // besides those of processes
+	Leaks  []goleak.Option // of goroutines that its client library leaves behind
 
 	// Open opens a client of the store at the address. It is called in the workers and the director.
 	Open func(c Config, address string) (backends.Backend, error)

@@ -12,9 +12,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/lockkeeper/lockkeeper/internal/history"
 	"github.com/lockkeeper/lockkeeper/manager"
@@ -58,7 +61,7 @@ func play(ctx context.Context, c Config, store Store, dir string) (r *round, err
 	}
 	d.bed = store.Start(s, c)
 	d.start = history.Now()
-	d.steps = schedule(random(c.Seed, store.Name), c, c.faults(store))
+	d.steps = schedule(random(c.Seed, store.Name), c, d.possible())
 	d.workers = make([]*process, c.Processes)
 	defer d.killAll()
 	for place := range d.workers {
@@ -87,6 +90,15 @@ func (c Config) faults(store Store) []Fault {
 		if len(c.Faults) == 0 || contains(c.Faults, f.Name) {
 			all = append(all, f)
 		}
+	}
+	return all
+}
+
+// possible returns those of the faults that the bed can cause here.
+func (d *director) possible() []Fault {
+	all := d.faults(d.store)
+	if l, ok := d.bed.(limited); ok {
+		all = slices.DeleteFunc(all, func(f Fault) bool { return !f.process && !l.Can(f) })
 	}
 	return all
 }
@@ -156,6 +168,9 @@ func (d *director) track(ctx context.Context, process bool) (err error) {
 			return err
 		}
 		from := history.Now()
+		if time.Duration(from-d.start)+s.For+settle(d.Config) > d.Duration {
+			break // those before it took longer than their time
+		}
 		whom := ""
 		if process {
 			if whom, err = d.strike(s); err != nil {
@@ -193,7 +208,9 @@ func (d *director) wait(ctx context.Context, at time.Duration) error {
 // strike causes a fault of a process.
 func (d *director) strike(s Step) (string, error) {
 	p := d.worker(s.Target)
-	if s.Fault.Name == "kill" {
+	var err error
+	switch s.Fault.Name {
+	case "kill":
 		d.log.add(event{Kind: died, Name: p.name})
 		if err := p.cmd.Process.Kill(); err != nil {
 			return "", fmt.Errorf("worker %s: %w", p.name, errors.Join(err, p.wait()))
@@ -202,13 +219,38 @@ func (d *director) strike(s Step) (string, error) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		return p.name, d.launch(s.Target)
+	case "no-descriptors":
+		for end := time.Now().Add(patience); !d.begun(p) && time.Now().Before(end); {
+			Pause(time.Millisecond)
+		}
+		err = p.starve(s.For)
+	default:
+		err = p.cmd.Process.Signal(syscall.SIGSTOP)
+		Pause(s.For)
+		err = errors.Join(err, p.cmd.Process.Signal(syscall.SIGCONT))
 	}
-	err := p.cmd.Process.Signal(syscall.SIGSTOP)
-	Pause(s.For)
-	if err = errors.Join(err, p.cmd.Process.Signal(syscall.SIGCONT)); err != nil {
+	if err != nil {
 		return "", fmt.Errorf("worker %s: %w", p.name, errors.Join(err, p.wait()))
 	}
 	return p.name, nil
+}
+
+// begun reports whether the process has logged something: before, it still opens what it needs.
+func (d *director) begun(p *process) bool {
+	info, err := os.Stat(filepath.Join(d.dir, p.name+logEnding))
+	return err == nil && info.Size() > 0
+}
+
+// starve leaves the process no descriptor for a while: what is open stays open.
+func (p *process) starve(d time.Duration) error {
+	pid := p.cmd.Process.Pid
+	var old unix.Rlimit
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, nil, &old); err != nil {
+		return err
+	}
+	err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 0, Max: old.Max}, nil)
+	Pause(d)
+	return errors.Join(err, unix.Prlimit(pid, unix.RLIMIT_NOFILE, &old, nil))
 }
 
 // wait waits for the end of the process; an error has what it wrote.

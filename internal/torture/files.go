@@ -4,10 +4,14 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/file"
@@ -16,24 +20,59 @@ import (
 // Files is the store in a directory.
 func Files() Store {
 	return Store{
-		Name: "file",
-		Open: func(_ Config, address string) (backends.Backend, error) { return file.New(address) },
+		Name:   "file",
+		Faults: fileFaults,
+		Open:   func(_ Config, address string) (backends.Backend, error) { return file.New(address) },
 		Start: func(s *Stage, _ Config) Bed {
-			return &fileBed{filepath.Join(s.TempDir(), "locks")}
+			b := &fileBed{stage: s, disk: s.TempDir()}
+			if err := unix.Mount("lockkeeper", b.disk, "tmpfs", 0, "size=4m,mode=700"); err == nil {
+				b.mounted = true
+				s.Cleanup(func() { _ = unix.Unmount(b.disk, unix.MNT_DETACH) })
+			}
+			return b
 		},
 	}
 }
 
-type fileBed struct{ dir string }
+// fileBed is a directory, on a disk of its own where the program may mount one.
+type fileBed struct {
+	stage   *Stage
+	disk    string
+	mounted bool
+}
 
-func (b *fileBed) Address(int) string { return b.dir }
-func (b *fileBed) Cause(s Step)       { panic("bug: no fault of files is called " + s.Fault.Name) }
+func (b *fileBed) dir() string        { return filepath.Join(b.disk, "locks") }
+func (b *fileBed) Address(int) string { return b.dir() }
+
+// Can says that a disk that belongs to others is not filled.
+func (b *fileBed) Can(Fault) bool { return b.mounted }
+
+func (b *fileBed) Cause(s Step) {
+	if s.Fault.Name != "full-disk" {
+		panic("bug: no fault of files is called " + s.Fault.Name)
+	}
+	f, err := os.Create(filepath.Join(b.disk, "filler"))
+	if err != nil {
+		b.stage.Fatal(err)
+	}
+	defer os.Remove(f.Name())
+	defer f.Close()
+	for end := time.Now().Add(s.For); time.Now().Before(end); Pause(5 * time.Millisecond) {
+		for err == nil { // also what becomes free meanwhile
+			_, err = f.Write(make([]byte, 4096))
+		}
+		if !errors.Is(err, unix.ENOSPC) {
+			b.stage.Fatal(err)
+		}
+		err = nil
+	}
+}
 
 // left returns what is in the directory beside the files of the names, and names that have holders
 // or waiters.
 func (b *fileBed) Left() []string {
 	var left []string
-	entries, err := os.ReadDir(b.dir)
+	entries, err := os.ReadDir(b.dir())
 	if err != nil {
 		return []string{err.Error()}
 	}
@@ -44,7 +83,7 @@ func (b *fileBed) Left() []string {
 			left = append(left, "file "+e.Name())
 		}
 	}
-	return append(left, InUse(func() (backends.Backend, error) { return file.New(b.dir) })...)
+	return append(left, InUse(func() (backends.Backend, error) { return file.New(b.dir()) })...)
 }
 
 // InUse lists the names that are held or waited for.

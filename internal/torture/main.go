@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Main is the main function of a program that tortures these stores: by default all of them, for a
-// minute. It ends the process, with status 1 if a promise was broken.
+// Main is the main function of a program that tortures these stores: by default all but the extra
+// ones, for a minute. It ends the process, with status 1 if a promise was broken.
 func Main(stores ...Store) {
 	Worker(stores...)
 	c := Defaults()
@@ -29,15 +29,15 @@ func Main(stores ...Store) {
 	flag.IntVar(&c.Goroutines, "goroutines", c.Goroutines, "in each process")
 	flag.DurationVar(&c.TTL, "ttl", c.TTL, "of leases")
 	flag.DurationVar(&c.Heartbeat, "heartbeat", c.Heartbeat, "of clients that have one")
-	flag.Func("store", "only these, separated by commas", list(&only))
+	flag.Func("store", "only these, separated by commas, or all", list(&only))
 	flag.Func("faults", "only these, separated by commas", list(&faults))
 	flag.StringVar(&c.Mutant, "mutant", "", "a seeded bug")
 	flag.BoolVar(&c.Keep, "keep", false, "keep the histories though nothing was found")
 	flag.Parse()
 	c.Faults = faults
-	if len(only) > 0 {
-		stores = slices.DeleteFunc(stores, func(s Store) bool { return !slices.Contains(only, s.Name) })
-	}
+	stores = slices.DeleteFunc(stores, func(s Store) bool {
+		return !slices.Contains(only, s.Name) && !slices.Contains(only, "all") && (len(only) > 0 || s.Extra)
+	})
 	os.Exit(run(c, stores))
 }
 

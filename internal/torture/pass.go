@@ -29,7 +29,7 @@ func (w *worker) detach(a *act, lease *manager.Lease) {
 	ticket, err := lease.Detach(w.late)
 	if err == nil {
 		file := filepath.Join(w.Dir, fmt.Sprintf("%s-%d", w.Process, a.id))
-		if err = os.WriteFile(file, []byte(ticket), 0o600); err == nil {
+		if os.WriteFile(file, []byte(ticket), 0o600) == nil { // else nobody has the ticket, and the lease runs out
 			err = os.Rename(file, file+ticketEnding)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/intercept"
+	"github.com/lockkeeper/lockkeeper/internal/preloadtest"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
 )
 
@@ -27,17 +28,11 @@ func Redis() Store {
 		Faults: redisFaults,
 		Open: func(c Config, address string) (backends.Backend, error) {
 			goredis.SetLogger(silent{})
-			client := goredis.NewClient(&goredis.Options{Addr: address})
-			b, err := redis.New(client, redis.WithHeartbeat(c.Heartbeat))
-			if err != nil {
-				return nil, err
-			}
-			return &intercept.Backend{Backend: b, OnClose: func(ctx context.Context, end intercept.Close) error {
-				return errors.Join(end(ctx), client.Close())
-			}}, nil
+			return openRedis(c, goredis.NewClient(&goredis.Options{Addr: address}))
 		},
 		Start: func(s *Stage, c Config) Bed {
-			b := &redisBed{stage: s, ttl: c.TTL, server: redistest.Start(s, "--appendonly", "yes")}
+			b := &redisBed{stage: s, ttl: c.TTL, clock: preloadtest.NewClock(s), disk: preloadtest.NewDisk(s)}
+			b.server = redistest.StartWith(s, preloadtest.Env(b.clock, b.disk), "--appendonly", "yes")
 			for range c.Processes {
 				b.proxies = append(b.proxies, b.server.NewProxy(s))
 			}
@@ -45,6 +40,17 @@ func Redis() Store {
 			return b
 		},
 	}
+}
+
+// openRedis opens the store with a client, which is closed with it.
+func openRedis(c Config, client goredis.UniversalClient) (backends.Backend, error) {
+	b, err := redis.New(client, redis.WithHeartbeat(c.Heartbeat))
+	if err != nil {
+		return nil, err
+	}
+	return &intercept.Backend{Backend: b, OnClose: func(ctx context.Context, end intercept.Close) error {
+		return errors.Join(end(ctx), client.Close())
+	}}, nil
 }
 
 // silent drops the messages of the client library about dials that fail.
@@ -59,6 +65,9 @@ type redisBed struct {
 	proxies []*redistest.Proxy
 	client  *goredis.Client
 	ttl     time.Duration
+	clock   *preloadtest.Clock
+	ahead   time.Duration // of the system's clock
+	disk    *preloadtest.Disk
 }
 
 func (b *redisBed) Address(place int) string {
@@ -112,11 +121,44 @@ func (b *redisBed) Cause(s Step) {
 		})
 		Pause(s.For)
 		proxy.Judge(nil)
+	case "max-clients":
+		b.full(ctx, s.For)
+	case "full-disk":
+		b.disk.Fill(b.stage)
+		Pause(s.For)
+		b.disk.Empty(b.stage)
+		for b.client.Set(ctx, "torture:room", "", time.Second).Err() != nil { // it tries once a second
+			Pause(10 * time.Millisecond)
+		}
+	case "clock-back":
+		b.step(-s.For)
+	case "clock-ahead":
+		b.step(s.For)
 	case "eviction":
 		b.evict(ctx, s.For)
 	default:
 		panic("bug: no fault of Redis is called " + s.Fault.Name)
 	}
+}
+
+// step sets the clock of the server.
+func (b *redisBed) step(d time.Duration) {
+	b.ahead += d
+	b.clock.Set(b.stage, b.ahead)
+}
+
+// full has the server take no connections, and cuts those that are there.
+func (b *redisBed) full(ctx context.Context, d time.Duration) {
+	conn := b.client.Conn()
+	defer conn.Close()
+	set := func(n string) { b.must(conn.Do(ctx, "CONFIG", "SET", "maxclients", n).Err()) }
+	b.must(conn.Ping(ctx).Err())
+	set("1")
+	for _, kind := range []string{"normal", "pubsub"} {
+		b.must(conn.Do(ctx, "CLIENT", "KILL", "TYPE", kind, "SKIPME", "yes").Err())
+	}
+	Pause(d)
+	set("10000")
 }
 
 // fade has answers come late by so much, and then none at all.

@@ -13,8 +13,9 @@ import (
 
 // watch returns b with the requests of its operations logged, for the check of the order: when each
 // was started, when it stood in its queue for certain (its work had returned without an answer), and
-// the token that it got. A request that was told that it lost its place stood nowhere.
-func watch(b backends.Backend, l *log) backends.Backend {
+// the token that it got. A request that was told that it lost its place stood nowhere. Nor is it known
+// for several names, where the store takes their places slot by slot.
+func watch(b backends.Backend, l *log, slots bool) backends.Backend {
 	return &intercept.Backend{Backend: b, OnStart: func(op *backends.Op, start intercept.Start) backends.Work {
 		if len(op.Acquire) == 0 {
 			return start(op)
@@ -41,6 +42,9 @@ func watch(b backends.Backend, l *log) backends.Backend {
 			told(i, g, err)
 		}
 		work := start(op)
+		if slots && len(op.Acquire) > 1 {
+			return work
+		}
 		if work == nil {
 			w.placed()
 			return nil

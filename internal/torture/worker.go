@@ -46,7 +46,7 @@ func work(p part, store Store) (err error) {
 	if err != nil {
 		return err
 	}
-	b = watch(seed(b, p.Config), l)
+	b = watch(seed(b, p.Config), l, store.Slots)
 	m, err := manager.New(b, p.options()...)
 	if err != nil {
 		return err
@@ -71,17 +71,17 @@ func work(p part, store Store) (err error) {
 	ticks.Wait()
 	timer.Stop()
 	giveUp()
-	w.close()
+	w.close(store.Leaks)
 	return errors.Join(err, w.register.close())
 }
 
-// close ends the manager and tells what is left of it.
-func (w *worker) close() {
+// close ends the manager and tells what is left of it, but for what its library leaves behind.
+func (w *worker) close(leaks []goleak.Option) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	err := w.manager.Close(ctx)
 	if err == nil {
-		err = goleak.Find()
+		err = goleak.Find(leaks...)
 	}
 	text := "ok"
 	if err != nil {

@@ -6,4 +6,6 @@ package main
 
 import "github.com/lockkeeper/lockkeeper/internal/torture"
 
-func main() { torture.Main(torture.Files(), torture.Redis(), Postgres()) }
+func main() {
+	torture.Main(torture.Files(), torture.Redis(), torture.Sentinel(), torture.Cluster(), Postgres())
+}

@@ -6,4 +6,4 @@ package main
 
 import "github.com/lockkeeper/lockkeeper/internal/torture"
 
-func main() { torture.Main(torture.Files(), torture.Redis()) }
+func main() { torture.Main(torture.Files(), torture.Redis(), torture.Sentinel(), torture.Cluster()) }
