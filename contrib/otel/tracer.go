@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -72,9 +73,9 @@ func (t *Tracer) TraceAcquireEnd(ctx context.Context, d manager.TraceAcquireEnd)
 	t.waits.Record(a.waitCtx, time.Since(a.begin).Seconds(), a.measured(result))
 	a.wait.SetAttributes(result)
 	if d.Err != nil {
-		a.wait.RecordError(d.Err)
+		a.wait.RecordError(cleanError(d.Err))
 		if r := result.Value.AsString(); r == failed || r == timedOut {
-			a.wait.SetStatus(codes.Error, d.Err.Error())
+			a.wait.SetStatus(codes.Error, clean(d.Err.Error()))
 		}
 		a.wait.End()
 		return
@@ -101,8 +102,8 @@ func (t *Tracer) TraceLeaseEnd(ctx context.Context, d manager.TraceLeaseEnd) {
 		t.uses.Record(ctx, d.Held.Seconds(), a.measured(end))
 		hold.SetAttributes(end)
 		if end.Value.AsString() != released {
-			hold.RecordError(d.Err)
-			hold.SetStatus(codes.Error, d.Err.Error())
+			hold.RecordError(cleanError(d.Err))
+			hold.SetStatus(codes.Error, clean(d.Err.Error()))
 		}
 		hold.End()
 	})
@@ -167,3 +168,16 @@ func described(d *manager.TraceAcquireStart, at manager.Site) []attribute.KeyVal
 
 // clean returns the value of an attribute for s: OTLP takes only UTF-8.
 func clean(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
+// cleanError is err, with a text that OTLP takes: an exporter loses a whole batch for one that is not
+// UTF-8. A store may fail with any bytes.
+func cleanError(err error) error {
+	if utf8.ValidString(err.Error()) {
+		return err
+	}
+	return cleanedError{err}
+}
+
+type cleanedError struct{ error }
+
+func (e cleanedError) Error() string { return clean(e.error.Error()) }

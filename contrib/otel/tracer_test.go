@@ -11,12 +11,14 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
+	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 	"github.com/lockkeeper/lockkeeper/backends/redis"
 	"github.com/lockkeeper/lockkeeper/internal/redistest"
@@ -178,6 +180,38 @@ func closed(t *testing.T, m *manager.Manager, o *telemetry) {
 	s := o.one(t, "lockkeeper.wait", "late")
 	if !errors.Is(err, manager.ErrClosed) || attr(s.Attributes, "lockkeeper.result") != "failed" {
 		t.Errorf("%v, %v", err, s.Attributes)
+	}
+}
+
+// An exporter of OTLP loses all spans of a batch if one has a text that is not UTF-8.
+func TestErrorsOfAnyBytesAreExportedAsText(t *testing.T) {
+	m, o := observed(t, memory.New(), nil)
+	err := errors.New("a store's \xff\x00 words")
+	ctx := o.under.TraceAcquireStart(t.Context(), manager.TraceAcquireStart{Name: "wait \xff", Kind: backends.Mutex})
+	o.under.TraceAcquireEnd(ctx, manager.TraceAcquireEnd{Err: err})
+	lease, failed := m.Lock("hold \xff").Acquire(t.Context())
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	ctx = o.under.TraceAcquireStart(t.Context(), manager.TraceAcquireStart{Name: "hold \xff", Kind: backends.Mutex})
+	o.under.TraceAcquireEnd(ctx, manager.TraceAcquireEnd{Lease: lease})
+	o.under.TraceLeaseEnd(ctx, manager.TraceLeaseEnd{Err: &manager.LostError{Name: "hold", Reason: manager.Expired, Cause: err}})
+	texts := 0
+	for _, s := range o.spans.GetSpans() {
+		all := append([]attribute.KeyValue{attribute.String("status", s.Status.Description), attribute.String("name", s.Name)}, s.Attributes...)
+		for _, e := range s.Events {
+			all = append(append(all, attribute.String("event", e.Name)), e.Attributes...)
+		}
+		for _, a := range all {
+			if text := a.Value.Emit(); !utf8.ValidString(text) {
+				t.Errorf("%s of %s is %q", a.Key, s.Name, text)
+			} else if strings.Contains(text, "\uFFFD") && strings.Contains(text, "words") {
+				texts++
+			}
+		}
+	}
+	if texts != 4 { // status and event of either span
+		t.Errorf("the error stands in %d places", texts)
 	}
 }
 

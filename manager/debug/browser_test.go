@@ -207,6 +207,45 @@ func TestThePageIsLiveWithoutAReload(t *testing.T) {
 	})`, nil)
 }
 
+// Of ten thousand names a browser gets the page that matters, keeps it up to date, and finds any.
+func TestABrowserShowsTenThousandNames(t *testing.T) {
+	b := newBrowser(t)
+	if b == nil {
+		return
+	}
+	m := newManager(t)
+	for i := range 10_000 {
+		hold(t, m.Lock(fmt.Sprintf("account/%05d", i)))
+	}
+	wait(t, m, t.Context(), m.Lock("account/07777"))
+	srv := httptest.NewServer(debug.Handler(m))
+	defer srv.Close()
+	b.open(srv.URL, 1280, 800, "light")
+	var got struct {
+		First string
+		Rows  int
+		Text  string
+	}
+	const look = `({first: document.querySelector("td.name a").innerText, rows: document.querySelectorAll("tbody tr").length, text: document.querySelector(".pages").innerText})`
+	if b.eval(look, &got); got.First != "account/07777" || got.Rows != 200 || !strings.Contains(got.Text, "10\u00a0000\u00a0names") {
+		t.Errorf("%+v", got)
+	}
+	wait(t, m, t.Context(), m.Lock("account/00042"))
+	b.eval(`new Promise(done => { // the page is live
+		const live = document.getElementById("live");
+		const look = () => { if (document.querySelectorAll("tr.waits").length === 2) done() };
+		new MutationObserver(look).observe(live, {subtree: true, childList: true, attributes: true});
+		look();
+	})`, nil)
+	b.open(srv.URL+"/?q=09999", 1280, 800, "light")
+	if b.eval(look, &got); got.First != "account/09999" || got.Rows != 1 {
+		t.Errorf("found %+v", got)
+	}
+	if list := b.complaints(); list != nil {
+		t.Errorf("%q", list)
+	}
+}
+
 // A window shows the colours that its user prefers. With LOCKKEEPER_SCREENSHOTS=1 the test writes
 // the pictures of docs/img.
 func TestThePageIsLightOrDark(t *testing.T) {

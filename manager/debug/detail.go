@@ -3,6 +3,7 @@ package debug
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -18,6 +19,7 @@ type detail struct {
 	Leading                   bool
 	Local                     bool // it has what this process knows
 	breakable                 bool // there is something to break
+	NoSites                   bool // the manager has not recorded who holds and waits here
 
 	Tiles    []tile
 	Graph    *graph
@@ -90,6 +92,9 @@ func (d *detail) local(s *manager.Stats, r *manager.ResourceStats) {
 		d.Counters = counters(&r.Counters)
 	}
 	d.Held, d.Queue = here(s, r), queueHere(s, r)
+	sited := func(h manager.HolderStats) bool { return h.Site != "" }
+	waits := func(w manager.WaiterStats) bool { return w.Site != "" }
+	d.NoSites = len(r.Holders)+len(r.Waiters) > 0 && !slices.ContainsFunc(r.Holders, sited) && !slices.ContainsFunc(r.Waiters, waits)
 }
 
 // store is what the store knows.

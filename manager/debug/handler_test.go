@@ -107,6 +107,25 @@ func TestThePageShowsLiveResources(t *testing.T) {
 	}
 }
 
+// An operator who misses the lines of code learns why there are none.
+func TestThePageOfANameSaysHowLinesAreRecorded(t *testing.T) {
+	for _, recorded := range []bool{false, true} {
+		var opts []manager.Option
+		if recorded {
+			opts = append(opts, manager.WithSites())
+		}
+		m := newManager(t, opts...)
+		hold(t, m.Lock("db"))
+		page, other := get(m, http.MethodGet, "/?name=db", "*/*").Body.String(), get(m, http.MethodGet, "/?name=free", "*/*").Body.String()
+		if strings.Contains(page, "manager.WithSites") == recorded || strings.Contains(page, "handler_test.go:") != recorded {
+			t.Errorf("recorded: %v: %s", recorded, page)
+		}
+		if strings.Contains(other, "manager.WithSites") {
+			t.Errorf("of a name that is free: %s", other)
+		}
+	}
+}
+
 func TestOnlyGetAndHeadAreAnswered(t *testing.T) {
 	w := get(newManager(t), http.MethodPost, "/", "*/*")
 	if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != "GET, HEAD" {

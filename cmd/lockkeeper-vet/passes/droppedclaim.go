@@ -20,8 +20,9 @@ A claim says what is wanted. It holds nothing until Acquire, TryAcquire or Do. T
 	locks.Lock("report")
 
 reads as if it locked, and does nothing. The analyzer reports a call whose result is dropped, or
-assigned to the blank identifier, if the result is a manager.Claim, RWLock or Semaphore, a
-primitive that a constructor of package primitives has made, or the sync.Locker of one.
+assigned to the blank identifier, if the result is a manager.Claim, RWLock or Semaphore, the
+Election of a manager, a primitive that a constructor of package primitives has made, or the
+sync.Locker of one.
 
 It does not follow variables: a claim that is kept and never acquired is not reported. Nor is a
 constructor at the end of a function literal, as in a test that expects a panic.`,
@@ -65,12 +66,15 @@ func describes(info *types.Info, call *ast.CallExpr) string {
 	return ""
 }
 
-// guards returns what to do instead of dropping the result of call, if that is an in-process lock.
+// guards returns what to do instead of dropping the result of call, if that is an in-process lock or
+// an election.
 func guards(info *types.Info, call *ast.CallExpr) string {
 	switch calleeName(info, call) {
 	case "primitives.NewSemaphore", "primitives.NewWeighted", "primitives.NewCond",
 		"primitives.NewLatch", "primitives.NewBarrier":
 		return "is dropped and guards nothing: keep it where all who use it find it"
+	case "manager.Manager.Election":
+		return "only describes an election and leads nothing: call Lead on it"
 	case "primitives.Mutex.Locker", "primitives.RWMutex.Locker", "primitives.RWMutex.RLocker":
 		return "only returns a sync.Locker and locks nothing: call Lock(ctx) on the mutex"
 	}

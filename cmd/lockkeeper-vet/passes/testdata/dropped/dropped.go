@@ -25,6 +25,7 @@ func claims(locks *manager.Manager, c manager.Claim, rw manager.RWLock, s manage
 	manager.RWLock.Read(rw)                  // want `only describes a claim`
 	locks.RWLock("x")                        // want `only describes a lock and locks nothing: call Acquire or Do on its Read\(\) or Write\(\)`
 	locks.Semaphore("x", 3)                  // want `only describes a semaphore and locks nothing: call Acquire or Do on its Permits\(n\)`
+	locks.Election("x")                      // want `^locks.Election\("x"\) only describes an election and leads nothing: call Lead on it$`
 	user(locks)                              // want `user\(locks\) only describes a claim`
 	service{Manager: locks}.Lock("embedded") // want `only describes a claim`
 }
