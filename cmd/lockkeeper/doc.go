@@ -213,9 +213,11 @@
 // ?format=json&name=NAME in that of show --json. Like ls it only reads.
 //
 // The page listens on a free port of 127.0.0.1, or where --listen says; :PORT is every address of
-// the machine. It asks for no password. On a loopback address it refuses requests for other hosts,
-// so that no page of another site can read it through a browser of this machine (DNS rebinding). To
-// reach it from elsewhere, forward its port by ssh, or put a proxy with authentication before it.
+// the machine. It asks for no password. It refuses requests for other hosts, so that no page of
+// another site can reach it through the browser of an operator (DNS rebinding): on a loopback
+// address it answers for localhost and its addresses only, elsewhere for every address and for the
+// name of the machine. --host NAME allows another name, such as that of a proxy. To reach it from
+// elsewhere, forward its port by ssh, or put a proxy with authentication before it.
 //
 // With --allow-break the page can break a name, as the command break does; it asks first. It refuses
 // requests that come from pages of other sites. Everybody else who reaches the page can break every

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -33,9 +34,10 @@ const (
 var errListen = errors.New("cannot listen")
 
 type serveCmd struct {
-	Store      string `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
-	Listen     string `help:"Where browsers reach the page; :PORT is every address of this machine. Default: a free port of 127.0.0.1." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
-	AllowBreak bool   `help:"The page can break names, for everybody who reaches it. Default: it only reads."`
+	Store      string   `help:"${store}" env:"LOCKKEEPER_STORE" placeholder:"STORE"`
+	Listen     string   `help:"Where browsers reach the page; :PORT is every address of this machine. Default: a free port of 127.0.0.1." default:"127.0.0.1:0" placeholder:"HOST:PORT"`
+	Host       []string `help:"A further name by which browsers reach the page, such as that of a proxy." placeholder:"NAME"`
+	AllowBreak bool     `help:"The page can break names, for everybody who reaches it. Default: it only reads."`
 }
 
 // Help is shown by serve --help.
@@ -100,10 +102,7 @@ func (c *serveCmd) handler(v *view, r store.Reader, where store.Store, at net.Ad
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/{$}", page)
-	if !local(at) {
-		return mux
-	}
-	return c.guard(mux)
+	return c.guard(mux, at)
 }
 
 // reader hides what else a store can do.
@@ -121,21 +120,27 @@ func (b breaker) Break(ctx context.Context, name string) error {
 	return b.v.look(func(b backends.Backend, _ time.Duration) error { return b.Break(ctx, name) })
 }
 
-// guard refuses requests for another host than this machine: a page of another site can have its
-// own name lead here (DNS rebinding), and to the browser the page and we are then one site.
-func (c *serveCmd) guard(next http.Handler) http.Handler {
+// guard refuses requests for other hosts: a page of another site can have its own name lead here (DNS
+// rebinding), and to the browser the page and we are then one site. An address in place of a name
+// leads nowhere else.
+func (c *serveCmd) guard(next http.Handler, at net.Addr) http.Handler {
 	named, _, _ := net.SplitHostPort(c.Listen)
+	names := append([]string{"localhost", named}, c.Host...)
+	if machine, err := os.Hostname(); err == nil && !local(at) {
+		names = append(names, machine)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		host, _, err := net.SplitHostPort(r.Host)
 		if err != nil {
 			host = strings.TrimSuffix(strings.TrimPrefix(r.Host, "["), "]") // it has no port
 		}
 		ip := net.ParseIP(host)
-		if host != "" && (ip.IsLoopback() || strings.EqualFold(host, "localhost") || strings.EqualFold(host, named)) {
+		known := slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(host, name) })
+		if host != "" && known || ip != nil && (ip.IsLoopback() || !local(at)) {
 			next.ServeHTTP(w, r)
 			return
 		}
-		http.Error(w, "refused: the request is for another host", http.StatusForbidden)
+		http.Error(w, "refused: the request is for another host; lockkeeper serve --host NAME allows one", http.StatusForbidden)
 	})
 }
 

@@ -166,6 +166,31 @@ func TestServeOnLoopbackRefusesOtherHosts(t *testing.T) {
 	s.end()
 }
 
+// On every address of the machine a request may have any address, and the names of the machine.
+func TestServeRefusesNamesThatOthersMayHaveMade(t *testing.T) {
+	s := serveOf(t, "file:"+t.TempDir()+"/locks", "--listen", ":0", "--host", "locks.example.com", "--host", "locks", "--allow-break")
+	at, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	machine, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, want := range map[string]int{
+		"127.0.0.1:" + at.Port(): 200, "192.0.2.1:" + at.Port(): 200, "[2001:db8::1]": 200, "localhost": 200, machine: 200,
+		"locks.example.com": 200, "LOCKS:80": 200, machine + ".evil.example": 403, "evil.example:" + at.Port(): 403, "192.0.2.1.evil.example": 403,
+	} {
+		if status, page := s.ask(http.MethodGet, "", "", "Host", host); status != want || strings.Contains(page, "<html") != (want == 200) {
+			t.Errorf("host %q: %d, want %d", host, status, want)
+		}
+		if status, _ := s.ask(http.MethodPost, "?name=a", "", "Host", host, "Origin", "http://"+host); (status == 403) != (want == 403) {
+			t.Errorf("a break by %q: %d, want %d", host, status, want)
+		}
+	}
+	s.end()
+}
+
 // A signal ends it when the requests that have begun are answered, and leaves no trace of it.
 func TestServeAnswersBeforeItEnds(t *testing.T) {
 	r := server.Get(t)
