@@ -85,24 +85,24 @@ func TestNoConnectionLeftToListenOn(t *testing.T) {
 func TestIdleSessionTimeoutDelaysOnly(t *testing.T) {
 	t.Parallel() // it mostly waits
 	b := newBed(t, server.Get(t))
-	brief := func(cfg *pgxpool.Config) { cfg.ConnConfig.RuntimeParams["idle_session_timeout"] = "20" }
+	brief := func(cfg *pgxpool.Config) { cfg.ConnConfig.RuntimeParams["idle_session_timeout"] = "300" }
 	x, y := b.of(t, b.pool(t, b.server.Addr, brief)), b.of(t, b.pool(t, b.server.Addr, brief))
 	var last uint64
 	for range 2 {
 		g := b.acquire(x, mutex("n", time.Minute))
 		w := b.queue(y, mutex("n", time.Minute))
-		b.idle(4)
+		b.idle(40)
 		if r := x.Renew(b.ctx, []backends.Renewal{{Grant: g, TTL: time.Minute}})[0]; r.Err != nil {
 			t.Errorf("Renew after idleness: %v", r.Err)
 		}
-		b.idle(4)
+		b.idle(40)
 		b.release(x, g)
 		h := w.granted()
 		if g.Token <= last || h.Token <= g.Token {
 			t.Errorf("tokens %d, %d after %d", g.Token, h.Token, last)
 		}
 		last = h.Token
-		b.idle(4)
+		b.idle(40)
 		b.release(y, h)
 	}
 }

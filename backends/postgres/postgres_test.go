@@ -175,7 +175,14 @@ func (b *bed) queue(c *postgres.Backend, r backends.Request) *waiting {
 	b.Helper()
 	n := b.waiters(r.Name)
 	w := b.start(c, r)
-	b.until("the request is queued", func() bool { return b.waiters(r.Name) == n+1 })
+	b.until("the request is queued", func() bool {
+		select {
+		case <-w.ended:
+			b.Fatalf("a request that should wait has its answer: %v", w.err)
+		default:
+		}
+		return b.waiters(r.Name) == n+1
+	})
 	return w
 }
 
