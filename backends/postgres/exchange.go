@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/serverclock"
 )
 
 // exchange is a statement of an operation and its answer: all of the operation, or a request that
@@ -189,7 +190,7 @@ func (e *exchange) on(cl *client) {
 		e.unanswered(cl)
 		return
 	}
-	clock, rest := newSample(e.sent, e.numbers[0]), e.numbers[1:]
+	clock, rest := serverclock.New(e.sent, e.numbers[0]), e.numbers[1:]
 	for j, i := range e.back {
 		cl.released(e.operation, i, rest[j] != 0, e.unsure)
 	}

@@ -2,8 +2,10 @@ package postgres
 
 import (
 	"context"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/serverclock"
 )
 
 // Await makes cancelled acquires wait for their confirmation for as long as a slow machine may take.
@@ -30,4 +32,18 @@ func CheckVersion(number int, name string) backends.Finding {
 	x := &exam{}
 	_ = x.version(context.Background(), &settings{number: number, name: name})
 	return x.found[0]
+}
+
+// Believed says whether a message of a grant is believed by a request of 10 s that needs 1.2 s of it,
+// and was queued at queuedAt: a grant for brief, made so long after the clock was looked at, which was
+// so long ago.
+func Believed(brief time.Duration, token uint64, queuedAt, made int64, known bool, ago time.Duration) bool {
+	now := time.Now()
+	q := &request{brief: brief, queuedAt: queuedAt}
+	q.TTL, q.MinValid = 10*time.Second, 1200*time.Millisecond
+	if known {
+		q.sample = serverclock.New(now.Add(-ago), time.Hour.Microseconds())
+	}
+	_, ok := q.believe(wakeUp{token: token, made: time.Hour.Microseconds() + made}, now)
+	return ok
 }

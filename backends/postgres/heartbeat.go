@@ -5,6 +5,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/serverclock"
 )
 
 const (
@@ -101,9 +102,9 @@ func (m looked) on(cl *client) {
 	if m.err == nil && (len(m.numbers) < head || (len(m.numbers)-head)%each != 0) {
 		m.err = cl.b.classify(errReply)
 	}
-	var clock sample
+	var clock serverclock.Sample
 	if m.err == nil {
-		clock = newSample(m.sent, m.numbers[0])
+		clock = serverclock.New(m.sent, m.numbers[0])
 	}
 	for _, id := range m.ids {
 		q := cl.waiting[uint64(id)]
@@ -119,7 +120,7 @@ func (m looked) on(cl *client) {
 	}
 	next := time.Duration(-1)
 	if m.err == nil {
-		next = clock.until(m.numbers[1])
+		next = until(clock, m.numbers[1])
 		for row := m.numbers[head:]; len(row) > 0; row = row[each:] {
 			cl.found(uint64(row[0]), wakeUp{uint64(row[1]), row[2], row[3] != 0}, m.heard)
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/serverclock"
 )
 
 // request is one of an operation, from begin to its answer. The client owns it.
@@ -23,7 +24,7 @@ type request struct {
 	copied   bool                 // a copy of a statement for it may be on its way as well
 	wakeUp   *wakeUp              // that has come meanwhile
 	news     []backends.EventType // that have come before the grant
-	sample   sample               // of the server's clock, the latest
+	sample   serverclock.Sample   // of the server's clock, the latest
 	queuedAt int64                // on that clock: when it was put into the queue, as far as is known
 	cause    error                // why it still waits, if the server could not be asked
 	over     bool                 // it is granted, or has failed
@@ -43,7 +44,7 @@ const (
 )
 
 // answered takes in what the server said of a request. It returns why the request cannot be.
-func (cl *client) answered(q *request, clock sample, row []int64) error {
+func (cl *client) answered(q *request, clock serverclock.Sample, row []int64) error {
 	if q.over {
 		cl.mend(q)
 		return nil
@@ -67,8 +68,8 @@ func (cl *client) answered(q *request, clock sample, row []int64) error {
 	return nil
 }
 
-func (cl *client) granted(q *request, clock sample, row []int64) {
-	valid := backends.ValidUntil(clock.sent, q.TTL)
+func (cl *client) granted(q *request, clock serverclock.Sample, row []int64) {
+	valid := backends.ValidUntil(clock.Sent, q.TTL)
 	if time.Until(valid) <= q.MinValid { // too late to be of use, but the next answer may be sooner
 		cl.again(q)
 		return
@@ -121,11 +122,11 @@ func (q *request) wrap(err error) error {
 
 // queue notes that the request stands in the queue. From now on the heartbeat speaks for it, and the
 // inbox hears when it is granted.
-func (cl *client) queue(q *request, clock sample, isNew bool, due int64) error {
+func (cl *client) queue(q *request, clock serverclock.Sample, isNew bool, due int64) error {
 	was := q.queued
 	q.cause, q.sample, q.queued = nil, clock, true
 	if isNew {
-		q.queuedAt = clock.server
+		q.queuedAt = clock.Server
 	}
 	if was && isNew {
 		if len(q.op.requests) > 1 { // its places would not be in one order with those of others
@@ -136,7 +137,7 @@ func (cl *client) queue(q *request, clock sample, isNew bool, due int64) error {
 		}
 	}
 	cl.listen()
-	cl.keepHeartbeat(clock.until(due))
+	cl.keepHeartbeat(until(clock, due))
 	if n := q.wakeUp; n != nil {
 		q.wakeUp = nil
 		cl.woken(q, *n)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/serverclock"
 )
 
 // Multiples of the heartbeat that bound what a waiter costs the others that dies just before its
@@ -34,21 +35,12 @@ func (b *Backend) terms(r backends.Request) (brief, keep time.Duration) {
 // alive is for how long a client counts as alive after a statement, in microseconds.
 func (b *Backend) alive() int64 { return (aliveHeartbeats * b.opt.heartbeat).Microseconds() }
 
-// sample ties the server's clock to ours: when it showed server, in microseconds since 1970, it was
-// not earlier than sent, for the answer that says so is to a statement that was sent then.
-type sample struct {
-	sent   time.Time
-	server int64
-}
-
-func newSample(sent time.Time, server int64) sample { return sample{sent, server} }
-
 // until returns how long after the sample the server's clock shows us; negative if us is 0.
-func (s sample) until(us int64) time.Duration {
+func until(s serverclock.Sample, us int64) time.Duration {
 	if us == 0 {
 		return -1
 	}
-	return max(0, time.Duration(us-s.server)*time.Microsecond)
+	return max(0, time.Duration(us-s.Server)*time.Microsecond)
 }
 
 // wakeUp is what a message, or a heartbeat, tells of a request: that it was granted.
@@ -74,22 +66,11 @@ func parseWakeUp(s string) (seq uint64, n wakeUp, ok bool) {
 // believe returns until when the grant is valid of which a wake-up tells that has come now, or false
 // if the server is to be asked: the wake-up is not of this request as it stands in the queue, or
 // too little of the grant is left.
-//
-// The grant ends on the server's clock at made + brief, and a grace later. That clock showed
-// sample.server when ours showed sample.sent or more, so the grant ends on ours not before
-// sample.sent + (made + brief − sample.server). Two things could make that too long. The server's
-// clock was set forward since the sample: but the grant ends not before brief from now, less what
-// the wake-up has taken. And our monotonic clock stood still while the machine slept, which the
-// wall clock tells. The earliest of the three counts, with the margin of the whole span.
 func (q *request) believe(n wakeUp, now time.Time) (valid time.Time, ok bool) {
-	if q.brief == 0 || n.token == 0 || n.made < q.queuedAt || q.sample.server == 0 {
+	if q.brief == 0 || n.token == 0 || n.made < q.queuedAt || q.sample.Server == 0 {
 		return valid, false
 	}
-	span := time.Duration(n.made-q.sample.server)*time.Microsecond + q.brief
-	slept := now.Round(0).Sub(q.sample.sent.Round(0)) // by the wall clock
-	left := min(span-now.Sub(q.sample.sent), span-slept, q.brief)
-	whole := max(span, q.TTL)
-	valid = backends.ValidUntil(now.Add(left-whole), whole)
+	valid = q.sample.ValidUntil(n.made, q.brief, q.TTL, now)
 	return valid, valid.Sub(now) >= q.MinValid
 }
 

@@ -54,7 +54,7 @@ var faults = []struct{ property, tests string }{
 	{"An acquire that arrives after it was given up has no effect", "TestAcquireThatArrivesAfterItsCancellationHasNoEffect TestForbiddenPostReleasesAllTheSame"},
 	{"A late renewal revives nothing", "manager.TestLateRenewalRevivesNothing contract:Expiry/LateRenewalDoesNotRevive"},
 	{"Answers out of order: validity never goes back, an old answer ends no grant", "TestRenewalNeverShortens TestHeartbeatOvertakenByAGrantEndsNothing manager.TestValidityNeverGoesBack"},
-	{"Slow answers: validity counts from before the request", "TestGrantThatComesAfterItsTimeIsAskedForAgain TestNoticeIsNeverBelievedForTooLong TestProcessThatWasStoppedDoesNotBelieveAnOldMessage contract:Expiry/FromBeforeTheRequest manager.TestSlowRenewalsCountFromTheirSending"},
+	{"Slow answers: validity counts from before the request", "TestGrantThatComesAfterItsTimeIsAskedForAgain TestWhichNoticesAreBelieved serverclock.TestAGrantIsNeverReliedOnForTooLong TestProcessThatWasStoppedDoesNotBelieveAnOldMessage contract:Expiry/FromBeforeTheRequest manager.TestSlowRenewalsCountFromTheirSending"},
 	{"A server that is back is used at once, whatever happened meanwhile", "TestClientRecoversWithItsServer TestClientOfASentinelRecoversWithItsServer TestClientOfAClusterRecoversWithItsServer"},
 	{"A black hole: the caller returns at its deadline", "TestCallerReturnsAtItsDeadlineFromABlackHole TestCloseDoesNotWaitForAServerThatIsGone"},
 	{"The application's pool is exhausted", "TestApplicationsExhaustedPoolDoesNotMatter TestClientIsOnlyRead"},
@@ -95,6 +95,7 @@ func TestEveryFaultHasItsTest(t *testing.T) {
 	known := make(map[string]bool)
 	collect(t, known, ".", "")
 	collect(t, known, "../../manager", "manager.")
+	collect(t, known, "../../internal/serverclock", "serverclock.")
 	collect(t, known, "../backendtest", "")
 	for _, f := range faults {
 		for _, name := range strings.Fields(f.tests) {

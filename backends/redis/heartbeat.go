@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/serverclock"
 )
 
 const (
@@ -224,9 +225,9 @@ func (m looked) on(cl *client) {
 			continue
 		}
 		if len(r) == 1 {
-			cl.unchanged(l, newSample(m.sent, r.int(0)))
+			cl.unchanged(l, serverclock.New(m.sent, r.int(0)))
 		} else {
-			cl.takeIn(l, r, newSample(m.sent, r.int(2)), m.heard)
+			cl.takeIn(l, r, serverclock.New(m.sent, r.int(2)), m.heard)
 		}
 	}
 	cl.lookAtDue()
@@ -244,7 +245,7 @@ func (cl *client) missed(p *place, err error) {
 }
 
 // unchanged notes that the requests of a place are still in the queue.
-func (cl *client) unchanged(l look, clock sample) {
+func (cl *client) unchanged(l look, clock serverclock.Sample) {
 	for _, seq := range l.ids {
 		if q := cl.waiting[seq]; q != nil && q.spot != nil && !q.asking {
 			q.cause, q.sample = nil, clock
@@ -254,7 +255,7 @@ func (cl *client) unchanged(l look, clock sample) {
 }
 
 // takeIn takes in how the requests and grants of a place stand.
-func (cl *client) takeIn(l look, r row, clock sample, heard bool) {
+func (cl *client) takeIn(l look, r row, clock serverclock.Sample, heard bool) {
 	broken := l.place.broken
 	l.place.broken = false
 	others := r.int(1) != 0

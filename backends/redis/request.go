@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/serverclock"
 )
 
 // request is one of an operation, from begin to its answer. The client owns it.
@@ -21,14 +22,14 @@ type request struct {
 	terms terms
 
 	place    *place
-	spot     *list.Element // in place.waiting, once it was queued
-	asking   bool          // a command for it is on its way, or may be
-	copied   bool          // a copy of a command of it may be on its way as well
-	wakeUp   *wakeUp       // that has come meanwhile
-	sample   sample        // of the server's clock, the latest
-	queuedAt int64         // on that clock: when it was put into the queue, as far as is known
-	cause    error         // why it still waits, if the server could not be asked
-	over     bool          // it is granted, or has failed
+	spot     *list.Element      // in place.waiting, once it was queued
+	asking   bool               // a command for it is on its way, or may be
+	copied   bool               // a copy of a command of it may be on its way as well
+	wakeUp   *wakeUp            // that has come meanwhile
+	sample   serverclock.Sample // of the server's clock, the latest
+	queuedAt int64              // on that clock: when it was put into the queue, as far as is known
+	cause    error              // why it still waits, if the server could not be asked
+	over     bool               // it is granted, or has failed
 	grant    backends.Grant
 	told     bool    // its answer was told
 	back     *ending // what takes it back, after it has failed
@@ -213,10 +214,10 @@ func (q *request) wrap(err error) error {
 // when it is granted.
 func (cl *client) queued(q *request, sent time.Time, r row) {
 	q.cause = nil
-	q.sample = newSample(sent, r.int(3))
+	q.sample = serverclock.New(sent, r.int(3))
 	isNew := r.int(1) == 1
 	if isNew {
-		q.queuedAt = q.sample.server
+		q.queuedAt = q.sample.Server
 	}
 	switch {
 	case q.spot == nil:

@@ -38,16 +38,6 @@ func (s terms) keep(period, ttl time.Duration) time.Duration {
 	return max(s.brief, min(leastHeartbeats*period, ttl))
 }
 
-// sample ties the server's clock to ours: when it showed server, in microseconds since 1970, it was not earlier than sent, for the
-// answer that says so is to a command that was sent then.
-type sample struct {
-	sent   time.Time
-	wall   int64 // sent, on the wall clock, in nanoseconds since 1970
-	server int64
-}
-
-func newSample(sent time.Time, server int64) sample { return sample{sent, sent.UnixNano(), server} }
-
 // wakeUp is what a message tells of a request: that it was granted.
 type wakeUp struct {
 	token     uint64
@@ -77,23 +67,14 @@ func parseWakeUp(s string, contended bool) (seq uint64, n wakeUp, ok bool) {
 	return seq, n, true
 }
 
-// believe returns until when the grant is valid of which a wake-up tells that has come now, or false if the server is to be asked: because the
-// wakeUp is not of this request as it stands in the queue, or too little of the grant is left.
-//
-// The grant ends on the server's clock at made + brief, and the grace. When that clock showed sample.server, ours showed sample.sent or
-// more, so it ends on ours not before sample.sent + (made + brief − sample.server). Both clocks may drift from the sample on, so the
-// margin is taken of that whole span, and is never less than that of an ordinary grant. A clock of the server's that was set forward
-// after the sample would make the span too long; but the wake-up came after the grant was made, so it ends not before its brief time from now,
-// less what the wake-up has taken. And a monotonic clock stands still while a machine sleeps, which the wall clock tells. The earliest of
-// the three counts.
+// believe returns until when the grant is valid of which a wake-up tells that has come now, or false if
+// the server is to be asked: the wake-up is not of this request as it stands in the queue, or too
+// little of the grant is left.
 func (q *request) believe(n wakeUp, now time.Time) (valid time.Time, ok bool) {
-	if q.terms.brief == 0 || n.token == 0 || n.secret != q.terms.secret || n.made < q.queuedAt || q.sample.server == 0 {
+	if q.terms.brief == 0 || n.token == 0 || n.secret != q.terms.secret || n.made < q.queuedAt || q.sample.Server == 0 {
 		return valid, false
 	}
-	span := time.Duration(n.made-q.sample.server)*time.Microsecond + q.terms.brief
-	left := min(q.sample.sent.Sub(now)+span, time.Duration(q.sample.wall-now.UnixNano())+span, q.terms.brief)
-	whole := max(span, q.TTL)
-	valid = backends.ValidUntil(now.Add(left-whole), whole)
+	valid = q.sample.ValidUntil(n.made, q.terms.brief, q.TTL, now)
 	return valid, valid.Sub(now) >= q.MinValid
 }
 
