@@ -30,6 +30,7 @@ type managerActor struct {
 	timer *actor.Timer
 
 	patrol patrol
+	lines  lines
 
 	stage   stage
 	ctx     context.Context // of the Close that began it
@@ -194,12 +195,5 @@ func (m *Manager) Close(ctx context.Context) error {
 		return opErr("close", m.caps.Name, m.actor.err)
 	case <-ctx.Done():
 		return opErr("close", m.caps.Name, backends.Ended(ctx))
-	}
-}
-
-// log passes a line to the user's handler, which may be slow, on a goroutine of its own.
-func (c *managerActor) log(msg string, args []any) {
-	if l := c.m.cfg.logger; l != nil {
-		c.apart(func() { l.Warn("lockkeeper: "+msg, args...) })
 	}
 }

@@ -16,9 +16,10 @@ type slowLog struct {
 // WithSlowLog logs names that are waited for or held for long, while that goes on: a wait longer
 // than wait, and once more how it ended; and a hold longer than hold. A line has the name, the line
 // of code that waits or holds, and of the holder its token and since when it holds; and the pid and
-// label of this process. Of a holder in another process it has the pid, host and label: the store is
-// asked once for the line. One line tells of all waits of a name that have become long since the
-// last line, and there is at most one in the time of the limit; the same goes for holds.
+// label of this process. Of a holder in another process it has the pid, host and label: the store
+// is asked once for the line. One line tells of all waits of a name that have become long since the
+// last line, and there is at most one in the time of the limit; the same goes for holds. While the
+// logger takes no lines, all but a thousand are left out; left_out in the next says how many.
 //
 // The lines go to the logger of [WithLogger], or to slog.Default. A limit of 0 logs nothing. Range
 // 1 ms to a year. It records sites, see [WithSites]. Default: no slow log.
@@ -53,12 +54,7 @@ func (m *Manager) slowWith(msg string, more func() []any, args []any) {
 	if args = append(args, "pid", m.owner.PID); m.owner.Label != "" {
 		args = append(args, "label", readable(m.owner.Label))
 	}
-	m.actor.apart(func() {
-		if more != nil {
-			args = append(args, more()...)
-		}
-		l.Warn("lockkeeper: "+msg, args...)
-	})
+	m.actor.line(l, msg, args, more)
 }
 
 // watchWait and watchHold have the keeper look when a wait or hold that begins now is long.
