@@ -57,7 +57,7 @@
 //   - A process whose inbox (the FIFO) is removed makes a new one. Until then others take it for dead:
 //     its waiters lose their places, and it loses permits that are granted meanwhile.
 //   - [Backend.Break] tells the holders that their grants have ended. A stopped process keeps the
-//     kernel's lock.
+//     kernel's lock; and until every process has heard, the name keeps its kind.
 //   - Children do not inherit a lock: all files are closed on exec. A fork without exec is not
 //     supported.
 //

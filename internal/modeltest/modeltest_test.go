@@ -1,0 +1,16 @@
+package modeltest
+
+import (
+	"testing"
+
+	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/backends/memory"
+)
+
+// The model is as it says itself.
+func TestTheModelAgreesWithItself(t *testing.T) {
+	for _, s := range Seeds() {
+		store := memory.New()
+		Run(t, func(testing.TB) backends.Backend { return store.Peer() }, s)
+	}
+}
