@@ -152,7 +152,7 @@ func (w *watcher) changeInbox(inbox io.ReadCloser) {
 }
 
 func (w *watcher) deliver(lines string) {
-	stems := strings.Split(strings.TrimSuffix(lines, "\n"), "\n")
+	stems := strings.FieldsFunc(lines, func(r rune) bool { return r == '\n' })
 	slices.Sort(stems)
 	stems = slices.Compact(stems)
 	for _, s := range stems {

@@ -324,6 +324,7 @@ func (p *parser) fields(e *Entry) {
 	if strings.HasPrefix(p.rest, "keeps ") || strings.HasPrefix(p.rest, "kept ") {
 		e.Kept = p.until(' ') == "kept"
 		e.Keep = p.keep()
+		p.bad = p.bad || !strings.HasPrefix(p.rest, sinceWord[1:]) // where setKeep ends
 	}
 }
 

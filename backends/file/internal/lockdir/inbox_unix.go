@@ -116,8 +116,8 @@ func (d *Dir) Wake(client uint64, stem string) bool {
 		return !errors.Is(err, ErrDead)
 	}
 	defer CloseFile(fd)
-	var line [longestStem + 1]byte
-	msg := append(append(line[:0], stem...), '\n')
+	var line [longestStem + 2]byte
+	msg := append(append(append(line[:0], '\n'), stem...), '\n') // the first ends what another program has begun
 	err = Retry(func() error { _, err := unix.Write(fd, msg); return err })
 	return !errors.Is(err, unix.EPIPE)
 }

@@ -115,3 +115,15 @@ func TestMachineHasAClockOfItsBoot(t *testing.T) {
 		t.Errorf("clocks %+v, then %+v", a, b)
 	}
 }
+
+// setKeep finds the end of the old Keep by the word that follows.
+func TestALineWhoseKeepHasNoEndIsDamage(t *testing.T) {
+	const line = "holder 0000000000000001-1 weight 1 token 5 kept 60000000 until 2026-01-02T15:05:05.000006Z boot 0000000000000007 812000000 "
+	const head = "name \"a\"\nmutex capacity 1\ntoken 5\n"
+	if tab, err := parseBody(head + line + "pid 7\n"); err == nil {
+		t.Errorf("read as %+v", tab)
+	}
+	if _, err := parseBody(head + line + "since x\n"); err != nil {
+		t.Error(err)
+	}
+}
