@@ -35,9 +35,9 @@ func TestALogThatIsStuckPilesUpNoGoroutines(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		*h.let = make(chan struct{})
 		const names = mostLines + 234
-		leases := make([]*Lease, names)
-		for i := range leases {
-			leases[i] = mustAcquire(t, m.Lock(fmt.Sprint(i)))
+		var leases []*Lease
+		for i := range names {
+			leases = append(leases, mustAcquire(t, m.Lock(fmt.Sprint(i))))
 		}
 		before := runtime.NumGoroutine()
 		sleep(2 * time.Second)
