@@ -143,7 +143,7 @@ func (c *Claim) do(
 	}
 	var s *sighting
 	if c.watched() {
-		ctx, s = c.sight(ctx, false, at)
+		ctx, s = c.sight(ctx, false, at.orOf(fn))
 	}
 	inner, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

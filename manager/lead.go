@@ -67,6 +67,7 @@ func (e *Election) lead(
 	if fn == nil {
 		return &InvalidError{Field: "function", Value: nil, Want: "not nil"}
 	}
+	at = at.orOf(fn)
 	c, ttl := e.m.Lock(e.name), e.m.cfg.ttl
 	c.leads = true
 	absent := time.Duration(0) // the next pause, while the store is out of reach

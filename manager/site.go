@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A Site is the line of code that called Acquire, TryAcquire, Do, Lead or Adopt. It costs a look at
@@ -16,14 +17,40 @@ type Site struct{ pc [1]uintptr }
 // without a helper: each frame between costs 40 ns.
 const callersCaller = 2
 
-// String returns file:line, or nothing for the zero Site.
+// String returns file:line, or nothing for the zero Site. A go statement that calls an acquire itself
+// leaves no line: then it is that of the function which Do or Lead runs, or else "a go statement".
 func (s Site) String() string {
-	if s == (Site{}) {
+	switch s.pc[0] {
+	case 0:
 		return ""
+	case goexit():
+		return "a go statement"
 	}
 	f, _ := runtime.CallersFrames(s.pc[:]).Next()
 	return f.File + ":" + strconv.Itoa(f.Line)
 }
+
+// orOf returns s, or the line where the function begins if a go statement has called for it.
+func (s Site) orOf(function any) Site {
+	if s.pc[0] != 0 && s.pc[0] == goexit() {
+		return Site{[1]uintptr{reflect.ValueOf(function).Pointer() + 1}} // as if it had been called there
+	}
+	return s
+}
+
+// goexit is the caller of the first function of each goroutine; 0 if there is none.
+var goexit = sync.OnceValue(func() (last uintptr) {
+	var pcs [64]uintptr
+	for skip, n := 0, len(pcs); n == len(pcs); skip += n {
+		if n = runtime.Callers(skip, pcs[:]); n > 0 {
+			last = pcs[n-1]
+		}
+	}
+	if f, _ := runtime.CallersFrames([]uintptr{last}).Next(); f.Function != "runtime.goexit" {
+		return 0
+	}
+	return last
+})
 
 // acquires reports whether a function, by its name in the stack, is an exported method whose caller
 // is a site.

@@ -75,6 +75,48 @@ func TestASiteIsTheLineThatAcquires(t *testing.T) {
 	}, WithSites())
 }
 
+// A go statement is no line of the stack. Where Do or Lead runs a function, that is where to look.
+func TestTheSiteOfAGoStatementIsTheFunctionThatRuns(t *testing.T) {
+	bubble(t, func(t *testing.T, m *Manager) {
+		release := make(chan struct{})
+		holder := func(want string) {
+			t.Helper()
+			synctest.Wait()
+			if got := row(m, "db").Holders[0].Site; got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+			release <- struct{}{}
+			synctest.Wait()
+		}
+		db, ctx := m.Lock("db"), t.Context()
+		do, leads, acquire := db.Do, m.Lead, db.Acquire
+		want := codeLine(1)
+		run := func(context.Context) error {
+			<-release
+			return nil
+		}
+		go do(ctx, run)
+		holder(want)
+		want = codeLine(1)
+		lead := func(context.Context, uint64) error {
+			<-release
+			return nil
+		}
+		go leads(ctx, "db", lead)
+		holder(want)
+		l := mustAcquire(t, db)
+		ended, cancel := context.WithCancel(ctx)
+		go acquire(ended)
+		synctest.Wait()
+		if got := row(m, "db").Waiters[0].Site; got != "a go statement" {
+			t.Errorf("the waiter is at %s", got)
+		}
+		cancel()
+		synctest.Wait()
+		mustRelease(t, l)
+	}, WithSites())
+}
+
 // asker asks for the sites, at the start or at the end, from a stack as deep as it is told.
 type asker struct {
 	atEnd  bool
