@@ -504,32 +504,53 @@ BEGIN
 END $$;
 
 -- give is op for a release of one name. A grant that nobody waits for, and that nobody has locked, is
--- given back by a statement for each table; all else is left to op.
+-- given back by a statement for each table. One that holds all that is used, while the first waiter
+-- wants the whole name and is alive, is handed over by two for each. All else is left to op.
 CREATE FUNCTION lockkeeper.give(p_client bigint, p_name bytea, p_id bigint, p_flags bigint)
 RETURNS bigint[]
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp SET enable_seqscan = off AS $$
 DECLARE
-  t tid;
-  n_rid bigint;
-  n_waiting integer;
-  n_due bigint;
+  pause bigint := nullif(current_setting('lockkeeper.pause', true), '')::bigint; -- see _pause
+  n record;
+  w record;
+  fits boolean := true;
   at bigint;
   freed bigint;
+  last bigint;
   set text;
 BEGIN
-  IF nullif(current_setting('lockkeeper.pause', true), '') IS NOT NULL AND p_flags & 1 = 0
+  IF pause IS NOT NULL AND p_flags & 1 = 0
     AND current_setting('transaction_isolation') = 'read committed' THEN
-    SELECT ctid, rid, waiting, due INTO t, n_rid, n_waiting, n_due
+    SELECT ctid, rid, cap, used, waiting, token, head, due INTO n
       FROM lockkeeper.names WHERE name = p_name FOR NO KEY UPDATE;
     at := lockkeeper._us();
-    IF n_waiting = 0 AND n_due > at THEN
+    IF n.waiting > 0 THEN
+      SELECT q.ctid, q.client, q.id, q.place, q.tokens, q.keep, q.quiet, q.least,
+          q.weight = n.cap AND c.till > at AS fits INTO w
+        FROM lockkeeper.requests q LEFT JOIN lockkeeper.clients c USING (client)
+        WHERE q.rid = n.rid AND q.place > n.head ORDER BY q.place LIMIT 1;
+      fits := w.fits;
+    END IF;
+    IF fits AND n.due > at THEN
       DELETE FROM lockkeeper.requests WHERE ctid = (SELECT ctid FROM lockkeeper.requests
-        WHERE client = p_client AND id = p_id AND rid + 0 = n_rid AND token IS NOT NULL
+        WHERE client = p_client AND id = p_id AND rid + 0 = n.rid AND token IS NOT NULL
+          AND (n.waiting = 0 OR weight = n.used)
           AND (p_flags & 2 > 0 OR NOT kept AND since + least <= at) FOR UPDATE SKIP LOCKED)
         RETURNING weight INTO freed;
-      IF FOUND THEN
-        UPDATE lockkeeper.names SET used = used - freed WHERE ctid = t;
+      IF FOUND AND n.waiting = 0 THEN
+        UPDATE lockkeeper.names SET used = used - freed WHERE ctid = n.ctid;
         set := set_config('synchronous_commit', 'off', true);
+        RETURN ARRAY[at, 1];
+      ELSIF FOUND THEN -- see _pump
+        last := greatest(n.token, at - 1) + w.tokens;
+        UPDATE lockkeeper.requests SET token = last - w.tokens + 1, deadline = at + w.keep, since = at
+          WHERE ctid = w.ctid;
+        UPDATE lockkeeper.names SET used = cap, waiting = waiting - 1, token = last, head = w.place,
+          due = at + w.keep, loud = NOT w.quiet WHERE ctid = n.ctid;
+        PERFORM lockkeeper._done(greatest(w.keep, w.least), pause, ARRAY[w.client::text,
+          'g' || w.id || ':' || (last - w.tokens + 1) || ':' || at || ':' || CASE WHEN n.waiting > 1
+            AND EXISTS (SELECT FROM lockkeeper.requests WHERE rid = n.rid AND place > w.place
+              AND client <> w.client) THEN '1' ELSE '0' END]);
         RETURN ARRAY[at, 1];
       END IF;
     END IF;
