@@ -35,6 +35,33 @@ func TestAFormIsWrittenAsAWhole(t *testing.T) {
 	}
 }
 
+// An item in a line is the same item.
+func TestAFormIsWrittenWithALineForEachItem(t *testing.T) {
+	hostile := "\n  \"names\": []<&\u2028"
+	all := listing.Of(hostile, time.Unix(1, 0), make([]backends.State, 3), errors.New(hostile))
+	for i := range all.Names {
+		all.Names[i].Name = hostile
+	}
+	for n := range 4 {
+		form, items := all, all.Names[:n]
+		form.Names = items
+		var want, lines, got bytes.Buffer
+		if err := listing.Write(&want, form); err != nil {
+			t.Fatal(err)
+		}
+		form.Names = []listing.Row{}
+		if err := listing.WriteLines(&lines, form, "names", items); err != nil {
+			t.Fatal(err)
+		}
+		if rows := bytes.Count(lines.Bytes(), []byte("\n    {\"name\"")); rows != n || bytes.Count(lines.Bytes(), []byte("\n")) > n+8 {
+			t.Errorf("%d items: %s", n, &lines)
+		}
+		if err := json.Indent(&got, bytes.TrimSuffix(lines.Bytes(), []byte("\n")), "", "  "); err != nil || got.String()+"\n" != want.String() {
+			t.Errorf("%v, wrote\n%s\nwant\n%s", err, &got, &want)
+		}
+	}
+}
+
 // failing takes some bytes and then none.
 type failing struct{ left int }
 

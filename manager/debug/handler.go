@@ -13,9 +13,9 @@ import (
 
 // Handler returns a page that shows what m is doing in this process, and what its store knows of a
 // name: see the package comment. With ?format=json, or for a client that accepts only JSON, it
-// answers with [manager.Stats] as JSON; q and name select resources there too. The page of a nil or
-// zero Manager is empty. The handler may be mounted under any path; requests to it may run at the
-// same time. It changes nothing unless [AllowBreak] is given.
+// answers with [manager.Stats] as JSON, a resource in each line; q and name select resources there
+// too. The page of a nil or zero Manager is empty. The handler may be mounted under any path;
+// requests to it may run at the same time. It changes nothing unless [AllowBreak] is given.
 //
 // Handler registers nothing and asks nobody who they are. Mount it where only operators can reach
 // it: names, labels and lines of code may say more than they should.
@@ -105,7 +105,7 @@ func writeData(out io.Writer, data any) error {
 	}
 	rows := s.Resources
 	s.Resources = []manager.ResourceStats{}
-	return listing.WriteList(out, s, "resources", rows)
+	return listing.WriteLines(out, s, "resources", rows)
 }
 
 func (h *handler) page(w http.ResponseWriter, r *http.Request) {
