@@ -90,7 +90,9 @@ func (r *resource) leave(p *part, err error) {
 }
 
 // revoke takes back what a request had from this turn, of which nobody has heard: a try that was in
-// vain, or one request of an operation that fails. It writes nothing if nothing else does.
+// vain, or one request of an operation that fails. A try in vain has nothing written: its token is
+// given back with its permits. But another request of ours that was granted before it in this turn
+// has a token too, and must be written.
 func (r *resource) revoke(p *part, err error) {
 	t := r.tab
 	switch p.state {

@@ -22,7 +22,6 @@ func (r *resource) admit(p *part) {
 	if t.Used() && (t.Kind != want.Kind || t.Capacity != want.Capacity) {
 		r.clean()
 	}
-	p.clean, p.before = !r.turn.dirty, t.Token
 	if !t.Used() {
 		t.Kind, t.Capacity = want.Kind, want.Capacity
 	}
@@ -201,6 +200,7 @@ func (r *resource) grant(p *part) {
 	t, now := r.tab, time.Now()
 	e := t.Waiters[0]
 	t.Waiters = slices.Delete(t.Waiters, 0, 1)
+	p.clean, p.before = !r.turn.dirty, t.Token
 	e.Token = r.mint(p.request.Tokens, now)
 	p.state = granted
 	if p.request.AtLeast > 0 {

@@ -30,8 +30,8 @@ type part struct {
 	told   bool          // of contention
 	waited bool          // it was queued before its grant
 	last   uint64        // of the grant's tokens
-	before uint64        // the last token when it came
-	clean  bool          // the table was to be left as it was when it came
+	before uint64        // the last token before its grant
+	clean  bool          // nothing was to be written before its grant
 	token  uint64        // of the grant: the first
 	keep   *lockdir.Keep // of the grant: until when its permits stay taken
 	others bool          // others waited when it was granted

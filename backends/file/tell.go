@@ -23,7 +23,7 @@ func tell(rs []*resource) {
 	for _, r := range rs {
 		for _, p := range r.turn.minted {
 			if p.err == nil && !p.answer(nil) { // a cancel was faster
-				r.pending = append(r.pending, message{verb: releaseUntold, part: p})
+				r.actor.Tell(message{verb: releaseUntold, part: p}) // pending takes mail meanwhile
 			}
 		}
 		for _, p := range r.turn.refused {

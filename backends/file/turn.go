@@ -124,7 +124,7 @@ func change(rs []*resource) {
 		for _, r := range rs {
 			r.undo(err)
 			if len(rs) > 1 { // perhaps this table has been written
-				r.pending = append(r.pending, message{verb: look})
+				r.actor.Tell(message{verb: look})
 			}
 		}
 	}
@@ -205,7 +205,7 @@ func write(rs []*resource) (*resource, error) {
 			continue
 		}
 		// The holder may have let go before it could see the ticket: see releaseSole.
-		if r.settle(); len(r.turn.minted) > 0 {
+		if r.settle(); r.turn.dirty {
 			r.spread()
 			r.announce()
 			if err := r.save(); err != nil {
@@ -246,5 +246,6 @@ func (r *resource) refuse(err error) {
 			r.apply(m)
 		}
 	}
+	r.turn.dirty = false // there is no table to write
 	r.dropKernel()
 }

@@ -197,13 +197,12 @@ func (e *exam) damaged(s, file string) {
 func (e *exam) misnamed(s string, t *lockdir.Table) {
 	e.mendable(backends.Finding{
 		Level: backends.Failure, Topic: "tables", What: fmt.Sprintf("%q is the table of another name, %q", s+lockdir.TableEnding, t.Name),
-		Means: "uses of the name fail with a mismatch", Mend: "remove it; it is a copy",
+		Means: "uses of the name fail with a mismatch", Mend: "empty it; it is a copy",
 	}, func() error {
 		if err := e.dir.RaiseFloor(t.Token); err != nil {
 			return err
 		}
-		_, err := e.dir.RemoveName(s, t.Token, func(*lockdir.Table) bool { return true })
-		return err
+		return e.dir.EmptyTable(s, func(now *lockdir.Table) bool { return lockdir.Stem(now.Name) != s })
 	})
 }
 

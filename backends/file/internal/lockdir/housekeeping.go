@@ -49,6 +49,20 @@ func (d *Dir) RemoveName(s string, floor uint64, may func(*Table) bool) (bool, e
 	return lock >= 0, nil
 }
 
+// EmptyTable empties a table, if may says so of the table as it is now. Whoever finds it empty makes a
+// new one in its place.
+func (d *Dir) EmptyTable(s string, may func(*Table) bool) error {
+	table, err := d.Seize(s + TableEnding)
+	if err != nil || table < 0 {
+		return err
+	}
+	defer table.Free()
+	if t, _, err := ReadTable(int(table)); err != nil || !may(t) {
+		return nil //nolint:nilerr // it is another by now
+	}
+	return Truncate(int(table), 0)
+}
+
 // seized is the descriptor of a file that is open and locked by us, or one of these.
 type seized int
 
