@@ -9,8 +9,17 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
-// maxBatch bounds how many grants share the fate of one call to the store.
-const maxBatch = 2048
+// Grants that are renewed in one call to the store share its fate. A call takes two for each millisecond
+// that an attempt may take, within these bounds.
+const (
+	leastBatch = 512
+	mostBatch  = 4096
+)
+
+// batch returns how many grants go in one call.
+func (c *config) batch() int {
+	return min(max(int(2*c.ttl/attemptPart/time.Millisecond), leastBatch), mostBatch)
+}
 
 // renewer keeps the store's grants alive, many at a time.
 //
@@ -132,7 +141,7 @@ func (r *renewer) flush() {
 	clear(r.due[len(later):])
 	r.due = later
 	for len(ready) > 0 {
-		n := min(len(ready), maxBatch)
+		n := min(len(ready), r.m.cfg.batch())
 		r.attempt(ready[:n:n])
 		ready = ready[n:]
 	}

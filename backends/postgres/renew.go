@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	renewMost  = 2048                  // grants in one statement
+	renewMost  = 4096                  // grants in one statement
 	renewTries = 5                     // of a grant that another session had locked
 	renewPause = 10 * time.Millisecond // before the next
 )
@@ -32,7 +32,7 @@ type renewed struct {
 	err    error
 }
 
-// Renew prolongs grants, up to 2048 in one statement. Only the server's word that a grant is not held
+// Renew prolongs grants, up to 4096 in one statement. Only the server's word that a grant is not held
 // is ErrLost; every other failure is ErrUnavailable, and the grant may be renewed again.
 func (b *Backend) Renew(ctx context.Context, rs []backends.Renewal) []backends.Renewed {
 	answers := make([]backends.Renewed, len(rs))
