@@ -120,7 +120,8 @@ func TestVeryManyCyclesOnOneName(t *testing.T) {
 	b := newBed(t, pgtest.Start(t)) // where no other test keeps VACUUM from its work
 	b.long()
 	parts, each := pick(2, 10), pick(500, 100_000)
-	var most sizes
+	little := int64(pick(1<<16, 1<<20)) // an ANALYZE at the wrong moment keeps dead rows of its time
+	var first sizes
 	for n := range parts {
 		begin := time.Now()
 		blocks, scans := b.used(t, func(c *postgres.Backend) { b.cycle(c, "n", each) })
@@ -134,12 +135,14 @@ func TestVeryManyCyclesOnOneName(t *testing.T) {
 		}
 		b.vacuum()
 		s = b.sizes()
+		if n == 0 {
+			first = s
+		}
 		for what, size := range s {
-			if n > 0 && size > 2*most[what] {
-				t.Errorf("%s have grown to %d bytes after a vacuum, from %d", what, size, most[what])
+			if size > max(little, 2*first[what]) {
+				t.Errorf("%s have grown to %d bytes after a vacuum, from %d", what, size, first[what])
 			}
 		}
-		most = s
 	}
 }
 
