@@ -285,7 +285,7 @@ func (r *distant) do(ctx context.Context, o order) result {
 		o.None, ctx = true, context.Background()
 	}
 	o.Done = ctx.Err() != nil
-	r.p.Say("%s", encode(o))
+	r.p.TrySay("%s", encode(o)) // to a dead one it is lost; its end is told by listen
 	r.mu.Unlock()
 	select {
 	case res := <-answer:
@@ -293,7 +293,7 @@ func (r *distant) do(ctx context.Context, o order) result {
 	case <-ctx.Done():
 		r.mu.Lock()
 		if !r.stopped {
-			r.p.Say("%s", encode(order{ID: o.ID, Op: "end"}))
+			r.p.TrySay("%s", encode(order{ID: o.ID, Op: "end"}))
 		}
 		r.mu.Unlock()
 		res := <-answer

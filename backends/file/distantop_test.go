@@ -179,7 +179,7 @@ func (r *distant) send(d *distantOp, o order) bool {
 		}
 		d.mu.Unlock()
 		r.ops[o.ID] = d
-		r.p.Say("%s", encode(o))
+		r.p.TrySay("%s", encode(o)) // to a dead one it is lost; its end is told by listen
 	}
 	r.mu.Unlock()
 	if dead {
@@ -192,6 +192,6 @@ func (r *distant) say(o order) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.stopped {
-		r.p.Say("%s", encode(o))
+		r.p.TrySay("%s", encode(o)) // to a dead one it is lost; its end is told by listen
 	}
 }

@@ -103,9 +103,15 @@ func (p *Process) PID() int { return p.cmd.Process.Pid }
 // Say sends one line to the process.
 func (p *Process) Say(format string, args ...any) {
 	p.t.Helper()
-	if _, err := fmt.Fprintf(p.in, format+"\n", args...); err != nil {
-		p.t.Fatalf("proctest: write to %s: %v", p.name, err)
+	if !p.TrySay(format, args...) {
+		p.t.Fatalf("proctest: write to %s: it has ended", p.name)
 	}
+}
+
+// TrySay is Say for a process that may have ended; false: it has.
+func (p *Process) TrySay(format string, args ...any) bool {
+	_, err := fmt.Fprintf(p.in, format+"\n", args...)
+	return err == nil
 }
 
 // CloseInput ends the process's input.
