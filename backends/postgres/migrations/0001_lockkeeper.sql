@@ -23,7 +23,9 @@
 -- crash ends every session, so each session looks once, and keeps the pause as a setting.
 --
 -- PLANS. These tables are often nearly empty when they are analyzed. A plan made then reads every
--- dead row for each call, hence SET enable_seqscan.
+-- dead row for each call, hence SET enable_seqscan. A plan that has to read a whole table all the
+-- same counts as so expensive that the server compiles it (jit), for a tenth of a second: so every
+-- query has an index to use, hence WHERE one.
 --
 -- RIGHTS. A user needs USAGE on the schema and EXECUTE on its functions, and no right on a table.
 -- The helpers, whose names begin with "_", run with the rights of the function that calls them.
@@ -88,7 +90,7 @@ CREATE TABLE lockkeeper.clients (client bigint PRIMARY KEY, till bigint NOT NULL
 
 -- format returns the version of this schema.
 CREATE FUNCTION lockkeeper.format() RETURNS integer LANGUAGE sql STABLE SECURITY DEFINER
-  SET search_path = pg_catalog, pg_temp AS $$ SELECT format FROM lockkeeper.conf $$;
+  SET search_path = pg_catalog, pg_temp AS $$ SELECT format FROM lockkeeper.conf WHERE one $$;
 
 CREATE FUNCTION lockkeeper._us() RETURNS bigint LANGUAGE sql VOLATILE AS -- inlined
   $$ SELECT (date_part('epoch', clock_timestamp()) * 1e6::float8)::bigint $$;
@@ -105,16 +107,16 @@ BEGIN
     RAISE EXCEPTION 'transaction isolation must be read committed' USING ERRCODE = 'LK002';
   END IF;
   IF p IS NOT NULL THEN RETURN p; END IF;
-  SELECT until INTO u FROM lockkeeper.mark;
+  SELECT until INTO u FROM lockkeeper.mark WHERE one;
   IF u IS NULL THEN
-    INSERT INTO lockkeeper.mark SELECT true, t + pause FROM lockkeeper.conf ON CONFLICT DO NOTHING;
-    SELECT until INTO u FROM lockkeeper.mark;
+    INSERT INTO lockkeeper.mark SELECT true, t + pause FROM lockkeeper.conf WHERE one ON CONFLICT DO NOTHING;
+    SELECT until INTO u FROM lockkeeper.mark WHERE one;
   END IF;
   IF u > t THEN -- a clock that was set back begins the pause anew, and does not prolong it
-    UPDATE lockkeeper.mark SET until = t + pause FROM lockkeeper.conf WHERE until > t + pause;
+    UPDATE lockkeeper.mark m SET until = t + pause FROM lockkeeper.conf c WHERE m.one AND c.one AND until > t + pause;
     RETURN NULL;
   END IF;
-  SELECT pause INTO p FROM lockkeeper.conf;
+  SELECT pause INTO p FROM lockkeeper.conf WHERE one;
   PERFORM set_config('lockkeeper.pause', p::text, false);
   RETURN p;
 END $$;
@@ -644,7 +646,7 @@ BEGIN
         WHERE q.client = p_client AND q.id = ANY (p_ids) AND q.token IS NULL AND q.place > 0)
       ORDER BY n.name LOOP
     IF pause IS NULL THEN
-      SELECT until INTO next FROM lockkeeper.mark;
+      SELECT until INTO next FROM lockkeeper.mark WHERE one;
     ELSIF k.used > 0 AND k.due > now THEN
       next := CASE WHEN next = 0 THEN k.due ELSE least(next, k.due) END;
     END IF;
