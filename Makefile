@@ -98,11 +98,11 @@ cover: redis-server postgres ## coverage of all packages by all tests: coverage.
 	@$(GO) tool cover -func=coverage.txt | tail -n 1
 
 .PHONY: bench
-bench: redis-server postgres ## measure against the peers: a table of ratios beside their targets (bench/)
+bench: redis-server postgres etcd ## measure against the peers: a table of ratios beside their targets (bench/)
 	cd bench && $(GO) run ./cmd/lkbench
 
 .PHONY: bench-docs
-bench-docs: redis-server ## measure everything, and write docs/benchmarks.md with its pictures; the rounds go to BENCHED (bin/bench.txt)
+bench-docs: redis-server postgres etcd ## measure everything, and write docs/benchmarks.md with its pictures; the rounds go to BENCHED (bin/bench.txt)
 	@mkdir -p $(BIN)
 	cd bench && $(GO) run ./cmd/lkbench -md ../docs/benchmarks.md -plots ../docs/img -gobench $(abspath $(BENCHED))
 
@@ -110,8 +110,12 @@ bench-docs: redis-server ## measure everything, and write docs/benchmarks.md wit
 bench-compare: ## what differs between two runs of bench-docs: make bench-compare OLD=old.txt NEW=new.txt
 	$(GO) run golang.org/x/perf/cmd/benchstat@$(BENCHSTAT_VERSION) $(OLD) $(NEW)
 
+.PHONY: faults
+faults: redis-server postgres etcd ## cut off, stop and kill holders, restart servers, cancel acquires: ours beside the peers
+	cd bench && $(GO) run ./cmd/lkbench -suite faults
+
 .PHONY: bench-once
-bench-once: redis-server postgres ## run every benchmark once, and the suite in short, so that they stay alive
+bench-once: redis-server postgres etcd ## run every benchmark once, and the suite in short, so that they stay alive
 	CI=true $(GO) test -run '^$$' -bench $(BENCH) -benchtime 1x -timeout 5m ./...
 	cd bench && $(GO) vet ./... && CI=true $(GO) test -timeout 8m ./...
 	$(call in-contrib,$(GO) test -run '^$$' -bench $(BENCH) -benchtime 1x -timeout 5m ./...)
@@ -169,6 +173,10 @@ redis-server:
 .PHONY: postgres
 postgres:
 	@scripts/need.sh postgres pgbouncer
+
+.PHONY: etcd
+etcd:
+	@scripts/need.sh etcd
 
 .PHONY: clean
 clean: ## remove what was built here

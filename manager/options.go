@@ -92,8 +92,8 @@ func WithMaxHold(d time.Duration) Option {
 // WithLocalHandoffs bounds how often (n), and for how long (d), a resource is handed from one
 // waiter of this process to the next once another process is seen to wait: then it goes back to the
 // store, whose queue decides. While no other process waits there is no bound. Default 64 and 10 ms.
-// With n = 0 or d = 0 nothing is handed on: each request goes to the store, in strict global
-// order.
+// With n = 0 or d = 0 nothing is handed on: each grant comes from the store, and the processes take
+// turns. A process has one place in the store's queue: its next waiter joins at the end.
 func WithLocalHandoffs(n int, d time.Duration) Option {
 	return Option{func(c *config) error {
 		c.handoffs, c.handoffTime = n, d

@@ -9,6 +9,7 @@ package() { # the package of command $1 for package manager $2
 	redis-server:apt) echo redis-server ;;
 	postgres:brew) echo postgresql ;;
 	postgres:apt) echo postgresql ;;
+	etcd:apt) echo etcd-server ;;
 	cc:brew) echo gcc ;;
 	cc:apt) echo gcc libc6-dev ;;
 	*) echo "$1" ;;

@@ -36,6 +36,9 @@ type Case struct {
 	Models string // what in real life it stands for, in one sentence
 	Sides  []Side
 	Checks []Check
+
+	Question *Question // nil: figures say it all
+
 	Rounds int // at most so many rounds; 0: as many as the run asks for
 }
 

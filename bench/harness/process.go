@@ -125,6 +125,9 @@ func (p *Process) Receive(v any) error {
 	return nil
 }
 
+// Signal sends the process a signal, SIGSTOP say.
+func (p *Process) Signal(sig os.Signal) error { return p.cmd.Process.Signal(sig) }
+
 // Kill ends the process as a crash would (SIGKILL), and waits for it. It is harmless after Close.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill() // it may have ended by itself

@@ -83,6 +83,7 @@ func Markdown(w io.Writer, outs []Outcome, quick bool) error {
 		}
 		fmt.Fprintf(&b, "| %s |\n", strings.Join(v.cells(quick), " | "))
 	}
+	answersMarkdown(&b, outs)
 	b.WriteString("\n## All figures\n")
 	for _, o := range outs {
 		o.markdown(&b)

@@ -2,39 +2,38 @@
 package redisd
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/bench/daemon"
 )
 
-// Server is a private redis-server without persistence, on a free port of the loopback interface.
+// Server is a private redis-server on a free port of the loopback interface.
 type Server struct {
 	Addr   string
 	Client *redis.Client // for the benchmark's own questions; its commands are among those counted
 
-	dir     string
-	cmd     *exec.Cmd
-	drained chan struct{} // closed when the server has closed its output
+	dir string
+	run *daemon.Daemon
 }
 
-// Start starts a server and waits until it takes connections. It fails when there is no redis-server in PATH.
-func Start(ctx context.Context) (_ *Server, err error) {
+// Start starts a server and waits until it takes connections. Nothing is persisted unless args say so: they are
+// appended to the command line. It fails when there is no redis-server in PATH.
+func Start(ctx context.Context, args ...string) (_ *Server, err error) {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
 		return nil, fmt.Errorf("install redis-server to measure Redis: %w", err)
 	}
-	s := &Server{drained: make(chan struct{})}
+	s := &Server{}
 	if s.dir, err = os.MkdirTemp("", "lkbench-redis"); err != nil {
 		return nil, err
 	}
@@ -43,65 +42,33 @@ func Start(ctx context.Context) (_ *Server, err error) {
 			err = errors.Join(err, os.RemoveAll(s.dir))
 		}
 	}()
-	port, err := freePort()
+	if s.Addr, err = daemon.FreeAddr(); err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(s.Addr)
 	if err != nil {
 		return nil, err
 	}
-	s.Addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-	s.cmd = exec.Command(program, "--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--dir", s.dir,
-		"--save", "", "--appendonly", "no", "--maxclients", "10000")
-	out, err := s.cmd.StdoutPipe()
-	if err != nil {
+	args = append([]string{
+		"--bind", host, "--port", port, "--dir", s.dir, "--save", "", "--appendonly", "no", "--maxclients", "10000",
+	}, args...)
+	if s.run, err = daemon.Start(ctx, "eady to accept connections", program, args...); err != nil {
 		return nil, err
-	}
-	if err := s.cmd.Start(); err != nil {
-		return nil, err
-	}
-	ready := make(chan bool, 1)
-	go s.read(out, ready)
-	select {
-	case ok := <-ready:
-		if !ok {
-			<-s.drained
-			return nil, fmt.Errorf("redis-server on port %d did not start: %w", port, s.cmd.Wait())
-		}
-	case <-ctx.Done(): // nobody waits for the server any more
-		s.end()
-		return nil, ctx.Err()
 	}
 	s.Client = redis.NewClient(&redis.Options{Addr: s.Addr})
 	return s, nil
 }
 
-// read reads the server's log to its end and tells when it is ready, or that it never was.
-func (s *Server) read(out io.Reader, ready chan<- bool) {
-	defer close(s.drained)
-	told := false
-	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if !told && strings.Contains(lines.Text(), "eady to accept connections") {
-			ready <- true
-			told = true
-		}
-	}
-	if !told {
-		ready <- false
-	}
+// Restart kills the server, leaves it away for a while and starts it again with what it has persisted.
+func (s *Server) Restart(ctx context.Context, away time.Duration) error {
+	return s.run.Restart(ctx, away)
 }
 
 // Close ends the server and removes its directory.
 func (s *Server) Close() error {
 	err := s.Client.Close()
-	s.end()
+	s.run.Stop()
 	return errors.Join(err, os.RemoveAll(s.dir))
-}
-
-// end ends the process and waits for it. Its exit status is of no interest: it has nothing to save.
-func (s *Server) end() {
-	_ = s.cmd.Process.Signal(syscall.SIGTERM)
-	late := time.AfterFunc(5*time.Second, func() { _ = s.cmd.Process.Kill() })
-	defer late.Stop()
-	<-s.drained
-	_ = s.cmd.Wait()
 }
 
 // Counts are calls by command, in lower case, those that scripts make included.
@@ -177,14 +144,4 @@ func (s *Server) CPU(ctx context.Context) (time.Duration, error) {
 		}
 	}
 	return time.Duration(sum * float64(time.Second)), nil
-}
-
-// freePort returns a port that was free a moment ago.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
 }

@@ -3,14 +3,17 @@ package suites
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
 	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/holders"
 	"github.com/lockkeeper/lockkeeper/bench/suites/actors"
 	"github.com/lockkeeper/lockkeeper/bench/suites/command"
 	"github.com/lockkeeper/lockkeeper/bench/suites/databases"
+	"github.com/lockkeeper/lockkeeper/bench/suites/faults"
 	"github.com/lockkeeper/lockkeeper/bench/suites/files"
 	"github.com/lockkeeper/lockkeeper/bench/suites/inprocess"
 	"github.com/lockkeeper/lockkeeper/bench/suites/named"
@@ -19,11 +22,18 @@ import (
 
 // All returns every suite, in the order in which they run.
 func All() []harness.Suite {
-	return []harness.Suite{inprocess.Suite(), actors.Suite(), named.Suite(), files.Suite(), servers.Suite(), databases.Suite(), command.Suite()}
+	return []harness.Suite{
+		inprocess.Suite(), actors.Suite(), named.Suite(), files.Suite(), servers.Suite(), databases.Suite(), command.Suite(),
+		faults.Suite(),
+	}
 }
 
 // Parts returns every part, by name.
-func Parts() map[string]harness.Part { return clients.Parts() }
+func Parts() map[string]harness.Part {
+	all := clients.Parts()
+	maps.Copy(all, holders.Parts())
+	return all
+}
 
 // Names returns the names of the suites.
 func Names() []string {

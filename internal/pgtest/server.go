@@ -206,10 +206,15 @@ func (s *Server) Shutdown() { s.end(fast) }
 // Restart kills the server if it still runs, and starts it again with its data on the same address.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
-	s.Kill()
-	if err := s.run(); err != nil {
+	if err := s.Relaunch(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Relaunch is Restart for a program that is no test.
+func (s *Server) Relaunch() error {
+	s.Kill()
+	return s.run()
 }
 
 func (s *Server) close() {

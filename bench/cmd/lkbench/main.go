@@ -105,6 +105,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if terr := harness.Table(stdout, vs, f.opts.Quick); err == nil {
 		err = terr
 	}
+	if aerr := harness.Answers(stdout, outs); err == nil {
+		err = aerr
+	}
 	if werr := f.write(report, outs); err == nil {
 		err = werr
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/leases"
-	"github.com/lockkeeper/lockkeeper/bench/redisd"
+	"github.com/lockkeeper/lockkeeper/bench/proxy"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
@@ -101,8 +101,8 @@ func (e *env) cutOff() harness.Case {
 }
 
 // throughProxy returns two managers of one lock: the first reaches the server through the proxy.
-func (e *env) throughProxy(s clients.Spec) (far, near *manager.Manager, p *redisd.Proxy, shut func() error, err error) {
-	if p, err = redisd.NewProxy(s.Store); err != nil {
+func (e *env) throughProxy(s clients.Spec) (far, near *manager.Manager, p *proxy.Proxy, shut func() error, err error) {
+	if p, err = proxy.New(s.Store); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	far, shutFar, err := clients.OverRedis(s, clients.Dial(p.Addr))
@@ -123,7 +123,7 @@ func (e *env) throughProxy(s clients.Spec) (far, near *manager.Manager, p *redis
 func (e *env) blackHole(ctx context.Context) (_ time.Duration, err error) {
 	s := e.spec(ours)
 	s.TTL = shortTTL.String()
-	far, near, proxy, shut, err := e.throughProxy(s)
+	far, near, link, shut, err := e.throughProxy(s)
 	if err != nil {
 		return 0, err
 	}
@@ -136,7 +136,7 @@ func (e *env) blackHole(ctx context.Context) (_ time.Duration, err error) {
 	ended := make(chan time.Time, 1)
 	stop := context.AfterFunc(held.Context(), func() { ended <- time.Now() })
 	defer stop()
-	proxy.Silence()
+	link.Silence()
 	next, err := near.Lock(s.Name).Acquire(ctx)
 	if err != nil {
 		return 0, err
@@ -171,7 +171,7 @@ func (e *env) deaf() harness.Case {
 
 func (e *env) unheard(ctx context.Context) (_ time.Duration, err error) {
 	s := e.spec(ours)
-	far, near, proxy, shut, err := e.throughProxy(s)
+	far, near, link, shut, err := e.throughProxy(s)
 	if err != nil {
 		return 0, err
 	}
@@ -193,7 +193,7 @@ func (e *env) unheard(ctx context.Context) (_ time.Duration, err error) {
 	if err := leases.Waits(ctx, near, s.Name); err != nil {
 		return 0, errors.Join(err, held.Release())
 	}
-	proxy.SilenceSubscriptions()
+	link.SilenceSubscriptions()
 	start := time.Now()
 	if err := held.Release(); err != nil {
 		return 0, err

@@ -1,4 +1,5 @@
-package redisd
+// Package proxy stands between the clients of a server and the server, and makes the network between them fail.
+package proxy
 
 import (
 	"bytes"
@@ -7,8 +8,8 @@ import (
 	"sync"
 )
 
-// Proxy stands between clients and a server. It can let connections fall silent without closing them, as a network does
-// that drops every packet: a black hole.
+// Proxy leads to one server. It can let connections fall silent without closing them, as a network does that drops
+// every packet: a black hole. And it can cut them.
 type Proxy struct {
 	Addr string
 
@@ -29,8 +30,8 @@ type line struct {
 	silent         bool
 }
 
-// NewProxy starts a proxy in front of a server.
-func NewProxy(server string) (*Proxy, error) {
+// New starts a proxy in front of a server.
+func New(server string) (*Proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -52,6 +53,15 @@ func (p *Proxy) silence(dead bool, which func(*line) bool) {
 	p.dead = dead
 	for l := range p.lines {
 		l.silent = l.silent || which(l)
+	}
+}
+
+// Cut closes all connections that are open now.
+func (p *Proxy) Cut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for l := range p.lines {
+		l.cut()
 	}
 }
 
