@@ -125,7 +125,22 @@ func (t *trial) warm(ctx context.Context) error {
 	}
 	slices.SortFunc(took, cmp.Compare)
 	t.window = 2 * took[len(took)/2]
-	return nil
+	return errors.Join(behind(ctx, t.subject, t.prober), behind(ctx, t.prober, t.subject))
+}
+
+// behind has one client wait for the other: what it needs for that it keeps.
+func behind(ctx context.Context, first, second Locker) error {
+	held, err := first.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	released := make(chan error, 1)
+	time.AfterFunc(100*time.Millisecond, func() { released <- held.Release() })
+	next, err := second.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	return errors.Join(<-released, next.Release())
 }
 
 // once cancels one acquire at a random moment, of a lock that is free or of one that is released at

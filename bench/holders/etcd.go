@@ -57,9 +57,8 @@ func (e *etcdLocker) Acquire(ctx context.Context) (Lease, error) {
 		return nil, err
 	}
 	m := concurrency.NewMutex(s, "/"+e.spec.Name)
-	if err := m.Lock(ctx); err != nil {
-		e.putBack(s)
-		return nil, err
+	if err := m.Lock(ctx); err != nil { // it may have left its key, which ends with the session
+		return nil, errors.Join(err, s.Close())
 	}
 	return &etcdLease{e, s, m}, nil
 }

@@ -24,15 +24,15 @@ func (e *env) cancels() harness.Case {
 				text := "no"
 				switch {
 				case m["stuck"] > 0:
-					text = fmt.Sprintf("yes, after %.0f a lock that nobody holds, for more than %s", m["trials"], span(m["next ms"]))
+					text = fmt.Sprintf("yes: after trial %.0f the lock is held by nobody for more than %s", m["trials"], span(m["next ms"]))
 				case m["late"] > 0:
-					text = fmt.Sprintf("yes, a lock that nobody holds, %.0f times in %.0f, for up to %s", m["late"], m["trials"], span(m["next ms"]))
+					text = fmt.Sprintf("yes: after %.0f of %.0f the lock is held by nobody for up to %s", m["late"], m["trials"], span(m["next ms"]))
 				}
 				if n := m["keys left"]; n > 0 {
-					text += fmt.Sprintf("; %.0f keys", n)
+					text += fmt.Sprintf("; keys: %.0f", n)
 				}
 				if n := m["goroutines left"]; n > 0 {
-					text += fmt.Sprintf("; %.0f goroutines", n)
+					text += fmt.Sprintf("; goroutines: %.0f", n)
 				}
 				return text
 			},
