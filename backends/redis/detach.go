@@ -107,8 +107,13 @@ func (b *Backend) adopt(ctx context.Context, q *request, a *backends.Adoption) (
 		b.client.actor.Deliver(unadopted{q})
 		return g, b.classify(err)
 	case err == nil && r.int(0) == codeGranted:
+		token, ok := r.token(1)
+		if !ok {
+			b.client.actor.Deliver(unadopted{q})
+			return g, fmt.Errorf("%w: %w: token %d", backends.ErrUnavailable, errReply, r.int(1))
+		}
 		g = backends.Grant{
-			ID: q.id, Resource: q.Resource, Weight: q.Weight, Token: r.uint(1), Tokens: 1,
+			ID: q.id, Resource: q.Resource, Weight: q.Weight, Token: token, Tokens: 1,
 			ValidUntil: backends.ValidUntil(sent, q.TTL), Contended: r.int(2) != 0, AtLeast: q.AtLeast,
 		}
 		m := adopted{q, g, make(chan error, 1)}

@@ -66,20 +66,22 @@ func parseState(name string, r row) (backends.State, error) {
 	case v != format:
 		return backends.State{}, errVersion
 	}
-	state := backends.State{Token: number[uint64](fields["t"])}
+	last, _ := number(fields["t"])
+	state := backends.State{Token: uint64(last)}
 	if id, record, ok := strings.Cut(fields["m"], " "); ok { // the only grant, kept in one field
 		fields["g:"+id] = record
 	}
-	capacity := number[int64](fields["c"])
+	kind, _ := number(fields["k"])
+	capacity, _ := number(fields["c"])
 	tickets := make(map[backends.GrantID]uint64)
 	for field, v := range fields {
-		kind, id, ok := strings.Cut(field, ":")
+		letter, id, ok := strings.Cut(field, ":")
 		if !ok {
 			continue
 		}
-		switch kind {
+		switch letter {
 		case "c":
-			ok = clientRecord().MatchString(v)
+			_, ok = parseClient(v)
 		case "g":
 			var h backends.Holder
 			h, ok = parseHolder(id, v, now)
@@ -102,8 +104,12 @@ func parseState(name string, r row) (backends.State, error) {
 	slices.SortFunc(state.Holders, func(a, b backends.Holder) int { return cmp.Compare(a.Token, b.Token) })
 	slices.SortFunc(state.Waiters, func(a, b backends.Waiter) int { return cmp.Compare(tickets[a.ID], tickets[b.ID]) })
 	if len(state.Holders) > 0 || len(state.Waiters) > 0 {
-		state.Resource = backends.Resource{
-			Name: name, Kind: backends.Kind(number[uint8](fields["k"])), Capacity: capacity,
+		state.Resource = backends.Resource{Name: name, Kind: backends.Kind(kind), Capacity: capacity}
+		if int64(state.Resource.Kind) != kind {
+			return backends.State{}, errDamaged("k")
+		}
+		if err := state.Resource.Check(); err != nil {
+			return backends.State{}, errDamaged("c")
 		}
 	}
 	return state, nil
@@ -112,8 +118,8 @@ func parseState(name string, r row) (backends.State, error) {
 // alive reports whether the client of a waiter counts as alive.
 func alive(fields map[string]string, id string, now int64) bool {
 	client, _, _ := strings.Cut(id, "-")
-	_, till, _ := strings.Cut(fields["c:"+client], " ")
-	return number[int64](till) > now
+	till, _ := parseClient(fields["c:"+client])
+	return till > now
 }
 
 func at(r row, i int) any {
@@ -133,15 +139,16 @@ func pairs(r row, i int) map[string]string {
 	return m
 }
 
-func number[T uint8 | int64 | uint64](s string) T {
-	n, _ := strconv.ParseUint(s, 10, 64)
-	return T(n)
+// number reads a number of a script's, which is at most 2^53: see state.lua.
+func number(s string) (n int64, ok bool) {
+	const largest = 1 << 53
+	n, err := strconv.ParseInt(s, 10, 64)
+	return n, err == nil && 0 <= n && n <= largest
 }
 
 // The records of grants and waiters, as in state.lua.
 var (
 	grantRecord  = record(`(?s)^(\d+) ([hsHSTUkd])(\d+) (\d+) \d+ (\d+) (.*)$`)
-	clientRecord = record(`^\d+ \d+$`)
 	waiterRecord = record(`(?s)^(\d+) (\d+) \d+ [hsHS]\d+ [[:xdigit:]]+ (\d+) (.*)$`)
 )
 
@@ -150,13 +157,25 @@ func record(expression string) func() *regexp.Regexp {
 	return sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(expression) })
 }
 
+// parseClient reads until when a client with waiters counts as alive.
+func parseClient(s string) (till int64, ok bool) {
+	waiters, end, _ := strings.Cut(s, " ")
+	_, ok = number(waiters)
+	till, known := number(end)
+	return till, ok && known
+}
+
 func parseHolder(id, s string, now int64) (h backends.Holder, ok bool) {
 	f := grantRecord().FindStringSubmatch(s)
 	var err error
 	if h.ID, err = parseID(id); err != nil || f == nil {
 		return h, false
 	}
-	left := time.Duration(number[int64](f[1])-now) * time.Microsecond
+	till, ok1 := number(f[1])
+	weight, ok2 := number(f[3])
+	token, ok3 := number(f[4])
+	since, _ := number(f[5]) // for people
+	left := time.Duration(till-now) * time.Microsecond
 	owner := f[6]
 	switch h.Expires = left; f[2] {
 	case "k":
@@ -164,15 +183,17 @@ func parseHolder(id, s string, now int64) (h backends.Holder, ok bool) {
 	case "d":
 		var seal string
 		seal, owner, _ = strings.Cut(owner, " ")
-		_, until, _ := strings.Cut(seal, ":")
-		h.Expires = time.Duration(number[int64](until)-now) * time.Microsecond
+		_, text, _ := strings.Cut(seal, ":")
+		until, known := number(text)
+		ok1 = ok1 && known
+		h.Expires = time.Duration(until-now) * time.Microsecond
 		if h.Detached = h.Expires > 0; !h.Detached { // only its permits stay taken
 			h.Expires, h.Kept = 0, left
 		}
 	}
-	h.Weight, h.Token = number[int64](f[3]), number[uint64](f[4])
-	h.Since, h.Owner = time.UnixMicro(number[int64](f[5])), parseOwner(owner)
-	return h, h.Weight > 0 && h.Token > 0
+	h.Weight, h.Token = weight, uint64(token)
+	h.Since, h.Owner = time.UnixMicro(since), parseOwner(owner)
+	return h, ok1 && ok2 && ok3 && weight > 0 && token > 0
 }
 
 func parseWaiter(id, s string) (w backends.Waiter, ticket uint64, ok bool) {
@@ -181,8 +202,11 @@ func parseWaiter(id, s string) (w backends.Waiter, ticket uint64, ok bool) {
 	if w.ID, err = parseID(id); err != nil || f == nil {
 		return w, 0, false
 	}
-	w.Weight, w.Since, w.Owner = number[int64](f[2]), time.UnixMicro(number[int64](f[3])), parseOwner(f[4])
-	return w, number[uint64](f[1]), w.Weight > 0
+	place, ok1 := number(f[1])
+	weight, ok2 := number(f[2])
+	since, _ := number(f[3]) // for people
+	w.Weight, w.Since, w.Owner = weight, time.UnixMicro(since), parseOwner(f[4])
+	return w, uint64(place), ok1 && ok2 && weight > 0
 }
 
 func parseOwner(s string) backends.Owner {

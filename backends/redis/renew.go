@@ -89,11 +89,15 @@ func (b *Backend) renewed(rn backends.Renewal, sent time.Time, res result) backe
 	case code != codeGranted:
 		return backends.Renewed{Err: fmt.Errorf("%w: %w: code %d", backends.ErrUnavailable, errReply, code)}
 	}
+	token, ok := r.token(1)
+	if rn.Tokens > 0 && (!ok || token <= rn.Grant.Token) {
+		return backends.Renewed{Err: fmt.Errorf("%w: %w: token %d", backends.ErrUnavailable, errReply, r.int(1))}
+	}
 	valid := backends.ValidUntil(sent, rn.TTL)
 	if valid.Before(rn.Grant.ValidUntil) {
 		valid = rn.Grant.ValidUntil
 	}
-	return backends.Renewed{ValidUntil: valid, Token: r.uint(1), Tokens: rn.Tokens, Contended: r.int(2) != 0}
+	return backends.Renewed{ValidUntil: valid, Token: token, Tokens: rn.Tokens, Contended: r.int(2) != 0}
 }
 
 // books is what renewals found out.

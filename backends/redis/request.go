@@ -151,9 +151,13 @@ func (cl *client) granted(q *request, sent time.Time, r row) {
 		cl.ask(q)
 		return
 	}
-	cl.grant(q, backends.Grant{
-		Token: r.uint(1), Tokens: int(r.int(2)), ValidUntil: valid, Contended: r.int(3) != 0,
-	})
+	token, ok := r.token(1)
+	if !ok || r.int(2) != int64(q.Tokens) {
+		q.copied = true // what it is a grant of, nobody knows
+		cl.fail(q.op, q, fmt.Errorf("%w: %w: %d tokens from %d", backends.ErrUnavailable, errReply, r.int(2), r.int(1)), false)
+		return
+	}
+	cl.grant(q, backends.Grant{Token: token, Tokens: q.Tokens, ValidUntil: valid, Contended: r.int(3) != 0})
 }
 
 // grant answers the request with a grant. A try over several slots is answered when it has all.

@@ -198,9 +198,9 @@ func (r row) list(i int) map[string]bool {
 	return texts
 }
 
-func (r row) uint(i int) uint64 {
-	if n := r.int(i); n > 0 {
-		return uint64(n)
-	}
-	return 0
+// token returns a token in place i; false: it is none that a script could have given.
+func (r row) token(i int) (uint64, bool) {
+	const largest = 1 << 53
+	n := r.int(i)
+	return uint64(n), 0 < n && n <= largest
 }

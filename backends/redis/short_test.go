@@ -137,7 +137,7 @@ func (w *twin) answerText(t *testing.T, k dieCall) string {
 		case err != nil:
 			t.Fatalf("%v: %v", k.args, err)
 		case k.tokens[i] > 0 && r.int(0) == codeGranted:
-			fmt.Fprint(&text, "granted ", r.int(2), " contended ", r.int(3), " token ", r.uint(1) > 0)
+			fmt.Fprint(&text, "granted ", r.int(2), " contended ", r.int(3), " token ", r.int(1) > 0)
 		case k.tokens[i] > 0 && r.int(0) == codeQueued:
 			fmt.Fprint(&text, "queued ", r.int(1), " due ", time.Duration(r.int(2))*time.Microsecond > time.Minute)
 		case k.tokens[i] > 0 && r.int(0) == codeBusy:
