@@ -143,6 +143,18 @@ func parseMemory(rest string) (Address, error) {
 // plainPath is a path in which nobody hides a password by a mistake in what stands before it.
 var plainPath = regexp.MustCompile(`^/[\w.-]*$`)
 
+// plainHosts are hosts, each with a port or without.
+var plainHosts = regexp.MustCompile(`^((\[[0-9A-Fa-f:.%]+\]|[\w.-]+)(:\d*)?(,|$))*$`)
+
+// publicHost is the host of a URL, unless it looks like more: an @ that was forgotten makes a password
+// a part of it.
+func publicHost(u *url.URL) string {
+	if plainHosts.MatchString(u.Host) {
+		return u.Host
+	}
+	return "…"
+}
+
 // public shows scheme, host and a plain path of a URL. All else may hold a password: by design (the
 // user, the query) or by mistake (a path that should have been the user).
 func public(text, scheme string) string {
@@ -150,7 +162,7 @@ func public(text, scheme string) string {
 	if err != nil || u.Opaque != "" || u.Host == "" {
 		return scheme + ":"
 	}
-	shown := scheme + "://" + u.Host
+	shown := scheme + "://" + publicHost(u)
 	if plainPath.MatchString(u.Path) {
 		shown += u.Path
 	}

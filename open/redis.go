@@ -48,7 +48,7 @@ func parseRedis(scheme, rest string) (Address, error) {
 
 // publicRedis is public for a Redis server, whose path is the number of a database and nothing else.
 func publicRedis(scheme string, u *url.URL) string {
-	shown := scheme + "://" + u.Host
+	shown := scheme + "://" + publicHost(u)
 	if n, err := strconv.ParseUint(strings.TrimPrefix(u.Path, "/"), 10, 16); err == nil {
 		shown += "/" + strconv.FormatUint(n, 10)
 	}

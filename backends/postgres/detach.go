@@ -102,6 +102,8 @@ func (b *Backend) adopt(q *request, a *backends.Adoption) (g backends.Grant, err
 	case r.err != nil:
 	case len(r.numbers) != fields:
 		r.err = b.classify(errReply)
+	case r.numbers[0] == adoptDone && r.numbers[1] <= 0:
+		r.err, r.unsure = b.classify(errReply), true // what was adopted, nobody knows
 	default:
 		code = r.numbers[0]
 	}

@@ -206,7 +206,8 @@ func (e *exchange) on(cl *client) {
 	if refused == nil {
 		return
 	}
-	if busy := e.numbers[want:]; errors.Is(why, backends.ErrBusy) && len(busy) > 0 {
+	busy := e.numbers[want:]
+	if errors.Is(why, backends.ErrBusy) && len(busy) > 0 && 0 <= busy[0] && busy[0] < int64(len(e.requests)) {
 		refused, why = e.busy(busy)
 	}
 	cl.fail(e.operation, refused, why, false)

@@ -122,7 +122,7 @@ func (m looked) on(cl *client) {
 	if m.err == nil {
 		next = until(clock, m.numbers[1])
 		for row := m.numbers[head:]; len(row) > 0; row = row[each:] {
-			cl.found(uint64(row[0]), wakeUp{uint64(row[1]), row[2], row[3] != 0}, m.heard)
+			cl.found(uint64(row[0]), wakeUp{uint64(max(0, row[1])), row[2], row[3] != 0}, m.heard)
 		}
 	}
 	if len(cl.waiting) > 0 {

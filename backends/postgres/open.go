@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -55,11 +56,18 @@ func openURL(text string) (*Backend, error) {
 	return b, nil
 }
 
+// plainHost is what shows no password: hosts, each with a port or without.
+var plainHost = regexp.MustCompile(`^((\[[0-9A-Fa-f:.%]+\]|[\w.-]+)(:\d*)?(,|$))*$`)
+
 func parseURL(text string) (t target, err error) {
 	const want = "postgres://[USER[:PASSWORD]@]HOST[:PORT]/DATABASE[?OPTION=VALUE…]"
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
 		return t, &backends.InvalidError{Field: "store", Value: "no URL of PostgreSQL", Want: want}
+	}
+	host := u.Host
+	if !plainHost.MatchString(host) {
+		host = "…" // an @ that was forgotten makes a password a part of it
 	}
 	q := u.Query()
 	schema, listen := q.Get("schema"), q.Get("listen")
@@ -68,7 +76,7 @@ func parseURL(text string) (t target, err error) {
 	u.RawQuery = q.Encode()
 	if t.pool, err = pgxpool.ParseConfig(u.String()); err != nil { // and says why with parts of the text
 		return t, &backends.InvalidError{
-			Field: "store", Value: u.Scheme + "://" + u.Host + u.Path, Want: want + ", with options of libpq and of the driver"}
+			Field: "store", Value: u.Scheme + "://" + host, Want: want + ", with options of libpq and of the driver"}
 	}
 	if schema != "" {
 		t.opts = append(t.opts, WithSchema(schema))
@@ -80,7 +88,7 @@ func parseURL(text string) (t target, err error) {
 	default:
 		direct, err := around(t.pool.ConnConfig, listen)
 		if err != nil {
-			return t, &backends.InvalidError{Field: "listen", Value: listen, Want: "HOST:PORT, or none"}
+			return t, &backends.InvalidError{Field: "listen", Value: "no address", Want: "HOST:PORT, or none"}
 		}
 		t.opts = append(t.opts, WithListener(direct))
 	}

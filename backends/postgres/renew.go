@@ -136,6 +136,8 @@ func (r renewed) answer(rn backends.Renewal) backends.Renewed {
 	case err != nil:
 	case r.code == renewedEnded:
 		err = lost(rn.Grant, backends.NotOwner)
+	case r.code != renewedOK && r.code != renewedUnknown, rn.Tokens > 0 && r.code == renewedOK && uint64(max(0, r.first)) <= rn.Grant.Token:
+		err = fmt.Errorf("%w: %w: code %d, token %d", backends.ErrUnavailable, errReply, r.code, r.first)
 	case r.code == renewedUnknown:
 		err = fmt.Errorf("%w: another session has it locked", backends.ErrUnavailable)
 	}

@@ -51,6 +51,10 @@ func (cl *client) answered(q *request, clock serverclock.Sample, row []int64) er
 	}
 	switch row[0] {
 	case codeGranted:
+		if row[1] <= 0 {
+			q.copied = true // what it is a grant of, nobody knows
+			return fmt.Errorf("%w: %w: token %d", backends.ErrUnavailable, errReply, row[1])
+		}
 		cl.granted(q, clock, row)
 	case codeQueued:
 		return cl.queue(q, clock, row[1] == 1, row[2])
