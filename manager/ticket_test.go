@@ -130,3 +130,29 @@ func TestTicketOfAnotherStore(t *testing.T) {
 		mustRelease(t, mustAdopt(t, b, ticket))
 	})
 }
+
+// Whatever is cut out of a ticket, or put into it: no other text than the ticket adopts its lease, and
+// the ticket still does.
+func FuzzAdopt(f *testing.F) {
+	f.Add(uint16(0), uint16(0), "", "")
+	f.Add(uint16(3), uint16(1), "A", "db")
+	f.Add(uint16(0), uint16(4), "lk2.", "\xff")
+	f.Add(uint16(100), uint16(1000), "", "name")
+	f.Add(uint16(0), uint16(0), "\n", "a b")
+	f.Fuzz(func(t *testing.T, at, without uint16, with, name string) {
+		name = name[:min(len(name), backends.MaxName)]
+		if name == "" {
+			return
+		}
+		m := newManager(t, memory.New())
+		ticket := mustDetach(t, mustAcquire(t, m.Lock(name)))
+		from := min(int(at), len(ticket))
+		to := min(from+int(without), len(ticket))
+		if forged := ticket[:from] + Ticket(with) + ticket[to:]; forged != ticket {
+			if l, err := m.Adopt(context.Background(), forged); !errors.Is(err, ErrTicket) || l != nil {
+				t.Fatalf("Adopt(%q) = %v, %v; the ticket is %q", forged, l, err, ticket)
+			}
+		}
+		mustRelease(t, mustAdopt(t, m, ticket))
+	})
+}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/manager"
@@ -25,7 +26,12 @@ const mostSearched = 256 // bytes of a search
 func parseQuery(r *http.Request) query {
 	v := r.URL.Query()
 	q := query{name: v.Get("name"), named: v.Has("name"), search: v.Get("q"), byName: v.Get("sort") == "name"}
-	q.search = q.search[:min(len(q.search), mostSearched)]
+	if n := mostSearched; len(q.search) > n {
+		for n > mostSearched-utf8.UTFMax && !utf8.RuneStart(q.search[n]) { // half a letter finds nothing
+			n--
+		}
+		q.search = q.search[:n]
+	}
 	if n, err := strconv.Atoi(v.Get("page")); err == nil {
 		q.page = max(n, 1) - 1
 	}

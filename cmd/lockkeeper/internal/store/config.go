@@ -52,7 +52,10 @@ func check(name, text, file string) error {
 	if isName(text) {
 		return fmt.Errorf("%w: store %q in %s stands for no store: want file:DIR or a URL", backends.ErrInvalid, name, file)
 	}
-	dir := strings.TrimPrefix(text, "file:")
+	dir := text
+	if scheme, rest, ok := strings.Cut(text, ":"); ok && strings.EqualFold(scheme, "file") {
+		dir = rest
+	}
 	if relative := dir != text || strings.HasPrefix(text, "."); relative && !filepath.IsAbs(dir) && !strings.HasPrefix(dir, "/") {
 		return fmt.Errorf("%w: store %q in %s is a directory below the working directory: write the whole path", ErrRefused, name, file)
 	}

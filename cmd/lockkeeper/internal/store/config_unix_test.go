@@ -95,3 +95,36 @@ func TestAConfigurationOfAnotherUserIsRefused(t *testing.T) {
 		t.Errorf("Parse = %v; want ErrPermission", err)
 	}
 }
+
+// Any file is a configuration or refused. What a name in it stands for does not depend on the working
+// directory.
+func FuzzConfig(f *testing.F) {
+	for _, s := range []string{
+		`{"stores": {"a": "file:/tmp/x"}}`, `{"stores": {"a": "FILE:x"}}`, `{"stores": {"a": "file:x"}}`, `{"stores": {"a": "./x"}}`, `{"stores": {"a": "memory:"}}`,
+		`{"stores": {"a": "redis://u:p@h"}}`, `{"stores": {"a": "b"}}`, `{"stores": null}`, `null`, ``, `[]`, `{"stores": {"a": 1}}`, `{"STORES": {"a": "file:/x"}, "stores": {}}`, `{} {}`,
+		`{"stores": {"a": "file:///tmp/x"}}`, `{"stores": {"a": "/tmp/x"}}`, `{"stores": {"a": ".\\x"}}`,
+	} {
+		f.Add(s)
+	}
+	home := f.TempDir()
+	path := filepath.Join(home, "lockkeeper", "config.json")
+	if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		t.Setenv("XDG_CONFIG_HOME", home)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Chdir(home)
+		s, err := Parse("a")
+		t.Chdir("/")
+		again, err2 := Parse("a")
+		switch {
+		case err != nil && !errors.Is(err, ErrRefused) && !errors.Is(err, backends.ErrInvalid):
+			t.Fatalf("%s: %v", text, err)
+		case (err == nil) != (err2 == nil) || s.String() != again.String():
+			t.Fatalf("%s is %v in one directory and %v in another", text, s, again)
+		}
+	})
+}
