@@ -8,9 +8,10 @@ GO       ?= go
 PKGS     ?= ./...
 BIN      := $(CURDIR)/bin
 TOOLS    := $(CURDIR)/.tools
-FUZZTIME ?= 20s
+FUZZTIME ?= 60s
 BENCH    ?= .
 BENCHED  ?= $(BIN)/bench.txt
+FUZZ     ?= .
 DEMO     ?=
 TORTURE  ?=
 
@@ -125,8 +126,12 @@ site: ## make a web site of the README, docs/ and the READMEs of packages: site/
 	cd internal/site && $(GO) run . -root ../.. -out $(CURDIR)/site
 
 .PHONY: fuzz
-fuzz: ## run every fuzz test for FUZZTIME (20s)
-	@FUZZTIME=$(FUZZTIME) GO=$(GO) scripts/fuzz.sh
+fuzz: redis-server postgres ## run every fuzz test for FUZZTIME (60s), or those that FUZZ names, as FUZZ=backends/redis
+	@CI=true FUZZTIME=$(FUZZTIME) FUZZ='$(FUZZ)' $(if $(FUZZWORKERS),FUZZWORKERS=$(FUZZWORKERS)) GO=$(GO) scripts/fuzz.sh
+
+.PHONY: fuzz-once
+fuzz-once: ## run every fuzz test for two seconds, one worker: what CI has time for beside the corpora, which all tests run
+	@$(MAKE) fuzz FUZZTIME=2s FUZZWORKERS=1
 
 .PHONY: model
 model: ## check the models of the gate and of several names, and that each seeded mutant is caught (needs spin); LOCKKEEPER_LONG=1: the longest, too
