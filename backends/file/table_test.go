@@ -144,7 +144,7 @@ func TestAMessageAfterHalfALineIsHeard(t *testing.T) {
 
 // Whatever is written into the inboxes of a holder and a waiter, the waiter hears of the release.
 func FuzzInbox(f *testing.F) {
-	for _, s := range []string{"", "db\n", "db\ndb\n", "db", "\n\n", "other\ndb\n", strings.Repeat("x", 3000) + "\n", "\x00\xff\n"} {
+	for _, s := range []string{"", "db\n", strings.Repeat("db\n", 2), "db", "\n\n", "other\ndb\n", strings.Repeat("x", 3000) + "\n", "\x00\xff\n"} {
 		f.Add(s, "db\n", uint8(3))
 	}
 	f.Fuzz(func(t *testing.T, first, second string, at uint8) {

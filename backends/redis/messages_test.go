@@ -24,7 +24,7 @@ func FuzzMessages(f *testing.F) {
 	f.Add("g1 H:1:1:1 db\ng0 W:1764000000000000:1764000000000000:1 db")
 	f.Add("g0 W:1:2:3,W:4:5:6 db\nc 1 db\nt 1 db\nm 1 db\nb 1 db\nb 1 db")
 	f.Add("g1 W db\ng1 ff:1:1:1 db\ng1 1:1:1:1 other\nc  \n\nm 1 other\n\xff\x00")
-	f.Add("t H db\nm\nb\nc\ng0\ng0 : db\nx 1 db")
+	f.Add("t H db\nm\nb\nc\ng1\ng0 : db\nx 1 db")
 	f.Fuzz(func(t *testing.T, text string) {
 		b := newBed(t, server.Get(t))
 		a, c := b.open(), b.open()

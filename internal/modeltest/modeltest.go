@@ -249,7 +249,7 @@ func (w *world) renew(g grant, tokens int) {
 	}
 	s := w.stores[g.client].Renew(w.ctx, []backends.Renewal{{Grant: g.store, TTL: long, Tokens: tokens}})[0]
 	m := w.models[g.client].Renew(w.ctx, []backends.Renewal{{Grant: g.model, TTL: long, Tokens: tokens}})[0]
-	if kindOf(s.Err) != kindOf(m.Err) {
+	if !alike(s.Err, m.Err) {
 		w.failf("a renewal of %+v was answered %v; the model says %v", g.store, s.Err, m.Err)
 	}
 	if s.Err == nil && tokens > 0 {
@@ -260,7 +260,7 @@ func (w *world) renew(g grant, tokens int) {
 
 func (w *world) breakName(name string, client int) {
 	s, m := w.stores[client].Break(w.ctx, name), w.models[client].Break(w.ctx, name)
-	if kindOf(s) != kindOf(m) {
+	if !alike(s, m) {
 		w.failf("Break(%q): %v; the model says %v", name, s, m)
 	}
 	kept := w.held[:0]
@@ -303,7 +303,7 @@ func (w *world) agree() error {
 	for i, p := range w.ops {
 		s, m := p.store.answers(), p.model.answers()
 		for j := range s {
-			if s[j].times != m[j].times || !p.repeats && kindOf(s[j].err) != kindOf(m[j].err) {
+			if s[j].times != m[j].times || !p.repeats && !alike(s[j].err, m[j].err) {
 				return fmt.Errorf("operation %d, answer %d: %v; the model says %v", i, j, s[j], m[j])
 			}
 		}
@@ -352,17 +352,20 @@ func (w *world) failf(format string, args ...any) {
 	w.Errorf("after %q: "+format, append([]any{w.log}, args...)...)
 }
 
-// kindOf is what two stores have to agree on of an error.
-func kindOf(err error) error {
-	for _, kind := range []error{
-		backends.ErrBusy, backends.ErrMismatch, backends.ErrLost, context.Canceled, backends.ErrInvalid,
-		backends.ErrClosed, backends.ErrUnavailable,
-	} {
-		if errors.Is(err, kind) {
-			return kind
+// kinds are what two stores have to agree on of an error.
+var kinds = []error{
+	backends.ErrBusy, backends.ErrMismatch, backends.ErrLost, context.Canceled, backends.ErrInvalid, backends.ErrClosed,
+	backends.ErrUnavailable,
+}
+
+// alike reports whether two errors are of the same kind, or none is one.
+func alike(a, b error) bool {
+	for _, kind := range kinds {
+		if errors.Is(a, kind) != errors.Is(b, kind) {
+			return false
 		}
 	}
-	return err
+	return (a == nil) == (b == nil)
 }
 
 // place is what two stores have to agree on of a holder or a waiter.

@@ -21,7 +21,7 @@ func FuzzSpan(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		s := span(-7)
 		err := s.UnmarshalText([]byte(text))
-		if err == nil && (s < 0 || time.Duration(s) > math.MaxInt64) || err != nil && s != -7 {
+		if err == nil && s < 0 || err != nil && s != -7 {
 			t.Fatalf("%q is %v, %v", text, time.Duration(s), err)
 		}
 	})
@@ -72,7 +72,7 @@ func FuzzEnviron(f *testing.F) {
 func FuzzArguments(f *testing.F) {
 	for _, line := range []string{
 		"run db -- true", "run -n -s db -- true", "run --wait 3 --capacity 3 --permits 2 db -- x y", "run -c x --hold db", "run --also a --also-read b --also-capacity 3:c db -- true",
-		"run --also db db -- true", "run -E 300 db -- x", "run --at-least -1 db x", "run db", "run -- -- --", "run --also-capacity x db -- y", "ls --json a b", "show a", "top --every 1s", "break",
+		"run db --also db -- true", "run -E 300 db -- x", "run --at-least -1 db x", "run db", "run -- -- --", "run --also-capacity x db -- y", "ls --json a b", "show a", "top --every 1s", "break",
 		"doctor --repair", "serve --listen x", "", "--version", "run --help", "completion bash", "run --wait= --ttl=NaN \xff -- \xff", "run -nsx db", "--=", "run -", "run --label", "demo --for 1s",
 	} {
 		f.Add(strings.ReplaceAll(line, " ", "\x00"))
