@@ -132,6 +132,7 @@ func (b *bed) Cause(s torture.Step) {
 		torture.Pause(s.For)
 		b.disk.Empty(b.stage)
 		b.server.Restart(b.stage) // it may have crashed, and have found no room to recover
+		b.standby.Restart(b.stage)
 		torture.Pause(crashPause)
 	case "black-hole":
 		p := b.proxies[s.Target]
