@@ -58,7 +58,7 @@ func (d *Dir) EmptyTable(s string, may func(*Table) bool) error {
 	}
 	defer table.Free()
 	if t, _, err := ReadTable(int(table)); err != nil || !may(t) {
-		return nil //nolint:nilerr // it is another by now
+		return nil // it is another by now
 	}
 	return Truncate(int(table), 0)
 }
