@@ -1,3 +1,5 @@
+//go:build unix
+
 package file
 
 import (
@@ -9,8 +11,8 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/file/internal/lockdir"
 )
 
-// releaseUnheard removes the holders from the table of a name, as another process does that ends
-// before it has woken anybody.
+// releaseUnheard removes the holders from the table of a name, as another process does that has not
+// woken anybody yet.
 func releaseUnheard(t *testing.T, dir, name string) {
 	t.Helper()
 	f, err := os.OpenFile(dir+"/"+name+lockdir.TableEnding, os.O_RDWR, 0)
@@ -45,9 +47,10 @@ func TestWhatIsTakenBackLeavesTheGrantsOfOthers(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			dir := t.TempDir() + "/locks"
-			a, b := sleepless(t, dir), sleepless(t, dir)
+			a, b, holder := sleepless(t, dir), sleepless(t, dir), startClient(t, dir)
 			held := mustAcquire(t, b, mutex("held"))
-			mustAcquire(t, b, permits("n", 3, 3))
+			mustAcquire(t, holder, permits("n", 3, 3))
+			stop(t, holder.p, dir+"/n"+lockdir.TableEnding) // or it would find its line gone
 			w := enqueue(t, a, permits("n", 2, 3))
 			releaseUnheard(t, dir, "n")
 			begin(a, op).run(patient(t)).answers(t)

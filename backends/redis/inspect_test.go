@@ -13,7 +13,7 @@ import (
 // The keys can be written by anybody with access. What is read of them is a state that there can be,
 // or an error that says what is wrong.
 func FuzzParseState(f *testing.F) {
-	const now = 1764000000000000
+	const now int64 = 1764000000000000
 	grant := fmt.Sprint(now+5e6) + " h1 5 1 7 {}"
 	f.Add("2", "1", "m", "0123456789abcdef-1 "+grant, "4")
 	f.Add("1", "1", "g:0123456789abcdef-1", grant, "4")
@@ -24,7 +24,7 @@ func FuzzParseState(f *testing.F) {
 	f.Add("", "", "c:0123456789abcdef", "1 x", "4")
 	f.Add("1", "1", "x", "h", "3")
 	f.Fuzz(func(t *testing.T, kind, capacity, field, value, version string) {
-		text := strconv.Itoa(now)
+		text := strconv.FormatInt(now, 10)
 		fields := []any{"v", version, "k", kind, "c", capacity, "c:0123456789abcdef", "1 " + fmt.Sprint(now+9e6), field, value}
 		for _, r := range []row{{text, fields}, {text, fields[2:]}, {text, []any{field, 7, nil}}, {text, value}, {}} {
 			s, err := parseState("n", r)
