@@ -102,5 +102,5 @@ func TestStoresOfLockkeeperAreHereToo(t *testing.T) {
 	c.store = "etcd://secret"
 	c.says(64, []string{`unknown store "etcd:"`, "postgres", "postgresql"}, "ls")
 	c.store = "postgres://u:secret@h/d?listen=none&sslmode=wrong"
-	c.says(64, []string{"postgres://h/d"}, "ls")
+	c.says(64, []string{`invalid store "postgres://h":`}, "ls")
 }
