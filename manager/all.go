@@ -14,10 +14,11 @@ import (
 // of different kinds.
 //
 // Acquire takes a place in the queues of all names in one step, and returns when all are granted.
-// It waits for the longest of its queues, and holds what is granted meanwhile. All claims cannot
-// block each other, nor claims to single names that their holders release. When Acquire fails,
-// nothing is held. TryAcquire takes all that it wants at once, or nothing: a try that fails has
-// touched nothing.
+// It waits for the longest of its queues, and holds what is granted meanwhile. A Redis cluster is
+// asked slot by slot, for the next when all of one slot is granted: there the waits add up. All
+// claims cannot block each other, nor claims to single names that their holders release. When
+// Acquire fails, nothing is held. TryAcquire takes all that it wants at once, or nothing: a try that
+// fails has touched nothing, or in a cluster has given back what it had of the slots before.
 //
 // A part may be lost while Acquire waits for the others. Acquire then releases what it has and
 // begins again, at the end of the queues, until ctx ends. It never fails with a LostError. The
