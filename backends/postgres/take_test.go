@@ -93,7 +93,7 @@ func TestGiveLeavesTheRestOfHandOversToOp(t *testing.T) {
 		return err == nil && n == 3
 	})
 	var used uint64 // an hour ahead of the clock, so that tokens are counted
-	if err := b.conn.QueryRow(b.ctx, "UPDATE "+b.schema+".names SET token = token + 3600000000 RETURNING token").Scan(&used); err != nil {
+	if err := b.conn.QueryRow(b.ctx, "UPDATE "+b.schema+".names SET token = token + 3600000000 WHERE name = 'n' RETURNING token").Scan(&used); err != nil {
 		t.Fatal(err)
 	}
 	b.release(z, h)
