@@ -2,7 +2,6 @@ package backendtest
 
 import (
 	"sync"
-	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 )
@@ -58,26 +57,9 @@ func (s *session) event(in *inbox, id backends.GrantID, t backends.EventType) ba
 	}
 }
 
-// untilTried tries in vain until the holder is told of it, and returns how often. A store whose
-// messages may be lost tells of a later try.
-func (s *session) untilTried(in *inbox, id backends.GrantID, try func()) (n int) {
-	s.Helper()
-	const lost = time.Second // a message that takes longer is waited for with the next
-	for {
-		try()
-		n++
-		for again := time.After(lost); ; {
-			if _, told := in.find(id, backends.Tried); told {
-				return n
-			}
-			select {
-			case <-in.news:
-				continue
-			case <-again:
-			case <-s.ctx.Done():
-				s.Fatalf("no event %q about the grant, after %d tries", backends.Tried, n)
-			}
-			break
-		}
+// listens waits until the client, which holds something, hears messages.
+func (s *session) listens(b backends.Backend) {
+	if s.env.Listens != nil {
+		s.env.Listens(s.TB, b)
 	}
 }

@@ -20,6 +20,10 @@ type Env struct {
 	// CutOff makes the store unreachable for a client, until restore is called.
 	CutOff func(t testing.TB, b backends.Backend) (restore func())
 
+	// Listens returns when a client that holds something hears messages. Default: it does when it is
+	// granted something.
+	Listens func(t testing.TB, b backends.Backend)
+
 	// Together returns n names that the store takes in one step. Default: any names. It is for a
 	// cluster, where names of one slot are such names.
 	Together func(t testing.TB, n int) []string

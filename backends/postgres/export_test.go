@@ -11,6 +11,17 @@ import (
 // Await makes cancelled acquires wait for their confirmation for as long as a slow machine may take.
 func (b *Backend) Await() { b.patience = endingTime }
 
+// Listens reports whether messages arrive at the client.
+func (b *Backend) Listens() bool {
+	answer := make(chan bool, 1)
+	b.tell(listens{answer})
+	return <-answer
+}
+
+type listens struct{ answer chan bool }
+
+func (m listens) on(cl *client) { m.answer <- cl.inbox.subscribed }
+
 // Crash ends the client as the death of its process would: nothing is given back, nobody is told.
 func (b *Backend) Crash() {
 	b.tell(crash{})

@@ -60,6 +60,9 @@ func contractEnv(t testing.TB, opts ...postgres.Option) backendtest.Env {
 			proxies[c] = p
 			return c
 		},
+		Listens: func(_ testing.TB, c backends.Backend) {
+			b.until("the client listens", c.(*postgres.Backend).Listens)
+		},
 		Crash: func(t testing.TB, b backends.Backend) { b.(*postgres.Backend).Crash() },
 		CutOff: func(t testing.TB, b backends.Backend) func() {
 			p := proxies[b]
