@@ -1,6 +1,10 @@
 package backends
 
-import "context"
+import (
+	"context"
+	"slices"
+	"strings"
+)
 
 // Op is one operation of a store: it releases grants, and then requests resources, all in one step.
 // No operation of any client comes in between, so every request for several names gets its places
@@ -60,17 +64,34 @@ func (op *Op) Check(c Capabilities) error {
 		panic(c.Name + ": an operation needs a callback for each kind of answer")
 	}
 	for i := range op.Acquire {
-		r := &op.Acquire[i]
-		if err := r.Check(c); err != nil {
+		if err := op.Acquire[i].Check(c); err != nil {
 			return err
 		}
-		for j := range i {
-			if op.Acquire[j].Name == r.Name {
-				return &InvalidError{Field: "request", Value: r.Name, Want: "each name once"}
-			}
-		}
+	}
+	if name, ok := repeated(op.Acquire, strings.Compare); ok {
+		return &InvalidError{Field: "request", Value: name, Want: "each name once"}
 	}
 	return nil
+}
+
+// repeated returns the first name, in the order of compare, that several requests have. It costs
+// O(n log n), and O(n) if the requests are in order: those of a manager are.
+func repeated(rs []Request, compare func(a, b string) int) (string, bool) {
+	if len(rs) < 2 {
+		return "", false
+	}
+	var few [16]string // room for most operations without an allocation
+	names := slices.Grow(few[:0], len(rs))
+	for i := range rs {
+		names = append(names, rs[i].Name)
+	}
+	slices.SortFunc(names, compare)
+	for i := 1; i < len(names); i++ {
+		if names[i] == names[i-1] {
+			return names[i], true
+		}
+	}
+	return "", false
 }
 
 // Fail tells Granted the error for each request.

@@ -124,23 +124,37 @@ func contend(b *testing.B, lock func(context.Context), unlock func()) {
 	wg.Wait()
 }
 
-// One goroutine takes and releases ten names at once.
-func BenchmarkAllOfTen(b *testing.B) {
-	outsideBubbles(b)
-	m := newManager(b, memory.New())
-	ctx, cancel := context.WithCancel(b.Context())
-	defer cancel()
-	var claims []Claim
-	for i := range 10 {
-		claims = append(claims, m.Lock(fmt.Sprint("name", i)))
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		l, err := m.All(claims...).Acquire(ctx)
-		if err != nil {
-			b.Fatal(err)
+// One goroutine takes and releases free names at once: the price of a name does not grow with their
+// number. Re-entered: the caller holds all of them already.
+func BenchmarkAll(b *testing.B) {
+	for _, n := range []int{10, 100, 1000, 4000} {
+		for _, how := range []string{"free", "re-entered"} {
+			b.Run(fmt.Sprint(how, "/", n), func(b *testing.B) {
+				outsideBubbles(b)
+				m := newManager(b, memory.New())
+				ctx, cancel := context.WithCancel(b.Context())
+				defer cancel()
+				claims := make([]Claim, n)
+				for i := range claims {
+					claims[i] = m.Lock(fmt.Sprint("name", i))
+				}
+				all := m.All(claims...)
+				if how == "re-entered" {
+					l := mustAcquire(b, all)
+					defer mustRelease(b, l)
+					ctx, all = l.Context(), all.Reentrant()
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					l, err := all.Acquire(ctx)
+					if err != nil {
+						b.Fatal(err)
+					}
+					_ = l.Release()
+				}
+				b.ReportMetric(float64(b.Elapsed())/float64(b.N*n), "ns/name")
+			})
 		}
-		_ = l.Release()
 	}
 }
 
