@@ -102,7 +102,7 @@ func (r *resource) mustCheck() bool {
 // wantsPermits reports whether a request for permits of a semaphore is pending.
 func (r *resource) wantsPermits() bool {
 	for _, m := range r.pending {
-		if m.op != nil && m.op.wantsPermits(m.step) {
+		if m.op != nil && m.op.steps[m.step].wantsPermits() {
 			return true
 		}
 	}

@@ -44,7 +44,7 @@ type part struct {
 type release struct {
 	op    *operation
 	index int
-	step  int
+	next  *release // of the same step
 	id    backends.GrantID
 	name  string
 	token uint64

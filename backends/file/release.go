@@ -67,8 +67,8 @@ func (r *resource) releaseSole(m *message) bool {
 	if len(m.op.parts) > 0 || r.locking || r.unsaved || len(r.pending) > 0 || len(r.parts) != 1 || r.kernel.mode != lockdir.Exclusive {
 		return false
 	}
-	l := m.op.only(m.step)
-	if l == nil {
+	l := m.op.steps[m.step].releases
+	if l == nil || l.next != nil {
 		return false
 	}
 	p, err := r.held(l)
@@ -90,19 +90,6 @@ func (r *resource) releaseSole(m *message) bool {
 		r.arm()
 	}
 	return true
-}
-
-// only returns the release of a step that has no other.
-func (o *operation) only(step int) (only *release) {
-	for i := range o.releases {
-		if l := &o.releases[i]; l.step == step {
-			if only != nil {
-				return nil
-			}
-			only = l
-		}
-	}
-	return only
 }
 
 // shut ends everything of ours.

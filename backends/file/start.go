@@ -43,6 +43,8 @@ type operation struct {
 // step is what an operation does with one name.
 type step struct {
 	name, stem string
+	releases   *release  // the first; the others follow it in the order of the op
+	part       *part     // nil: it acquires nothing
 	resource   *resource // has locked its table, or done the step; nil: not yet
 }
 
@@ -114,34 +116,34 @@ func (o *operation) plan() {
 	for i := range o.releases {
 		l := &o.releases[i]
 		if s := lockdir.Stem(l.name); o.b.live(s) != nil {
-			o.steps = append(o.steps, step{name: l.name, stem: s})
+			o.steps = append(o.steps, step{name: l.name, stem: s, releases: l})
 		} else {
-			l.step = -1
 			l.answer(l.notHeld())
 		}
 	}
 	for i := range o.parts {
-		name := o.parts[i].request.Name
-		o.steps = append(o.steps, step{name: name, stem: lockdir.Stem(name)})
+		p := &o.parts[i]
+		o.steps = append(o.steps, step{name: p.request.Name, stem: lockdir.Stem(p.request.Name), part: p})
 	}
-	if len(o.steps) == 1 {
-		return
-	}
-	slices.SortFunc(o.steps, func(a, b step) int { return cmp.Compare(a.stem, b.stem) })
-	o.steps = slices.CompactFunc(o.steps, func(a, b step) bool { return a.stem == b.stem })
-	for i := range o.releases {
-		if l := &o.releases[i]; l.step == 0 {
-			l.step = o.stepOf(l.name)
-		}
-	}
-	for i := range o.parts {
-		o.parts[i].step = o.stepOf(o.parts[i].request.Name)
+	if len(o.steps) > 1 {
+		o.join()
 	}
 }
 
-func (o *operation) stepOf(name string) int {
-	k, _ := slices.BinarySearchFunc(o.steps, lockdir.Stem(name), func(s step, stem string) int { return cmp.Compare(s.stem, stem) })
-	return k
+// join sorts the steps and makes one of those for the same name: some releases, and then a part.
+func (o *operation) join() {
+	slices.SortStableFunc(o.steps, func(a, b step) int { return cmp.Compare(a.stem, b.stem) })
+	for k := len(o.steps) - 2; k >= 0; k-- {
+		if s, next := &o.steps[k], &o.steps[k+1]; s.stem == next.stem {
+			s.releases.next, s.part = next.releases, next.part
+		}
+	}
+	o.steps = slices.CompactFunc(o.steps, func(a, b step) bool { return a.stem == b.stem }) // the first stays
+	for k := range o.steps {
+		if p := o.steps[k].part; p != nil {
+			p.step = k
+		}
+	}
 }
 
 // now does the operation before it returns, or what it can of it: all or nothing if it acquires.
@@ -273,12 +275,7 @@ func (l *release) notHeld() error {
 	return notHeld(backends.Grant{Resource: backends.Resource{Name: l.name}, Token: l.token})
 }
 
-// wantsPermits reports whether a step acquires permits of a semaphore.
-func (o *operation) wantsPermits(step int) bool {
-	for i := range o.parts {
-		if p := &o.parts[i]; p.step == step && !lockdir.OnKernel(p.request.Kind) {
-			return true
-		}
-	}
-	return false
+// wantsPermits reports whether the step acquires permits of a semaphore.
+func (s *step) wantsPermits() bool {
+	return s.part != nil && !lockdir.OnKernel(s.part.request.Kind)
 }

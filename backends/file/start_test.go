@@ -5,6 +5,7 @@ package file
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"testing"
@@ -256,5 +257,47 @@ func TestNothingIsDoneAtOnceOnASlowStore(t *testing.T) {
 			}
 			mustRelease(t, b, o.run(patient(t)).grants(t)[0])
 		})
+	}
+}
+
+// An operation has one step for each name, in one order, with its releases in their order and its
+// request: no step looks for these among all others.
+func TestOperationHasOneStepForEachName(t *testing.T) {
+	b := sleepless(t, t.TempDir()+"/locks")
+	op := &backends.Op{Wait: true}
+	for i := range 15 {
+		g := mustAcquire(t, b, permits(fmt.Sprint("name", i%5), 1, 3))
+		op.Release = append(op.Release, g)
+		op.Acquire = append(op.Acquire, permits(fmt.Sprint("name", i+3), 1, 3))
+	}
+	o := b.newOperation(op)
+	o.plan()
+	if len(o.steps) != 18 {
+		t.Errorf("%d steps for 18 names", len(o.steps))
+	}
+	releases, parts := 0, 0
+	for k, s := range o.steps {
+		if k > 0 && o.steps[k-1].stem >= s.stem {
+			t.Errorf("step %q after %q", s.stem, o.steps[k-1].stem)
+		}
+		for l := s.releases; l != nil; l = l.next {
+			releases++
+			if l.name != s.name || l.next != nil && l.next.index <= l.index {
+				t.Errorf("the step for %q has release %d, of %q, before others", s.name, l.index, l.name)
+			}
+		}
+		if p := s.part; p != nil {
+			parts++
+			if p.request.Name != s.name || p.step != k {
+				t.Errorf("step %d, for %q, has the request of step %d, for %q", k, s.name, p.step, p.request.Name)
+			}
+		}
+	}
+	if releases != len(op.Release) || parts != len(op.Acquire) {
+		t.Errorf("the steps have %d releases and %d requests, want %d and %d",
+			releases, parts, len(op.Release), len(op.Acquire))
+	}
+	for _, a := range begin(b, *op).run(patient(t)).grants(t) {
+		mustRelease(t, b, a)
 	}
 }

@@ -151,15 +151,12 @@ func (r *resource) prepare() {
 func (r *resource) apply(m *message) {
 	switch m.verb {
 	case start:
-		for i := range m.op.releases {
-			if l := &m.op.releases[i]; l.step == m.step {
-				r.release(l)
-			}
+		s := &m.op.steps[m.step]
+		for l := s.releases; l != nil; l = l.next {
+			r.release(l)
 		}
-		for i := range m.op.parts {
-			if p := &m.op.parts[i]; p.step == m.step {
-				r.admit(p)
-			}
+		if s.part != nil {
+			r.admit(s.part)
 		}
 	case cancel:
 		r.cancelWaiting(m)
@@ -230,10 +227,8 @@ func (r *resource) refuse(err error) {
 	for i := range r.batch {
 		switch m := &r.batch[i]; m.verb {
 		case start:
-			for i := range m.op.parts {
-				if p := &m.op.parts[i]; p.step == m.step {
-					r.refusePart(p, err)
-				}
+			if p := m.op.steps[m.step].part; p != nil {
+				r.refusePart(p, err)
 			}
 			r.apply(m)
 			for _, l := range r.turn.released {
