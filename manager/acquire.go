@@ -1,6 +1,7 @@
 package manager
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -21,7 +22,7 @@ type intent struct {
 // acquire asks the keeper of the name. Its errors do not name the resource yet.
 func (c *Claim) acquire(ctx context.Context, o *intent) (*Lease, error) {
 	if o.outer != nil {
-		if l, err := c.nested(o); l != nil || err != nil {
+		if l, err := c.nested(o, o.outer.on(c)); l != nil || err != nil {
 			return l, err
 		}
 	}
@@ -52,18 +53,50 @@ func (c *Claim) acquire(ctx context.Context, o *intent) (*Lease, error) {
 	}
 }
 
-// nested looks for the same name among what the caller holds. It returns a further lease on the
-// same grant if the claim asks for that, ErrDeadlock if the caller would wait for itself, and
-// nothing if this is an ordinary acquire: of another name, or of permits that are there beside
-// those held.
-func (c *Claim) nested(o *intent) (*Lease, error) {
-	var held int64
-	var counted []*request // grants in held: one that is re-entered counts once
-	for l := o.outer; l != nil; l = l.outer {
+// on returns the leases on the name of the claim among what the caller holds, the youngest first.
+func (l *lease) on(c *Claim) (list []*lease) {
+	for ; l != nil; l = l.outer {
+		if r := l.req; r != nil && r.k.m == c.m && r.k.name == c.name {
+			list = append(list, l)
+		}
+	}
+	return list
+}
+
+// onEach is on for several claims, which stand in the order of their names; nil if the caller holds
+// nothing. It looks at what the caller holds once for all of them.
+func (l *lease) onEach(claims []Claim) [][]*lease {
+	if l == nil {
+		return nil
+	}
+	lists := make([][]*lease, len(claims))
+	for ; l != nil; l = l.outer {
 		r := l.req
-		if r == nil || r.k.m != c.m || r.k.name != c.name || l.err() != nil {
+		if r == nil {
 			continue
 		}
+		i, found := slices.BinarySearchFunc(claims, r.k.name, func(c Claim, name string) int {
+			return cmp.Compare(c.name, name)
+		})
+		if found && r.k.m == claims[i].m {
+			lists[i] = append(lists[i], l)
+		}
+	}
+	return lists
+}
+
+// nested looks at the leases on the name of c that the caller has, the youngest first. It returns a
+// further lease on the same grant if the claim asks for that, ErrDeadlock if the caller would wait
+// for itself, and nothing if this is an ordinary acquire: of a name that it does not hold, or of
+// permits that are there beside those held.
+func (c *Claim) nested(o *intent, has []*lease) (*Lease, error) {
+	var held int64
+	var counted []*request // grants in held: one that is re-entered counts once
+	for _, l := range has {
+		if l.err() != nil {
+			continue
+		}
+		r := l.req
 		if c.reentrant && r.kind == c.kind && r.cap == c.cap && r.weight >= c.weight {
 			if o.least > 0 { // the grant has been made, without it or with a time of its own
 				return nil, c.refused(invalidLeast(o.least, "none for a lease that is entered again"))

@@ -124,15 +124,15 @@ func (c *Claim) acquireAll(ctx context.Context, o intent) (*Lease, error) {
 func (c *Claim) gather(ctx context.Context, claims []Claim, o *intent) (*Lease, string, error) {
 	s := newSeveral(ctx, c.m, o)
 	all := &parts{list: make([]*Lease, 0, len(claims)), several: s}
-	rest := claims[:0]
-	for _, p := range claims {
+	rest, has := claims[:0], o.outer.onEach(claims)
+	for i, p := range claims {
 		var l *Lease
 		var err error
-		if o.outer != nil {
+		if o.outer != nil && len(has[i]) > 0 {
 			part := *o
 			part.limit, part.outer, part.seen = 0, s.outer, nil // the end of the whole is told
 			part.hook = func(err error) { s.partEnded(&ending{err}) }
-			l, err = p.nested(&part)
+			l, err = p.nested(&part, has[i])
 		}
 		if err != nil {
 			_ = releaseParts(all.nested)

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -169,7 +170,7 @@ func TestReentryIntoAGrantThatEndsMeanwhileIsAnAcquireOfItsOwn(t *testing.T) {
 			if !errors.Is(err, ErrReleased) && !errors.Is(err, ErrLost) {
 				t.Errorf("got %v", err)
 			}
-			again, err := c.nested(&intent{outer: &lease{req: l.req}})
+			again, err := c.nested(&intent{}, []*lease{{req: l.req}})
 			if again != nil || err != nil {
 				t.Errorf("got %v, %v", again, err)
 			}
@@ -189,5 +190,42 @@ func TestContextsOfManagersDoNotMix(t *testing.T) {
 		_, err := b.Lock("db").Acquire(ctx) // another manager, as another process: it can only wait
 		wantErr(t, err, context.DeadlineExceeded)
 		mustRelease(t, l)
+	})
+}
+
+// An All finds what its caller holds of each of its names in one look at all that it holds.
+func TestAllFindsWhatItsCallerHoldsOfEachName(t *testing.T) {
+	twins(t, func(t *testing.T, a, b *Manager) {
+		ctx := t.Context()
+		for i := range 30 {
+			m := []*Manager{a, b}[i%2]
+			parts := []Claim{m.Semaphore(fmt.Sprint("s", i%4), 30).Permits(1), m.Lock(fmt.Sprint("m", i))}
+			c := parts[i%3%2]
+			if i%5 == 0 {
+				c = m.All(parts...)
+			}
+			l := acquireUnder(t, ctx, c)
+			defer mustRelease(t, l)
+			ctx = l.Context()
+		}
+		var all []Claim
+		for i := range 30 {
+			all = append(all, a.Semaphore(fmt.Sprint("s", i), 30).Permits(1), a.Lock(fmt.Sprint("m", i)))
+		}
+		claim := a.All(all...)
+		claims, err := claim.merged()
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for i, has := range holder(ctx).onEach(claims) {
+			if want := holder(ctx).on(&claims[i]); !slices.Equal(has, want) {
+				t.Errorf("%q: %d leases, want %d", claims[i].name, len(has), len(want))
+			}
+			found += len(has)
+		}
+		if found == 0 {
+			t.Error("nothing found")
+		}
 	})
 }
