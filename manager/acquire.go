@@ -17,6 +17,8 @@ type intent struct {
 	least time.Duration // that the name stays taken; 0: until the release
 	hook  func(error)
 	seen  *sighting // nil if nobody watches
+
+	several *several // of which the lease will be a part; nil: it is one of its own
 }
 
 // acquire asks the keeper of the name. Its errors do not name the resource yet.
@@ -125,7 +127,7 @@ func (c *Claim) refused(err error) error {
 }
 
 func (c *Claim) reenter(r *request, o *intent) (*Lease, error) {
-	n := &nest{lease: lease{req: r, outer: o.outer, hook: o.hook, seen: o.seen}, until: instant(o.limit)}
+	n := &nest{lease: lease{req: r, several: o.several, outer: o.outer, hook: o.hook, seen: o.seen}, until: instant(o.limit)}
 	l := &Lease{lease: &n.lease, from: o.from}
 	n.fresh = l
 	r.k.mail.Deliver(n)

@@ -130,8 +130,7 @@ func (c *Claim) gather(ctx context.Context, claims []Claim, o *intent) (*Lease, 
 		var err error
 		if o.outer != nil && len(has[i]) > 0 {
 			part := *o
-			part.limit, part.outer, part.seen = 0, s.outer, nil // the end of the whole is told
-			part.hook = func(err error) { s.partEnded(&ending{err}) }
+			part.limit, part.outer, part.several, part.hook, part.seen = 0, s.outer, s, nil, nil
 			l, err = p.nested(&part, has[i])
 		}
 		if err != nil {

@@ -46,6 +46,9 @@ func (l *Lease) Context() context.Context {
 	if c := l.ctx.Load(); c != nil {
 		return c
 	}
+	if core.several != nil {
+		core.several.heard.Store(true)
+	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(l.from))
 	if core.inner.CompareAndSwap(nil, &inner{ctx, cancel}) {
 		// A lease that ended before the swap has not cancelled this context.

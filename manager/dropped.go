@@ -48,25 +48,33 @@ func (l *lease) isDropped() bool {
 	return l.watched.Value() == nil
 }
 
-// drop does what Release would have done. If the lease, or the All lease of which it is a part, has a
-// context, a goroutine may still wait on its Done channel alone: then the lease is lost, and that
-// goroutine has the stop margin.
+// drop does what Release would have done. If a goroutine may still wait for the end of the lease, the
+// lease is lost instead, and that goroutine has the stop margin. What re-entered the grant of a lease
+// that is dropped keeps that lease by its context, so it is dropped as well, or has ended before.
 func (k *keeper) drop(l *lease, now instant) {
 	r := l.req
 	args := []any{"name", readable(k.name), "token", r.token, "since", k.m.time(r.since)}
 	k.m.log("lease dropped without a Release", append(args, siteArg("site", l.seen.at())...)...)
 	k.counters.Dropped++
 	l.asked.Store(true)
-	whole := l
-	if r.several != nil && l == &r.lease {
-		whole = &r.several.all
-	}
-	if r.handles == 1 && whole.inner.Load() != nil {
+	switch n := r.nestOf(l); {
+	case !l.heard():
+		l.finish(wasReleased)
+		k.release(l, nil)
+	case n != nil:
+		k.loseNested(n, Dropped, now)
+	default:
 		k.lose(r, Dropped, nil, now+instant(k.m.cfg.margin))
-		return
 	}
-	l.finish(wasReleased)
-	k.release(l, nil)
+}
+
+// heard reports whether a goroutine may wait on the Done channel of the lease. The parts of an All are
+// dropped together, and end alike: what may be heard of one of them, or of the whole, counts for all.
+func (l *lease) heard() bool {
+	if s := l.several; s != nil {
+		return s.heard.Load() || s.all.inner.Load() != nil
+	}
+	return l.inner.Load() != nil
 }
 
 // patrol has all keepers look for dropped leases once in a TTL, while there are keepers, on stores

@@ -29,6 +29,14 @@ func acquireAndDrop(t testing.TB, c Claim, keep func(*Lease) any, opts ...Acquir
 	return keep(l)
 }
 
+// acquireAndDropUnder is acquireAndDrop with a context.
+//
+//go:noinline
+func acquireAndDropUnder(t testing.TB, ctx context.Context, c Claim, keep func(*Lease)) {
+	t.Helper()
+	keep(acquireUnder(t, ctx, c))
+}
+
 // collect runs the garbage collector, and waits until every keeper has looked for dropped leases at
 // least twice, once of them after the collection.
 func collect(m *Manager) {
@@ -271,6 +279,95 @@ func TestWaiterForTheEndOfADroppedLeaseIsToldBeforeOthersAreGranted(t *testing.T
 					if after := (<-granted).Sub(at); after < a.cfg.margin {
 						t.Errorf("granted to another %v after the holder was told, want %v", after, a.cfg.margin)
 					}
+				}
+				wantBalanced(t, a, 0)
+			})
+		})
+	}
+}
+
+// All parts of an All lease that is dropped end alike, also one that re-entered a grant of the
+// caller: lost if a goroutine may wait for the end of one of them, else released.
+func TestPartsOfADroppedLeaseEndAlike(t *testing.T) {
+	for what, context := range map[string]func(*Lease){
+		"no context":                   func(*Lease) {},
+		"a context of the whole":       func(l *Lease) { l.Context() },
+		"one of the re-entered part":   func(l *Lease) { l.Leases()[1].Context() },
+		"one of a part of its own":     func(l *Lease) { l.Leases()[0].Context() },
+		"one of another part":          func(l *Lease) { l.Leases()[2].Context() },
+		"one of each part":             func(l *Lease) { eachPart(l, func(p *Lease) { p.Context() }) },
+		"one of the whole and of each": func(l *Lease) { l.Context(); eachPart(l, func(p *Lease) { p.Context() }) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) {
+				outer := mustAcquire(t, a.Lock("b"))
+				var ends []*lease
+				all := a.All(a.Lock("a"), a.Lock("b").Reentrant(), a.Lock("c"))
+				acquireAndDropUnder(t, outer.Context(), all, func(l *Lease) {
+					context(l)
+					ends = append(ends, l.lease)
+					eachPart(l, func(p *Lease) { ends = append(ends, p.lease) })
+				})
+				collect(a)
+				sleep(a.cfg.margin)
+				for i, e := range ends {
+					switch err := e.endedBy(); {
+					case what == "no context":
+						wantErr(t, err, ErrReleased)
+					case err == nil:
+						t.Errorf("lease %d of %d is still held", i, len(ends))
+					default:
+						wantLost(t, err, Dropped)
+					}
+				}
+				wantBusy(t, b.Lock("b"))
+				wantBalanced(t, a, 1)
+				mustRelease(t, outer)
+				for _, name := range []string{"a", "b", "c"} {
+					wantFree(t, b.Lock(name))
+				}
+				wantBalanced(t, a, 0)
+			})
+		})
+	}
+}
+
+func eachPart(l *Lease, f func(*Lease)) {
+	for _, p := range l.Leases() {
+		f(p)
+	}
+}
+
+// A goroutine that waits for the end of a re-entrant lease has the stop margin, too: the grant goes
+// to another no sooner, although the lease around it is released.
+func TestWaiterForTheEndOfADroppedReentrantLeaseIsToldBeforeOthersAreGranted(t *testing.T) {
+	for what, claim := range map[string]func(*Manager) Claim{
+		"by itself":        func(m *Manager) Claim { return m.Lock("db").Reentrant() },
+		"a part of an All": func(m *Manager) Claim { return m.All(m.Lock("db").Reentrant(), m.Lock("log")) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			expiringTwins(t, func(t *testing.T, a, b *Manager, _ *fake) {
+				outer := mustAcquire(t, a.Lock("db"))
+				told := make(chan time.Time, 1)
+				acquireAndDropUnder(t, outer.Context(), claim(a), func(l *Lease) {
+					done := l.Context().Done()
+					go func() {
+						<-done
+						told <- time.Now()
+						mustRelease(t, outer)
+					}()
+				})
+				granted := make(chan time.Time, 1)
+				go func() {
+					l := mustAcquire(t, b.Lock("db"))
+					granted <- time.Now()
+					mustRelease(t, l)
+				}()
+				synctest.Wait()
+				collect(a)
+				at := <-told
+				if after := (<-granted).Sub(at); after < a.cfg.margin {
+					t.Errorf("granted to another %v after the goroutine was told, want %v", after, a.cfg.margin)
 				}
 				wantBalanced(t, a, 0)
 			})

@@ -11,10 +11,11 @@ import (
 // a [Lease], to which nothing here refers for long: so the garbage collector tells when the program
 // has dropped it. See dropped.go.
 type lease struct {
-	req   *request    // the grant behind it; nil for an All lease
-	outer *lease      // what the acquirer held already, as its context said
-	hook  func(error) // called when the lease ends, by the goroutine that ends it; must be quick
-	seen  *sighting   // of the acquire; nil if nobody watches
+	req     *request    // the grant behind it; nil for an All lease
+	several *several    // of which it is a part; nil for a lease of its own
+	outer   *lease      // what the acquirer held already, as its context said
+	hook    func(error) // called when the lease ends, by the goroutine that ends it; must be quick
+	seen    *sighting   // of the acquire; nil if nobody watches
 
 	end    atomic.Pointer[ending] // nil while held
 	inner  atomic.Pointer[inner]  // nil until the first call of Context
@@ -54,13 +55,11 @@ func (l *lease) finish(e *ending) bool {
 	if l.hook != nil {
 		l.hook(e.err)
 	}
-	r := l.req
-	part := r != nil && r.several != nil && l == &r.lease
-	if l.seen != nil && !part {
+	switch {
+	case l.several != nil: // the end of the whole is told
+		l.several.partEnded(e)
+	case l.seen != nil:
 		l.seen.ended(l, e.err)
-	}
-	if part {
-		r.several.partEnded(e)
 	}
 	return true
 }

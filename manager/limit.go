@@ -68,7 +68,8 @@ func (r *request) reentered() []*nest {
 }
 
 // endNested ends the re-entrant leases that have reached their limit, and no other leases of their
-// grant. A stop margin later the grant no longer waits for their release.
+// grant. A stop margin later, as after any loss of a re-entrant lease, the grant no longer waits for
+// their release.
 func (k *keeper) endNested(now instant) {
 	var due []*nest
 	for r := k.holders.head; r != nil; r = r.next {
@@ -85,16 +86,25 @@ func (k *keeper) endNested(now instant) {
 	for _, n := range due {
 		if n.over {
 			k.release(&n.lease, nil)
-			continue
+		} else {
+			k.loseNested(n, MaxHold, now)
 		}
-		n.until = 0
-		lost := &LostError{Name: k.name, Token: n.req.token, Reason: MaxHold}
-		if !n.finish(&ending{lost}) {
-			continue // it has ended: its release is on its way, or its caller found it expired
-		}
-		n.over, n.until = true, now+instant(k.m.cfg.margin)
-		k.counters.lost(MaxHold, 1)
-		k.m.logLost(lost)
-		k.watch(n.until)
 	}
+}
+
+// loseNested ends a re-entrant lease, unless it has ended: then its release is on its way, or its
+// caller found it expired, or it is over.
+func (k *keeper) loseNested(n *nest, reason LostReason, now instant) {
+	if n.over {
+		return
+	}
+	n.until = 0
+	lost := &LostError{Name: k.name, Token: n.req.token, Reason: reason}
+	if !n.finish(&ending{lost}) {
+		return
+	}
+	n.over, n.until = true, now+instant(k.m.cfg.margin)
+	k.counters.lost(reason, 1)
+	k.m.logLost(lost)
+	k.watch(n.until)
 }

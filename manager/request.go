@@ -36,7 +36,6 @@ type request struct {
 	// Set before the keeper gets it.
 	k        *keeper
 	ctx      context.Context // of the caller, if it may run the store's work
-	several  *several        // of which it is a part; nil for a request of its own
 	index    int             // in that
 	least    time.Duration   // that the name stays taken; 0: until the release
 	cap      int64

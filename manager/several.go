@@ -40,6 +40,7 @@ type several struct {
 	placed  int          // parts sent to their keepers; owned by the manager's actor
 	missing atomic.Int32 // parts that are not pinned, and one until all are placed; 0: started
 	held    atomic.Int32 // parts that were granted
+	heard   atomic.Bool  // the lease of a part has a context
 	phase   atomic.Uint32
 
 	op *operation // acquires, later releases; its calls: requests, then releases
