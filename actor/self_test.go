@@ -39,6 +39,11 @@ func TestSelfKnowsItself(t *testing.T) {
 		if s.Ref() != r || s.Name() != "test" || r.Name() != "test" || s.Context().Err() != nil {
 			t.Error("wrong self")
 		}
+		for _, ctx := range []context.Context{ctx, s.Context()} {
+			if at, ok := ctx.Deadline(); ok || !at.IsZero() {
+				t.Errorf("ends at %v", at)
+			}
+		}
 		s.Ref().Stop()
 		<-s.Context().Done()
 		<-ctx.Done()

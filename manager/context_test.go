@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 )
@@ -28,6 +29,9 @@ func TestLeaseContextKeepsValuesButNotTheEndOfTheAcquire(t *testing.T) {
 		}
 		if _, has := lc.Deadline(); has {
 			t.Error("inherited the deadline")
+		}
+		if s := fmt.Sprint(child); s != `lease.Context("db").WithCancel` {
+			t.Errorf("shown as %s", s)
 		}
 		mustRelease(t, l)
 		<-child.Done()

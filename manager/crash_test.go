@@ -3,6 +3,8 @@ package manager
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -32,6 +34,9 @@ func TestPanicOfTheStoreReachesOnlyThoseWhoAsked(t *testing.T) {
 		for _, err := range []error{err, w.err, released, all} {
 			if !errors.Is(err, ErrUnavailable) || !errors.As(err, &cause) || cause.Value != "store" {
 				t.Errorf("told %v", err)
+			}
+			if !strings.HasSuffix(err.Error(), ": "+ErrUnavailable.Error()+": actor: panic: store") {
+				t.Errorf("the message does not say why: %v", err)
 			}
 		}
 		synctest.Wait() // the store is asked again to release what it was to release when it panicked
@@ -147,6 +152,32 @@ func TestPanicOfARenewalHarmsNobody(t *testing.T) {
 			t.Error(l.Err())
 		}
 		mustRelease(t, l)
+	})
+}
+
+// Without the renewer no lease is renewed, so each one ends in time, and Close still ends.
+func TestPanicOfTheRenewerLeavesLeasesTheirTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log lockedBuffer
+		f := newFake()
+		m := newManager(t, f, WithLogger(slog.New(slog.NewTextHandler(&log, nil))))
+		m.renewer.mail.Tell((*renewal)(nil)) // no keeper sends that
+		synctest.Wait()
+		begin := time.Now()
+		l := mustAcquire(t, m.Lock("db"))
+		until := l.ValidUntil()
+		<-l.Context().Done()
+		if valid, left := until.Sub(begin), time.Until(until); valid < DefaultTTL*9/10 || left != m.cfg.margin {
+			t.Errorf("valid for %v, told %v before the end; want the margin, %v", valid, left, m.cfg.margin)
+		}
+		wantLost(t, l.Err(), Expired)
+		wantLost(t, l.Release(), Expired)
+		if f.count("renew") > 0 {
+			t.Error("a renewer that has failed renews")
+		}
+		if !strings.Contains(log.String(), "renewer failed") {
+			t.Errorf("not in the log:\n%s", log.String())
+		}
 	})
 }
 

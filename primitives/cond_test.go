@@ -86,6 +86,25 @@ func TestSignalsWakeInTheOrderOfArrival(t *testing.T) {
 }
 
 // Those who are woken queue for the mutex at the signal: before those who come later.
+// A goroutine that signals while the keeper is busy leaves its wake-up to the keeper.
+func TestASignalWhileTheKeeperIsBusyIsHandledByTheKeeper(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newSleepers()
+		s.add(context.Background(), 1)
+		s.add(context.Background(), 2)
+		if !s.c.keeper.Enter() {
+			t.Fatal("the keeper is not at rest")
+		}
+		s.c.Signal()
+		s.want(t) // while the keeper is busy
+		s.c.keeper.Leave((*condKeeper)(s.c))
+		s.want(t, 1)
+		s.c.Signal()
+		s.want(t, 1, 2)
+		condAtRest(t, s.c)
+	})
+}
+
 func TestTheWokenQueueForTheMutexAtTheSignal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newSleepers()

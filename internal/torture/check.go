@@ -30,6 +30,7 @@ type check struct {
 
 var checks = []check{
 	{"exclusion", "no more permits are held than there are, by holders that look; a holder counts until it releases, is told, or its validity is over", checkExclusion},
+	{"validity", "no holder believes in its lease for longer than the store keeps its grant", checkValidity},
 	{"tokens", "tokens increase from grant to grant, and none is given out twice", checkTokens},
 	{"fence", "a holder whose lease is valid before and after a write is not refused by the register", checkFence},
 	{"order", "no request overtakes one that stood in the queue before it was started", checkOrder},

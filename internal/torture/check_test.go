@@ -39,7 +39,7 @@ func (s *story) held(process, name string, token uint64, requested, from, to, un
 
 func (s *story) judge() *Verdict {
 	c := Defaults()
-	steps := []Step{{Fault: Fault{Name: "flushall", Outside: true}}, {Fault: Fault{Name: "stop"}}}
+	steps := []Step{{Fault: Fault{Name: "flushall", Outside: true}}, {Fault: Fault{Name: "promotion", Behind: true}}, {Fault: Fault{Name: "stop"}}}
 	slices.SortStableFunc(s.events, func(a, b event) int { return int(a.At - b.At) })
 	return judge(&round{Config: c, store: "made up", steps: steps, events: s.events})
 }
@@ -84,6 +84,28 @@ func TestChecksFindWhatTheyAreFor(t *testing.T) {
 			s.add(event{Kind: fault, Process: "main", Name: "flushall", At: 4 * ms, Until: 5 * ms})
 			s.held("p1.0", "m0", 100, 6, 7, 20, 1000)
 			s.held("p0.0", "m0", 2, 8, 9, 10, 1000)
+		}},
+		{"believes in its lease for longer than the store does", "validity", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 500, 1000)
+			s.add(event{Kind: looked, Process: "p0.0", At: 50 * ms, ID: 1, Name: "m0", Until: 1100 * ms})
+			s.add(event{Kind: kept, Process: "main", Name: "m0", From: 60 * ms, At: 61 * ms, Until: 1099 * ms, Text: "p0.0"})
+		}},
+		{"had its lease renewed after the store was asked", "", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 500, 1000)
+			s.add(event{Kind: looked, Process: "p0.0", At: 50 * ms, ID: 1, Name: "m0", Until: 1000 * ms})
+			s.add(event{Kind: kept, Process: "main", Name: "m0", From: 60 * ms, At: 80 * ms, Until: 1050 * ms, Text: "p0.0"})
+			s.add(event{Kind: looked, Process: "p0.0", At: 70 * ms, ID: 1, Name: "m0", Until: 1100 * ms})
+		}},
+		{"has released while the store was asked", "", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 70, 1000)
+			s.add(event{Kind: looked, Process: "p0.0", At: 50 * ms, ID: 1, Name: "m0", Until: 1000 * ms})
+			s.add(event{Kind: kept, Process: "main", Name: "m0", From: 60 * ms, At: 80 * ms, Until: 90 * ms, Text: "p0.0"})
+		}},
+		{"the store has forgotten a renewal", "", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 500, 1000)
+			s.add(event{Kind: looked, Process: "p0.0", At: 50 * ms, ID: 1, Name: "m0", Until: 1100 * ms})
+			s.add(event{Kind: fault, Process: "main", Name: "promotion", At: 55 * ms, Until: 58 * ms})
+			s.add(event{Kind: kept, Process: "main", Name: "m0", From: 60 * ms, At: 61 * ms, Until: 900 * ms, Text: "p0.0"})
 		}},
 		{"the token goes back", "tokens", func(s *story) {
 			s.held("p0.0", "m0", 2, 1, 2, 10, 1000)

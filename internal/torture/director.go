@@ -33,9 +33,10 @@ type director struct {
 	log   *log
 	steps []Step
 
-	mu      sync.Mutex // guards the workers: each track of faults has a goroutine
+	mu      sync.Mutex // guards what follows: each track of faults has a goroutine
 	workers []*process // by place
 	began   int        // how many were started
+	door    string     // the store's own address, which a fault may change
 }
 
 // process is a worker.
@@ -60,6 +61,7 @@ func play(ctx context.Context, c Config, store Store, dir string) (r *round, err
 		return nil, err
 	}
 	d.bed = store.Start(s, c)
+	d.door = d.bed.Address(-1)
 	d.start = history.Now()
 	d.steps = schedule(random(c.Seed, store.Name), c, d.possible())
 	d.workers = make([]*process, c.Processes)
@@ -145,8 +147,11 @@ func (d *director) launch(place int) error {
 
 // rage causes the faults, each at its time, and returns when the time is over.
 func (d *director) rage(ctx context.Context) error {
+	var observer sync.WaitGroup
+	defer observer.Wait()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	observer.Go(func() { d.observe(ctx) })
 	errs := make(chan error, 2)
 	for _, process := range []bool{true, false} {
 		go func() { errs <- d.track(ctx, process) }()
@@ -178,6 +183,7 @@ func (d *director) track(ctx context.Context, process bool) (err error) {
 			}
 		} else {
 			d.bed.Cause(s)
+			d.moved(d.bed.Address(-1))
 			if s.Fault.Link {
 				whom = d.worker(s.Target).name
 			}
@@ -195,7 +201,11 @@ func (d *director) worker(place int) *process {
 
 // wait waits for a time of the round.
 func (d *director) wait(ctx context.Context, at time.Duration) error {
-	t := time.NewTimer(at - time.Duration(history.Now()-d.start))
+	return d.pause(ctx, at-time.Duration(history.Now()-d.start))
+}
+
+func (d *director) pause(ctx context.Context, length time.Duration) error {
+	t := time.NewTimer(length)
 	defer t.Stop()
 	select { // the end of ctx may come second: the next wait finds it
 	case <-t.C:

@@ -42,6 +42,7 @@ const (
 const (
 	died    kind = "died"    // the process is about to be killed
 	fault   kind = "fault"   // a fault, from At to Until; Name: its name; Text: of whom
+	kept    kind = "kept"    // the store, asked from From to At, keeps a grant of a process (Text) until Until at most
 	harvest kind = "harvest" // something was found at the end that should not be; Text
 )
 

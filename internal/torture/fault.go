@@ -20,6 +20,10 @@ type Fault struct {
 	Outside bool
 	Why     string
 
+	// Behind says that the store may have forgotten the last things that it has answered, and grants
+	// nothing until no holder relies on them.
+	Behind bool
+
 	Min, Max float64 // bounds of how long it lasts, in times to live
 	Link     bool    // of the way between one process and the store
 

@@ -35,8 +35,9 @@ type hold struct {
 	freed     int64 // the store was told, or knew without; for the check of progress
 	end       string
 	least     time.Duration
-	toldAt    int64 // its context ended by a loss
-	toldUntil int64 // and it was valid until then, if that was the reason
+	looks     []look // by time
+	toldAt    int64  // its context ended by a loss
+	toldUntil int64  // and it was valid until then, if that was the reason
 	killed    bool
 }
 
@@ -79,7 +80,11 @@ func (r *round) read() {
 			r.holds = append(r.holds, h)
 			w.to, w.end, w.hold = e.At, "granted", h
 		case looked:
-			if h.end == "" && e.Until != 0 {
+			if e.Until == 0 {
+				break
+			}
+			h.looks = append(h.looks, look{e.At, e.Until})
+			if h.end == "" {
 				h.Until = e.Until
 			}
 		case told:
@@ -182,14 +187,17 @@ func (r *round) join() {
 func (r *round) grace() int64 { return int64(r.TTL + r.TTL/10 + 100*time.Millisecond) }
 
 // outside returns the faults that excuse an overlap.
-func (r *round) outside() []event {
-	lossy := make(map[string]bool)
+func (r *round) outside() []event { return r.caused(func(f Fault) bool { return f.Outside }) }
+
+// caused returns the faults that happened, of those that are like this.
+func (r *round) caused(like func(f Fault) bool) []event {
+	such := make(map[string]bool)
 	for _, s := range r.steps {
-		lossy[s.Fault.Name] = s.Fault.Outside
+		such[s.Fault.Name] = like(s.Fault)
 	}
 	var all []event
 	for _, f := range r.faults {
-		if lossy[f.Name] {
+		if such[f.Name] {
 			all = append(all, f)
 		}
 	}

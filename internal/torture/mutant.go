@@ -33,7 +33,7 @@ func Mutants() []Mutant { return slices.Clone(mutants) }
 
 var mutants = []Mutant{
 	{
-		Name: "validity counts from the answer", Store: "redis", Found: "exclusion",
+		Name: "validity counts from the answer", Store: "redis", Found: "validity",
 		needs: []string{"fading-link", "late-link"},
 		change: func(h *intercept.Backend, c Config) {
 			h.OnGranted = func(r backends.Request, g backends.Grant, err error) (backends.Grant, error) {

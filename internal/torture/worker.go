@@ -331,7 +331,7 @@ func (w *worker) lost(a *act, leases []*manager.Lease) bool {
 	for _, l := range leases {
 		at := history.Now() // before the look
 		if l.Valid() {
-			w.log.add(event{Kind: looked, At: at, ID: a.id, Name: l.Name(), Until: until(l)})
+			w.log.add(event{Kind: looked, ID: a.id, Name: l.Name(), Until: until(l)}) // of after the look
 			continue
 		}
 		lost = true

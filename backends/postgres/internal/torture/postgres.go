@@ -23,11 +23,11 @@ import (
 // grants that are over before anything is granted again.
 var faults = []torture.Fault{
 	{Name: "terminate", Text: "pg_terminate_backend of all connections"},
-	{Name: "immediate-stop", Text: "the server is stopped as by a crash, and started again"},
+	{Name: "immediate-stop", Text: "the server is stopped as by a crash, and started again", Behind: true},
 	{Name: "fast-stop", Text: "the server is shut down and started again"},
 	{Name: "locked-table", Text: "another transaction locks a table for a while", Min: 0.2, Max: 1},
-	{Name: "promotion", Text: "the server is stopped as by a crash, and an asynchronous standby is promoted"},
-	{Name: "full-disk", Text: "the disk of the server is full: it refuses to write, or crashes", Min: 0.3, Max: 1.5},
+	{Name: "promotion", Text: "the server is stopped as by a crash, and an asynchronous standby is promoted", Behind: true},
+	{Name: "full-disk", Text: "the disk of the server is full: it refuses to write, or crashes", Min: 0.3, Max: 1.5, Behind: true},
 	{Name: "black-hole", Text: "the connections of a process are silent", Min: 1.2, Max: 3, Link: true},
 	{Name: "slow-link", Text: "each way from and to a process takes a while longer", Min: 1, Max: 2, Link: true},
 	{Name: "clock-back", Text: "the clock of the server is set back, for good", Min: 0.5, Max: 1.5},
