@@ -48,3 +48,20 @@ func TestAUserInNoDatabaseHasNoDefaultStoreWhateverHomeSays(t *testing.T) {
 		t.Error("a store was made where HOME leads")
 	}
 }
+
+// The user database counts, not what the environment says.
+func TestUsersAreLookedUpInTheUserDatabase(t *testing.T) {
+	want, err := user.LookupId("0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("USER", "stranger")
+	if u, err := lookupUser("0"); err != nil || u.Uid != "0" || u.HomeDir != want.HomeDir {
+		t.Errorf("lookupUser(0) = %+v, %v; want the home directory %s", u, err, want.HomeDir)
+	}
+	var unknown user.UnknownUserIdError
+	if u, err := lookupUser("47110815"); !errors.As(err, &unknown) || int(unknown) != 47110815 {
+		t.Errorf("lookupUser of a number that is nobody's = %+v, %v", u, err)
+	}
+}
