@@ -59,6 +59,9 @@ check mutant-overtaken caught -DM_FORBID $forgotten                 # a cancel t
 check mutant-partial caught -DTRIERS=15 -DM_PARTIAL $(wants 11 0 11 0) # the failure of a part does not fail the whole
 check mutant-try caught -DTRIERS=15 -DM_TRYPLACE $(wants 11 0 11 0) # a try that is in vain leaves a place
 check mutant-requeue caught -DREQUEUE -DM_REQUEUE -DCAP=2 $(wants 1 22 22 0) # a part waits on at the end of a queue
+check mutant-loss caught -DLOSS -DM_LOSS $(wants 11 11 11 0)        # the loss of a part does not fail the whole
+check mutant-again caught -DLOSS -DM_AGAIN $(wants 11 11 11 0)      # a part that is lost is requested again, by itself
+check mutant-loss-holds caught -DLOSS -DM_HOLDS $(wants 11 11 11 0) # after a loss, what is held stays held
 check mutant-stays caught -DIDLE -DM_IDLEHELD $(wants 11 1 0 0)     # an idle grant stays when a part is pinned
 check mutant-kept caught -DIDLE -DM_IDLEKEPT $many                  # an idle grant waits for the other pins
 check mutant-kept-cancel caught -DIDLE -DCANCELLERS=15 -DM_IDLEKEPT $(wants 11 1 10 0) # and for ever

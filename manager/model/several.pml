@@ -9,7 +9,8 @@
  *     pin, partAnswered, withdrawn                                  part.go
  *     acquire, left (cancelWait), reconsider, refuse                keeper.go
  *     serve (with ask), replied (with give and disappoint), seat    ask.go
- *     endHold (end), endStray, releaseWhole (releaseGrant, letGo)   release.go, loss.go
+ *     endHold (end), releaseWhole (releaseGrant)                    release.go
+ *     lose, endStray                                                loss.go
  *     handOn                                                        handoff.go
  *     start, group, failParts                                       the store: backends.Op
  *
@@ -556,6 +557,28 @@ inline partAnswered(k, n, a) {
 	fi
 }
 
+inline lose(i, n, k) {
+	place_[AT(i, n)] = STRAYING; stray[k] = true;
+#ifndef M_LOSS          /* the loss of a part does not fail the whole */
+	refuse(i)
+#endif
+}
+
+#ifdef M_AGAIN
+inline again(i, n, k) {
+	live[k] = false; lostGrant[k] = false;
+	x = waiting[k]; waiting[k]++;
+	do
+	:: x > 0 -> Q(k, x) = Q(k, x - 1); x--
+	:: else -> break
+	od;
+	HEAD(k) = i; place_[AT(i, n)] = QUEUED;
+	pinned[k] = i;
+	part[AT(i, n)] = UNKNOWN;
+	enqueue(i, n)
+}
+#endif
+
 proctype keeper(byte p, n) {
 	byte k = p * K + n, i, m;
 	bool may;
@@ -594,9 +617,16 @@ end:
 		:: place_[AT(p * LOCALS + x, n)] != HOLDING -> x++
 		:: else -> break
 		od;
-		x = p * LOCALS + x;
-		place_[AT(x, n)] = STRAYING; stray[k] = true;
-		refuse(x) }
+		h = p * LOCALS + x;
+#ifdef M_AGAIN          /* a part that is lost is requested again, by itself */
+		if
+		:: state[h] == PENDING -> again(h, n, k)
+		:: else -> lose(h, n, k)
+		fi
+#else
+		lose(h, n, k)
+#endif
+	}
 #endif
 	/* what is on its way to the store */
 	:: d_step { releases[k] -> releases[k] = false; releaseAtStore(p, n) }
