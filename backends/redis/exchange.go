@@ -43,7 +43,7 @@ func (o *operation) exchange(parts []part) *exchange {
 
 // call makes the command for some parts; see op.lua.
 func (o *operation) call(parts []part) call {
-	k := call{keys: parts[0].at.keys, args: make([]any, 0, 1+6*len(parts))}
+	k := call{keys: slices.Clip(parts[0].at.keys), args: make([]any, 0, 1+6*len(parts))}
 	if pace := o.b.pace.Load(); o.wait {
 		k.args = append(k.args, pace.wait)
 	} else {
@@ -51,7 +51,7 @@ func (o *operation) call(parts []part) call {
 	}
 	for i, p := range parts {
 		if i > 0 {
-			k.keys = append(k.keys[:len(k.keys):len(k.keys)], p.at.keys...)
+			k.keys = append(k.keys, p.at.keys...)
 		}
 		k.args = append(k.args, p.at.text)
 		for _, j := range p.releases {

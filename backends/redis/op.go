@@ -204,27 +204,27 @@ func (cl *client) proceed(o *operation) {
 // split makes the parts, and finds the first slot.
 func (o *operation) split() {
 	o.parts = o.part[:0]
+	index := make(map[string]int) // of the part of each name
+	partOf := func(name string) *part {
+		i, found := index[name]
+		if !found {
+			i = len(o.parts)
+			index[name] = i
+			o.parts = append(o.parts, part{at: o.b.address(name), request: -1})
+		}
+		return &o.parts[i]
+	}
 	for i := range o.requests {
-		o.partOf(o.requests[i].Name).request = i
+		partOf(o.requests[i].Name).request = i
 	}
 	for i := range o.releases {
 		if r := &o.releases[i]; !r.told {
-			p := o.partOf(r.Resource.Name)
+			p := partOf(r.Resource.Name)
 			p.releases = append(p.releases, i)
 		}
 	}
 	slices.SortStableFunc(o.parts, func(a, b part) int { return a.at.slot - b.at.slot })
 	o.slot = slotAfter(o.parts, -1)
-}
-
-func (o *operation) partOf(name string) *part {
-	for i := range o.parts {
-		if o.parts[i].at.name == name {
-			return &o.parts[i]
-		}
-	}
-	o.parts = append(o.parts, part{at: o.b.address(name), request: -1})
-	return &o.parts[len(o.parts)-1]
 }
 
 // slotAfter returns the first slot after one that has requests, or -1.
