@@ -124,7 +124,7 @@ func contend(b *testing.B, lock func(context.Context), unlock func()) {
 	wg.Wait()
 }
 
-// One goroutine takes and releases free names at once: the price of a name does not grow with their
+// One goroutine takes and releases free names at once: the time is in proportion to their
 // number. Re-entered: the caller holds all of them already.
 func BenchmarkAll(b *testing.B) {
 	for _, n := range []int{10, 1000} {
