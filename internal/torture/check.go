@@ -260,24 +260,38 @@ func checkFence(r *round, v *Verdict) {
 }
 
 // checkOrder goes through the grants of a store by their tokens: a request with a smaller token must
-// not have been started after one with a larger token stood in its queue.
+// not have been started after one with a larger token stood in its queue. Tokens of before a loss of
+// data tell nothing about those of after it, if the server's clock was stepped back as well, and for a
+// time to live after it a process may hand on what it held before.
 func checkOrder(r *round, v *Verdict) {
 	outside := r.outside()
-	byName := make(map[string][]event)
-	for _, e := range r.events {
-		if e.Kind == placed {
-			byName[e.Name] = append(byName[e.Name], e)
-		}
+	type queue struct {
+		name   string
+		losses int // of data, before the requests
 	}
-	for _, name := range slices.Sorted(maps.Keys(byName)) {
-		all := byName[name]
+	queues := make(map[queue][]event)
+	for _, e := range r.events {
+		if e.Kind != placed || slices.ContainsFunc(outside, func(f event) bool { return f.At <= e.At && f.Until+int64(r.TTL) >= e.From }) {
+			continue
+		}
+		q := queue{name: e.Name}
+		for _, f := range outside {
+			if f.At < e.From {
+				q.losses++
+			}
+		}
+		queues[q] = append(queues[q], e)
+	}
+	order := func(a, b queue) int { return cmp.Or(cmp.Compare(a.name, b.name), cmp.Compare(a.losses, b.losses)) }
+	for _, q := range slices.SortedFunc(maps.Keys(queues), order) {
+		all := queues[q]
 		slices.SortFunc(all, func(a, b event) int { return cmp.Compare(a.Token, b.Token) })
 		var latest event // of those with smaller tokens, the one that was started last
 		for _, e := range all {
-			if e.Mid != 0 && r.lives(e) && !slices.ContainsFunc(outside, func(f event) bool { return f.Until >= e.From && f.At <= e.At }) {
+			if e.Mid != 0 && r.lives(e) {
 				v.Figures["order"]++
 				if latest.From > e.Mid {
-					v.violation("order", append(r.faultsIn(e.From, e.At), latest, e), "a request for %q of %s is granted before one of %s that was in the queue before it", name, latest.Process, e.Process)
+					v.violation("order", append(r.faultsIn(e.From, e.At), latest, e), "a request for %q of %s is granted before one of %s that was in the queue before it", q.name, latest.Process, e.Process)
 				}
 			}
 			if e.From > latest.From {

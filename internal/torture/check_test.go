@@ -123,6 +123,21 @@ func TestChecksFindWhatTheyAreFor(t *testing.T) {
 			s.add(event{Kind: placed, Process: "p0.0", At: 30 * ms, Name: "m0", Token: 2, From: 1 * ms, Mid: 2 * ms})
 			s.add(event{Kind: placed, Process: "p1.0", At: 20 * ms, Name: "m0", Token: 1, From: 3 * ms, Mid: 4 * ms})
 		}},
+		{"a smaller token after a loss of data", "", func(s *story) {
+			s.add(event{Kind: placed, Process: "p0.0", At: 30 * ms, Name: "m0", Token: 2, From: 1 * ms, Mid: 2 * ms})
+			s.add(event{Kind: fault, At: 100 * ms, Until: 101 * ms, Name: "flushall"})
+			s.add(event{Kind: placed, Process: "p1.0", At: 9020 * ms, Name: "m0", Token: 1, From: 9003 * ms, Mid: 9004 * ms})
+		}},
+		{"a smaller token for a request that lived through a loss of data", "", func(s *story) {
+			s.add(event{Kind: placed, Process: "p0.0", At: 30 * ms, Name: "m0", Token: 2, From: 1 * ms, Mid: 2 * ms})
+			s.add(event{Kind: fault, At: 100 * ms, Until: 101 * ms, Name: "flushall"})
+			s.add(event{Kind: placed, Process: "p1.0", At: 130 * ms, Name: "m0", Token: 1, From: 4 * ms, Mid: 5 * ms})
+		}},
+		{"overtaken after a loss of data", "order", func(s *story) {
+			s.add(event{Kind: fault, At: 100 * ms, Until: 101 * ms, Name: "flushall"})
+			s.add(event{Kind: placed, Process: "p0.0", At: 9030 * ms, Name: "m0", Token: 2, From: 9001 * ms, Mid: 9002 * ms})
+			s.add(event{Kind: placed, Process: "p1.0", At: 9020 * ms, Name: "m0", Token: 1, From: 9003 * ms, Mid: 9004 * ms})
+		}},
 		{"granted before its minimum was over", "least", func(s *story) {
 			s.held("p0.0", hourly.name, 1, 1, 2, 10, 1000)
 			for i := range s.events {
