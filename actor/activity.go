@@ -1,8 +1,11 @@
 package actor
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // A Turner is an actor whose mail lies in a structure of its own. Turn handles what lies there and
@@ -29,13 +32,28 @@ const (
 	atRest  uint32 = iota // no goroutine, and none of the mail is unseen
 	running               // a turn runs, and Wake was not called since it began
 	woken                 // Wake was called, and no turn has begun since
+
+	// inBubble stands beside running and woken if the turns are those of a goroutine in a
+	// testing/synctest bubble.
+	inBubble uint32 = 4
 )
+
+// here is inBubble if the caller is in a bubble, else 0.
+func here() uint32 {
+	if bubbles.Inside() {
+		return inBubble
+	}
+	return 0
+}
 
 // An Activity is the on-demand goroutine of one actor: it exists only while there is mail.
 // The zero value is at rest. An Activity must not be copied after first use.
 //
 // It owns one word and nothing else. Wake may be called by any goroutine. It has nothing
 // to close: the goroutine ends by itself when Wake was not called during its last turn.
+//
+// In tests it may be used in one testing/synctest bubble after another, and outside, see
+// [Activity.Settle].
 //
 // No wake-up is lost. Wake leaves the word at woken whatever it was. Only a turn's begin
 // turns woken into running, and only running can become at rest, by a compare-and-swap
@@ -56,8 +74,21 @@ func (a *Activity) Wake(t Turner) {
 	if t == nil {
 		panic("actor: Wake of a nil Turner")
 	}
-	if a.state.Swap(woken) == atRest {
+	if a.state.Swap(woken|here()) == atRest {
 		a.start(t)
+	}
+}
+
+// Settle is called before a message is left that may have a channel of a testing/synctest bubble in
+// it. If the caller is in a bubble, Settle waits until no turn goes on that began outside: its
+// goroutine must not use that channel, and the bubble does not wait for it. Elsewhere Settle
+// returns at once.
+func (a *Activity) Settle() {
+	if !bubbles.Inside() {
+		return
+	}
+	for s := a.state.Load(); s != atRest && s&inBubble == 0; s = a.state.Load() {
+		runtime.Gosched() // a turn that somebody has entered in the bubble waits for nothing, and is over soon
 	}
 }
 
@@ -74,17 +105,17 @@ func (a *Activity) start(t Turner) {
 
 // loop runs turns until one ends without a Wake in it. It is entered with the state woken.
 func (a *Activity) loop(t Turner) {
-	home := false
+	home, here := false, here()
 	defer func() {
 		if !home { // Goexit in a turn ended this goroutine, not the actor: another takes over.
-			a.state.Swap(woken)
+			a.state.Swap(woken | here)
 			a.start(t)
 		}
 	}()
 	for {
-		a.state.Swap(running) // a swap, not a store: it must happen after the Wake it answers
+		a.state.Swap(running | here) // a swap, not a store: it must happen after the Wake it answers
 		t.Turn()
-		if a.state.CompareAndSwap(running, atRest) {
+		if a.state.CompareAndSwap(running|here, atRest) {
 			home = true
 			return
 		}

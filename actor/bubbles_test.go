@@ -118,6 +118,61 @@ func TestWaitingInABubbleForAnActorOutsideIsRefused(t *testing.T) {
 	}
 }
 
+// A turn that began outside all bubbles still goes on when a bubble sends its first message.
+func TestABubbleWaitsForATurnFromOutside(t *testing.T) {
+	for name, send := range map[string]func(*OnDemand[addend], addend){
+		"Tell":    func(a *OnDemand[addend], m addend) { a.Tell(m) },
+		"Deliver": func(a *OnDemand[addend], m addend) { a.Deliver(m) },
+		"After":   func(a *OnDemand[addend], m addend) { a.After(time.Millisecond, m) },
+		"Go":      func(a *OnDemand[addend], m addend) { a.Go(func() addend { return m }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			sum, slow := 0, true
+			a := NewOnDemand("adder", func(m addend) {
+				sum += m.n
+				m.done <- sum
+				if slow {
+					slow = false
+					time.Sleep(20 * time.Millisecond) // the sender goes on
+				}
+			}, func(m addend, _ *PanicError) { close(m.done) })
+			outside := addend{1, make(chan int, 1)}
+			a.Tell(outside)
+			<-outside.done
+			synctest.Test(t, func(t *testing.T) {
+				m := addend{1, make(chan int, 1)}
+				send(a, m)
+				if got := <-m.done; got != 2 {
+					t.Errorf("the sum is %d, want 2", got)
+				}
+			})
+		})
+	}
+}
+
+// A turn of a bubble that sleeps, as no turn should, keeps no other sender of the bubble busy: the
+// clock of the bubble would stand still.
+func TestABubbleDoesNotWaitForATurnOfItsOwn(t *testing.T) {
+	for _, lent := range []bool{true, false} {
+		synctest.Test(t, func(*testing.T) {
+			a := NewOnDemand("sleeper", func(m addend) {
+				time.Sleep(time.Hour)
+				m.done <- m.n
+			}, func(m addend, _ *PanicError) { close(m.done) })
+			first, second := addend{1, make(chan int, 1)}, addend{2, make(chan int, 1)}
+			if lent {
+				go a.Deliver(first)
+			} else {
+				a.Tell(first)
+			}
+			synctest.Wait()
+			a.Tell(second)
+			<-first.done
+			<-second.done
+		})
+	}
+}
+
 func TestATimerOutlivesItsBubble(t *testing.T) {
 	a := NewOnDemand("late", func(int) { t.Error("a message after its bubble") }, func(int, *PanicError) {})
 	var timer *Timer

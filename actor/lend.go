@@ -11,7 +11,9 @@ func (a *Activity) Enter() bool { return a.state.CompareAndSwap(atRest, running)
 // Again begins another turn on the goroutine that entered, if Wake was called during the last one,
 // and then answers that Wake. It is for a caller that would rather do a few more turns than start
 // the actor's goroutine; bound their number.
-func (a *Activity) Again() bool { return a.state.CompareAndSwap(woken, running) }
+func (a *Activity) Again() bool {
+	return a.state.CompareAndSwap(woken, running) || a.state.CompareAndSwap(woken|inBubble, running|inBubble)
+}
 
 // Leave ends what Enter began. If Wake was called since the last turn began, t.Turn runs on the
 // actor's own goroutine: the caller is not kept for others' mail. Leave panics if t is nil, or
@@ -20,10 +22,11 @@ func (a *Activity) Leave(t Turner) {
 	if t == nil {
 		panic("actor: Leave of a nil Turner")
 	}
-	if !a.state.CompareAndSwap(running, atRest) {
-		if a.state.Load() == atRest {
-			panic("actor: Leave without Enter")
-		}
-		a.start(t)
+	if a.state.CompareAndSwap(running, atRest) || a.state.CompareAndSwap(running|inBubble, atRest) {
+		return
 	}
+	if a.state.Load() == atRest {
+		panic("actor: Leave without Enter")
+	}
+	a.start(t)
 }

@@ -192,6 +192,7 @@ func misusedActivities() []apitest.Row {
 		bad("Activity.Wake", "nil", do(func() { a.Wake(nil) }), "panic: actor: Wake of a nil Turner"),
 		bad("Activity.Enter", "after what was refused", func() any { return a.Enter() }, "true"),
 		bad("Activity.Enter", "twice", func() any { return a.Enter() }, "false"),
+		bad("Activity.Settle", "a turn goes on, outside all bubbles", do(func() { a.Settle() }), "<nil>"),
 		bad("Activity.Again", "nobody woke it", func() any { return a.Again() }, "false"),
 		bad("Activity.Leave", "nil", do(func() { a.Leave(nil) }), "panic: actor: Leave of a nil Turner"),
 		bad("Activity.Leave", "entered", do(func() { a.Leave((*turner[int])(made)) }), "<nil>"),

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/internal/bubbles"
 )
 
 // An OnDemand is an actor whose goroutine exists only while there is mail. At rest it is
@@ -20,8 +22,9 @@ import (
 // for the message that was being handled and for every later one, also one at a time
 // and in order, so that a waiting sender can be told at once.
 //
-// In tests it may be used in one testing/synctest bubble after another, and outside. A message of
-// After that is still to come ends with its bubble.
+// In tests it may be used in one testing/synctest bubble after another, and outside: the first
+// message in a bubble waits for a turn from outside to end. A message of After that is still to come
+// ends with its bubble.
 //
 // It costs at most 128 bytes at rest. Tell and Deliver allocate nothing in steady state.
 // An OnDemand must not be copied. Only NewOnDemand makes one: the methods of the zero value panic.
@@ -138,6 +141,7 @@ func (t *turner[M]) Turn() {
 func (t *turner[M]) ActorName() string { return t.name }
 
 func (a *OnDemand[M]) push(msg M, t *Timer, fault *PanicError) {
+	a.activity.Settle()
 	n := a.nodes.Get().(*mail[M])
 	n.msg, n.timer, n.fault = msg, t, fault
 	for {
@@ -193,6 +197,9 @@ func (a *OnDemand[M]) serve() (more bool) {
 // lend handles one message on the caller's goroutine, which has entered the activity.
 func (a *OnDemand[M]) lend(msg M) {
 	done := false
+	if bubbles.InTest() { // receive may wait, in spite of what Enter asks for
+		a.activity.state.Or(here())
+	}
 	defer a.activity.Leave((*turner[M])(a)) // also when failed panics
 	defer func() {
 		if !done && a.fault == nil { // else failed itself panicked: not ours to hide

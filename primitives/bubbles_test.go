@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/actor"
 )
 
 // global holds locks that are made outside every bubble, as those in a program's variables are.
@@ -95,6 +97,41 @@ func TestLocksWorkInOneBubbleAfterAnother(t *testing.T) {
 	for _, g := range []*gate{&global.mutex.gate, &global.rw.gate, &global.sem.gate} {
 		atRest(t, g)
 	}
+}
+
+// A turn that began outside all bubbles still goes on when the lock is first used in a bubble.
+func TestABubbleWaitsForATurnFromOutside(t *testing.T) {
+	outside := func(keeper *actor.Activity, turner actor.Turner) {
+		if !keeper.Enter() {
+			t.Error("the keeper is not at rest")
+		}
+		time.AfterFunc(20*time.Millisecond, func() { keeper.Leave(turner) })
+	}
+	var mu Mutex
+	outside(&mu.gate.keeper, &mu.gate)
+	synctest.Test(t, func(t *testing.T) { fight(t, mu.Lock, mu.Unlock) })
+	sem := NewSemaphore(2)
+	outside(&sem.gate.keeper, &sem.gate)
+	synctest.Test(t, func(t *testing.T) { fight(t, taking(sem, 2), func() { sem.Release(2) }) })
+	cond := NewCond(&mu)
+	outside(&cond.keeper, (*condKeeper)(cond))
+	synctest.Test(t, func(t *testing.T) {
+		done := false
+		go func() {
+			time.Sleep(aWhile)
+			_ = mu.Lock(context.Background())
+			done = true
+			mu.Unlock()
+			cond.Broadcast()
+		}()
+		_ = mu.Lock(context.Background())
+		for !done {
+			if err := cond.Wait(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}
+		mu.Unlock()
+	})
 }
 
 func locker(l sync.Locker) func(context.Context) error {

@@ -90,6 +90,9 @@ func (c *Cond) Wait(ctx context.Context) error {
 	}
 	w := newWaiter(acquiring, limit)
 	c.waiting.Add(1)
+	if w.bubbled {
+		c.keeper.Settle()
+	}
 	c.inbox.push(w)
 	c.mutex.Unlock()
 	woken := true

@@ -284,6 +284,9 @@ func (g *gate) handOver(n uint64) bool {
 // After post no newcomer can enter before w.
 func (g *gate) post(w *waiter) {
 	k, n := w.kind(), w.permits() // once pushed, a leaving is no longer ours
+	if w.bubbled {
+		g.keeper.Settle()
+	}
 	g.inbox.push(w)
 	g.announce(n, k != acquiring && k != locking)
 }
