@@ -43,7 +43,7 @@ func Sentinel() Store {
 				return inStep(replica)
 			})
 			b.sentinels = redistest.StartSentinels(s, primary, 3)
-			b.await("the sentinels know the replica and each other", b.agreed)
+			b.settle()
 			b.hurry()
 			return b
 		},
@@ -82,7 +82,7 @@ func (b *sentinelBed) Cause(s Step) {
 			s.Restart(b.stage)
 		}
 		b.hurry()
-		b.await("the sentinels know the replica and each other", b.agreed)
+		b.settle()
 	case "primary-stops":
 		b.primary.Stop(b.stage)
 		Pause(s.For)
@@ -111,10 +111,13 @@ func (b *sentinelBed) Cause(s Step) {
 	}
 }
 
-// hurry has the sentinels begin a failover soon after the one before.
+// hurry has the sentinels begin a failover soon after the one before, but not because the machine is
+// busy: such a failover would be in no schedule.
 func (b *sentinelBed) hurry() {
+	ctx := context.Background()
 	b.every(func(c *goredis.SentinelClient) bool {
-		b.must(c.Set(context.Background(), "primary", "failover-timeout", "1000").Err())
+		b.must(c.Set(ctx, "primary", "failover-timeout", "1000").Err())
+		b.must(c.Set(ctx, "primary", "down-after-milliseconds", "1500").Err())
 		return true
 	})
 }
@@ -137,7 +140,45 @@ func (b *sentinelBed) demote() {
 	b.await("the old primary follows", func() bool {
 		return on(b.replica, func(c *goredis.Client) error { return c.ReplicaOf(context.Background(), host, port).Err() }) == nil
 	})
-	b.await("the sentinels know the replica and each other", b.agreed)
+	b.settle()
+}
+
+// settle waits until the sentinels know the replica and each other. If that takes long, it does what
+// an operator would: where sentinels failed over again while [sentinelBed.demote] went on, each server
+// may be the replica of the other, and no sentinel ends that, for neither is in step with a primary.
+func (b *sentinelBed) settle() {
+	const patience = 20 * time.Second
+	look := time.Now().Add(patience)
+	b.await("the sentinels know the replica and each other", func() bool {
+		if b.agreed() {
+			return true
+		}
+		if time.Now().After(look) {
+			look = time.Now().Add(patience)
+			b.untangle()
+		}
+		return false
+	})
+}
+
+// untangle makes the server that all sentinels name the primary, and the other its replica.
+func (b *sentinelBed) untangle() {
+	ctx := context.Background()
+	named := make(map[string]bool)
+	b.every(func(c *goredis.SentinelClient) bool {
+		addr, err := c.GetMasterAddrByName(ctx, "primary").Result()
+		named[strings.Join(addr, ":")] = err == nil
+		return true
+	})
+	if len(named) > 1 {
+		return // they are at it
+	}
+	if named[b.replica.Addr] {
+		b.primary, b.replica = b.replica, b.primary
+	}
+	host, port, _ := net.SplitHostPort(b.primary.Addr)
+	_ = on(b.primary, func(c *goredis.Client) error { return c.ReplicaOf(ctx, "NO", "ONE").Err() }) // settle looks again
+	_ = on(b.replica, func(c *goredis.Client) error { return c.ReplicaOf(ctx, host, port).Err() })
 }
 
 // agreed reports whether each sentinel knows the others, and a replica that is in step.

@@ -3,10 +3,13 @@
 package torture
 
 import (
+	"net"
 	"os"
 	"strings"
 	"testing"
 	"time"
+
+	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/lockkeeper/lockkeeper/internal/leaktest"
 )
@@ -61,6 +64,18 @@ func torture(t *testing.T, c Config, stores ...Store) *Report {
 	report.Print(&out)
 	t.Logf("seed %d\n%s", c.Seed, out.String())
 	return report
+}
+
+// Two failovers that cross leave each server the replica of the other, which nothing else ends.
+func TestServersThatFollowEachOtherAreUntangled(t *testing.T) {
+	t.Parallel()
+	s := &Stage{&stage{TB: t, dir: t.TempDir()}}
+	t.Cleanup(s.end)
+	b := Sentinel().Start(s, Defaults()).(*sentinelBed)
+	host, port, _ := net.SplitHostPort(b.replica.Addr)
+	b.must(on(b.primary, func(c *goredis.Client) error { return c.ReplicaOf(t.Context(), host, port).Err() }))
+	b.untangle()
+	b.await("one server follows the other", func() bool { return role(b.primary) == "master" && b.agreed() })
 }
 
 // Every seeded bug is found by the check that it is for.
