@@ -24,7 +24,7 @@ const mailbox = 64
 // Suite returns the suite.
 func Suite() harness.Suite {
 	return harness.Suite{Name: "actor", Open: harness.Fixed(func() []harness.Case {
-		return []harness.Case{tell(1), tell(8), ask(1), ask(8), spawnStop(), unanswered(), idle()}
+		return []harness.Case{tell(1), tellSteps(), tell(8), ask(1), askSteps(), ask(8), spawnStop(), unanswered(), idle()}
 	})}
 }
 

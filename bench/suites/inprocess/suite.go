@@ -16,7 +16,7 @@ const (
 // Suite returns the suite.
 func Suite() harness.Suite {
 	return harness.Suite{Name: "inprocess", Open: harness.Fixed(func() []harness.Case {
-		cases := []harness.Case{mutexAlone(), readerAlone(), semaphoreAlone(), parallelReaders()}
+		cases := []harness.Case{mutexAlone(), mutexSteps(), readerAlone(), semaphoreAlone(), parallelReaders()}
 		for _, n := range []int{2, 8, 64, 1000} {
 			cases = append(cases, mutexContended(n))
 		}

@@ -27,7 +27,7 @@ const (
 func Suite() harness.Suite {
 	return harness.Suite{Name: "memory", Open: harness.Fixed(func() []harness.Case {
 		return []harness.Case{
-			alone(), watched(), contended(64), manyNames(), tenNames(), behindQueues(), twoOf(16, 64), oneEdgeMore(),
+			alone(), parts(), watched(), contended(64), manyNames(), tenNames(), behindQueues(), twoOf(16, 64), oneEdgeMore(),
 		}
 	})}
 }

@@ -31,7 +31,7 @@ func Suite() harness.Suite {
 		redis.SetLogger(quiet{})
 		e := &env{server: s}
 		return []harness.Case{
-			e.alone(), e.crowd(1, 64), e.crowd(4, 16), e.strict(),
+			e.alone(), e.steps(), e.crowd(1, 64), e.crowd(4, 16), e.strict(),
 			e.tenNames(), e.behindQueues("1 process", 1), e.behindQueues("2 processes", 2),
 			e.again(), e.wanted(),
 			e.idle(1, 1), e.idle(1, 100), e.idle(1, 5000), e.herd(), e.renewal(), e.manyNames(50_000),

@@ -1,0 +1,105 @@
+package servers
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/lockkeeper/lockkeeper/backends/redis"
+	"github.com/lockkeeper/lockkeeper/bench/clients"
+	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/leases"
+)
+
+// steps builds an uncontended lease from two round trips, one step after the other.
+func (e *env) steps() harness.Case {
+	const pings, empty, store = "two PING", "two scripts that do nothing", "the store without a manager"
+	sides := []harness.Side{
+		{Name: pings, Run: e.spent(e.twice(func(ctx context.Context, c *goredis.Client) error { return c.Ping(ctx).Err() }))},
+		{Name: empty, Run: e.spent(e.twice(nothing))},
+		{Name: bare, Run: e.spent(e.bare(2))},
+		{Name: store, Run: e.spent(e.storeAlone)},
+		{Name: ours, Run: e.spent(e.library(e.spec(ours)))},
+		{Name: clients.RedisLock1, Run: e.spent(e.library(e.spec(clients.RedisLock1)))},
+	}
+	c := harness.Case{
+		Name:   "uncontended, step by step",
+		Models: "what the price of a lease is made of that nobody else wants",
+		Sides:  sides,
+		Checks: append(harness.Steps(pings, empty, bare, store, ours), harness.Steps(clients.RedisLock1)...),
+	}
+	for _, s := range sides {
+		c.Checks = append(c.Checks, harness.Check{What: s.Name + ": of the server", Metric: "server ns/op", Ours: s.Name, Minimum: true, NoTarget: true})
+	}
+	return c
+}
+
+// body makes a loop of operations, which it counts.
+type body = func(ctx context.Context, ops *int) (loop func(context.Context, int) error, shut func() error, err error)
+
+// spent adds the processor time that the server spends on an operation.
+func (e *env) spent(of body) run {
+	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
+		ops := 0
+		loop, shut, err := of(ctx, &ops)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { err = errors.Join(err, shut()) }()
+		if err := loop(ctx, 1); err != nil { // connects, and loads scripts
+			return nil, err
+		}
+		ops = 0
+		before, err := e.server.CPU(ctx)
+		if err != nil {
+			return nil, err
+		}
+		m, err := harness.Loop(loop)(ctx, b)
+		if err != nil {
+			return nil, err
+		}
+		after, err := e.server.CPU(ctx)
+		if err != nil {
+			return nil, err
+		}
+		m["server ns/op"] = float64((after - before).Nanoseconds()) / float64(ops)
+		return m, nil
+	}
+}
+
+// twice does something two times for each operation.
+func (e *env) twice(do func(context.Context, *goredis.Client) error) body {
+	return func(_ context.Context, ops *int) (func(context.Context, int) error, func() error, error) {
+		c := clients.Dial(e.server.Addr)
+		return func(ctx context.Context, n int) error {
+			*ops += n
+			for range 2 * n {
+				if err := do(ctx, c); err != nil {
+					return err
+				}
+			}
+			return nil
+		}, c.Close, nil
+	}
+}
+
+var empty = goredis.NewScript("return 1")
+
+func nothing(ctx context.Context, c *goredis.Client) error { return empty.Run(ctx, c, nil).Err() }
+
+// storeAlone acquires and releases on the store itself.
+func (e *env) storeAlone(_ context.Context, ops *int) (func(context.Context, int) error, func() error, error) {
+	c := clients.Dial(e.server.Addr)
+	b, err := redis.New(c)
+	if err != nil {
+		return nil, nil, errors.Join(err, c.Close())
+	}
+	name := e.spec(ours).Name
+	loop := func(ctx context.Context, n int) error {
+		*ops += n
+		return leases.Bare(ctx, b, name, n)
+	}
+	return loop, func() error { return errors.Join(harness.Within(time.Minute, b.Close), c.Close()) }, nil
+}
