@@ -39,7 +39,13 @@ func (s *story) held(process, name string, token uint64, requested, from, to, un
 
 func (s *story) judge() *Verdict {
 	c := Defaults()
-	steps := []Step{{Fault: Fault{Name: "flushall", Outside: true}}, {Fault: Fault{Name: "promotion", Behind: true}}, {Fault: Fault{Name: "stop"}}}
+	var steps []Step
+	for _, f := range []Fault{
+		{Name: "flushall", Outside: true}, {Name: "clock-ahead", Outside: true, Reach: ClockReach},
+		{Name: "two-primaries", Outside: true, Split: true}, {Name: "promotion", Behind: true}, {Name: "stop"},
+	} {
+		steps = append(steps, Step{Fault: f})
+	}
 	slices.SortStableFunc(s.events, func(a, b event) int { return int(a.At - b.At) })
 	return judge(&round{Config: c, store: "made up", steps: steps, events: s.events})
 }
@@ -161,6 +167,26 @@ func TestChecksFindWhatTheyAreFor(t *testing.T) {
 		{"forgotten", "progress", func(s *story) {
 			s.held("p0.0", longs[0].name, 1, 1, 2, 10, 1000)
 			s.held("p1.0", longs[0].name, 2, 5, 14000, 14010, 15000)
+		}},
+		{"a grant read long after the clock was set ahead", "", func(s *story) {
+			s.add(event{Kind: fault, At: 100 * ms, Until: 101 * ms, Name: "clock-ahead"})
+			s.held("p0.0", "m0", 1, 50, 2500, 3000, 3100)
+			s.held("p1.0", "m0", 2, 60, 2100, 2600, 3000)
+		}},
+		{"two at once, long after a loss of data", "exclusion", func(s *story) {
+			s.add(event{Kind: fault, At: 100 * ms, Until: 101 * ms, Name: "flushall"})
+			s.held("p0.0", "m0", 1, 50, 2500, 3000, 3100)
+			s.held("p1.0", "m0", 2, 60, 2100, 2600, 3000)
+		}},
+		{"granted by two primaries", "", func(s *story) {
+			s.add(event{Kind: fault, At: 1 * ms, Until: 400 * ms, Name: "two-primaries"})
+			s.held("p0.0", "window0", 2, 10, 20, 40, 1000)
+			s.held("p1.0", "window0", 1, 11, 21, 41, 1000)
+		}},
+		{"granted before and after a loss of data", "", func(s *story) {
+			s.held("p0.0", "window0", 1, 10, 20, 140, 1000)
+			s.add(event{Kind: fault, At: 100 * ms, Until: 101 * ms, Name: "flushall"})
+			s.held("p1.0", "window0", 2, 105, 110, 150, 1000)
 		}},
 		{"refused though it was free", "linear", func(s *story) {
 			s.held("p0.0", "window0", 1, 1, 2, 10, 1000)

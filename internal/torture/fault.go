@@ -20,6 +20,13 @@ type Fault struct {
 	Outside bool
 	Why     string
 
+	// Reach is for how long after the fault, besides the time to live, a holder may take its grant for
+	// valid that is not.
+	Reach time.Duration
+
+	// Split says that for a while there may be two servers that grant.
+	Split bool
+
 	// Behind says that the store may have forgotten the last things that it has answered, and grants
 	// nothing until no holder relies on them.
 	Behind bool
@@ -29,6 +36,10 @@ type Fault struct {
 
 	process bool // of a worker process, whatever the store
 }
+
+// ClockReach is the Reach of a server's clock that is set ahead: by three times to live of a second or
+// so, and seen by a process when it has asked for the time again, which it may be stopped before.
+const ClockReach = 7 * time.Second
 
 // limited is a Bed that cannot cause all faults on every machine.
 type limited interface{ Can(f Fault) bool }
@@ -60,7 +71,7 @@ var redisFaults = []Fault{
 	{Name: "max-clients", Text: "the server has cut all connections, and takes no new ones", Min: 0.3, Max: 1.5},
 	{Name: "full-disk", Text: "the disk of the server is full: it refuses to write", Min: 0.3, Max: 1.5},
 	{Name: "clock-back", Text: "the clock of the server is set back, for good", Min: 0.5, Max: 1.5},
-	{Name: "clock-ahead", Text: "the clock of the server is set ahead by more than the time to live, for good", Min: 1, Max: 3, Outside: true, Why: "grants that are over by that clock"},
+	{Name: "clock-ahead", Text: "the clock of the server is set ahead by more than the time to live, for good", Min: 1, Max: 3, Outside: true, Reach: ClockReach, Why: "grants that are over by that clock"},
 	{Name: "restart-empty", Text: "Redis is killed and started again without its data", Outside: true, Why: "all grants"},
 	{Name: "flushall", Text: "FLUSHALL", Outside: true, Why: "all grants"},
 	{Name: "eviction", Text: "the memory is full, and any key may be evicted", Min: 0.3, Max: 0.6, Outside: true, Why: "grants of the names that are evicted"},
@@ -72,9 +83,9 @@ var sentinelFaults = []Fault{
 	{Name: "reset", Text: "all connections to the primary are cut"},
 	{Name: "no-sentinels", Text: "the sentinels are killed and started again", Min: 0.3, Max: 1.5},
 	{Name: "primary-stops", Text: "SIGSTOP of the primary, so briefly that it stays the primary", Min: 0.05, Max: 0.3},
-	{Name: "primary-dies", Text: "the primary is killed, the replica is promoted", Outside: true, Why: "grants that the replica did not have"},
-	{Name: "two-primaries", Text: "SIGSTOP of the primary until the replica is promoted, then SIGCONT: two primaries for a while", Min: 0.3, Max: 1.5, Outside: true, Why: "what the old primary granted meanwhile, and what the replica did not have"},
-	{Name: "switch", Text: "SENTINEL FAILOVER: the replica is promoted though the primary lives", Outside: true, Why: "grants that the replica did not have"},
+	{Name: "primary-dies", Text: "the primary is killed, the replica is promoted", Outside: true, Split: true, Why: "grants that the replica did not have"},
+	{Name: "two-primaries", Text: "SIGSTOP of the primary until the replica is promoted, then SIGCONT: two primaries for a while", Min: 0.3, Max: 1.5, Outside: true, Split: true, Why: "what the old primary granted meanwhile, and what the replica did not have"},
+	{Name: "switch", Text: "SENTINEL FAILOVER: the replica is promoted though the primary lives", Outside: true, Split: true, Why: "grants that the replica did not have"},
 }
 
 // clusterFaults are those of a cluster of three primaries with a replica each.
@@ -84,7 +95,7 @@ var clusterFaults = []Fault{
 	{Name: "primary-stops", Text: "SIGSTOP of a primary, so briefly that it stays the primary", Min: 0.05, Max: 0.3},
 	{Name: "slot-moves", Text: "the slot of a name moves to another primary while it is used"},
 	{Name: "planned-failover", Text: "CLUSTER FAILOVER: a replica takes over when it has everything"},
-	{Name: "primary-dies", Text: "a primary is killed, its replica takes over", Outside: true, Why: "grants that the replica did not have"},
+	{Name: "primary-dies", Text: "a primary is killed, its replica takes over", Outside: true, Split: true, Why: "grants that the replica did not have"},
 }
 
 // Step is one fault of a schedule.

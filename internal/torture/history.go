@@ -189,15 +189,18 @@ func (r *round) grace() int64 { return int64(r.TTL + r.TTL/10 + 100*time.Millise
 // outside returns the faults that excuse an overlap.
 func (r *round) outside() []event { return r.caused(func(f Fault) bool { return f.Outside }) }
 
-// caused returns the faults that happened, of those that are like this.
+// caused returns the faults that happened, of those that are like this, each as long as its reach.
 func (r *round) caused(like func(f Fault) bool) []event {
-	such := make(map[string]bool)
+	such := make(map[string]Fault)
 	for _, s := range r.steps {
-		such[s.Fault.Name] = like(s.Fault)
+		if like(s.Fault) {
+			such[s.Fault.Name] = s.Fault
+		}
 	}
 	var all []event
 	for _, f := range r.faults {
-		if such[f.Name] {
+		if like, is := such[f.Name]; is {
+			f.Until += int64(like.Reach)
 			all = append(all, f)
 		}
 	}

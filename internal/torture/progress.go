@@ -209,12 +209,25 @@ func (r *round) ran(process string, from, to int64) bool {
 	}) && !slices.ContainsFunc(r.lates, func(e event) bool { return over(e) && e.Process == process })
 }
 
-// checkLinear has every call of each window explained by one order.
+// checkLinear has every call of each window explained by one order. A grant that a loss of data may have
+// ended is over at any time after it was requested. Where two servers grant there is no order of all
+// calls, so these windows are left out.
 func checkLinear(r *round, v *Verdict) {
+	outside := r.outside()
+	lossAmid := func(h *hold) bool {
+		return slices.ContainsFunc(outside, func(f event) bool { return f.At <= h.freed && f.Until+int64(r.TTL) >= h.born })
+	}
+	split := make(map[string]bool) // names
+	splits := r.caused(func(f Fault) bool { return f.Split })
+	for _, w := range r.waits {
+		if slices.ContainsFunc(splits, func(f event) bool { return f.At <= w.to && f.Until+int64(r.TTL) >= w.At }) {
+			split[w.Name] = true
+		}
+	}
 	ops := make(map[string][]linear.Op)
 	client := make(map[string]int)
 	for _, w := range r.waits {
-		if !strings.HasPrefix(w.Name, "window") {
+		if !strings.HasPrefix(w.Name, "window") || split[w.Name] {
 			continue
 		}
 		if _, known := client[w.Process]; !known {
@@ -239,7 +252,10 @@ func checkLinear(r *round, v *Verdict) {
 				Client: client[w.Process], Name: w.Name, Capacity: w.Cap,
 				Verb: linear.Release, Outcome: linear.Unknown, Grant: h.Token, Call: h.At, Return: h.freed,
 			}
-			if h.end == "released" && !h.killed {
+			switch {
+			case lossAmid(h):
+				end.Call = h.born
+			case h.end == "released" && !h.killed:
 				end.Outcome, end.Call = linear.OK, h.to
 			}
 			ops[w.Name] = append(ops[w.Name], end)
