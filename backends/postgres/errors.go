@@ -92,7 +92,7 @@ func passing(err error) bool {
 	said := stateOf(err)
 	switch {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
-		errors.Is(err, puddle.ErrClosedPool):
+		errors.Is(err, puddle.ErrClosedPool), errors.Is(err, errReply):
 		return false
 	case said == nil, readOnly(err):
 		return true

@@ -230,7 +230,7 @@ func (e *exchange) busy(row []int64) (*request, error) {
 }
 
 // unanswered: nothing is known. What stands in the queue goes on waiting, and the heartbeat asks
-// again.
+// again; what may stand there goes on as well.
 func (e *exchange) unanswered(cl *client) {
 	for _, i := range e.back {
 		cl.conclude(e.operation, i, e.err)
@@ -241,8 +241,39 @@ func (e *exchange) unanswered(cl *client) {
 			cl.mend(q)
 		case q.queued && !final(e.err):
 			q.cause = e.err
+		case q.mayBeQueued(e.err):
+			q.cause = e.err
+			cl.againLater(q)
 		default:
 			cl.fail(e.operation, q, e.err, false)
 		}
+	}
+}
+
+// mayBeQueued reports whether a request that waits may stand in the queue, and is to be sent again: a
+// copy of its statement reached the server and lost its connection before the answer. A server that
+// is silent, or that no copy has reached, fails the request. So does one for several names: of those
+// some places may be lost when the next copy comes, and then there is not one order of them all.
+func (q *request) mayBeQueued(err error) bool {
+	return q.op.wait && len(q.op.requests) == 1 && q.copied && passing(err)
+}
+
+// againLater sends the request again after a pause. Until then a statement for it may be on its way.
+func (cl *client) againLater(q *request) {
+	q.asking = true
+	pause := longer(q.pause)
+	q.pause = pause
+	cl.task(func() message {
+		sleep(cl.b.ctx, pause)
+		return askAgain{q}
+	})
+}
+
+// askAgain says that the pause is over.
+type askAgain struct{ *request }
+
+func (m askAgain) on(cl *client) {
+	if !m.over {
+		cl.again(m.request)
 	}
 }

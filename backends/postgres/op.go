@@ -12,8 +12,9 @@ import (
 //
 // The work sends one statement, and returns with its answer. A request that is queued survives the
 // server's absence: it waits until it is cancelled, and if it has lost its place meanwhile, it
-// queues again (Requeued). A new request does not: it fails with ErrUnavailable, for nobody knows
-// yet whether it will ever be possible.
+// queues again (Requeued). So does a request for one name that may be queued, since the connection
+// of its statement broke before the answer. A new request does not: it fails with ErrUnavailable,
+// for nobody knows yet whether it will ever be possible. A try is sent four times at most.
 //
 // A release that the server does not confirm is repeated in the background until it is confirmed or
 // the grant has expired. What a cancelled request has or may still get is released; that is told

@@ -55,11 +55,9 @@ func (cl *client) unreleased(g *backends.Grant) {
 }
 
 const (
-	endingTime  = 5 * time.Second        // bounds one attempt
-	endingPause = 100 * time.Millisecond // before the second attempt; then twice, …
-	endingRest  = time.Second            // … up to this
-	endingBatch = 256                    // in one statement
-	endingMost  = 1 << 14                // bounds the places in queues among the repetitions
+	endingTime  = 5 * time.Second // bounds one attempt
+	endingBatch = 256             // in one statement
+	endingMost  = 1 << 14         // bounds the places in queues among the repetitions
 )
 
 // ending is a grant or a place in the queue on its way back to the server. No caller waits for it,
@@ -147,7 +145,7 @@ func (m attempted) on(cl *client) {
 	}
 	cl.sendEndings()
 	if len(r.failed) > 0 && r.again.timer == nil {
-		r.pause = min(max(2*r.pause, endingPause), endingRest)
+		r.pause = longer(r.pause)
 		r.again.timer = cl.actor.After(r.pause, resend{})
 	}
 }

@@ -27,6 +27,7 @@ type request struct {
 	sample   serverclock.Sample   // of the server's clock, the latest
 	queuedAt int64                // on that clock: when it was put into the queue, as far as is known
 	cause    error                // why it still waits, if the server could not be asked
+	pause    time.Duration        // before it was sent again, the last time
 	over     bool                 // it is granted, or has failed
 	told     bool                 // its answer was told
 	back     *ending              // what takes it back, after it has failed

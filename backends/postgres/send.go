@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"math/rand/v2"
 	"time"
 
@@ -66,6 +67,9 @@ func (b *Backend) attempt(ctx context.Context, a *answer, may func() bool, sql s
 		to = append(to, &a.owner)
 	}
 	err = b.send(ctx, conn, sql, args, to...)
+	if err != nil && stateOf(err) == nil && !conn.Conn().IsClosed() {
+		err = fmt.Errorf("%w: %w", errReply, err) // the connection is whole
+	}
 	a.unsure = a.unsure || mayHaveRun(err)
 	return err
 }
@@ -109,6 +113,13 @@ func (b *Backend) execute(ctx context.Context, conn *pgxpool.Conn, sql string, a
 	return pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		return tx.QueryRow(ctx, sql, args...).Scan(to...)
 	})
+}
+
+// longer returns the pause before the next attempt of what goes on until it is answered, after the
+// last pause, or none.
+func longer(pause time.Duration) time.Duration {
+	const first, most = 100 * time.Millisecond, time.Second
+	return min(max(2*pause, first), most)
 }
 
 // sleep waits for about d, and reports false if ctx ends first.
