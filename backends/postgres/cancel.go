@@ -12,6 +12,12 @@ import (
 // caller.
 const cancelPatience = 50 * time.Millisecond
 
+// answerPatience is how long a cancel waits for the answer to the statement that it takes back, before
+// it overtakes that. The statement has a connection. To overtake it takes another one, which the pool
+// may have to open, and then a row that forbids it: on a busy machine that takes far longer than the
+// answer, and the name has to wait for it.
+const answerPatience = cancelPatience / 2
+
 // withdraw says that an operation's requests are cancelled, or that its work has ended before it was
 // answered: then its releases go on in the background, too.
 type withdraw struct {
@@ -65,7 +71,11 @@ func (cl *client) fail(o *operation, culprit *request, err error, confirm bool) 
 		} else {
 			q.back.then = func() { cl.tell(q, backends.Grant{}, q.blame(err)) }
 		}
-		if q.back != nil {
+		switch {
+		case q.back == nil:
+		case q.asking && !cl.closing:
+			cl.follow(q)
+		default:
 			cl.finish(q.back)
 		}
 	}
@@ -90,9 +100,34 @@ func (cl *client) cancelOne(q *request) *ending {
 	return nil
 }
 
-// mend takes in an answer to a request that has failed. Where its cancellation could not be
-// confirmed, it is cancelled once more: the statement may have taken effect after all.
+// follow has the cancel of a request wait for the answer to its statement, for a while.
+func (cl *client) follow(q *request) {
+	cl.endings.following[q] = cl.actor.After(cl.b.answerPatience, overtake{q})
+}
+
+// overtake says that the cancel of a request waits no longer.
+type overtake struct{ *request }
+
+func (m overtake) on(cl *client) { cl.unfollow(m.request) }
+
+// unfollow sends the cancel of a request, if it has waited until now.
+func (cl *client) unfollow(q *request) {
+	if t := cl.endings.following[q]; t != nil {
+		t.Stop()
+		delete(cl.endings.following, q)
+		cl.finish(q.back)
+	}
+}
+
+// mend takes in an answer to a request that has failed. If its cancel has waited for that, only
+// another copy of the statement is to be forbidden. Where its cancellation could not be confirmed,
+// it is cancelled once more: the statement may have taken effect after all.
 func (cl *client) mend(q *request) {
+	if cl.endings.following[q] != nil {
+		q.back.forbid = q.copied
+		cl.unfollow(q)
+		return
+	}
 	if q.back != nil && q.back.failed {
 		again := *q.back
 		again.failed, again.then = false, nil

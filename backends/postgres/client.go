@@ -62,6 +62,7 @@ func newClient(b *Backend) *client {
 	cl := &client{
 		b: b, waiting: make(map[uint64]*request), held: make(map[uint64]*held),
 		adopting: make(map[uint64]*request), closed: make(chan struct{}),
+		endings: endings{following: make(map[*request]*actor.Timer)},
 	}
 	cl.actor = actor.NewOnDemand("lockkeeper/postgres", cl.receive, cl.failed)
 	return cl

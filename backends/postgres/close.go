@@ -44,6 +44,9 @@ func (closeAll) on(cl *client) {
 		q.op.revoke()
 		cl.fail(q.op, nil, backends.ErrClosed, false)
 	}
+	for q := range cl.endings.following {
+		cl.unfollow(q)
+	}
 	for seq, h := range cl.held {
 		if h.back == nil { // else a release is on its way already
 			cl.endings.list = append(cl.endings.list, h.ending())

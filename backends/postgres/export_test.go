@@ -18,6 +18,21 @@ func (b *Backend) Listens() bool {
 	return <-answer
 }
 
+// Follow makes the cancel of a request wait for the answer to its statement for as long as that takes,
+// and confirmations, too.
+func (b *Backend) Follow() { b.patience, b.answerPatience = time.Hour, time.Hour }
+
+// Following returns how many cancels wait for such an answer.
+func (b *Backend) Following() int {
+	answer := make(chan int, 1)
+	b.tell(following{answer})
+	return <-answer
+}
+
+type following struct{ answer chan int }
+
+func (m following) on(cl *client) { m.answer <- len(cl.endings.following) }
+
 type listens struct{ answer chan bool }
 
 func (m listens) on(cl *client) { m.answer <- cl.inbox.subscribed }
@@ -33,6 +48,9 @@ type crash struct{}
 func (crash) on(cl *client) {
 	cl.closing = true
 	cl.endings.again.stop()
+	for _, t := range cl.endings.following {
+		t.Stop()
+	}
 	cl.endings = endings{noRetry: true}
 	cl.quiet()
 	cl.settle()

@@ -26,7 +26,9 @@ type Backend struct {
 	call     texts
 	client   *client
 	patience time.Duration // cancelPatience, but for tests
-	seq      atomic.Uint64 // of the last request
+
+	answerPatience time.Duration // answerPatience, but for tests
+	seq            atomic.Uint64 // of the last request
 
 	ctx     context.Context // of all I/O
 	stop    context.CancelFunc
@@ -57,7 +59,8 @@ func New(pool *pgxpool.Pool, opts ...Option) (*Backend, error) {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	// Positive, so that the server's numbers and ours look the same.
-	b := &Backend{id: rand.Uint64() >> 1, pool: pool, opt: o, call: newTexts(o.schema), patience: cancelPatience}
+	b := &Backend{id: rand.Uint64() >> 1, pool: pool, opt: o, call: newTexts(o.schema), patience: cancelPatience,
+		answerPatience: answerPatience}
 	b.ctx, b.stop = context.WithCancel(context.Background())
 	b.client = newClient(b)
 	return b, nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/lockkeeper/lockkeeper/actor"
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
@@ -76,15 +77,18 @@ type ending struct {
 
 // endings is all that the client has to give back, one batch at a time.
 type endings struct {
-	list    []*ending
-	sending bool
-	failed  []*ending // to be sent again after the pause
-	pause   time.Duration
-	again   stopper
-	noRetry bool // the context of Close has ended
+	list      []*ending
+	sending   bool
+	failed    []*ending                 // to be sent again after the pause
+	following map[*request]*actor.Timer // cancels that wait for the answer to what they take back
+	pause     time.Duration
+	again     stopper
+	noRetry   bool // the context of Close has ended
 }
 
-func (r *endings) empty() bool { return len(r.list) == 0 && !r.sending && len(r.failed) == 0 }
+func (r *endings) empty() bool {
+	return len(r.list) == 0 && !r.sending && len(r.failed) == 0 && len(r.following) == 0
+}
 
 func (g *ending) end(failed bool) {
 	g.failed = failed
