@@ -36,15 +36,23 @@ type heartbeat struct {
 	at   time.Time // when the timer fires
 	sent time.Time // when the last one was sent
 	busy bool      // one is on its way
+	next time.Time // when another one was wanted while one was on its way; zero: a period after it
 }
 
 func (h *heartbeat) cease() { h.stop() }
 
 // keepHeartbeat has the next heartbeat come in a period at the latest, or in d, if that is not
-// negative: then the next grant may be overdue, of which no message tells.
+// negative: then the next grant may be overdue, of which no message tells, or messages may have been
+// lost. While one is on its way, which may have looked before, that waits for its answer.
 func (cl *client) keepHeartbeat(d time.Duration) {
 	h := &cl.heartbeat
-	if cl.closing || h.busy {
+	switch at := time.Now().Add(d); {
+	case cl.closing:
+		return
+	case h.busy:
+		if d >= 0 && (h.next.IsZero() || at.Before(h.next)) {
+			h.next = at
+		}
 		return
 	}
 	wait := cl.b.opt.heartbeat
@@ -94,7 +102,9 @@ type looked struct {
 }
 
 func (m looked) on(cl *client) {
-	cl.heartbeat.busy = false
+	h := &cl.heartbeat
+	wanted := h.next
+	h.busy, h.next = false, time.Time{}
 	if cl.closing {
 		return
 	}
@@ -123,6 +133,11 @@ func (m looked) on(cl *client) {
 		next = until(clock, m.numbers[1])
 		for row := m.numbers[head:]; len(row) > 0; row = row[each:] {
 			cl.found(uint64(row[0]), wakeUp{uint64(max(0, row[1])), row[2], row[3] != 0}, m.heard)
+		}
+	}
+	if !wanted.IsZero() {
+		if d := max(0, time.Until(wanted)); next < 0 || d < next {
+			next = d
 		}
 	}
 	if len(cl.waiting) > 0 {

@@ -34,6 +34,7 @@ type inbox struct {
 	subscribed bool
 	warming    stopper
 	cooling    stopper
+	idle       time.Time               // since when nothing waits or is held, the last time
 	awaited    map[uint64]*actor.Timer // grants that the heartbeat found before their message came
 
 	heard  bool // a message has come, ever
@@ -86,7 +87,12 @@ func (cl *client) hears() bool {
 
 // cool sees to it that an inbox that nobody needs is closed.
 func (cl *client) cool() {
-	if in := &cl.inbox; in.stop != nil && in.cooling.timer == nil && !cl.closing {
+	in := &cl.inbox
+	if in.stop == nil || cl.closing {
+		return
+	}
+	in.idle = time.Now()
+	if in.cooling.timer == nil {
 		in.cooling.timer = cl.actor.After(coolAfter, cooled{})
 	}
 }
@@ -94,10 +100,16 @@ func (cl *client) cool() {
 type cooled struct{}
 
 func (cooled) on(cl *client) {
-	cl.inbox.cooling.timer = nil
-	if len(cl.waiting) == 0 && len(cl.held) == 0 {
-		cl.deafen()
+	in := &cl.inbox
+	in.cooling.timer = nil
+	if len(cl.waiting) > 0 || len(cl.held) > 0 {
+		return // tidy calls cool
 	}
+	if rest := time.Until(in.idle.Add(coolAfter)); rest > 0 { // it was used meanwhile
+		in.cooling.timer = cl.actor.After(rest, cooled{})
+		return
+	}
+	cl.deafen()
 }
 
 // listen opens the inbox. What was queued before it is open is looked at when it is, so no grant is
