@@ -21,6 +21,10 @@ const (
 // errReply is the error for an answer that no function gives.
 var errReply = errors.New("unexpected answer")
 
+// errLate says that a grant had ended before its answer came, and that its permits would stay taken.
+var errLate = fmt.Errorf("%w: the grant had ended before the server's answer came: the server or the "+
+	"machine is too slow for the time to live", backends.ErrUnavailable)
+
 // errPaused says that a try came within the pause after the server's restart.
 var errPaused = fmt.Errorf("%w: the server has restarted, and grants nothing until what it may "+
 	"have lost has expired", backends.ErrUnavailable)

@@ -204,7 +204,14 @@ func TestAnUnusedGrantIsReleasedAfterALongOutage(t *testing.T) {
 	x, y := b.through(t, p.Addr), b.through(t, b.server.Addr)
 	r := mutex("n", 300*time.Millisecond)
 	r.AtLeast = time.Hour
-	g := b.acquire(x, r)
+	var g backends.Grant
+	b.until("an answer comes within the time to live", func() bool {
+		var err error
+		if g, err = backends.Acquire(b.ctx, x, r); err != nil && !errors.Is(err, backends.ErrUnavailable) {
+			t.Fatalf("Acquire: %v", err)
+		}
+		return err == nil
+	})
 	var tried atomic.Int64
 	p.Judge(func([]byte) redistest.Verdict {
 		tried.Add(1)
@@ -236,6 +243,23 @@ func TestAnUnusedGrantIsReleasedAfterALongOutage(t *testing.T) {
 		}
 		return err == nil
 	})
+}
+
+// A grant whose answer comes when it has ended is released, although its permits would stay taken.
+func TestAGrantThatComesTooLateIsReleased(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, server.Get(t))
+	p := (&redistest.Server{Addr: b.server.Addr}).NewProxy(t)
+	x, y := b.through(t, p.Addr), b.through(t, b.server.Addr)
+	r := mutex("n", 100*time.Millisecond)
+	r.AtLeast = time.Hour
+	b.release(x, b.acquire(x, mutex("warm", time.Minute)))
+	p.Delay(0, 4*r.TTL)
+	if _, err := backends.Acquire(b.ctx, x, r); !errors.Is(err, backends.ErrUnavailable) {
+		t.Errorf("Acquire: %v; want ErrUnavailable", err)
+	}
+	p.Delay(0, 0)
+	b.release(y, b.acquire(y, mutex("n", time.Minute)))
 }
 
 // A statement that the server cancels fails, definitely, and leaves nothing.

@@ -64,6 +64,8 @@ func (cl *client) answered(q *request, clock serverclock.Sample, row []int64) er
 		return backends.ErrBusy
 	case codePaused:
 		return errPaused
+	case codeGivenUp:
+		return errLate
 	case codeMismatch:
 		have := backends.Resource{Name: q.Name, Kind: backends.Kind(row[1]), Capacity: row[2]}
 		return &backends.MismatchError{Have: have, Want: q.Resource}
@@ -76,6 +78,7 @@ func (cl *client) answered(q *request, clock serverclock.Sample, row []int64) er
 func (cl *client) granted(q *request, clock serverclock.Sample, row []int64) {
 	valid := backends.ValidUntil(clock.Sent, q.TTL)
 	if time.Until(valid) <= q.MinValid { // too late to be of use, but the next answer may be sooner
+		q.copied = true // if that fails, what the first one got is released
 		cl.again(q)
 		return
 	}
