@@ -181,7 +181,7 @@ func (b *bed) late(g backends.Grant) (answer []int64) {
 	return answer
 }
 
-// A client that closes while it adopts gives the grant back.
+// A client that closes while it adopts gives the grant back, or the ticket stays good.
 func TestCloseBesideAdopt(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, server.Get(t))
@@ -200,6 +200,11 @@ func TestCloseBesideAdopt(t *testing.T) {
 	}
 	if err == nil || errors.Is(err, backends.ErrTicket) {
 		t.Errorf("Adopt = %+v, %v; want an error", n, err)
+	}
+	if n, err := other.Adopt(b.ctx, adoption(g)); err == nil {
+		b.release(other, n)
+	} else if !errors.Is(err, backends.ErrTicket) {
+		t.Errorf("Adopt afterwards: %v", err)
 	}
 	b.release(other, b.acquire(other, mutex("n", time.Minute)))
 }

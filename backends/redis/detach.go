@@ -92,7 +92,7 @@ func (b *Backend) Adopt(ctx context.Context, a backends.Adoption) (backends.Gran
 	case ctx.Err() != nil: // the command may be on its way, and g and err are the task's alone
 		b.tell(unadopted{q})
 	default:
-		b.tell(refused{q})
+		b.tell(refused{q, make(chan bool, 1)})
 	}
 	return backends.Grant{}, wrap("adopt", a.Name, e)
 }
@@ -120,8 +120,12 @@ func (b *Backend) adopt(ctx context.Context, q *request, a *backends.Adoption) (
 		b.client.actor.Deliver(m)
 		return g, <-m.done
 	}
-	b.client.actor.Deliver(refused{q})
+	m := refused{q, make(chan bool, 1)}
+	b.client.actor.Deliver(m)
+	over := <-m.over
 	switch {
+	case over: // a release that overtook the command has refused it, so the ticket may be good
+		return g, backends.ErrClosed
 	case err != nil:
 		return g, b.classify(err)
 	case r.int(0) == codeBusy:
@@ -134,8 +138,11 @@ func (b *Backend) adopt(ctx context.Context, q *request, a *backends.Adoption) (
 // decides what becomes of it.
 type (
 	adopting struct{ *request } // its command is on its way from now on
-	refused  struct{ *request } // it has had no effect, and will have none
-	adopted  struct {
+	refused  struct {           // it has had no effect, and will have none
+		*request
+		over chan bool // capacity 1: whether it was given up before
+	}
+	adopted struct {
 		*request
 		grant backends.Grant
 		done  chan error
@@ -149,7 +156,12 @@ func (m adopting) on(cl *client) {
 	}
 }
 
-func (m refused) on(cl *client) { delete(cl.adopting, m.id.Seq) }
+func (m refused) on(cl *client) {
+	delete(cl.adopting, m.id.Seq)
+	m.over <- m.request.over
+}
+
+func (m refused) fail(error) { m.over <- true }
 
 // on takes the grant into the books, unless it is on its way back.
 func (m adopted) on(cl *client) {

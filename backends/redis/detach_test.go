@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -141,7 +142,31 @@ func TestDetachedGrantWhoseAcquireWasCopied(t *testing.T) {
 	b.release(other, b.adopt(other, g))
 }
 
-// The client that closes while it adopts gives the grant back.
+// A release of a client that closes may reach the server before the adoption that it follows. Then the
+// adoption has no effect, and the ticket is as good as before.
+func TestCloseOvertakesAdopt(t *testing.T) {
+	b := newBed(t, server.Get(t))
+	p := b.server.NewProxy(t)
+	c, other := b.through(p), b.open()
+	g := b.detached(other)
+	closed := make(chan error, 1)
+	p.Judge(once(hex.EncodeToString(proof[:]), func() redistest.Verdict {
+		go func() { closed <- c.Close(b.ctx) }()
+		b.until("the adoption is forbidden", func() bool {
+			return slices.ContainsFunc(b.client.HKeys(b.ctx, b.hash("n")).Val(), func(field string) bool { return strings.HasPrefix(field, "x:") })
+		})
+		return redistest.Pass
+	}))
+	if n, err := c.Adopt(b.ctx, adoption(g)); !errors.Is(err, backends.ErrClosed) {
+		t.Errorf("Adopt = %+v, %v; want ErrClosed", n, err)
+	}
+	if err := <-closed; err != nil {
+		t.Errorf("Close: %v", err)
+	}
+	b.release(other, b.adopt(other, g))
+}
+
+// The client that closes while it adopts gives the grant back, or the ticket stays good.
 func TestCloseBesideAdopt(t *testing.T) {
 	b := newBed(t, server.Get(t))
 	p := b.server.NewProxy(t)
@@ -164,6 +189,11 @@ func TestCloseBesideAdopt(t *testing.T) {
 	}
 	if err == nil || errors.Is(err, backends.ErrTicket) {
 		t.Errorf("Adopt = %+v, %v; want an error", n, err)
+	}
+	if n, err := other.Adopt(b.ctx, adoption(g)); err == nil {
+		b.release(other, n)
+	} else if !errors.Is(err, backends.ErrTicket) {
+		t.Errorf("Adopt afterwards: %v", err)
 	}
 	b.release(other, b.acquire(other, mutex("n", time.Minute)))
 }
