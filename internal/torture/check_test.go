@@ -197,6 +197,14 @@ func TestChecksFindWhatTheyAreFor(t *testing.T) {
 			s.add(event{Kind: asked, Process: "p1.0", At: 20 * ms, ID: 9, Name: "m0", Cap: 1, Weight: 1})
 			s.add(event{Kind: failed, Process: "p1.0", At: 21 * ms, ID: 9, Name: "m0", Text: "unexpected: oops"})
 		}},
+		{"lost, and the cause says unexpected", "", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 10, 1000)
+			s.events[2].Text = "lost: expired: unexpected EOF"
+		}},
+		{"a release that fails as nobody expects", "answers", func(s *story) {
+			s.held("p0.0", "m0", 1, 1, 2, 10, 1000)
+			s.events[3].Text = "unexpected: oops"
+		}},
 		{"something left", "left", func(s *story) {
 			s.add(event{Kind: closed, Process: "p1.0", At: 20 * ms, Text: "a goroutine"})
 		}},

@@ -309,7 +309,7 @@ func checkAnswers(r *round, v *Verdict) {
 		}
 	}
 	for _, h := range r.holds {
-		if strings.Contains(h.end, "unexpected") {
+		if strings.Contains(h.end, ", release: unexpected") {
 			v.violation("answers", r.show(h), "a release of %q fails: %s", h.Name, h.end)
 		}
 	}
