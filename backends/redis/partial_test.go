@@ -68,7 +68,7 @@ func (p *partial) deadlines() int64 {
 func (p *partial) forgotten() bool { return p.lost[0] == "" }
 
 func (p *partial) request(weight int64) backends.Request {
-	r := mutex(p.name, time.Minute)
+	r := mutex(p.name, 10*time.Minute)
 	r.Kind, r.Capacity, r.Weight = p.kind, p.capacity, weight
 	return r
 }
@@ -129,7 +129,7 @@ func (p *partial) excluded(holder, other *redis.Backend) {
 		p.Errorf("%s: a try beside the holders: %v, want ErrBusy", p.name, err)
 	}
 	for _, g := range p.grants {
-		if r := p.renew(holder, g, time.Minute); r.Err != nil {
+		if r := p.renew(holder, g, 10*time.Minute); r.Err != nil {
 			p.Errorf("%s: Renew: %v", p.name, r.Err)
 		}
 	}

@@ -63,7 +63,7 @@ func open(t testing.TB, c goredis.UniversalClient, opts ...redis.Option) *redis.
 }
 
 // patience is how long tests wait for what must happen.
-const patience = 2 * time.Minute
+const patience = 4 * time.Minute
 
 // bed is what most tests start with: a server, a prefix of their own, a context and a plain client.
 type bed struct {

@@ -150,7 +150,7 @@ func holdsWithoutACommand(t *testing.T, in string) {
 
 func holdThatIsLost(t *testing.T, in string) {
 	b := client(t, in)
-	p := start(t, in, "run", "--ttl", "600ms", "--hold", "a")
+	p := start(t, in, "run", "--ttl", briefTTL, "--hold", "a")
 	p.Expect("held ")
 	if err := b.Break(t.Context(), "a"); err != nil {
 		t.Fatal(err)

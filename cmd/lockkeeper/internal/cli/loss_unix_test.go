@@ -24,10 +24,14 @@ import (
 // of package command: with leases as short as here, a slow machine may not get to show it.)
 const endless = `echo held; while :; do sleep 0.01; done`
 
+// briefTTL is the time to live of a lease that a test wants lost. A slow machine must have started the command, and
+// renewed the lease, before it is over.
+const briefTTL = "2s"
+
 func TestLossEndsTheCommand(t *testing.T) {
 	t.Run("redis loses its data", func(t *testing.T) {
 		s := redistest.Start(t)
-		p := start(t, "redis://"+s.Addr, "run", "--ttl", "600ms", "a", "--", "sh", "-c", endless)
+		p := start(t, "redis://"+s.Addr, "run", "--ttl", briefTTL, "a", "--", "sh", "-c", endless)
 		p.Expect("held")
 		if err := s.Client(t).FlushAll(t.Context()).Err(); err != nil {
 			t.Fatal(err)
@@ -37,7 +41,7 @@ func TestLossEndsTheCommand(t *testing.T) {
 	})
 	t.Run("redis dies", func(t *testing.T) {
 		s := redistest.Start(t)
-		p := start(t, "redis://"+s.Addr, "run", "--ttl", "600ms", "a", "--", "sh", "-c", endless)
+		p := start(t, "redis://"+s.Addr, "run", "--ttl", briefTTL, "a", "--", "sh", "-c", endless)
 		p.Expect("held")
 		s.Kill()
 		p.saysNothing()
@@ -60,7 +64,7 @@ func TestLossEndsTheCommand(t *testing.T) {
 				t.Log("this store cannot break a lock")
 				return
 			}
-			p := start(t, in, "run", "--ttl", "600ms", "a", "--", "sh", "-c", endless)
+			p := start(t, in, "run", "--ttl", briefTTL, "a", "--", "sh", "-c", endless)
 			p.Expect("held")
 			if err := b.Break(t.Context(), "a"); err != nil {
 				t.Fatal(err)
@@ -73,7 +77,7 @@ func TestLossEndsTheCommand(t *testing.T) {
 
 func TestALostCommandThatWillNotEndIsKilled(t *testing.T) {
 	s := redistest.Start(t)
-	p := start(t, "redis://"+s.Addr, "run", "--ttl", "600ms", "--grace", "20ms", "a", "--",
+	p := start(t, "redis://"+s.Addr, "run", "--ttl", briefTTL, "--grace", "20ms", "a", "--",
 		"sh", "-c", `trap "" TERM; echo held; while :; do sleep 0.01; done`)
 	p.Expect("held")
 	s.Kill()
@@ -89,7 +93,7 @@ func TestKilledKeeperTakesItsCommandWithIt(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			eachStore(t, func(t *testing.T, in string) {
-				p := start(t, in, "run", "--ttl", "600ms", "a", "--", "sh", "-c", script)
+				p := start(t, in, "run", "--ttl", briefTTL, "a", "--", "sh", "-c", script)
 				p.Expect("held")
 				p.Kill()
 				p.saysNothing() // the end of the output: whoever held it open is gone

@@ -50,7 +50,7 @@ func TestMain(m *testing.M) {
 }
 
 // patience bounds how long a test waits for what must come; it is no measure of speed.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // process is lockkeeper, running in a process of its own.
 type process struct {
