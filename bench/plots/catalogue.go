@@ -41,10 +41,15 @@ var catalogue = []chart{
 		{"1 process", "redis", "1 × 64 goroutines", "commands/op"},
 		{"4 processes", "redis", "4 × 16 goroutines", "commands/op"},
 	}},
+	{"postgres-contended", "PostgreSQL, 64 goroutines on one lock, grants a second", 1, []shown{
+		{"1 process", "postgres", "1 × 64 goroutines", "grants/s"},
+		{"4 processes", "postgres", "4 × 16 goroutines", "grants/s"},
+	}},
 	{"several", "Ten names at once beside one name, µs", 1e3, []shown{
 		{"memory", "memory", "All of 10 names, uncontended", "ns/op"},
 		{"files", "file", "All of 10 names, uncontended", "ns/op"},
 		{"Redis", "redis", "All of 10 names, uncontended", "ns/op"},
+		{"PostgreSQL", "postgres", "All of 10 names, uncontended", "ns/op"},
 	}},
 	{"recovery", "From kill -9 of the holder to the next grant by a file lock, ms (the slowest of each round)", 1, []shown{
 		{"", "file", "kill -9 of the holder", "max ms"},
