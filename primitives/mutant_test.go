@@ -89,7 +89,7 @@ var mutants = []mutant{
 		"gate.go", "g.release(n) // model: passOn", "// nothing",
 	}}},
 	{"leave: the keeper overlooks a wake-up as it leaves", []edit{
-		{"../actor/lend.go", "if !a.state.CompareAndSwap(running, atRest) {", "if a.state.Store(atRest); false {"},
+		{"../actor/lend.go", "if a.state.CompareAndSwap(running, atRest) ||", "if a.state.Store(atRest); true ||"},
 		slowTurn,
 	}},
 	{"join: a reader enters that should not have added itself", []edit{
