@@ -32,6 +32,10 @@ func Cluster() Store {
 			var all []string
 			for _, n := range b.nodes() {
 				all = append(all, n.Addr)
+				// A failover because the machine is busy would be in no schedule.
+				if err := on(n, func(c *goredis.Client) error { return c.ConfigSet(s.Context(), "cluster-node-timeout", "2500").Err() }); err != nil {
+					s.Fatal(err)
+				}
 			}
 			b.address = strings.Join(all, ",")
 			return b

@@ -48,11 +48,13 @@ func run(c Config, stores []Store) int {
 	fmt.Fprintf(out, "torture: seed %d, %v, %d stores, %d processes × %d goroutines each\n",
 		c.Seed, c.Duration, len(stores), c.Processes, c.Goroutines)
 	report, err := Run(ctx, c, stores, out)
+	if report.Rounds > 0 {
+		report.Print(out)
+	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "torture:", err)
+		fmt.Fprintf(os.Stderr, "torture: after %d rounds: %v\n", report.Rounds, err)
 		return 2
 	}
-	report.Print(out)
 	if !report.OK() {
 		fmt.Fprintf(out, "\nFAILED, seed %d\n", c.Seed)
 		return 1

@@ -15,7 +15,8 @@ import (
 const longestRound = time.Minute
 
 // Run tortures the stores for the duration of c, all at the same time, and writes violations and the
-// kept histories to out as they are found. An error says that it could not be carried through.
+// kept histories to out as they are found. An error says that it could not be carried through; the report then has the
+// rounds before.
 func Run(ctx context.Context, c Config, stores []Store, out io.Writer) (*Report, error) {
 	report := &Report{Config: c, Stores: stores, Verdicts: make(map[string]*Verdict)}
 	for left := c.Duration; left > 0; left -= longestRound {
@@ -27,7 +28,8 @@ func Run(ctx context.Context, c Config, stores []Store, out io.Writer) (*Report,
 		}
 		report.Rounds++
 		if err := report.round(ctx, one, stores, out); err != nil {
-			return nil, fmt.Errorf("seed %d: %w", one.Seed, err)
+			report.Rounds-- // what the others have found is reported
+			return report, fmt.Errorf("seed %d: %w", one.Seed, err)
 		}
 	}
 	return report, nil
