@@ -83,12 +83,17 @@ func (a *Activity) Wake(t Turner) {
 // it. If the caller is in a bubble, Settle waits until no turn goes on that began outside: its
 // goroutine must not use that channel, and the bubble does not wait for it. Elsewhere Settle
 // returns at once.
+//
+// After it no such turn begins before the bubble has ended: only a user outside could begin one, and
+// an actor is used in one place after another. A turn of the bubble is marked, so Settle does not
+// wait for one that itself waits for the clock of the bubble, which stands still while Settle looks.
+// One that was entered is not marked, but must not wait.
 func (a *Activity) Settle() {
 	if !bubbles.Inside() {
 		return
 	}
 	for s := a.state.Load(); s != atRest && s&inBubble == 0; s = a.state.Load() {
-		runtime.Gosched() // a turn that somebody has entered in the bubble waits for nothing, and is over soon
+		runtime.Gosched()
 	}
 }
 

@@ -197,8 +197,8 @@ func (a *OnDemand[M]) serve() (more bool) {
 // lend handles one message on the caller's goroutine, which has entered the activity.
 func (a *OnDemand[M]) lend(msg M) {
 	done := false
-	if bubbles.InTest() { // receive may wait, in spite of what Enter asks for
-		a.activity.state.Or(here())
+	if bubbles.Inside() { // receive may wait, in spite of what Enter asks for
+		a.activity.state.Or(inBubble)
 	}
 	defer a.activity.Leave((*turner[M])(a)) // also when failed panics
 	defer func() {

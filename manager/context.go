@@ -47,7 +47,7 @@ func (l *Lease) Context() context.Context {
 		return c
 	}
 	if core.several != nil {
-		core.several.heard.Store(true)
+		core.several.heard.Store(true) // before there is a context that somebody could keep
 	}
 	ctx, cancel := context.WithCancelCause(context.WithoutCancel(l.from))
 	if core.inner.CompareAndSwap(nil, &inner{ctx, cancel}) {

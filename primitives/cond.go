@@ -90,7 +90,7 @@ func (c *Cond) Wait(ctx context.Context) error {
 	}
 	w := newWaiter(acquiring, limit)
 	c.waiting.Add(1)
-	if w.bubbled {
+	if w.bubbled { // as in post of a gate
 		c.keeper.Settle()
 	}
 	c.inbox.push(w)

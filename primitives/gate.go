@@ -284,7 +284,7 @@ func (g *gate) handOver(n uint64) bool {
 // After post no newcomer can enter before w.
 func (g *gate) post(w *waiter) {
 	k, n := w.kind(), w.permits() // once pushed, a leaving is no longer ours
-	if w.bubbled {
+	if w.bubbled {                // its channel is the bubble's; a message of its waiter comes after it
 		g.keeper.Settle()
 	}
 	g.inbox.push(w)

@@ -75,9 +75,6 @@ var inTest = func() *atomic.Bool {
 	return b
 }()
 
-// InTest reports whether this program seems to be a test. If not, Inside reports false everywhere.
-func InTest() bool { return inTest.Load() }
-
 // Assume sets whether Inside takes this program for a test, until restore is called. Benchmarks use
 // it to measure what other programs pay.
 func Assume(test bool) (restore func()) {

@@ -150,7 +150,8 @@ func (c *Cluster) MoveKeys(t testing.TB, slot, n int, from, to *Server) int {
 	return len(keys)
 }
 
-// End makes the new owner of a slot known. Of a node that has become a replica, which takes no slots, the others tell it.
+// End makes the new owner of a slot known. A node that has become a replica takes no order about slots: it hears of the
+// owner from the others.
 func (c *Cluster) End(t testing.TB, slot int, to *Server) {
 	t.Helper()
 	for _, n := range append([]*Server{to}, c.Primaries...) {

@@ -199,8 +199,8 @@ func (r *round) caused(like func(f Fault) bool) []event {
 	}
 	var all []event
 	for _, f := range r.faults {
-		if like, is := such[f.Name]; is {
-			f.Until += int64(like.Reach)
+		if is, found := such[f.Name]; found {
+			f.Until += int64(is.Reach)
 			all = append(all, f)
 		}
 	}

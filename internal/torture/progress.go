@@ -214,7 +214,7 @@ func (r *round) ran(process string, from, to int64) bool {
 // calls, so these windows are left out.
 func checkLinear(r *round, v *Verdict) {
 	outside := r.outside()
-	lossAmid := func(h *hold) bool {
+	mayBeLost := func(h *hold) bool {
 		return slices.ContainsFunc(outside, func(f event) bool { return f.At <= h.freed && f.Until+int64(r.TTL) >= h.born })
 	}
 	split := make(map[string]bool) // names
@@ -253,7 +253,7 @@ func checkLinear(r *round, v *Verdict) {
 				Verb: linear.Release, Outcome: linear.Unknown, Grant: h.Token, Call: h.At, Return: h.freed,
 			}
 			switch {
-			case lossAmid(h):
+			case mayBeLost(h):
 				end.Call = h.born
 			case h.end == "released" && !h.killed:
 				end.Outcome, end.Call = linear.OK, h.to

@@ -19,24 +19,8 @@ func mutexAlone() harness.Case {
 		Name:   "Mutex, uncontended",
 		Models: "one goroutine takes and gives back a lock that nobody else wants: the common case in most programs",
 		Sides: []harness.Side{
-			{Name: ours, Run: harness.Loop(func(ctx context.Context, n int) error {
-				var m primitives.Mutex
-				for range n {
-					if err := m.Lock(ctx); err != nil {
-						return err
-					}
-					m.Unlock()
-				}
-				return nil
-			})},
-			{Name: stdlib, Run: harness.Loop(func(_ context.Context, n int) error {
-				var m sync.Mutex
-				for range n {
-					m.Lock()
-					m.Unlock() //nolint:staticcheck // the price of the pair is what is measured
-				}
-				return nil
-			})},
+			{Name: ours, Run: harness.Loop(oursAlone)},
+			{Name: stdlib, Run: harness.Loop(stdlibAlone)},
 			{Name: weighted, Run: harness.Loop(weightedAlone)},
 			{Name: channel, Run: harness.Loop(func(ctx context.Context, n int) error {
 				c := make(chan struct{}, 1)
@@ -142,6 +126,26 @@ func semaphoreAlone() harness.Case {
 			{What: "Semaphore Acquire(1)+Release(1), allocations", Metric: "allocs/op", Ours: ours, Bound: 0.001},
 		},
 	}
+}
+
+func oursAlone(ctx context.Context, n int) error {
+	var m primitives.Mutex
+	for range n {
+		if err := m.Lock(ctx); err != nil {
+			return err
+		}
+		m.Unlock()
+	}
+	return nil
+}
+
+func stdlibAlone(_ context.Context, n int) error {
+	var m sync.Mutex
+	for range n {
+		m.Lock()
+		m.Unlock() //nolint:staticcheck // the price of the pair is what is measured
+	}
+	return nil
 }
 
 func weightedAlone(ctx context.Context, n int) error {

@@ -3,11 +3,9 @@ package inprocess
 import (
 	"context"
 	"errors"
-	"sync"
 	"sync/atomic"
 
 	"github.com/lockkeeper/lockkeeper/bench/harness"
-	"github.com/lockkeeper/lockkeeper/primitives"
 )
 
 // mutexSteps builds a lock up to ours, one step after the other.
@@ -50,24 +48,8 @@ func mutexSteps() harness.Case {
 				}
 				return nil
 			})},
-			{Name: ours, Run: harness.Loop(func(ctx context.Context, n int) error {
-				var m primitives.Mutex
-				for range n {
-					if err := m.Lock(ctx); err != nil {
-						return err
-					}
-					m.Unlock()
-				}
-				return nil
-			})},
-			{Name: stdlib, Run: harness.Loop(func(_ context.Context, n int) error {
-				var m sync.Mutex
-				for range n {
-					m.Lock()
-					m.Unlock() //nolint:staticcheck // the price of the pair is what is measured
-				}
-				return nil
-			})},
+			{Name: ours, Run: harness.Loop(oursAlone)},
+			{Name: stdlib, Run: harness.Loop(stdlibAlone)},
 		},
 		Checks: append(harness.Steps(swaps, look, call, ours), harness.Steps(swaps, stdlib)[1]),
 	}

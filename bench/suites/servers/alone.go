@@ -8,6 +8,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/bench/clients"
 	"github.com/lockkeeper/lockkeeper/bench/harness"
+	"github.com/lockkeeper/lockkeeper/bench/redisd"
 )
 
 // bare is the baseline: two scripts that do the least that a lock on a server has to do, to set a key with an expiry.
@@ -37,12 +38,22 @@ func (e *env) alone() harness.Case {
 	return c
 }
 
-// counted adds the commands of an operation that the server has counted. The operations that find out how many fit into the
-// window are counted too, and so are they in the number of operations.
-func (e *env) counted(library string, body func(ctx context.Context, ops *int) (loop func(context.Context, int) error, shut func() error, err error)) run {
+// body makes a loop of operations, which it counts.
+type body = func(ctx context.Context, ops *int) (loop func(context.Context, int) error, shut func() error, err error)
+
+// counted adds the commands of an operation that the server has counted.
+func (e *env) counted(library string, of body) run {
+	return around(of, e.server.Counts, func(m harness.Metrics, before, after redisd.Counts, ops float64) {
+		m["commands/op"] = float64(after.Since(before).Network(extra(library)...)) / ops
+	})
+}
+
+// around reads something of the server before the operations and after them, and adds what follows to their metrics. The
+// operations that find out how many fit into the window are between the two as well, and so they are in the number.
+func around[T any](of body, read func(context.Context) (T, error), add func(m harness.Metrics, before, after T, ops float64)) run {
 	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
 		ops := 0
-		loop, shut, err := body(ctx, &ops)
+		loop, shut, err := of(ctx, &ops)
 		if err != nil {
 			return nil, err
 		}
@@ -51,7 +62,7 @@ func (e *env) counted(library string, body func(ctx context.Context, ops *int) (
 			return nil, err
 		}
 		ops = 0
-		before, err := e.server.Counts(ctx)
+		before, err := read(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -59,11 +70,11 @@ func (e *env) counted(library string, body func(ctx context.Context, ops *int) (
 		if err != nil {
 			return nil, err
 		}
-		after, err := e.server.Counts(ctx)
+		after, err := read(ctx)
 		if err != nil {
 			return nil, err
 		}
-		m["commands/op"] = float64(after.Since(before).Network(extra(library)...)) / float64(ops)
+		add(m, before, after, float64(ops))
 		return m, nil
 	}
 }

@@ -36,37 +36,11 @@ func (e *env) steps() harness.Case {
 	return c
 }
 
-// body makes a loop of operations, which it counts.
-type body = func(ctx context.Context, ops *int) (loop func(context.Context, int) error, shut func() error, err error)
-
 // spent adds the processor time that the server spends on an operation.
 func (e *env) spent(of body) run {
-	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
-		ops := 0
-		loop, shut, err := of(ctx, &ops)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, shut()) }()
-		if err := loop(ctx, 1); err != nil { // connects, and loads scripts
-			return nil, err
-		}
-		ops = 0
-		before, err := e.server.CPU(ctx)
-		if err != nil {
-			return nil, err
-		}
-		m, err := harness.Loop(loop)(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		after, err := e.server.CPU(ctx)
-		if err != nil {
-			return nil, err
-		}
-		m["server ns/op"] = float64((after - before).Nanoseconds()) / float64(ops)
-		return m, nil
-	}
+	return around(of, e.server.CPU, func(m harness.Metrics, before, after time.Duration, ops float64) {
+		m["server ns/op"] = float64((after - before).Nanoseconds()) / ops
+	})
 }
 
 // twice does something two times for each operation.
