@@ -24,7 +24,6 @@ func Cluster() Store {
 		Slots:  true,
 		Faults: clusterFaults,
 		Open: func(c Config, address string) (backends.Backend, error) {
-			goredis.SetLogger(silent{})
 			return openRedis(c, goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: strings.Split(address, ",")}))
 		},
 		Start: func(s *Stage, c Config) Bed {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
 	"go.uber.org/goleak"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -77,6 +78,7 @@ const variable = "LOCKKEEPER_TORTURE_WORKER"
 // Worker plays the part of a worker and ends the process, if it was started as one. Main programs
 // and TestMain call it first.
 func Worker(stores ...Store) {
+	goredis.SetLogger(silent{}) // first: the library's variable must not be written while clients run
 	text := os.Getenv(variable)
 	if text == "" {
 		return

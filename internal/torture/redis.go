@@ -27,7 +27,6 @@ func Redis() Store {
 		Name:   "redis",
 		Faults: redisFaults,
 		Open: func(c Config, address string) (backends.Backend, error) {
-			goredis.SetLogger(silent{})
 			return openRedis(c, goredis.NewClient(&goredis.Options{Addr: address}))
 		},
 		Start: func(s *Stage, c Config) Bed {

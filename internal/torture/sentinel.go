@@ -29,7 +29,6 @@ func Sentinel() Store {
 			goleak.IgnoreAnyFunction("github.com/redis/go-redis/v9.(*channel).initHealthCheck.func1"),
 		},
 		Open: func(c Config, address string) (backends.Backend, error) {
-			goredis.SetLogger(silent{})
 			return openRedis(c, goredis.NewFailoverClient(&goredis.FailoverOptions{
 				MasterName: "primary", SentinelAddrs: strings.Split(address, ","),
 			}))
