@@ -92,6 +92,11 @@ torture-all: redis-server postgres ## the same over files, Redis (single, Sentin
 	cd backends/postgres && $(GO) build -o $(BIN)/torture-all ./internal/torture
 	$(BIN)/torture-all -store all $(TORTURE)
 
+.PHONY: torture-docs
+torture-docs: ## torture all stores for half an hour, and write the figures of docs/torture.md with its pictures
+	$(MAKE) torture-all TORTURE='-duration 30m -report $(BIN)/torture.json $(TORTURE)'
+	cd bench && $(GO) run ./cmd/torturepage -page ../docs/torture.md -plots ../docs/img $(BIN)/torture.json
+
 .PHONY: cover
 cover: redis-server postgres ## coverage of all packages by all tests: coverage.txt, coverage.html
 	CI=true $(GO) test -coverpkg=./... -coverprofile=coverage.txt -timeout 10m $(PKGS)

@@ -1,5 +1,5 @@
-// Package plots draws what a run of the benchmarks has measured, as SVG files for a light and for a
-// dark page.
+// Package plots draws what a run of the benchmarks or of the torture has measured, as SVG files for a
+// light and for a dark page.
 package plots
 
 import (
@@ -23,9 +23,16 @@ import (
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 )
 
-// Chart is one picture.
+// Picture is a [Chart] or a [Histogram].
+type Picture interface {
+	files() string // what their names begin with: -light.svg and -dark.svg follow
+	alt() string   // what it shows, for those who do not see it
+	draw(w io.Writer, s style) error
+}
+
+// Chart is a picture of bars.
 type Chart struct {
-	Name   string // of its files: bench-Name-light.svg and bench-Name-dark.svg
+	Name   string // of its files, after bench-
 	Title  string
 	Groups []Group
 }
@@ -85,15 +92,18 @@ func (s shown) bars(outs []harness.Outcome, unit float64) []Bar {
 	return bars
 }
 
-// Write draws each chart into dir, light and dark. It makes the folder if there is none.
-func Write(dir string, charts []Chart) error {
+func (c Chart) files() string { return "bench-" + c.Name }
+func (c Chart) alt() string   { return c.Title }
+
+// Write draws each picture into dir, light and dark. It makes the folder if there is none.
+func Write[P Picture](dir string, pictures []P) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	for _, c := range charts {
+	for _, p := range pictures {
 		for name, s := range map[string]style{"light": light, "dark": dark} {
-			file := filepath.Join(dir, "bench-"+c.Name+"-"+name+".svg")
-			if err := write(file, c, s); err != nil {
+			file := filepath.Join(dir, p.files()+"-"+name+".svg")
+			if err := write(file, p, s); err != nil {
 				return fmt.Errorf("plot %q: %w", file, err)
 			}
 		}
@@ -101,21 +111,21 @@ func Write(dir string, charts []Chart) error {
 	return nil
 }
 
-func write(name string, c Chart, s style) (err error) {
+func write(name string, p Picture, s style) (err error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return c.draw(f, s)
+	return p.draw(f, s)
 }
 
-// Markdown shows each chart, for a page in a folder from which dir leads to the pictures.
-func Markdown(w io.Writer, dir string, charts []Chart) error {
+// Markdown shows each picture, for a page in a folder from which dir leads to the files.
+func Markdown[P Picture](w io.Writer, dir string, pictures []P) error {
 	var b strings.Builder
-	for _, c := range charts {
-		fmt.Fprintf(&b, "\n<picture><source media=\"(prefers-color-scheme: dark)\" srcset=\"%[1]s/bench-%[2]s-dark.svg\">"+
-			"<img alt=%[3]q src=\"%[1]s/bench-%[2]s-light.svg\"></picture>\n", dir, c.Name, c.Title)
+	for _, p := range pictures {
+		fmt.Fprintf(&b, "\n<picture><source media=\"(prefers-color-scheme: dark)\" srcset=\"%[1]s/%[2]s-dark.svg\">"+
+			"<img alt=%[3]q src=\"%[1]s/%[2]s-light.svg\"></picture>\n", dir, p.files(), p.alt())
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -146,19 +156,8 @@ const (
 // draw writes the chart as horizontal bars, the first at the top: the median, a whisker from the
 // smallest to the largest, and the median in figures.
 func (c Chart) draw(w io.Writer, s style) error {
-	p := plot.New()
-	for _, t := range []*text.Style{&p.Title.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
-		t.Font.Variant = sans
-	}
-	p.BackgroundColor = s.paper
-	p.Title.Text = c.Title
-	p.Title.Padding = vg.Points(8)
-	p.Title.TextStyle.Color = s.ink
-	p.X.Min, p.X.Color, p.X.LineStyle.Color = 0, s.ink, s.faint
-	p.X.Tick.Label.Color, p.X.Tick.LineStyle.Color = s.ink, s.faint
-	p.Y.LineStyle.Width = 0
-	p.Y.Tick.LineStyle.Width, p.Y.Tick.Length = 0, 0
-	p.Y.Tick.Label.Color = s.ink
+	p := s.plot(c.Title)
+	p.X.Min = 0
 	p.Y.Tick.Label.XAlign = text.XRight
 
 	var ticks plot.ConstantTicks
@@ -201,14 +200,37 @@ func (c Chart) draw(w io.Writer, s style) error {
 		}
 		return all
 	})
-	height := margin + vg.Length(rows)*rowUp
-	canvas := vgsvg.NewWith(vgsvg.UseWH(width, height))
-	canvas.SetColor(s.paper)
-	canvas.Fill(vg.Rectangle{Max: vg.Point{X: width, Y: height}}.Path())
-	// The reader's fonts may be wider than those that the layout is made with.
-	p.Draw(draw.Crop(draw.New(canvas), border, -border, border/2, -border))
+	canvas, inside := s.canvas(margin + vg.Length(rows)*rowUp)
+	p.Draw(inside)
 	_, err := canvas.WriteTo(w)
 	return err
+}
+
+// plot returns an empty plot in these colours, with an axis below and none at the left.
+func (s style) plot(title string) *plot.Plot {
+	p := plot.New()
+	for _, t := range []*text.Style{&p.Title.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
+		t.Font.Variant = sans
+	}
+	p.BackgroundColor = s.paper
+	p.Title.Text = title
+	p.Title.Padding = vg.Points(8)
+	p.Title.TextStyle.Color = s.ink
+	p.X.Color, p.X.LineStyle.Color = s.ink, s.faint
+	p.X.Tick.Label.Color, p.X.Tick.LineStyle.Color = s.ink, s.faint
+	p.Y.LineStyle.Width = 0
+	p.Y.Tick.LineStyle.Width, p.Y.Tick.Length = 0, 0
+	p.Y.Tick.Label.Color = s.ink
+	return p
+}
+
+// canvas returns an empty picture, and the part of it to draw on: the reader's fonts may be wider than
+// those that the layout is made with.
+func (s style) canvas(height vg.Length) (*vgsvg.Canvas, draw.Canvas) {
+	c := vgsvg.NewWith(vgsvg.UseWH(width, height))
+	c.SetColor(s.paper)
+	c.Fill(vg.Rectangle{Max: vg.Point{X: width, Y: height}}.Path())
+	return c, draw.Crop(draw.New(c), border, -border, border/2, -border)
 }
 
 // addBar adds one bar at height y.

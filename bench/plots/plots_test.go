@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lockkeeper/lockkeeper/bench/harness"
 	"github.com/lockkeeper/lockkeeper/bench/suites"
@@ -67,6 +68,28 @@ func TestPicturesAreXMLWithEachSideAndFigure(t *testing.T) {
 	}
 	if !strings.Contains(md.String(), `srcset="img/bench-handoff-dark.svg"`) || !strings.Contains(md.String(), `src="img/bench-handoff-light.svg"`) {
 		t.Error(md.String())
+	}
+}
+
+func TestHistogramHasEachSeriesAndItsTimes(t *testing.T) {
+	dir := t.TempDir()
+	h := Histogram{Name: "torture-wait", Title: "Wait", Series: []Series{
+		{"file", []time.Duration{0, 1234 * time.Microsecond}},
+		{"redis", []time.Duration{-time.Second, 20 * time.Microsecond, 2 * time.Second}},
+	}}
+	if err := Write(dir, []Histogram{h}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"torture-wait-light.svg", "torture-wait-dark.svg"} {
+		texts := textsOf(t, filepath.Join(dir, name))
+		for _, want := range []string{"Wait", "file: 2 times, 0s to 1.23ms", "redis: 3 times, -1s to 2s, half within 20µs", "10µs", "100ms", "1s"} {
+			if !strings.Contains(texts, want) {
+				t.Errorf("%s: %q is missing in %q", name, want, texts)
+			}
+		}
+		if strings.Contains(texts, "10s") {
+			t.Errorf("%s: the axis goes beyond the last bar: %q", name, texts)
+		}
 	}
 }
 

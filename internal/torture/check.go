@@ -18,7 +18,7 @@ import (
 type Violation struct {
 	Check string
 	Text  string
-	Shown []event // the shortest part of the history that shows it
+	Shown []event `json:"-"` // the shortest part of the history that shows it
 }
 
 // A check looks at one promise.
@@ -50,12 +50,13 @@ type Verdict struct {
 	Faults     map[string]int
 	Operations map[string]int // outcomes of acquires
 	Violations []Violation
-	Counts     map[string]int // of violations, by check
-	Excused    int            // overlaps after a fault that is outside of exclusion
-	Stale      int            // writes of holders that did not look, which the register refused
-	Lost       int            // leases
-	Margins    map[string]time.Duration
-	Figures    map[string]int // how much each check has compared
+	Counts     map[string]int             // of violations, by check
+	Excused    int                        // overlaps after a fault that is outside of exclusion
+	Stale      int                        // writes of holders that did not look, which the register refused
+	Lost       int                        // leases
+	Adopted    int                        // leases that went from process to process
+	Margins    map[string][]time.Duration // by name
+	Figures    map[string]int             // how much each check has compared
 }
 
 // most is how many violations of each check are kept. All are counted.
@@ -68,22 +69,52 @@ func (v *Verdict) violation(name string, shown []event, format string, args ...a
 	}
 }
 
-// The margins of which the largest is told.
-const (
-	marginWait = "longest wait for a free name, less the faults"
-	marginKill = "kill of a holder to the next grant"
-)
-
-// margin keeps the smallest.
-func (v *Verdict) margin(name string, d time.Duration) {
-	if old, ok := v.Margins[name]; !ok || d < old {
-		v.Margins[name] = d
-	}
+// A Margin is a time between two events of which a report has all that were seen.
+type Margin struct {
+	Name    string
+	Text    string
+	Largest bool // the largest is told, not the least
 }
 
-// largest keeps the largest.
-func (v *Verdict) largest(name string, d time.Duration) {
-	v.Margins[name] = max(v.Margins[name], d)
+var (
+	marginRecord   = Margin{"record", "end of a holder's validity to the end of the store's record", false}
+	marginLost     = Margin{"lost", "end of a lost lease to the next grant", false}
+	marginValidity = Margin{"validity", "loss told to the end of the validity", false}
+	marginNext     = Margin{"next", "loss told to the next grant", false}
+	marginKill     = Margin{"kill", "kill of a holder to the next grant", true}
+	marginWait     = Margin{"wait", "wait for a name that is free, less the faults", true}
+)
+
+// Margins returns all margins.
+func Margins() []Margin {
+	return []Margin{marginRecord, marginLost, marginValidity, marginNext, marginKill, marginWait}
+}
+
+func (v *Verdict) margin(m Margin, d time.Duration) { v.Margins[m.Name] = append(v.Margins[m.Name], d) }
+
+// Told returns the one of the times that is told.
+func (m Margin) Told(times []time.Duration) time.Duration {
+	if m.Largest {
+		return slices.Max(times)
+	}
+	return slices.Min(times)
+}
+
+// String is the margin in a table.
+func (m Margin) String() string {
+	if m.Largest {
+		return m.Text + ", at most"
+	}
+	return m.Text + ", at least"
+}
+
+// Checks returns the names of the checks, in the order in which they are made.
+func Checks() []string {
+	var names []string
+	for _, c := range checks {
+		names = append(names, c.name)
+	}
+	return names
 }
 
 // judge checks a round.
@@ -91,7 +122,7 @@ func judge(r *round) *Verdict {
 	r.read()
 	v := &Verdict{
 		Store: r.store, Seed: r.Seed, Faults: make(map[string]int), Operations: make(map[string]int),
-		Counts: make(map[string]int), Margins: make(map[string]time.Duration), Figures: make(map[string]int),
+		Counts: make(map[string]int), Margins: make(map[string][]time.Duration), Figures: make(map[string]int),
 	}
 	for _, f := range r.faults {
 		v.Faults[f.Name]++
@@ -190,7 +221,7 @@ func (r *round) handOvers(holds []*hold, v *Verdict) {
 		}
 		next := holds[i+1]
 		if next.At >= h.to {
-			v.margin("end of a lost lease to the next grant", time.Duration(next.At-h.to))
+			v.margin(marginLost, time.Duration(next.At-h.to))
 		}
 	}
 }
@@ -204,7 +235,7 @@ func checkTokens(r *round, v *Verdict) {
 		events, byToken := recorded(holds)
 		verdict := history.Check(events)
 		if holds[0].Name == baton.name {
-			v.Figures["adopted"] = r.passed
+			v.Adopted = r.passed
 		}
 		v.Figures["tokens"] += len(events)
 		for _, err := range verdict.Violations {

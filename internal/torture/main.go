@@ -4,6 +4,7 @@ package torture
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -20,6 +21,7 @@ func Main(stores ...Store) {
 	Worker(stores...)
 	c := Defaults()
 	var only, faults []string
+	var file string
 	list := func(to *[]string) func(string) error {
 		return func(s string) error { *to = strings.Split(s, ","); return nil }
 	}
@@ -33,15 +35,16 @@ func Main(stores ...Store) {
 	flag.Func("faults", "only these, separated by commas", list(&faults))
 	flag.StringVar(&c.Mutant, "mutant", "", "a seeded bug")
 	flag.BoolVar(&c.Keep, "keep", false, "keep the histories though nothing was found")
+	flag.StringVar(&file, "report", "", "write the report to this file, for the page of a long run")
 	flag.Parse()
 	c.Faults = faults
 	stores = slices.DeleteFunc(stores, func(s Store) bool {
 		return !slices.Contains(only, s.Name) && !slices.Contains(only, "all") && (len(only) > 0 || s.Extra)
 	})
-	os.Exit(run(c, stores))
+	os.Exit(run(c, stores, file))
 }
 
-func run(c Config, stores []Store) int {
+func run(c Config, stores []Store, file string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	out := os.Stdout
@@ -50,6 +53,9 @@ func run(c Config, stores []Store) int {
 	report, err := Run(ctx, c, stores, out)
 	if report.Rounds > 0 {
 		report.Print(out)
+		if file != "" {
+			err = errors.Join(err, report.Write(file))
+		}
 	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "torture: after %d rounds: %v\n", report.Rounds, err)

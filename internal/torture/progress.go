@@ -143,14 +143,14 @@ func checkProgress(r *round, v *Verdict) {
 		}
 		if single(w.Name) {
 			d := healthy(sick, since, w.to)
-			v.largest(marginWait, d)
+			v.margin(marginWait, d)
 			if d > free {
 				v.violation("progress", append(r.faultsIn(since-int64(r.TTL), w.to), append(r.show(w.hold), w.event)...), "%q was free for %v without a fault while a request waited", w.Name, d)
 			}
 		}
 	}
 	for _, h := range r.killedBefore() {
-		v.largest(marginKill, time.Duration(h.next.At-h.old.to))
+		v.margin(marginKill, time.Duration(h.next.At-h.old.to))
 	}
 }
 
@@ -187,11 +187,11 @@ func checkTold(r *round, v *Verdict) {
 			}
 			v.Figures["told"]++
 			if h.toldUntil != 0 {
-				v.margin("loss told before the end of validity", time.Duration(h.toldUntil-h.toldAt))
+				v.margin(marginValidity, time.Duration(h.toldUntil-h.toldAt))
 			}
 			if i+1 < len(holds) {
 				ahead := time.Duration(holds[i+1].At - h.toldAt)
-				v.margin("loss told before the next grant", ahead)
+				v.margin(marginNext, ahead)
 				if ahead < -500*time.Millisecond { // a busy machine may keep a goroutine from running
 					v.violation("told", r.show(h, holds[i+1]), "the context of the holder of %q ended %v after the next grant", h.Name, -ahead)
 				}

@@ -111,7 +111,7 @@ func checkValidity(r *round, v *Verdict) {
 			}
 			v.Figures["validity"]++
 			left := time.Duration(e.Until - until)
-			v.margin("end of a holder's validity to the end of the store's record", left)
+			v.margin(marginRecord, left)
 			if left < 0 {
 				v.violation("validity", append(r.show(h), e), "%s relies on %q for %v longer than the store keeps its grant", h.Process, h.Name, -left)
 			}

@@ -3,9 +3,11 @@
 package torture
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -15,8 +17,38 @@ import (
 type Report struct {
 	Config   Config
 	Rounds   int
-	Stores   []Store
+	Faults   map[string][]Fault  // that were to happen, by store
 	Verdicts map[string]*Verdict // by store, added up
+}
+
+func newReport(c Config, stores []Store) *Report {
+	r := &Report{Config: c, Faults: make(map[string][]Fault), Verdicts: make(map[string]*Verdict)}
+	for _, s := range stores {
+		r.Faults[s.Name] = c.faults(s)
+	}
+	return r
+}
+
+// Write writes the report to a file, for [ReadReport].
+func (r *Report) Write(name string) error {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(name, text, 0o600)
+}
+
+// ReadReport reads what [Report.Write] has written, which has no parts of the history.
+func ReadReport(name string) (*Report, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{}
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("read %q: %w", name, err)
+	}
+	return r, nil
 }
 
 // OK reports whether nothing was found.
@@ -31,8 +63,6 @@ func (r *Report) violations() int {
 	}
 	return n
 }
-
-func (r *Report) faultsOf(store string) []Fault { return r.Config.faults(find(r.Stores, store)) }
 
 // add adds the verdict of a round to those before it.
 func (r *Report) add(v *Verdict) {
@@ -52,20 +82,10 @@ func (r *Report) add(v *Verdict) {
 	old.Excused += v.Excused
 	old.Stale += v.Stale
 	old.Lost += v.Lost
-	for k, d := range v.Margins {
-		if _, known := old.Margins[k]; !known {
-			old.Margins[k] = d
-		} else if largest(k) {
-			old.Margins[k] = max(old.Margins[k], d)
-		} else {
-			old.Margins[k] = min(old.Margins[k], d)
-		}
+	old.Adopted += v.Adopted
+	for k, all := range v.Margins {
+		old.Margins[k] = append(old.Margins[k], all...)
 	}
-}
-
-// largest reports whether of this margin the largest is told.
-func largest(name string) bool {
-	return name == marginWait || name == marginKill
 }
 
 // Print writes the summary.
@@ -75,7 +95,7 @@ func (r *Report) Print(to io.Writer) {
 		fmt.Fprintf(to, "\n%s\n\n", store)
 		table := tabwriter.NewWriter(to, 0, 0, 2, ' ', 0)
 		fmt.Fprintf(table, "  fault\tcount\texclusion without fencing\n")
-		for _, f := range r.faultsOf(store) {
+		for _, f := range r.Faults[store] {
 			outside := "holds"
 			if f.Outside {
 				outside = "not promised: it loses " + f.Why
@@ -87,7 +107,7 @@ func (r *Report) Print(to io.Writer) {
 			fmt.Fprintf(table, "  %s\t%d\n", k, v.Operations[k])
 		}
 		fmt.Fprintf(table, "  leases lost\t%d\n", v.Lost)
-		fmt.Fprintf(table, "  leases that went from process to process\t%d\n", v.Figures["adopted"])
+		fmt.Fprintf(table, "  leases that went from process to process\t%d\n", v.Adopted)
 		fmt.Fprintf(table, "  stale writes refused\t%d\n", v.Stale)
 		fmt.Fprintf(table, "  overlaps after a loss of data\t%d\n", v.Excused)
 		fmt.Fprintf(table, "\n  check\tcompared\tviolations\n")
@@ -95,12 +115,10 @@ func (r *Report) Print(to io.Writer) {
 			fmt.Fprintf(table, "  %s\t%d\t%d\n", c.name, v.Figures[c.name], v.Counts[c.name])
 		}
 		fmt.Fprintf(table, "\n  margin\t\n")
-		for _, k := range slices.Sorted(maps.Keys(v.Margins)) {
-			which := "least"
-			if largest(k) {
-				which = "most"
+		for _, m := range Margins() {
+			if times := v.Margins[m.Name]; len(times) > 0 {
+				fmt.Fprintf(table, "  %v\t%v\n", m, m.Told(times).Round(10*time.Microsecond))
 			}
-			fmt.Fprintf(table, "  %s\t%s %v\n", k, which, v.Margins[k].Round(10*time.Microsecond))
 		}
 		_ = table.Flush()
 	}

@@ -18,7 +18,7 @@ const longestRound = time.Minute
 // kept histories to out as they are found. An error says that it could not be carried through; the report then has the
 // rounds before.
 func Run(ctx context.Context, c Config, stores []Store, out io.Writer) (*Report, error) {
-	report := &Report{Config: c, Stores: stores, Verdicts: make(map[string]*Verdict)}
+	report := newReport(c, stores)
 	for left := c.Duration; left > 0; left -= longestRound {
 		one := c
 		one.Duration = min(left, longestRound)
