@@ -3,10 +3,13 @@
 package torture
 
 import (
+	"fmt"
 	"maps"
 	"math/rand/v2"
+	"os"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -272,6 +275,28 @@ func TestTheRegisterRefusesSmallerTokens(t *testing.T) {
 		if err := r.close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// The page of the torture lists each seeded bug with its store, its check and its faults, and no other.
+func TestThePageListsTheSeededBugs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/torture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(page), "\n## Seeded bugs\n")
+	list, _, _ = strings.Cut(list, "\n## ")
+	for _, m := range mutants {
+		needs := "any"
+		if len(m.needs) > 0 {
+			needs = strings.Join(m.needs, ", ")
+		}
+		if row := fmt.Sprintf("| %s | %s | %s | %s |\n", m.Name, m.Store, m.Found, needs); !strings.Contains(list, row) {
+			t.Errorf("not in the list: %s", row)
+		}
+	}
+	if rows := strings.Count(list, "\n|") - 2; rows != len(mutants) {
+		t.Errorf("%d rows, %d seeded bugs", rows, len(mutants))
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"math/rand/v2"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -213,6 +212,15 @@ var mutants = []Mutant{
 		},
 	},
 	{
+		Name: "the waker forgets a waiter", Store: "file", Found: "progress",
+		change: func(h *intercept.Backend, _ Config) { new(forgetful).install(h) },
+	},
+	{
+		Name: "a name is handed on under a lease that is over", Store: "redis", Found: "exclusion",
+		needs:  []string{"long-stop", "black-hole"},
+		change: func(h *intercept.Backend, _ Config) { new(handsOn).install(h) },
+	},
+	{
 		Name: "some requests are sent later than others after them", Store: "redis", Found: "order",
 		change: func(h *intercept.Backend, _ Config) {
 			h.OnStart = func(op *backends.Op, start intercept.Start) backends.Work {
@@ -264,92 +272,5 @@ func eachRenewed(f func(r backends.Renewal, a *backends.Renewed)) func(context.C
 			f(rs[i], &all[i])
 		}
 		return all
-	}
-}
-
-// byClient releases all that its client holds of a name, as a store does that knows the client only.
-type byClient struct {
-	mu   sync.Mutex
-	live map[string][]backends.Grant
-}
-
-func (b *byClient) install(h *intercept.Backend) {
-	b.live = make(map[string][]backends.Grant)
-	h.OnGranted = func(_ backends.Request, g backends.Grant, err error) (backends.Grant, error) {
-		if err == nil {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			b.live[g.Resource.Name] = append(b.live[g.Resource.Name], g)
-		}
-		return g, err
-	}
-	h.OnStart = func(op *backends.Op, start intercept.Start) backends.Work {
-		for _, g := range op.Release {
-			b.mu.Lock()
-			all := slices.DeleteFunc(b.live[g.Resource.Name], func(other backends.Grant) bool { return other.ID == g.ID })
-			delete(b.live, g.Resource.Name)
-			b.mu.Unlock()
-			if len(all) == 0 {
-				continue
-			}
-			too := &backends.Op{Release: all, Released: func(int, error) {}}
-			if work := start(too); work != nil {
-				time.AfterFunc(0, func() { work(context.Background()) })
-			}
-		}
-		return start(op)
-	}
-}
-
-// oneByOne requests the names of an operation one after the other, in any order.
-type oneByOne struct {
-	mu      sync.Mutex
-	current map[*backends.Op]*backends.Op
-}
-
-func (o *oneByOne) install(h *intercept.Backend) {
-	o.current = make(map[*backends.Op]*backends.Op)
-	h.OnStart = func(op *backends.Op, start intercept.Start) backends.Work {
-		if len(op.Acquire) < 2 || !op.Wait {
-			return start(op)
-		}
-		order := rand.Perm(len(op.Acquire))
-		var next func(n int, release []backends.Grant)
-		next = func(n int, release []backends.Grant) {
-			if n == len(order) {
-				return
-			}
-			i := order[n]
-			part := &backends.Op{
-				Release: release, Released: op.Released, Wait: true, Acquire: op.Acquire[i : i+1],
-				Granted: func(_ int, g backends.Grant, err error) {
-					op.Granted(i, g, err)
-					if err == nil {
-						next(n+1, nil)
-						return
-					}
-					for _, j := range order[n+1:] {
-						op.Granted(j, backends.Grant{}, err)
-					}
-				},
-			}
-			o.mu.Lock()
-			o.current[op] = part
-			o.mu.Unlock()
-			if work := start(part); work != nil {
-				time.AfterFunc(0, func() { work(context.Background()) })
-			}
-		}
-		next(0, op.Release)
-		return nil
-	}
-	h.OnCancel = func(op *backends.Op, cancel intercept.Start) backends.Work {
-		o.mu.Lock()
-		part := o.current[op]
-		o.mu.Unlock()
-		if part == nil {
-			part = op
-		}
-		return cancel(part)
 	}
 }
