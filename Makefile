@@ -169,6 +169,10 @@ vuln: $(GOVULNCHECK) ## known vulnerabilities in what we depend on (needs the vu
 ci: ## what the CI server does: .ci/run
 	bash .ci/run
 
+.PHONY: nightly
+nightly: ## what the CI server does every night, for two hours: .ci/nightly
+	bash .ci/nightly
+
 .PHONY: release
 release: ## try a release in a temporary clone: make release VERSION=v1.2.3; with PUBLISH=yes make its commit and tags here
 	@GO=$(GO) scripts/release.sh $(VERSION)
