@@ -8,6 +8,62 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 )
 
+// acquire queues the request and serves the queue, unless it can be refused at once.
+func (k *keeper) acquire(r *request) {
+	k.uses++
+	r.number = k.uses
+	switch err := k.admit(r); {
+	case err == errRetired: //nolint:errorlint // the very same value
+		r.refuse(errRetired) // cancelled: no caller waits for the answer, and it does not count
+		return
+	case err != nil:
+		k.refuse(r, err)
+		return
+	}
+	if r.try && (k.own.live && !k.idling() || k.strays.n > 0 || k.queue.n > 0 && !k.queue.tail.try) {
+		k.refuse(r, k.held(ErrBusy))
+		return
+	}
+	crowded := k.holders.n > 0 || k.queue.n > 0
+	others := k.own.live && !k.idling() || k.ownBack || k.strays.n > 0 || k.queue.n > 0
+	k.queue.push(r, queued)
+	k.serve()
+	if r.several != nil && !r.try {
+		r.several.partQueued(k, r, crowded)
+	}
+	if r.place != queued {
+		return
+	}
+	r.waited, r.since = true, k.m.now()
+	k.watchWait(r.since)
+	k.identifyInTime(r)
+	if others {
+		k.contend(r)
+	}
+	if !r.try {
+		k.refillAhead()
+		if r.several == nil && r.outer != nil && crowded { // else it waits for no owner here
+			k.register(r)
+		}
+	}
+}
+
+// admit returns why nothing that r wants is possible here.
+func (k *keeper) admit(r *request) error {
+	switch {
+	case k.retired:
+		return errRetired
+	case k.closing:
+		return ErrClosed
+	case r.kind == k.kind && r.cap == k.cap:
+		return nil
+	case !k.idle():
+		return &MismatchError{Have: k.resource(), Want: r.resource()}
+	}
+	k.kind, k.cap = r.kind, r.cap
+	return nil
+}
+
 // serve puts the head of the queue before the store, and the next as soon as that is granted, until
 // something has to be waited for. It is the end of each turn.
 func (k *keeper) serve() {
