@@ -10,7 +10,7 @@ source "$(dirname "$0")/../../scripts/spin.sh"
 wants() { echo "-DWANT0=$1 -DWANT1=$2 -DWANT2=$3 -DWANT3=$4"; }
 # Three requesters in process 0: two singles and an All. One All in process 1.
 many="-DLOCALS=3 -DWANT0=1 -DWANT1=10 -DWANT2=11 -DWANT3=11"
-# A request that is withdrawn keeps nobody waiting: see AWAITED.
+# A request that is cancelled keeps nobody waiting: see AWAITED.
 forgotten="-DAWAITED -DCANCELLERS=1 -DCAP=2 $(wants 22 10 10 0)"
 
 # The protocol, in settings small enough to be searched to the end.
@@ -48,13 +48,13 @@ check mutant-ride caught -DM_RIDE $(wants 11 1 11 0)                # a part tak
 check mutant-eager caught -DM_EAGER $(wants 11 11 11 0)             # the operation does not wait for the pins
 check mutant-past caught -DM_PAST -DLOCALS=3 -DWANT0=1 -DWANT1=11 -DWANT2=1 -DWANT3=0 # a hand-off passes a part
 check mutant-descending caught -DSLOTS -DM_DESCENDING $(wants 11 0 11 0) # a process takes the slots in descending order
-check mutant-pinned caught -DCANCELLERS=15 -DM_PINNED $(wants 11 1 0 0) # a withdrawn part keeps its name pinned
-check mutant-late caught -DCANCELLERS=15 -DM_LATE $(wants 11 0 0 0) # the grant of a withdrawn part is kept
-check mutant-holds caught -DCANCELLERS=15 -DM_HOLDS $(wants 11 0 1 0) # a withdrawal forgets what is held
-check mutant-next caught -DCANCELLERS=1 -DM_NOSERVE $(wants 11 1 0 0) # a withdrawal does not serve the next
+check mutant-pinned caught -DCANCELLERS=15 -DM_PINNED $(wants 11 1 0 0) # a cancelled part keeps its name pinned
+check mutant-late caught -DCANCELLERS=15 -DM_LATE $(wants 11 0 0 0) # the grant of a cancelled part is kept
+check mutant-holds caught -DCANCELLERS=15 -DM_HOLDS $(wants 11 0 1 0) # a cancel forgets what is held
+check mutant-next caught -DCANCELLERS=1 -DM_NOSERVE $(wants 11 1 0 0) # a cancel does not serve the next
 check mutant-twice caught -DM_TWICE $(wants 11 0 0 0)               # two keepers start the operation
-check mutant-starts caught -DCANCELLERS=15 -DM_STARTS $(wants 11 1 0 0) # the operation starts after the withdrawal
-check mutant-unseen caught -DM_UNSEEN $forgotten                    # a withdrawal just before the start cancels nothing
+check mutant-starts caught -DCANCELLERS=15 -DM_STARTS $(wants 11 1 0 0) # the operation starts after the cancel
+check mutant-unseen caught -DM_UNSEEN $forgotten                    # a cancel just before the start cancels nothing
 check mutant-overtaken caught -DM_FORBID $forgotten                 # a cancel that comes before its operation is lost
 check mutant-partial caught -DTRIERS=15 -DM_PARTIAL $(wants 11 0 11 0) # the failure of a part does not fail the whole
 check mutant-try caught -DTRIERS=15 -DM_TRYPLACE $(wants 11 0 11 0) # a try that is in vain leaves a place

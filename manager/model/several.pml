@@ -5,10 +5,12 @@
  * A step is the turn of one actor, or one operation at the store. Between two steps anything else
  * can happen. Inlines have the names of the functions that they stand for:
  *
- *     place, withdraw (and partHeld, in seat)                       several.go
- *     pin, partAnswered, withdrawn                                  part.go
- *     acquire, left (cancelWait), reconsider, refuse                keeper.go
- *     serve (with ask), replied (with give and disappoint), seat    ask.go
+ *     place, cancelParts (and partHeld, in seat)                    several.go
+ *     pin, partAnswered, cancelPart                                 part.go
+ *     left (cancelWait), reconsider, refuse                         keeper.go
+ *     acquire, serve (with request), replied (with give and
+ *     disappoint), seat                                             serve.go
+ *     releaseUnused                                                 least.go
  *     endHold (end), releaseWhole (releaseGrant)                    release.go
  *     lose, endStray                                                loss.go
  *     handOn                                                        handoff.go
@@ -25,7 +27,7 @@
  * IDLE: grants are kept idle. SLOTS: each name has a slot of a cluster to itself. LOSS: the store
  * forgets a grant of a part, and the last requester of its process stands for the one that begins
  * anew. REQUEUE: a part loses its place. CRASH: process 1 may die. AWAITED: requester 2 holds until
- * requester 1 has had its own, so nobody may wait because of a request that is withdrawn.
+ * requester 1 has had its own, so nobody may wait because of a request that is cancelled.
  *
  * Checked: holders exclude each other; in a process, each name is granted in the order of arrival;
  * when nothing can happen any more, everybody has ended, those who may not give up with a grant, and
@@ -68,7 +70,7 @@
 #define B(n) (1 << (n))
 #define HAS(mask, n) (((mask) >> (n)) & 1)
 #define NONE 255
-#define WITHDRAWN 100   /* parts are missing for ever */
+#define NEVER 100   /* parts are missing for ever */
 
 #define ACQUIRE 1       /* messages from the manager's actor */
 #define LEAVE 2
@@ -77,7 +79,7 @@
 #define PENDING 1
 #define ACCEPTED 2
 #define REFUSED 3
-#define ABANDONED 4
+#define CANCELLED 4
 
 #define NOWHERE 0       /* where a part is, at its keeper */
 #define QUEUED 1
@@ -144,7 +146,7 @@ hidden byte x, y, z, g, h, w, q, ok;
 #define NEXT(k) (waiting[k] > 0 && SINGLE(HEAD(k)))     /* the head is a single claim */
 #define UP(p) (!crashed || (p) != 1)
 
-/* If no request can be withdrawn, the start needs no step of its own. */
+/* If no request can be cancelled, the start needs no step of its own. */
 #if defined(M_TWICE) || CANCELLERS || TRIERS || defined(LOSS) || defined(REQUEUE)
 #define BEGIN(i)
 #else
@@ -283,7 +285,7 @@ inline start(i) {
 			od;
 			if
 			:: ok -> group(i)
-#ifdef SLOTS            /* a try takes all slots, or gives back */
+#ifdef SLOTS            /* a try takes all slots, or releases them */
 				; group(i)
 #endif
 			:: else ->
@@ -488,7 +490,7 @@ inline left(i, n, k) {
 	serve(k, n)
 }
 
-inline withdrawn(i, n, k, may) {
+inline cancelPart(i, n, k, may) {
 #ifndef M_PINNED        /* the name stays pinned */
 	if :: pinned[k] == i && missing[i] != 0 -> pinned[k] = NONE :: else fi;
 #endif
@@ -509,7 +511,7 @@ inline newGrant(i, n, k, a) {
 	if :: W(i, n) == CAP -> assert(!live[k]); live[k] = true; contended[k] = (a == CONTENDED) :: else fi
 }
 
-inline giveBack(i, n, k) {
+inline releaseUnused(i, n, k) {
 	if :: W(i, n) == CAP -> releaseWhole(k, n) :: else -> sharedReleases[k]++ fi
 }
 
@@ -528,7 +530,7 @@ inline replied(k, n, a) {
 		:: else -> break
 		od;
 		asking[k] = NONE;
-		if :: !ok -> giveBack(h, n, k) :: else fi
+		if :: !ok -> releaseUnused(h, n, k) :: else fi
 	fi;
 	dropped[k] = false
 }
@@ -548,8 +550,8 @@ inline partAnswered(k, n, a) {
 		newGrant(h, n, k, a);
 		if
 		:: place_[AT(h, n)] == QUEUED -> seat(h, n)
-#ifndef M_LATE          /* the grant of a part that has been withdrawn is kept */
-		:: else -> giveBack(h, n, k)
+#ifndef M_LATE          /* the grant of a cancelled part is kept */
+		:: else -> releaseUnused(h, n, k)
 #else
 		:: else
 #endif
@@ -591,7 +593,7 @@ end:
 		d_step {
 			if
 			:: m == ACQUIRE -> acquire(i, n, k)
-			:: else -> withdrawn(i, n, k, may)
+			:: else -> cancelPart(i, n, k, may)
 			fi;
 			i = 0; m = 0; may = false
 		} }
@@ -649,7 +651,7 @@ end:
 		beginning[i] = false;
 #endif
 		started[i] = true; begun[i] = true;
-#ifndef M_UNSEEN        /* a withdrawal between the decision and the start is not seen */
+#ifndef M_UNSEEN        /* a cancel between the decision and the start is not seen */
 		if :: cancelled[i] -> cancels[i] = true :: else fi
 #endif
 	}
@@ -724,11 +726,11 @@ inline place(i) {
 	q = 0
 }
 
-inline withdraw(i) {
+inline cancelParts(i) {
 	if
 	:: missing[i] == 0 -> cancelled[i] = true; if :: begun[i] -> cancels[i] = true :: else fi
 #ifndef M_STARTS        /* the last pin still starts the operation */
-	:: else -> missing[i] = WITHDRAWN
+	:: else -> missing[i] = NEVER
 #else
 	:: else
 #endif
@@ -845,17 +847,17 @@ wait:
 		:: else
 		fi }
 	:: atomic { UP(P(i)) && state[i] == REFUSED ->
-		if :: SINGLE(i) :: else -> withdraw(i) fi;
+		if :: SINGLE(i) :: else -> cancelParts(i) fi;
 		finish(i); goto end }
 #ifdef CRASH
 	:: atomic { !UP(P(i)) -> done++; goto end }
 #endif
 #if CANCELLERS
-	:: d_step { UP(P(i)) && HAS(CANCELLERS, i) && state[i] == PENDING -> state[i] = ABANDONED }
-	:: atomic { UP(P(i)) && state[i] == ABANDONED ->
+	:: d_step { UP(P(i)) && HAS(CANCELLERS, i) && state[i] == PENDING -> state[i] = CANCELLED }
+	:: atomic { UP(P(i)) && state[i] == CANCELLED ->
 		n = (W(i, 0) > 0 -> 0 : (W(i, 1) > 0 -> 1 : 2));
 		d_step {
-			if :: SINGLE(i) -> left(i, n, KEEPER(i, n)) :: else -> withdraw(i) fi;
+			if :: SINGLE(i) -> left(i, n, KEEPER(i, n)) :: else -> cancelParts(i) fi;
 			n = 0; finish(i)
 		};
 		goto end }

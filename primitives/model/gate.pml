@@ -4,11 +4,13 @@
  * same name; what only the turn touches is folded into its neighbours. Functions:
  *
  *     acquire, tryAcquire, release, handOver (here front)     gate.go
- *     post, announce, knock, giveUp, withdraw                 gate.go
- *     enlist, join, callNominee, call, come, quit, nominate   batch.go
+ *     post, announce, cancelWaiter (a post of LEAVING)        gate.go
+ *     enlist, join, callNominee, call, come, nominate         batch.go
+ *     cancelMember (here quit)                                batch.go
  *     close (here shutBack)                                   batch.go
  *     push, take (of the inbox)                               waiter.go
- *     lend, run, collect, grant, withhold, goHome, settle     turn.go
+ *     wakeKeeper, runTurn, run (here knock, lend, turn)       turn.go
+ *     collect, grant, withhold, goHome, settle                turn.go
  *     Enter, Again, Leave, Wake                               actor.Activity
  *
  *     RLock, RUnlock, Upgrade, TryUpgrade                     rwmutex.go, upgrade.go
