@@ -18,15 +18,15 @@ const cancelPatience = 50 * time.Millisecond
 // answer, and the name has to wait for it.
 const answerPatience = cancelPatience / 2
 
-// withdraw says that an operation's requests are cancelled, or that its work has ended before it was
+// cancelOp says that an operation's requests are cancelled, or that its work has ended before it was
 // answered: then its releases go on in the background, too.
-type withdraw struct {
+type cancelOp struct {
 	*operation
 	cause error
 	ended bool
 }
 
-func (m withdraw) on(cl *client) {
+func (m cancelOp) on(cl *client) {
 	o := m.operation
 	if m.ended {
 		o.phase.CompareAndSwap(fresh, void)

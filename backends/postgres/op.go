@@ -49,7 +49,7 @@ func (b *Backend) Start(op *backends.Op) backends.Work {
 // Cancel takes back the requests of an operation that have no answer yet. See [backends.Backend].
 func (b *Backend) Cancel(op *backends.Op) backends.Work {
 	if o, _ := op.State.(*operation); o != nil && o.op == op { // else op is a copy
-		b.tell(withdraw{o, context.Canceled, false})
+		b.tell(cancelOp{o, context.Canceled, false})
 	}
 	return nil
 }
@@ -144,14 +144,14 @@ func (o *operation) work(ctx context.Context) {
 	err := backends.Ended(ctx)
 	if err == nil {
 		o.b.tell(run{o})
-		select { // a tie does not matter: what has its answer is not withdrawn
+		select { // a tie does not matter: what has its answer is not cancelled
 		case <-o.answered:
 			return
 		case <-ctx.Done():
 			err = backends.Ended(ctx)
 		}
 	}
-	o.b.tell(withdraw{o, err, true})
+	o.b.tell(cancelOp{o, err, true})
 }
 
 // begin takes up an operation.
@@ -182,7 +182,7 @@ type run struct{ *operation }
 func (m run) on(cl *client) {
 	switch {
 	case cl.closing:
-		withdraw{m.operation, backends.ErrClosed, true}.on(cl)
+		cancelOp{m.operation, backends.ErrClosed, true}.on(cl)
 		m.finish()
 	case m.phase.Load() == void:
 		m.finish()

@@ -12,15 +12,15 @@ import (
 // caller.
 const cancelPatience = 50 * time.Millisecond
 
-// withdraw says that an operation's requests are cancelled, or that the context of its work has
+// cancelOp says that an operation's requests are cancelled, or that the context of its work has
 // ended: then its releases go on in the background, too.
-type withdraw struct {
+type cancelOp struct {
 	*operation
 	cause error
 	ended bool
 }
 
-func (m withdraw) on(cl *client) {
+func (m cancelOp) on(cl *client) {
 	o := m.operation
 	if m.ended {
 		for i := range o.releases {

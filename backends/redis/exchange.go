@@ -72,7 +72,7 @@ func (e *exchange) perform(ctx context.Context, c redis.UniversalClient) {
 	e.send(ctx, c)
 	for _, r := range e.calls {
 		if err := expired(ctx); r.err != nil && err != nil { // before it is taken for a failure of the server
-			e.b.tell(withdraw{e.operation, err, true})
+			e.b.tell(cancelOp{e.operation, err, true})
 			break
 		}
 	}

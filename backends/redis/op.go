@@ -52,7 +52,7 @@ func (b *Backend) Start(op *backends.Op) backends.Work {
 func (b *Backend) Cancel(op *backends.Op) backends.Work {
 	b.made()
 	if o, _ := op.State.(*operation); o != nil && o.op == op { // else op is a copy
-		b.tell(withdraw{o, context.Canceled, false})
+		b.tell(cancelOp{o, context.Canceled, false})
 	}
 	return nil
 }
@@ -159,7 +159,7 @@ func (o *operation) work(ctx context.Context) {
 		err = o.b.do(ctx, o.b.conns.lane, o.first().perform)
 	}
 	if err != nil {
-		o.b.tell(withdraw{o, err, true})
+		o.b.tell(cancelOp{o, err, true})
 	}
 }
 
