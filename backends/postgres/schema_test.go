@@ -3,10 +3,12 @@ package postgres_test
 import (
 	"context"
 	"errors"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/lockkeeper/lockkeeper/backends"
@@ -71,6 +73,28 @@ func TestManyProgramsMigrateAtOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+// The SQL file is enough, without Migrate, which finds nothing left to do.
+func TestPsqlInstallsTheSameSchema(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, server.Get(t))
+	dsn := b.server.Database(t)
+	psql := exec.CommandContext(b.ctx, "psql", "-d", dsn, "-v", "ON_ERROR_STOP=1", "-q", "-f", "migrations/0001_lockkeeper.sql")
+	if out, err := psql.CombinedOutput(); err != nil {
+		t.Fatalf("psql: %v: %s", err, out)
+	}
+	conn, err := pgx.Connect(b.ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	if err := postgres.Migrate(b.ctx, conn); err != nil {
+		t.Error(err)
+	}
+	b.schema = postgres.DefaultSchema
+	c := b.of(t, b.pool(t, b.server.Addr, func(cfg *pgxpool.Config) { cfg.ConnConfig.Database = conn.Config().Database }))
+	b.release(c, b.acquire(c, mutex("n", time.Minute)))
 }
 
 func TestASchemaThatIsNotOursIsRefused(t *testing.T) {
