@@ -76,8 +76,10 @@ race: redis-server postgres ## only the tests that look for races, ten times eac
 	CI=true $(GO) test -race -short -count=10 -timeout 20m $(PKGS)
 
 .PHONY: long
-long: redis-server ## the tests that take minutes in full size: 500 processes at once, a million names, all seeded bugs
+long: redis-server postgres ## the tests that take minutes in full size: 500 processes at once, a million uses of a name, all seeded bugs
 	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 20m -run "TestManyProcessesAtOnce|TestVeryManyNames" ./backends/file
+	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 20m -run "TestNobodyWaitsForEver|TestExamination|TestDeadlocksAreTold|TestEachTick" ./manager
+	cd backends/postgres && LOCKKEEPER_LONG=1 $(GO) test -v -timeout 60m -run "TestContract|TestVeryMany|TestManyWaiters|TestVacuum|TestHistory" .
 	LOCKKEEPER_LONG=1 $(GO) test -v -timeout 40m -run TestMutants ./internal/torture
 
 .PHONY: torture
