@@ -19,6 +19,10 @@ func (e *SchemeError) Error() string {
 	if e.Scheme != "" {
 		what = fmt.Sprintf("unknown store %q", e.Scheme+":")
 	}
+	if e.Scheme == "postgres" || e.Scheme == "postgresql" {
+		return what + ": want a program with its driver: lockkeeper-postgres in a shell, " +
+			"or one that registers postgres.Open of the module backends/postgres"
+	}
 	return fmt.Sprintf("%s: want a path that begins with / or ./, or a URL of one of these: %s",
 		what, strings.Join(e.Known, ", "))
 }

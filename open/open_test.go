@@ -110,6 +110,8 @@ func TestTextsThatMakeNoSenseAreRefused(t *testing.T) {
 		":":                                  "no scheme",
 		"etcd://host":                        `unknown store "etcd:"`,
 		"localhost:6379":                     `unknown store "localhost:"`,
+		"postgres://u:secret@host/db":        "lockkeeper-postgres in a shell",
+		"postgresql://host/db":               "postgres.Open of the module backends/postgres",
 		"file:":                              "with a directory",
 		"file://":                            "without a host",
 		"file://host/locks":                  "without a host",
