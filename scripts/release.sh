@@ -3,7 +3,8 @@
 # PUBLISH=yes it makes the same commit and tags here, and prints the command that pushes them; it never pushes itself.
 #
 # A release is one commit on main. In it every module requires this version of the main one, and the changelog has a heading
-# for it; the tag of a module in DIR is DIR/VERSION. See CONTRIBUTING.md.
+# for it; the tag of a module in DIR is DIR/VERSION. go install refuses a command whose go.mod replaces modules, and without
+# replace directives main could not be built: so the tag of such a command is on a commit beside main. See CONTRIBUTING.md.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
@@ -33,8 +34,20 @@ commit() { # in the current directory
 	done
 	git commit -qam "Release $version"
 	git tag -a -m "$version" "$version"
-	for m in "${modules[@]}"; do git tag -a -m "$m $version" "$m/$version"; done
+	for m in "${modules[@]}"; do
+		if is_command "$m" && grep -q '^replace ' "$m/go.mod"; then
+			git checkout -q --detach
+			sed -i '/^replace /d' "$m/go.mod"
+			git commit -qam "Release $version of $m: without replace directives, for go install"
+			git tag -a -m "$m $version" "$m/$version"
+			git checkout -q -
+		else
+			git tag -a -m "$m $version" "$m/$version"
+		fi
+	done
 }
+
+is_command() { [ -f "$1/main.go" ]; } # whether a module is a command
 
 tags=("$version")
 for m in "${modules[@]}"; do tags+=("$m/$version"); done
@@ -67,5 +80,10 @@ for m in "${modules[@]}"; do
 	$GO get "$root/$m/...@$version" # with what its packages need, those for its tests included
 	$GO build "$root/$m/..."
 	echo "fetched and built $root/$m@$version"
+done
+for m in cmd/lockkeeper "${modules[@]}"; do
+	is_command "$temp/repository/$m" || continue
+	GOBIN=$temp/bin $GO install "$root/$m@$version"
+	echo "installed $root/$m@$version"
 done
 echo "dry run: nothing was changed here. Tags: ${tags[*]}"
