@@ -140,6 +140,10 @@ fuzz: redis-server postgres ## run every fuzz test for FUZZTIME (60s), or those 
 fuzz-once: ## run every fuzz test for two seconds, one worker: what CI has time for beside the corpora, which all tests run
 	@$(MAKE) fuzz FUZZTIME=2s FUZZWORKERS=1
 
+.PHONY: corpus
+corpus: ## put a part of what fuzz has found interesting into testdata/fuzz, to be committed: all tests run it
+	@GO=$(GO) scripts/corpus.sh
+
 .PHONY: model
 model: ## check the models of the gate and of several names, and that each seeded mutant is caught (needs spin); LOCKKEEPER_LONG=1: the longest, too
 	@scripts/model.sh

@@ -53,23 +53,53 @@ type outcome struct {
 
 func TestRandomCallsAgreeWithTheReference(t *testing.T) {
 	for seed := range uint64(max(rounds(300), 20)) {
-		synctest.Test(t, func(t *testing.T) {
-			s := &script{
-				T: t, rand: rand.New(rand.NewPCG(seed, 1)),
-				holding: map[int]int64{}, cancels: map[int]context.CancelFunc{},
-				results: make(chan outcome, 1000),
-			}
-			s.ref.size = s.rand.Int64N(9) + 1
-			s.real = NewSemaphore(s.ref.size)
-			for range 200 {
-				s.step()
-				if t.Failed() {
-					t.Fatalf("seed %d: %v", seed, s.log)
-				}
-			}
-			s.finish()
-		})
+		runScript(t, rand.NewPCG(seed, 1), func(calls int) bool { return calls < 200 })
+		if t.Failed() {
+			t.Fatalf("seed %d", seed)
+		}
 	}
+}
+
+// FuzzSequences has the bytes make the choices that chance makes in the test above.
+func FuzzSequences(f *testing.F) {
+	f.Add([]byte{})
+	f.Add([]byte("any bytes are a sequence of calls"))
+	f.Add([]byte{7, 1, 1, 1, 1, 1, 2, 9, 9, 13, 0, 14, 1, 17, 0, 18, 3, 19, 2, 1, 200, 11, 3})
+	f.Fuzz(func(t *testing.T, choices []byte) {
+		chosen := (*bytesSource)(&choices)
+		runScript(t, chosen, func(calls int) bool { return calls < 200 && len(*chosen) > 0 })
+	})
+}
+
+// bytesSource makes a random number of each byte. It has no end.
+type bytesSource []byte
+
+func (b *bytesSource) Uint64() uint64 {
+	next := byte(0)
+	if len(*b) > 0 {
+		next, *b = (*b)[0], (*b)[1:]
+	}
+	return (uint64(next) + 1) * 0x9e3779b97f4a7c15 // all bits differ from byte to byte
+}
+
+func runScript(t *testing.T, source rand.Source, more func(calls int) bool) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{
+			T: t, rand: rand.New(source),
+			holding: map[int]int64{}, cancels: map[int]context.CancelFunc{},
+			results: make(chan outcome, 1000),
+		}
+		s.ref.size = s.rand.Int64N(9) + 1
+		s.real = NewSemaphore(s.ref.size)
+		for calls := 0; more(calls); calls++ {
+			s.step()
+			if t.Failed() {
+				t.Fatalf("after %v", s.log)
+			}
+		}
+		s.finish()
+	})
 }
 
 func (s *script) step() {

@@ -120,8 +120,13 @@ func (d *Dir) Flocks() flocks {
 	case unix.BTRFS_SUPER_MAGIC, unix.OVERLAYFS_SUPER_MAGIC: // stat and /proc/locks differ in the device
 		device = ""
 	}
+	return parseLocks(string(text), device)
+}
+
+// parseLocks reads the locks of flock(2) on files of a device, or of any if it is empty.
+func parseLocks(text, device string) flocks {
 	locks := make(flocks)
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(text) {
 		// "1: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF"; a waiter has "->" in place of FLOCK
 		f := strings.Fields(line)
 		if len(f) < 6 || f[1] != "FLOCK" {

@@ -38,7 +38,11 @@ func look(pid int) (r relative, live bool) {
 	if err != nil {
 		return r, false // it has ended
 	}
-	// pid (name) state parent group …; the name may contain anything
+	return parseStat(stat)
+}
+
+// parseStat reads pid (name) state parent group …; the name may contain anything.
+func parseStat(stat []byte) (r relative, live bool) {
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 3 || fields[0][0] == 'Z' || fields[0][0] == 'X' {
 		return r, false
