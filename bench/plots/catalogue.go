@@ -29,6 +29,10 @@ var catalogue = []chart{
 	{"handoff", "Hand-off between two processes by a file lock, µs", 1, []shown{
 		{"half are faster", "file", "hand-off between two processes", "p50 µs"},
 		{"one in a hundred is slower", "file", "hand-off between two processes", "p99 µs"},
+		{"the slowest", "file", "hand-off between two processes", "max µs"},
+	}},
+	{"file-contended", "Files, 64 goroutines of one process on one lock, grants a second", 1, []shown{
+		{"", "file", "64 goroutines of one process", "grants/s"},
 	}},
 	{"redis-alone", "Redis, a lock that nobody else wants, µs for acquire and release", 1e3, []shown{
 		{"", "redis", "uncontended", "least ns/op"},
@@ -41,9 +45,16 @@ var catalogue = []chart{
 		{"1 process", "redis", "1 × 64 goroutines", "commands/op"},
 		{"4 processes", "redis", "4 × 16 goroutines", "commands/op"},
 	}},
+	{"postgres-alone", "PostgreSQL, a lock that nobody else wants, µs for acquire and release", 1e3, []shown{
+		{"", "postgres", "uncontended, leases of 4 s: not flushed", "least ns/op"},
+	}},
 	{"postgres-contended", "PostgreSQL, 64 goroutines on one lock, grants a second", 1, []shown{
 		{"1 process", "postgres", "1 × 64 goroutines", "grants/s"},
 		{"4 processes", "postgres", "4 × 16 goroutines", "grants/s"},
+	}},
+	{"postgres-commands", "PostgreSQL, 64 goroutines on one lock, statements for each grant", 1, []shown{
+		{"1 process", "postgres", "1 × 64 goroutines", "statements/op"},
+		{"4 processes", "postgres", "4 × 16 goroutines", "statements/op"},
 	}},
 	{"several", "Ten names at once beside one name, µs", 1e3, []shown{
 		{"memory", "memory", "All of 10 names, uncontended", "ns/op"},
@@ -53,5 +64,8 @@ var catalogue = []chart{
 	}},
 	{"recovery", "From kill -9 of the holder to the next grant by a file lock, ms (the slowest of each round)", 1, []shown{
 		{"", "file", "kill -9 of the holder", "max ms"},
+	}},
+	{"recovery-servers", "From kill -9 of the holder to the next grant by a server, ms (time to live: 3 s)", 1, []shown{
+		{"", "faults", "crash", "ms"},
 	}},
 }

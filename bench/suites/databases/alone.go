@@ -32,9 +32,9 @@ func (e *env) alone(ttl, flushed string) harness.Case {
 		Name:   "uncontended, leases of " + ttl + ": " + flushed,
 		Models: "a job that nobody else wants to do now",
 		Sides: []harness.Side{
-			{Name: ours, Run: e.counted(e.library(s))},
-			{Name: empty, Run: e.counted(e.calls("SELECT nothing()", "SELECT nothing()"))},
-			{Name: written, Run: e.counted(e.calls("SELECT something()", "SELECT nothing()"))},
+			{Name: ours, Run: e.counted(ours, e.library(s))},
+			{Name: empty, Run: e.counted(empty, e.calls("SELECT nothing()", "SELECT nothing()"))},
+			{Name: written, Run: e.counted(written, e.calls("SELECT something()", "SELECT nothing()"))},
 		},
 		Checks: []harness.Check{
 			{What: what, Metric: "least ns/op", Ours: ours, Base: []string{empty}, Bound: 2.5, Minimum: true},
@@ -47,7 +47,7 @@ func (e *env) alone(ttl, flushed string) harness.Case {
 			What: what, Metric: "least ns/op", Ours: ours, Base: []string{written}, Minimum: true, NoTarget: true})
 	}
 	for _, p := range peers {
-		c.Sides = append(c.Sides, harness.Side{Name: p, Run: e.counted(e.library(e.spec(p)))})
+		c.Sides = append(c.Sides, harness.Side{Name: p, Run: e.counted(p, e.library(e.spec(p)))})
 		c.Checks = append(c.Checks, harness.Check{
 			What: what + ", beside " + p, Metric: "least ns/op", Ours: ours, Base: []string{p}, Minimum: true, NoTarget: true})
 	}
@@ -55,7 +55,7 @@ func (e *env) alone(ttl, flushed string) harness.Case {
 }
 
 // counted adds the statements of an operation that the server has counted.
-func (e *env) counted(body func(ctx context.Context, ops *int) (loop, func() error, error)) run {
+func (e *env) counted(side string, body func(ctx context.Context, ops *int) (loop, func() error, error)) run {
 	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
 		ops := 0
 		f, shut, err := body(ctx, &ops)
@@ -67,7 +67,7 @@ func (e *env) counted(body func(ctx context.Context, ops *int) (loop, func() err
 			return nil, err
 		}
 		ops = 0
-		before, err := e.sent(ctx)
+		before, err := e.sent(ctx, side)
 		if err != nil {
 			return nil, err
 		}
@@ -75,7 +75,7 @@ func (e *env) counted(body func(ctx context.Context, ops *int) (loop, func() err
 		if err != nil {
 			return nil, err
 		}
-		after, err := e.sent(ctx)
+		after, err := e.sent(ctx, side)
 		if err != nil {
 			return nil, err
 		}
@@ -124,7 +124,7 @@ func (e *env) calls(statements ...string) func(context.Context, *int) (loop, fun
 func (e *env) tenNames() harness.Case {
 	of := func(body func(context.Context, *manager.Manager, string, int) error) run {
 		s := e.spec(ours)
-		return e.counted(func(_ context.Context, ops *int) (loop, func() error, error) {
+		return e.counted(ours, func(_ context.Context, ops *int) (loop, func() error, error) {
 			m, shut, err := clients.Manager(s)
 			if err != nil {
 				return nil, nil, err

@@ -44,8 +44,8 @@ func (e *env) contend(library string, processes, goroutines int) run {
 		b.Duration = max(b.Duration, time.Duration(b.Pick(1000, 200))*time.Millisecond)
 		var before, after int64
 		sum, byProcess, err := clients.Crowd(e.spec(library), processes, goroutines, b,
-			func() (err error) { before, err = e.sent(ctx); return err },
-			func() (err error) { after, err = e.sent(ctx); return err })
+			func() (err error) { before, err = e.sent(ctx, library); return err },
+			func() (err error) { after, err = e.sent(ctx, library); return err })
 		if err != nil {
 			return nil, err
 		}
@@ -97,11 +97,11 @@ func (e *env) waiting(goroutines int) run {
 		}
 		time.Sleep(time.Duration(b.Pick(1000, 50)) * time.Millisecond)
 		before, start := int64(0), time.Now()
-		if before, err = e.sent(ctx); err != nil {
+		if before, err = e.sent(ctx, ours); err != nil {
 			return nil, err
 		}
 		time.Sleep(time.Duration(b.Pick(4000, 50)) * time.Millisecond)
-		after, err := e.sent(ctx)
+		after, err := e.sent(ctx, ours)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +112,7 @@ func (e *env) waiting(goroutines int) run {
 		if err := herds.Wait(); err != nil {
 			return nil, err
 		}
-		end, err := e.sent(ctx)
+		end, err := e.sent(ctx, ours)
 		m["statements/op"] = float64(end-after) / float64(n)
 		return m, errors.Join(err, herds.Close())
 	}
@@ -150,12 +150,12 @@ func (e *env) hold(most int) run {
 		if !b.Quick {
 			time.Sleep(ttl / 3) // all have been renewed once
 		}
-		before, err := e.sent(ctx)
+		before, err := e.sent(ctx, ours)
 		if err != nil {
 			return nil, err
 		}
 		time.Sleep(time.Duration(b.Pick(int(ttl/3/time.Millisecond), 10)) * time.Millisecond)
-		after, err := e.sent(ctx)
+		after, err := e.sent(ctx, ours)
 		if err != nil {
 			return nil, err
 		}

@@ -21,7 +21,7 @@ func (e *env) handOff() harness.Case {
 		Models: "two machines that take turns",
 		Sides: []harness.Side{
 			{Name: ours, Run: e.handOffs(ours, false, 60)},
-			{Name: trip, Run: e.counted(e.calls("SELECT nothing()"))},
+			{Name: trip, Run: e.counted(trip, e.calls("SELECT nothing()"))},
 		},
 		Checks: []harness.Check{
 			{What: "hand-off by a message, p50, in bare round trips", Metric: "p50 ns", Ours: ours,
@@ -82,7 +82,7 @@ func (e *env) handOffs(library string, deaf bool, times int) run {
 			if err := e.stands(ctx, library); err != nil {
 				return nil, err
 			}
-			d, n, err := e.pass(ctx, x, y)
+			d, n, err := e.pass(ctx, library, x, y)
 			if err != nil {
 				return nil, err
 			}
@@ -123,8 +123,8 @@ func (e *env) stands(ctx context.Context, library string) error {
 }
 
 // pass returns how long the hand-off from x to y took, and how many statements it was.
-func (e *env) pass(ctx context.Context, x, y clients.Obedient) (time.Duration, int64, error) {
-	before, err := e.sent(ctx)
+func (e *env) pass(ctx context.Context, library string, x, y clients.Obedient) (time.Duration, int64, error) {
+	before, err := e.sent(ctx, library)
 	if err != nil {
 		return 0, 0, err
 	}
@@ -139,6 +139,6 @@ func (e *env) pass(ctx context.Context, x, y clients.Obedient) (time.Duration, i
 	if err != nil {
 		return 0, 0, err
 	}
-	after, err := e.sent(ctx)
+	after, err := e.sent(ctx, library)
 	return granted.At - released.At, after - before, err
 }

@@ -87,10 +87,14 @@ func (e *env) spec(library string) clients.Spec {
 	return clients.Spec{Library: library, Store: e.dsn, Name: fmt.Sprintf("bench%d", e.names.Add(1))}
 }
 
-// sent returns how many statements our clients have sent.
-func (e *env) sent(ctx context.Context) (n int64, err error) {
-	err = e.pool.QueryRow(ctx, `SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
-		WHERE query ~ '^SELECT.* lockkeeper\.[a-z]+\(' AND query !~ 'lockkeeper\.format'`).Scan(&n)
+// sent returns how many statements the clients of a side have sent: ours call functions of the schema,
+// and those of others are all that neither we nor this benchmark send, transactions included.
+func (e *env) sent(ctx context.Context, side string) (n int64, err error) {
+	which := `query ~ '^SELECT.* lockkeeper\.[a-z]+\(' AND query !~ 'lockkeeper\.format'`
+	if side != ours {
+		which = `query !~ 'lockkeeper\.|pg_stat_statements|pg_locks'`
+	}
+	err = e.pool.QueryRow(ctx, `SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements WHERE `+which).Scan(&n)
 	return n, err
 }
 
