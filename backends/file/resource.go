@@ -48,6 +48,7 @@ type resource struct {
 	batch     []message // what is handled in the present turn under the lock
 	fault     error     // why the table cannot be used in that turn
 	locking   bool
+	locked    bool // the table is
 	taken     bool // by an operation, which frees it
 	unsaved   bool // the table could not be written: our lines there are out of date
 	leftover  bool // the table may have a line of ours that is over: see releaseSole
@@ -84,7 +85,7 @@ var errRetired = errors.New("resource has retired") // never leaves the package:
 func (r *resource) receive(m message) {
 	switch {
 	case m.verb == tableLocked:
-		r.locking = false
+		r.locking, r.locked = false, m.err == nil
 		r.resume(m.err)
 		return
 	case m.verb == freed:
@@ -169,6 +170,7 @@ func (r *resource) lockTable() (bool, error) {
 	}
 	for range tries {
 		if ok, err := lockdir.TryLock(r.table.FD, lockdir.Exclusive); ok || err != nil {
+			r.locked = ok
 			return ok, err
 		}
 	}
@@ -176,8 +178,9 @@ func (r *resource) lockTable() (bool, error) {
 }
 
 func (r *resource) unlockTable() {
-	if r.table.FD >= 0 {
+	if r.locked {
 		lockdir.Unlock(r.table.FD)
+		r.locked = false
 	}
 }
 

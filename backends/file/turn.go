@@ -48,7 +48,7 @@ func (r *resource) resume(err error) {
 	if err == nil {
 		err = r.load()
 		if errors.Is(err, lockdir.ErrReplaced) { // locked a file that has lost its name: again, with the new one
-			lockdir.Unlock(r.table.FD)
+			r.unlockTable()
 			r.table.Close()
 			if r.pending[0].now { // to open and lock the new one may take a while
 				r.pending = r.pending[:0]
