@@ -37,6 +37,10 @@ type Case struct {
 	Sides  []Side
 	Checks []Check
 
+	// Missed says of a target that is not met what the figure is made of, what was tried, and what would
+	// be needed.
+	Missed string
+
 	Question *Question // nil: figures say it all
 
 	Rounds int // at most so many rounds; 0: as many as the run asks for

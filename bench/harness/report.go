@@ -55,15 +55,25 @@ func (r Report) Head(w io.Writer, vs []Verdict, quick bool) error {
 	} else {
 		vs = slices.DeleteFunc(slices.Clone(vs), func(v Verdict) bool { return v.Check.NoTarget })
 		fmt.Fprintf(&b, "%d of %d targets are met.", len(vs)-len(missed(vs)), len(vs))
-		for i, v := range missed(vs) {
-			if i == 0 {
-				b.WriteString(" Those that are not:\n\n")
-			}
-			fmt.Fprintf(&b, "- %s, %s: %s (%s)\n", v.Suite, v.Check.What, Figure(v.Judged()), v.Check.target())
+		if len(missed(vs)) > 0 {
+			b.WriteString(" Those that are not, and why:\n\n")
 		}
+		Missed(&b, vs)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// Missed writes a list of the targets that are not met, and why, once for each case.
+func Missed(w io.Writer, vs []Verdict) {
+	list := missed(vs)
+	for i, v := range list {
+		fmt.Fprintf(w, "- %s, %s: %s (%s)", v.Suite, v.Check.What, Figure(v.Judged()), v.Check.target())
+		if v.Why != "" && (i == len(list)-1 || list[i+1].Case != v.Case) {
+			fmt.Fprintf(w, ". %s", v.Why)
+		}
+		fmt.Fprintln(w)
+	}
 }
 
 // missed returns the verdicts that say so.

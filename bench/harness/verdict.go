@@ -5,7 +5,9 @@ import "math"
 // Verdict is a check with its figures.
 type Verdict struct {
 	Suite string
+	Case  string
 	Check Check
+	Why   string // a target is missed, see Case.Missed
 	Ours  Spread
 	Base  Spread // of the best baseline, times Scale; NaN without one
 	Name  string // of the baseline that was best in most rounds; empty without one
@@ -42,7 +44,7 @@ func Verdicts(outs []Outcome) []Verdict {
 }
 
 func judge(o Outcome, c Check) Verdict {
-	v := Verdict{Suite: o.Suite, Check: c, Err: o.Err}
+	v := Verdict{Suite: o.Suite, Case: o.Case.Name, Check: c, Why: o.Case.Missed, Err: o.Err}
 	var ours, bases, ratios []float64
 	wins := map[string]int{}
 	rounds := o.Rounds

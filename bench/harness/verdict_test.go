@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -87,5 +88,20 @@ func TestFailedCaseIsNeverMet(t *testing.T) {
 	o.Err = errors.New("broken")
 	if v := Verdicts([]Outcome{o})[0]; v.Met || v.word(false) != "FAILED" {
 		t.Errorf("met %v, word %q", v.Met, v.word(false))
+	}
+}
+
+func TestMissedTargetsSayWhyOnceForEachCase(t *testing.T) {
+	verdict := func(name, what string, met bool) Verdict {
+		return Verdict{Suite: "s", Case: name, Why: "Because of " + name, Met: met, Check: Check{What: what}}
+	}
+	var list strings.Builder
+	Missed(&list, []Verdict{
+		verdict("a", "one", false), verdict("a", "two", true), verdict("a", "three", false), verdict("b", "four", false),
+		verdict("c", "five", true),
+	})
+	want := "- s, one: 0 (≤ 0)\n- s, three: 0 (≤ 0). Because of a\n- s, four: 0 (≤ 0). Because of b\n"
+	if list.String() != want {
+		t.Errorf("got\n%swant\n%s", &list, want)
 	}
 }

@@ -42,9 +42,11 @@ func LoopTen(ctx context.Context, m *manager.Manager, prefix string, n int) erro
 	return nil
 }
 
-// TenNames is the case of ten names that nobody else wants, beside one such name.
-func TenNames(ten, one harness.Side, bound float64) harness.Case {
+// TenNames is the case of ten names that nobody else wants, beside one such name. The last argument is
+// its Missed.
+func TenNames(ten, one harness.Side, bound float64, missed string) harness.Case {
 	return harness.Case{
+		Missed: missed,
 		Name:   Ten + ", uncontended",
 		Models: "a transfer that touches ten accounts, none of which anybody else touches now",
 		Sides:  []harness.Side{ten, one},

@@ -131,6 +131,7 @@ func summary(w io.Writer, outs []harness.Outcome, vs []harness.Verdict, quick bo
 	missed := slices.DeleteFunc(slices.Clone(vs), func(v harness.Verdict) bool { return v.Met })
 	if !quick {
 		fmt.Fprintf(w, "\n%d of %d targets met\n", len(vs)-len(missed), len(vs))
+		harness.Missed(w, missed)
 	}
 	if failed > 0 {
 		return 1

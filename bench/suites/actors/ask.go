@@ -18,6 +18,8 @@ func ask(askers int) harness.Case {
 	c := harness.Case{
 		Name:   fmt.Sprintf("Ask, %d askers", askers),
 		Models: "a question to the owner of some state, and its answer",
+		Missed: "A channel with a new reply channel cannot be cancelled. The select that waits for the answer or the context locks two " +
+			"channels, and a late answer must not reach the next question (docs/internals/actor.md)",
 		Sides: []harness.Side{
 			{Name: ours, Run: answered(askers, askActor)},
 			{Name: plain, Run: answered(askers, askPlain)},

@@ -17,6 +17,8 @@ func tell(producers int) harness.Case {
 	c := harness.Case{
 		Name:   fmt.Sprintf("Tell, %d producers", producers),
 		Models: "events that go to the owner of some state; the time is from the first send to the last message handled",
+		Missed: "A channel with the looks at context and state takes all but 3 ns of it. Without them a message is accepted whose " +
+			"context or actor has ended (docs/internals/actor.md)",
 		Sides: []harness.Side{
 			{Name: ours, Run: told(producers, toActor)},
 			{Name: plain, Run: told(producers, toPlain)},

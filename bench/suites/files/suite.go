@@ -199,7 +199,9 @@ func spec(dir, name string) clients.Spec {
 func tenNames(dir string) harness.Case {
 	return leases.TenNames(
 		harness.Side{Name: leases.Ten, Run: loop(dir, leases.LoopTen)},
-		harness.Side{Name: leases.One, Run: loop(dir, leases.Loop)}, 8)
+		harness.Side{Name: leases.One, Run: loop(dir, leases.Loop)}, 8,
+		"Each name has files of its own: eight calls of the kernel each, as for one name alone, and only the manager's tenth is shared. "+
+			"A table for many names would be needed, and a table of its own is what one process leaves to another (docs/internals/file.md)")
 }
 
 func behindQueues(dir, what string, processes int) harness.Case {

@@ -46,6 +46,8 @@ func mutexAlone() harness.Case {
 			})},
 			{Name: marusama, Run: harness.Loop(marusamaAlone)},
 		},
+		Missed: "Two swaps cost what those of sync do. The rest is the look at the context, through its interface: " +
+			"one that is done always loses (docs/internals/primitives.md)",
 		Checks: []harness.Check{
 			{What: "Mutex Lock+Unlock, uncontended", Metric: "ns/op", Ours: ours, Base: []string{stdlib}, Bound: 1.2},
 			{

@@ -26,7 +26,7 @@ func tenNames() harness.Case {
 	}
 	c := leases.TenNames(
 		harness.Side{Name: leases.Ten, Run: loop(leases.LoopTen)},
-		harness.Side{Name: leases.One, Run: loop(leases.Loop)}, 8)
+		harness.Side{Name: leases.One, Run: loop(leases.Loop)}, 8, "")
 	c.Checks = append(c.Checks, harness.Check{
 		What: leases.Ten + ", allocations", Metric: "allocs/op", Ours: leases.Ten, Bound: 12.01,
 	})
@@ -48,6 +48,8 @@ func twoOf(names, n int) harness.Case {
 	what := fmt.Sprintf("All of 2 random names of %d, %d goroutines", names, n)
 	return harness.Case{
 		Name: what,
+		Missed: "Half of what two semaphores give is the price of one free name. A part goes through the store, for rule 6 of " +
+			"docs/internals/several-names.md forbids that it takes what the process holds; its page has the parts of the price",
 		Models: "transfers between accounts; each side calls runtime.Gosched while it holds both, " +
 			"as work under a lock does that waits for something",
 		Sides: []harness.Side{
