@@ -13,13 +13,24 @@ func FuzzSequences(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, sequence []byte) {
-		dir := t.TempDir() + "/locks"
-		modeltest.Run(t, func(t testing.TB) backends.Backend {
-			b, err := New(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return b
-		}, sequence)
+		modeltest.Run(t, clientsOf(t.TempDir()+"/locks"), sequence)
+	})
+}
+
+// clientsOf returns what opens clients of a directory.
+func clientsOf(dir string) func(t testing.TB) backends.Backend {
+	return func(t testing.TB) backends.Backend {
+		b, err := New(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+}
+
+// Any arguments of a request are refused, or reach the table as they are and come back.
+func FuzzRequests(f *testing.F) {
+	modeltest.Requests(f, func(t *testing.T) func(testing.TB) backends.Backend {
+		return clientsOf(t.TempDir() + "/locks")
 	})
 }

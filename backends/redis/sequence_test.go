@@ -14,14 +14,23 @@ func FuzzSequences(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, sequence []byte) {
-		b := newBed(t, server.Get(t))
-		modeltest.Run(t, func(t testing.TB) backends.Backend {
-			c, err := redis.New(b.client, redis.WithPrefix(b.prefix))
-			if err != nil {
-				t.Fatal(err)
-			}
-			c.Await()
-			return c
-		}, sequence)
+		modeltest.Run(t, newBed(t, server.Get(t)).further, sequence)
+	})
+}
+
+// further returns a client of the same names, whose connections are there.
+func (b *bed) further(t testing.TB) backends.Backend {
+	c, err := redis.New(b.client, redis.WithPrefix(b.prefix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Await()
+	return c
+}
+
+// Any arguments of a request are refused, or reach the scripts as they are and come back.
+func FuzzRequests(f *testing.F) {
+	modeltest.Requests(f, func(t *testing.T) func(testing.TB) backends.Backend {
+		return newBed(t, server.Get(t)).further
 	})
 }

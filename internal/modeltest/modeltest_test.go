@@ -14,3 +14,12 @@ func TestTheModelAgreesWithItself(t *testing.T) {
 		Run(t, func(testing.TB) backends.Backend { return store.Peer() }, s)
 	}
 }
+
+// The other stores have the same test.
+func FuzzRequests(f *testing.F) {
+	fresh := func(*testing.T) func(testing.TB) backends.Backend {
+		store := memory.New()
+		return func(testing.TB) backends.Backend { return store.Peer() }
+	}
+	Requests(f, fresh)
+}
