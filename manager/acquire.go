@@ -41,7 +41,7 @@ func (c *Claim) acquire(ctx context.Context, o *intent) (*Lease, error) {
 		l := &Lease{lease: &r.lease, from: o.from}
 		r.fresh = l
 		k.mail.Deliver(acquire{r})
-		r.work.do()
+		r.work.do(c.m)
 		err := r.await(ctx)
 		c.m.unwatch(&r.lease)
 		if err == nil {

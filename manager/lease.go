@@ -157,7 +157,7 @@ func (l *lease) release() error {
 	l.reset()
 	l.work.slot.Store(nil)
 	k.mail.Deliver(release{l})
-	l.work.do()
+	l.work.do(k.m)
 	if !held {
 		return l.outcome() // the keeper has been told that the holder has stopped
 	}

@@ -23,6 +23,7 @@ type operation struct {
 	granted  []*call // of Op.Acquire
 	calls    []call  // room for these
 
+	todo backends.Work   // nil: none
 	ctx  context.Context // of the caller that runs the work; nil if a task does, or there is no work
 	sent atomic.Bool     // the work has been run: what is not answered stands in the store's queue
 	work bool            // there is work, so the store may use the op after the answers
@@ -197,7 +198,12 @@ func (op *operation) collect(by *keeper) bool {
 func (k *keeper) cancel(op *operation) {
 	defer op.recover()
 	if work := k.m.store.Cancel(&op.Op); work != nil {
-		k.mail.Go(func() message { k.m.perform(op, work); return nothing{} })
+		k.mail.Go(func() message {
+			ctx, cancel := k.m.timeout(k.m.cfg.releaseTimeout)
+			defer cancel()
+			op.run(ctx, work)
+			return nothing{}
+		})
 	}
 }
 

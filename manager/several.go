@@ -87,7 +87,7 @@ func (s *several) acquire(claims []Claim, leases []Lease, o *intent) (string, er
 	s.init(claims, leases, o)
 	if len(claims) > 0 {
 		s.m.actor.mail.Deliver(placeParts{s})
-		s.all.work.do()
+		s.all.work.do(s.m)
 	} else if s.state.CompareAndSwap(pending, accepted) {
 		return "", nil
 	}
@@ -260,7 +260,7 @@ func (s *several) releaseAll() error {
 		}
 	}
 	s.decided(nil)
-	s.all.work.do()
+	s.all.work.do(s.m)
 	answered := s.all.answered(s.m)
 	if answered {
 		s.m.free(s.op)

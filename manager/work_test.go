@@ -8,13 +8,15 @@ import (
 )
 
 func TestWorkIsRunOnceOrNotTaken(t *testing.T) {
+	m := newManager(t, newFake())
 	for range 2000 {
 		var c workSlot
 		var offered bool
 		n := 0
+		op := &operation{todo: func(context.Context) { n++ }}
 		var both sync.WaitGroup
-		both.Go(func() { offered = c.offer(func() { n++ }) })
-		both.Go(c.do)
+		both.Go(func() { offered = c.offer(op) })
+		both.Go(func() { c.do(m) })
 		both.Wait()
 		if offered != (n == 1) {
 			t.Fatalf("offered: %v, done %d times", offered, n)
