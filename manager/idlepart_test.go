@@ -8,7 +8,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends/memory"
 )
 
-func TestNameThatIsKeptOutlivesAnAllThatIsWithdrawnBeforeItsOperation(t *testing.T) {
+func TestNameThatIsKeptOutlivesAnAllThatIsCancelledBeforeItsOperation(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		mustRelease(t, mustAcquire(t, m.Lock("a"))) // kept
 		b := mustAcquire(t, m.Lock("b"))

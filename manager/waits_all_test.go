@@ -162,8 +162,8 @@ func TestPartThatIsEnteredAgainIsHeldWhileTheRestIsWaitedFor(t *testing.T) {
 func TestAllThatHasFailedIsNoPartOfADeadlock(t *testing.T) {
 	bubble(t, func(t *testing.T, m *Manager) {
 		c, rw := mustAcquire(t, m.Lock("c")), mustAcquire(t, m.RWLock("rw").Read())
-		withdrawn := start(m.All(m.Lock("a"), m.Lock("c")))
-		withdrawn.cancel(nil)
+		cancelled := start(m.All(m.Lock("a"), m.Lock("c")))
+		cancelled.cancel(nil)
 		if failed := start(m.All(m.Lock("a"), m.Lock("c"), m.Lock("rw"))); !errors.Is(failed.err, ErrMismatch) {
 			t.Errorf("got %v", failed.err)
 		}

@@ -26,7 +26,7 @@ func TestContractWithoutListener(t *testing.T) {
 	runClauses(t, func(t testing.TB) backendtest.Env {
 		return contractEnv(t, postgres.WithoutListener())
 	}, tries, "Queue/ReadersEnterTogether", "Cancel/LeavesNothing", "Events/Contended", "Break/EndsGrants",
-		"Several/GrantedOneByOne", "Expiry/FreesWhatIsNotRenewed", "Detach")
+		"Several/GrantedOneByOne", "Expiry/FreesWhatIsNotRenewed", "Expiry/BriefAtFirst", "Detach")
 }
 
 // In transaction mode each statement may run on another connection, and LISTEN goes round the pooler.

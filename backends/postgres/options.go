@@ -41,7 +41,9 @@ func WithListener(c *pgx.ConnConfig) Option {
 }
 
 // WithoutListener does without that connection. A client then hears of a grant at its next
-// heartbeat only.
+// heartbeat only, so a grant from the queue stands for two heartbeats at least. A client that finds
+// out by itself that it hears nothing cannot ask for that: with times to live below two heartbeats,
+// say so.
 func WithoutListener() Option { return Option{func(o *options) { o.deaf = true }} }
 
 var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,39}$`)

@@ -25,11 +25,11 @@ func (b *Backend) terms(r backends.Request) (brief, keep time.Duration) {
 	if r.MinValid > 0 && r.MinValid+beat <= briefHeartbeats*beat {
 		brief = min(r.MinValid+beat, r.TTL)
 	}
-	least := leastHeartbeats * beat
-	if b.opt.deaf {
-		least = briefHeartbeats * beat
+	least := min(leastHeartbeats*beat, r.TTL)
+	if b.opt.deaf { // only a heartbeat tells it, however short its time to live
+		least = max(min(briefHeartbeats*beat, r.TTL), leastHeartbeats*beat)
 	}
-	return brief, life(max(brief, min(least, r.TTL)))
+	return brief, life(max(brief, least))
 }
 
 // alive is for how long a client counts as alive after a statement, in microseconds.
