@@ -3,12 +3,15 @@ package redis
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/lockkeeper/lockkeeper/actor"
 )
 
 // silence is how long a server may take to answer before its connections count as dead.
@@ -37,7 +40,10 @@ type dialing struct {
 }
 
 // eras holds the era of each address. All pools of a backend share it.
-type eras struct{ byAddress sync.Map } // of *era
+type eras struct {
+	byAddress sync.Map     // of *era
+	late      atomic.Int64 // dials that have not returned in time
+}
 
 // era counts the times that connections to an address have fallen silent. A silent connection on
 // which nothing had arrived yet says nothing of those that had worked, so it counts apart.
@@ -54,7 +60,7 @@ func (e *eras) of(addr string) *era {
 func (d *dialing) Dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	era := d.eras.of(addr)
 	worked, fresh := era.worked.Load(), era.fresh.Load() // before the dial, which a failure may concern
-	c, err := d.dial(ctx, network, addr)
+	c, err := d.inTime(ctx, network, addr)
 	if err != nil {
 		return failedConn{&dialError{err}}, nil //nolint:nilerr // the connection returns it
 	}
@@ -63,6 +69,59 @@ func (d *dialing) Dial(ctx context.Context, network, addr string) (net.Conn, err
 		d.opened(l)
 	}
 	return l, nil
+}
+
+// mostLate bounds the dials that have not returned in time. Beyond it no new one begins.
+const mostLate = 1024
+
+var errManyLate = errors.New("too many dials have not returned")
+
+// dialed is what a dial has come to.
+type dialed struct {
+	conn net.Conn
+	err  error
+}
+
+// inTime dials, and returns when ctx ends or dialTimeout is over, whatever the dial function heeds.
+// That of a client with TLS heeds no context: in a black hole it would keep its place among the
+// dials of the pool for the DialTimeout of the user's client, and hold up others for as long after
+// the server is back. The connection of a dial that returns too late is closed. The end of such a
+// dial is waited for by nobody, not even by Close.
+func (d *dialing) inTime(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.eras.late.Load() >= mostLate {
+		return nil, errManyLate
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	var over atomic.Bool // one of the two has won
+	done := make(chan dialed, 1)
+	end := func(r dialed) {
+		if over.CompareAndSwap(false, true) {
+			done <- r
+			return
+		}
+		d.eras.late.Add(-1)
+		if r.conn != nil {
+			_ = r.conn.Close()
+		}
+	}
+	dial := actor.NewOnDemand("lockkeeper/redis.dial", end,
+		func(_ dialed, p *actor.PanicError) { end(dialed{err: p}) })
+	dial.Go(func() dialed {
+		c, err := d.dial(ctx, network, addr)
+		return dialed{c, err}
+	})
+	select { // a tie is decided by over: a dial that has come to something is not late
+	case r := <-done:
+		return r.conn, r.err
+	case <-ctx.Done():
+		if over.CompareAndSwap(false, true) {
+			d.eras.late.Add(1)
+			return nil, fmt.Errorf("dial %s %s: %w", network, addr, os.ErrDeadlineExceeded)
+		}
+		r := <-done
+		return r.conn, r.err
+	}
 }
 
 // link is a connection that was made.
