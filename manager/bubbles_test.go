@@ -2,6 +2,7 @@ package manager
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -56,4 +57,71 @@ func TestManagerWorksInOneBubbleAfterAnother(t *testing.T) {
 		t.Errorf("%d keepers are left by the bubbles, timer %v", len(ks), m.actor.timer)
 	}
 	wantFree(t, m.Lock("m"))
+}
+
+// The pauses of an election take no time in a bubble, also if the manager is from outside.
+func TestElectionsWorkInOneBubbleAfterAnother(t *testing.T) {
+	store := newFake()
+	far := newManager(t, store).Election("e")
+	near := newManager(t, memory.New()).Election("e")
+	for range 2 {
+		synctest.Test(t, func(t *testing.T) { // Lead, while the store is out of reach
+			away := errors.New("no route to host")
+			store.set(func(context.Context, string) error { return away }, nil)
+			time.AfterFunc(time.Hour, func() { store.set(nil, nil) })
+			began := time.Now()
+			if err := far.Lead(t.Context(), func(context.Context, uint64) error { return nil }); err != nil {
+				t.Error(err)
+			}
+			if d := time.Since(began); d < time.Hour {
+				t.Errorf("led after %v", d)
+			}
+		})
+		synctest.Test(t, func(t *testing.T) { // Changes, between two looks
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var leader sync.WaitGroup
+			leader.Go(func() {
+				time.Sleep(time.Hour)
+				_ = near.Lead(ctx, func(ctx context.Context, _ uint64) error { <-ctx.Done(); return nil })
+			})
+			leaders := 0
+			for range near.Changes(ctx) {
+				leaders++
+				cancel()
+			}
+			leader.Wait()
+			if leaders != 1 {
+				t.Errorf("%d leaders", leaders)
+			}
+		})
+	}
+}
+
+// The channels and timers of a manager that was made in a bubble end with the bubble. A call from
+// elsewhere would wait for ever.
+func TestManagerOfABubbleIsRefusedElsewhere(t *testing.T) {
+	var m *Manager
+	synctest.Test(t, func(t *testing.T) {
+		m = newManager(t, memory.New())
+		wantFree(t, m.Lock("m"))
+	})
+	use := func(t *testing.T) {
+		for what, err := range map[string]error{
+			"Acquire": func() error { _, err := m.Lock("m").Acquire(t.Context()); return err }(),
+			"All":     func() error { _, err := m.All(m.Lock("m")).TryAcquire(t.Context()); return err }(),
+			"Do":      m.Lock("m").Do(t.Context(), func(context.Context) error { return nil }),
+			"Lead":    m.Lead(t.Context(), "m", func(context.Context, uint64) error { return nil }),
+			"Inspect": func() error { _, err := m.Inspect(t.Context(), "m"); return err }(),
+			"Break":   m.Break(t.Context(), "m"),
+			"Close":   m.Close(t.Context()),
+		} {
+			var invalid *InvalidError
+			if !errors.As(err, &invalid) || invalid.Field != "manager" {
+				t.Errorf("%s: %v, want an *InvalidError", what, err)
+			}
+		}
+	}
+	use(t)
+	synctest.Test(t, use)
 }

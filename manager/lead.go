@@ -117,13 +117,19 @@ func (t *term) again() bool {
 	return t.ending.Load() == resigned || lost != nil && lost.Reason != ByClose
 }
 
-// pause waits for d, or for the end of ctx or of the manager.
+// pause waits for d, or for the end of ctx or of the manager. In a bubble of a test, the clock stands
+// still while a goroutine waits for a channel from outside. So where the manager is from outside,
+// its end is seen when d is over.
 func (m *Manager) pause(ctx context.Context, d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
+	end := m.life.Done()
+	if m.away() {
+		end = nil
+	}
 	select { // a tie does not matter: the caller looks again
 	case <-t.C:
 	case <-ctx.Done():
-	case <-m.life.Done():
+	case <-end:
 	}
 }

@@ -20,7 +20,7 @@ import (
 // In tests, a Manager over the memory backend that was made outside all bubbles of testing/synctest
 // may be used in one bubble after another. Do not use it in a bubble and outside within a fifth of
 // a second, and hold no lease when a bubble ends. A Manager made in a bubble belongs to that
-// bubble.
+// bubble: elsewhere its methods fail with an *InvalidError.
 type Manager struct {
 	cfg   config
 	store backends.Backend
@@ -28,7 +28,8 @@ type Manager struct {
 	owner backends.Owner
 	epoch time.Time // instants count from here
 
-	bubbled bool // made in a synctest bubble, to which it belongs
+	bubbled bool   // made in a synctest bubble, to which it belongs
+	bubble  uint64 // its number
 
 	life    context.Context // of requests to the store; ended by Close
 	endLife context.CancelFunc
@@ -54,6 +55,7 @@ func New(b backends.Backend, opts ...Option) (*Manager, error) {
 		return nil, err
 	}
 	m := &Manager{cfg: cfg, store: b, caps: b.Capabilities(), owner: cfg.owner(), epoch: time.Now(), bubbled: bubbles.MadeInside()}
+	m.bubble = bubbles.ID()
 	m.life, m.endLife = context.WithCancel(context.Background())
 	m.life.Done() // makes the channel here, not in a bubble that uses the manager later
 	m.dir.seed, m.dir.history.key = maphash.MakeSeed(), cfg.historyKey
@@ -106,13 +108,16 @@ func isNil(b backends.Backend) bool {
 // made reports whether m was made by New.
 func (m *Manager) made() bool { return m != nil && m.store != nil }
 
-// usable returns an error for a manager that New has not made, and for a nil context.
+// usable returns an error for a manager that New has not made, or has made in another bubble, and
+// for a nil context.
 func (m *Manager) usable(ctx context.Context) error {
 	switch {
 	case !m.made():
 		return &InvalidError{Field: "manager", Value: "zero", Want: "one made by New"}
 	case ctx == nil:
 		return &InvalidError{Field: "context", Value: nil, Want: "not nil"}
+	case m.bubbled && m.bubble != bubbles.ID(): // its channels and timers have ended with the bubble
+		return &InvalidError{Field: "manager", Value: "of another bubble of testing/synctest", Want: "one made here, or outside all bubbles"}
 	}
 	return nil
 }
