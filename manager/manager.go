@@ -5,13 +5,13 @@ import (
 	"errors"
 	"hash/maphash"
 	"iter"
-	"reflect"
 	"strconv"
 	"sync"
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/internal/bubbles"
+	"github.com/lockkeeper/lockkeeper/internal/nils"
 )
 
 // A Manager hands out leases on named resources, from one backend. Make it with New and end it with
@@ -47,7 +47,7 @@ type Manager struct {
 // the backend is untouched and still the caller's. The error is an *InvalidError; a nil backend,
 // typed or not, is such an error too.
 func New(b backends.Backend, opts ...Option) (*Manager, error) {
-	if isNil(b) {
+	if nils.Is(b) {
 		return nil, &InvalidError{Field: "backend", Value: nil, Want: "not nil"}
 	}
 	cfg, err := newConfig(opts)
@@ -97,12 +97,6 @@ func (m *Manager) Break(ctx context.Context, name string) error {
 		return opErr("break", name, err)
 	}
 	return opErr("break", name, m.store.Break(ctx, name))
-}
-
-// isNil reports whether b is nil or holds a nil pointer.
-func isNil(b backends.Backend) bool {
-	v := reflect.ValueOf(b)
-	return b == nil || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 // made reports whether m was made by New.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/nils"
 )
 
 // A Tracer is told of each acquire: of Acquire, TryAcquire, Do and Adopt, of each term of Lead, of All as
@@ -121,7 +122,7 @@ type TraceDeadlock struct {
 // comparison.
 func WithTracer(t Tracer) Option {
 	return Option{func(c *config) error {
-		if t == nil {
+		if nils.Is(t) {
 			return &InvalidError{Field: "tracer", Value: nil, Want: "a tracer"}
 		}
 		o := &c.observer

@@ -288,6 +288,8 @@ func TestATracerMayImplementAnyPartOfTheInterfaces(t *testing.T) {
 		wantErr(t, err, ErrDeadlock)
 		return nil
 	}), nil)
-	_, err := New(memory.New(), WithTracer(nil))
-	wantErr(t, err, ErrInvalid)
+	for _, none := range []Tracer{nil, (*recorder)(nil)} {
+		_, err := New(memory.New(), WithTracer(none))
+		wantErr(t, err, ErrInvalid)
+	}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/file"
 	"github.com/lockkeeper/lockkeeper/backends/memory"
+	"github.com/lockkeeper/lockkeeper/internal/nils"
 )
 
 // Store opens the store that text names: see the package comment. Its user closes it, perhaps
@@ -89,7 +90,11 @@ func (a Address) Open(ctx context.Context, opts ...Option) (backends.Backend, er
 	if err != nil {
 		return nil, err
 	}
-	return a.open(ctx, c)
+	b, err := a.open(ctx, c)
+	if err == nil && nils.Is(b) {
+		return nil, &backends.InvalidError{Field: "store", Value: nil, Want: "not nil from the Opener of " + a.scheme}
+	}
+	return b, err
 }
 
 // isPath reports whether text can only be a path, and not begin with a scheme.

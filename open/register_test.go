@@ -55,6 +55,17 @@ func TestAnErrorOfAnOpenerIsTheErrorOfStore(t *testing.T) {
 	}
 }
 
+func TestAnOpenerThatReturnsNoStoreIsRefused(t *testing.T) {
+	var none *memory.Backend
+	for _, b := range []backends.Backend{nil, none} {
+		name := scheme()
+		open.Register(name, func(context.Context, string) (backends.Backend, error) { return b, nil })
+		if got, err := open.Store(t.Context(), name+":"); got != nil || !errors.Is(err, backends.ErrInvalid) {
+			t.Errorf("%T: got %v, %v", b, got, err)
+		}
+	}
+}
+
 func TestOnlyOneOfManyRegistersAScheme(t *testing.T) {
 	var panics sync.Map
 	name := scheme()

@@ -61,8 +61,12 @@ func IsFailure(err error) bool {
 }
 
 // RetryDelay is for asynq.Config: a task that did not run is retried after d, and one that failed
-// after what otherwise returns.
+// after what otherwise returns. If otherwise is nil, it is asynq.DefaultRetryDelayFunc, as in
+// asynq.Config.
 func RetryDelay(d time.Duration, otherwise asynq.RetryDelayFunc) asynq.RetryDelayFunc {
+	if otherwise == nil {
+		otherwise = asynq.DefaultRetryDelayFunc
+	}
 	return func(n int, err error, t *asynq.Task) time.Duration {
 		if IsFailure(err) {
 			return otherwise(n, err, t)

@@ -205,3 +205,15 @@ func TestBadOptionsAreRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Where nothing else is said, asynq's own delay counts for tasks that have failed.
+func TestRetryDelayWithoutAnotherIsAsynqs(t *testing.T) {
+	task := asynq.NewTask("report", nil)
+	delay := RetryDelay(time.Second, nil)
+	if d := delay(1, &NotRunError{Type: "report", Err: manager.ErrBusy}, task); d != time.Second {
+		t.Errorf("not run: %v", d)
+	}
+	if d := delay(1, errors.New("failed"), task); d < 2*time.Second { // asynq's first is sixteen seconds and more
+		t.Errorf("failed: %v", d)
+	}
+}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/caddyserver/certmagic"
 
+	"github.com/lockkeeper/lockkeeper/internal/nils"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
@@ -34,7 +35,7 @@ func New(m *manager.Manager, beneath certmagic.Storage, opts ...manager.AcquireO
 	switch {
 	case m == nil || m.Stats().Time.IsZero():
 		return nil, &manager.InvalidError{Field: "manager", Value: "zero", Want: "one made by New"}
-	case beneath == nil:
+	case nils.Is(beneath):
 		return nil, &manager.InvalidError{Field: "storage", Value: nil, Want: "not nil"}
 	}
 	return &Storage{Storage: beneath, m: m, opts: opts, leases: make(map[string][]*manager.Lease)}, nil

@@ -192,10 +192,11 @@ func TestALossIsToldAndTheNextHolderKeepsTheLock(t *testing.T) {
 }
 
 func TestBadArgumentsAreRefused(t *testing.T) {
+	var none *certmagic.FileStorage
 	for _, c := range []struct {
 		m *manager.Manager
 		s certmagic.Storage
-	}{{nil, &certmagic.FileStorage{}}, {&manager.Manager{}, &certmagic.FileStorage{}}, {managertest.Memory(t), nil}} {
+	}{{managertest.Memory(t), none}, {nil, &certmagic.FileStorage{}}, {&manager.Manager{}, &certmagic.FileStorage{}}, {managertest.Memory(t), nil}} {
 		if _, err := New(c.m, c.s); !errors.Is(err, manager.ErrInvalid) {
 			t.Error(err)
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"github.com/lockkeeper/lockkeeper/internal/hold"
+	"github.com/lockkeeper/lockkeeper/internal/nils"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
@@ -38,6 +39,8 @@ func (f FuncJob) Run() { f(context.Background()) }
 // Machines begin a run at slightly different times: a job that takes less time than their clocks
 // differ may be over on one before it is due on another, and run again. With the option
 // [manager.HoldAtLeast] the claim stays taken for as long as clocks may differ, and the job runs once.
+//
+// SkipIfHeld panics if ctx or logger is nil.
 func SkipIfHeld(
 	ctx context.Context, c manager.Claim, logger cron.Logger, opts ...manager.AcquireOption,
 ) cron.JobWrapper {
@@ -47,6 +50,7 @@ func SkipIfHeld(
 // DelayIfHeld returns a wrapper that runs a job when it has its turn, first come, first served. The
 // runs on all machines follow one another. It logs why a job could not run or that its lock was lost
 // as errors. When ctx ends, waits end, no job begins, and the contexts of those that run end.
+// DelayIfHeld panics if ctx or logger is nil.
 func DelayIfHeld(
 	ctx context.Context, c manager.Claim, logger cron.Logger, opts ...manager.AcquireOption,
 ) cron.JobWrapper {
@@ -54,6 +58,12 @@ func DelayIfHeld(
 }
 
 func wrapper(ctx context.Context, c manager.Claim, logger cron.Logger, how hold.How) cron.JobWrapper {
+	switch {
+	case ctx == nil:
+		panic("lkcron: nil context")
+	case nils.Is(logger):
+		panic("lkcron: nil logger")
+	}
 	return func(j cron.Job) cron.Job {
 		return cron.FuncJob(func() {
 			ran, err := how.Do(ctx, c, func(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -196,6 +197,30 @@ func TestJobThatTakesNoTimeRunsOnceWhereClocksDiffer(t *testing.T) {
 		case <-log.infos:
 		case <-ran:
 			t.Fatal("the job has run again")
+		}
+	}
+}
+
+// A nil context or logger is told to the caller that passes it, and not by a panic at the first skip.
+func TestNilArgumentsPanicAtOnce(t *testing.T) {
+	m := managertest.Memory(t)
+	var noContext context.Context
+	var noLogger *logger
+	type wrap func(context.Context, manager.Claim, cron.Logger, ...manager.AcquireOption) cron.JobWrapper
+	for _, w := range []wrap{SkipIfHeld, DelayIfHeld} {
+		for _, call := range []func(){
+			func() { w(noContext, m.Lock("report"), newLogger()) },
+			func() { w(t.Context(), m.Lock("report"), nil) },
+			func() { w(t.Context(), m.Lock("report"), noLogger) },
+		} {
+			func() {
+				defer func() {
+					if s, ok := recover().(string); !ok || !strings.HasPrefix(s, "lkcron: nil ") {
+						t.Errorf("panicked with %q", s)
+					}
+				}()
+				call()
+			}()
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/lockkeeper/lockkeeper/internal/nils"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
@@ -20,7 +21,7 @@ type config struct {
 func WithTracerProvider(p trace.TracerProvider) Option {
 	return Option{func(c *config) error {
 		c.traces = p
-		return notNil("tracer provider", p == nil)
+		return notNil("tracer provider", nils.Is(p))
 	}}
 }
 
@@ -28,7 +29,7 @@ func WithTracerProvider(p trace.TracerProvider) Option {
 func WithMeterProvider(p metric.MeterProvider) Option {
 	return Option{func(c *config) error {
 		c.metrics = p
-		return notNil("meter provider", p == nil)
+		return notNil("meter provider", nils.Is(p))
 	}}
 }
 

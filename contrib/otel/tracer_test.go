@@ -15,6 +15,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
@@ -364,7 +365,12 @@ func TestDroppedLeasesEndTheirHold(t *testing.T) {
 }
 
 func TestBadOptionsAreRefused(t *testing.T) {
-	for _, o := range []Option{{}, WithTracerProvider(nil), WithMeterProvider(nil), WithNames(nil)} {
+	var traces *sdk.TracerProvider
+	var metrics *sdkmetric.MeterProvider
+	for _, o := range []Option{
+		{}, WithTracerProvider(nil), WithMeterProvider(nil), WithNames(nil),
+		WithTracerProvider(traces), WithMeterProvider(metrics),
+	} {
 		if _, err := New(o); !errors.Is(err, manager.ErrInvalid) {
 			t.Errorf("got %v", err)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/internal/listing"
+	"github.com/lockkeeper/lockkeeper/internal/nils"
 	"github.com/lockkeeper/lockkeeper/manager"
 )
 
@@ -34,9 +35,9 @@ type Store interface {
 // the names that could be read. If none could be read, the status is not 200.
 //
 // As with Handler, mount it where only operators can reach it. StoreHandler panics if the store is
-// nil, and if [AllowBreak] is given for a store without the method Break of [backends.Backend].
+// nil, typed or not, and if [AllowBreak] is given for a store without the method Break of [backends.Backend].
 func StoreHandler(title string, s Store, opts ...Option) http.Handler {
-	if s == nil {
+	if nils.Is(s) {
 		panic("debug: StoreHandler: the store is nil")
 	}
 	h := newHandler(&shared{title: title, store: s, board: newBoard()}, opts)

@@ -290,3 +290,17 @@ func TestAStoreIsShownAndMendedInABrowser(t *testing.T) {
 		t.Errorf("%q", list)
 	}
 }
+
+func TestThePageOfNoStorePanicsAtOnce(t *testing.T) {
+	var none *memory.Backend
+	for _, s := range []debug.Store{nil, none} {
+		func() {
+			defer func() {
+				if got := recover(); got != "debug: StoreHandler: the store is nil" {
+					t.Errorf("%T: panicked with %v", s, got)
+				}
+			}()
+			debug.StoreHandler("it", s)
+		}()
+	}
+}
