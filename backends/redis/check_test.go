@@ -179,6 +179,7 @@ func TestCheckFindsWhyAServerCannotBeUsed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
+	sentinel := redistest.StartSentinel(t, primary)
 	web := httptest.NewServer(http.NotFoundHandler())
 	defer web.Close()
 	for name, c := range map[string]struct {
@@ -186,10 +187,11 @@ func TestCheckFindsWhyAServerCannotBeUsed(t *testing.T) {
 		topic, what string
 		mend        string
 	}{
-		"no password":      {goredis.Options{Addr: closed.Addr}, "rights", "wants a password", "PASSWORD"},
-		"a wrong password": {goredis.Options{Addr: closed.Addr, Password: "open-barley"}, "rights", "refuses user or password", ""},
-		"a wrong database": {goredis.Options{Addr: primary.Addr, DB: 99}, "database", "DB index", "number 0"},
-		"a Sentinel":       {goredis.Options{Addr: redistest.StartSentinel(t, primary).Addr}, "role", "it is a Sentinel", primary.Addr},
+		"no password":          {goredis.Options{Addr: closed.Addr}, "rights", "wants a password", "PASSWORD"},
+		"a wrong password":     {goredis.Options{Addr: closed.Addr, Password: "open-barley"}, "rights", "refuses user or password", ""},
+		"a wrong database":     {goredis.Options{Addr: primary.Addr, DB: 99}, "database", "DB index", "number 0"},
+		"a Sentinel":           {goredis.Options{Addr: redistest.StartSentinel(t, primary).Addr}, "role", "it is a Sentinel", "redis+sentinel://"},
+		"a Sentinel's primary": {goredis.Options{Addr: sentinel.Addr}, "role", "it is a Sentinel", primary.Addr},
 		"TLS where there is none": {
 			goredis.Options{Addr: primary.Addr, TLSConfig: &tls.Config{InsecureSkipVerify: true}}, "connection", "does not speak TLS", "redis://",
 		},
@@ -200,7 +202,8 @@ func TestCheckFindsWhyAServerCannotBeUsed(t *testing.T) {
 			"connection", "TLS fails", "",
 		},
 		"a replica":             {goredis.Options{Addr: redistest.Start(t, "--replicaof", host, port).Addr}, "role", "it is a replica", "primary"},
-		"a node of a cluster":   {goredis.Options{Addr: whole.Primaries[0].Addr}, "role", "node of a cluster", "NewClusterClient"},
+		"a node of a cluster":   {goredis.Options{Addr: whole.Primaries[0].Addr}, "role", "node of a cluster", "redis+cluster://"},
+		"a number in a cluster": {goredis.Options{Addr: whole.Primaries[0].Addr, DB: 3}, "database", "SELECT is not allowed", "number 0"},
 		"a cluster with a hole": {goredis.Options{Addr: torn.Addr}, "cluster", "0 are served", "slots"},
 		"a full server":         {goredis.Options{Addr: full.Addr}, "connection", "max number of clients", ""},
 		"a web server":          {goredis.Options{Addr: web.Listener.Addr().String()}, "connection", "no Redis server", ""},
@@ -219,6 +222,39 @@ func TestCheckFindsWhyAServerCannotBeUsed(t *testing.T) {
 			}
 			if text := fmt.Sprint(all); strings.Contains(text, "open-barley") {
 				t.Errorf("a finding shows the password: %s", text)
+			}
+		})
+	}
+}
+
+// The same holds for a client of Sentinels: what they answer comes before any server.
+func TestCheckFindsWhySentinelsNameNoPrimary(t *testing.T) {
+	primary := redistest.Start(t)
+	sentinel := redistest.StartSentinel(t, primary)
+	closed := redistest.StartSentinel(t, primary)
+	if err := closed.Client(t).Do(t.Context(), "ACL", "SETUSER", "default", "resetpass", ">open-sesame").Err(); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		addr, master      string
+		topic, what, mend string
+	}{
+		"a name that they do not know": {sentinel.Addr, "secondary", "role", "know no primary of this name", "master_name"},
+		"no password":                  {closed.Addr, "primary", "rights", "refuse user or password", "redis+sentinel://USER:PASSWORD"},
+		"a server":                     {primary.Addr, "primary", "role", "it is no Sentinel", "redis://"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := goredis.NewFailoverClient(&goredis.FailoverOptions{
+				MasterName: c.master, SentinelAddrs: []string{c.addr}, MaxRetries: -1,
+			})
+			defer client.Close()
+			all, err := open(t, client).Check(t.Context())
+			if err != nil {
+				t.Fatalf("%v; want findings", err)
+			}
+			if len(all) != 1 || all[0].Topic != c.topic || all[0].Level != backends.Failure ||
+				!strings.Contains(all[0].What, c.what) || !strings.Contains(all[0].Mend, c.mend) {
+				t.Errorf("%+v; want a failure of %s, %q, and how to mend it: %q", all, c.topic, c.what, c.mend)
 			}
 		})
 	}

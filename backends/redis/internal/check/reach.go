@@ -23,11 +23,16 @@ func replied(err error) bool {
 const (
 	mendTLS      = "give the client a certificate that the server accepts, and the authority that signed the server's"
 	nothingWorks = "nothing can be locked"
+	mendOne      = "use a client of one server: redis.NewClient, or redis://HOST:PORT"
 )
 
 // refusal explains the error with which a server answers everything.
 func (x *exam) refusal(err error) {
 	text, _, _ := strings.Cut(err.Error(), ", with args beginning") // of an unknown command
+	if said, ok := strings.CutPrefix(text, noSentinel); ok {
+		x.refusedBySentinels(said)
+		return
+	}
 	f := backends.Finding{Level: backends.Failure, Topic: "server", What: "it refuses: " + text, Means: nothingWorks,
 		Mend: "see the server's message; if the cause may pass, check again"}
 	switch {
@@ -38,15 +43,35 @@ func (x *exam) refusal(err error) {
 	case errors.Is(x.Classify(err), backends.ErrPermission):
 		x.lacks(backends.Failure, []string{"eval", "evalsha"}, nothingWorks)
 		return
-	case strings.Contains(text, "DB index"), strings.Contains(text, "command 'select'"):
+	case strings.Contains(text, "DB index"), strings.Contains(text, "command 'select'"), strings.Contains(text, "SELECT is not allowed"):
 		f.Topic, f.What, f.Mend = "database", "the database cannot be chosen: "+text, "use a database that the server has; number 0 is always there"
 	case strings.Contains(text, "unknown command"):
 		f.Topic, f.What = "commands", "the server runs no scripts: "+text
 		f.Mend = "remove rename-command EVAL and EVALSHA from its configuration, or use a server that has them"
 	case strings.Contains(text, "cluster support disabled"):
-		f.Topic, f.What, f.Mend = "role", "it is no node of a cluster", "use a client of one server: redis.NewClient"
+		f.Topic, f.What, f.Mend = "role", "it is no node of a cluster", mendOne
 	case strings.HasPrefix(text, "LOADING"):
 		f.What, f.Mend = "it is loading its data", "wait until it has loaded them"
+	}
+	x.add(f)
+}
+
+// noSentinel is what the client library says before the answers of Sentinels that name no primary.
+const noSentinel = "redis: all sentinels specified in configuration are unreachable: "
+
+// refusedBySentinels explains the answers of Sentinels, where they come before that of any server.
+func (x *exam) refusedBySentinels(said string) {
+	f := backends.Finding{Level: backends.Failure, Topic: "role", What: "the Sentinels refuse: " + said, Means: nothingWorks,
+		Mend: "see the message; if the cause may pass, check again"}
+	switch {
+	case strings.Contains(said, redis.Nil.Error()):
+		f.What = "the Sentinels know no primary of this name"
+		f.Mend = "give the name that stands in their configuration after sentinel monitor: redis+sentinel://HOST:PORT?master_name=NAME"
+	case strings.Contains(said, "NOAUTH"), strings.Contains(said, "WRONGPASS"):
+		f.Topic, f.What = "rights", "the Sentinels refuse user or password: "+said
+		f.Mend = "give those of the Sentinels: redis+sentinel://USER:PASSWORD@HOST:PORT, with ?username=…&password=… for the primary"
+	case strings.Contains(said, "unknown command"):
+		f.What, f.Mend = "it is no Sentinel", "give the address of a Sentinel, or "+mendOne
 	}
 	x.add(f)
 }
@@ -137,7 +162,7 @@ func (x *exam) speaksTLS(opt *redis.Options) bool {
 // sentinel reports that the server is a Sentinel, with the primaries that it knows.
 func (x *exam) sentinel() {
 	f := backends.Finding{Level: backends.Failure, Topic: "role", What: "it is a Sentinel, which keeps no locks", Means: nothingWorks,
-		Mend: "use the address of a primary; in a program redis.NewFailoverClient asks the Sentinels for it"}
+		Mend: "have the Sentinels asked for the primary: redis.NewFailoverClient, or redis+sentinel://HOST:PORT?master_name=NAME"}
 	for i := 0; ; i++ {
 		primary, ok := x.info[fmt.Sprintf("master%d", i)] // name=…,status=…,address=…,…
 		if !ok {
@@ -145,7 +170,7 @@ func (x *exam) sentinel() {
 		}
 		words := strings.Split(primary, ",")
 		if len(words) > 2 {
-			f.Mend += fmt.Sprintf("; that of %s is %s", strings.TrimPrefix(words[0], "name="), strings.TrimPrefix(words[2], "address="))
+			f.Mend += fmt.Sprintf("; the primary of %s is %s", strings.TrimPrefix(words[0], "name="), strings.TrimPrefix(words[2], "address="))
 		}
 	}
 	x.add(f)
@@ -178,7 +203,7 @@ func (x *exam) cluster() {
 	if _, ok := x.Client.(*redis.ClusterClient); !ok {
 		x.add(backends.Finding{Level: backends.Failure, Topic: "role", What: "it is a node of a cluster, and the client is for one server",
 			Means: "the names that other nodes keep cannot be used",
-			Mend:  "in a program, use redis.NewClusterClient; the command lockkeeper supports no clusters"})
+			Mend:  "use a client of the cluster: redis.NewClusterClient, or redis+cluster://HOST:PORT"})
 	}
 	text, err := x.node.client.ClusterInfo(x.ctx).Result()
 	state := parseInfo(text)
