@@ -24,7 +24,9 @@ func TestContractWithoutListener(t *testing.T) {
 	t.Parallel()
 	tries := []string{"Events/Tried", "Several/TryTouchesNobody"}
 	runClauses(t, func(t testing.TB) backendtest.Env {
-		return contractEnv(t, postgres.WithoutListener())
+		e := contractEnv(t, postgres.WithoutListener())
+		e.Rounds = 20 // each hand-off takes a heartbeat
+		return e
 	}, tries, "Queue/ReadersEnterTogether", "Cancel/LeavesNothing", "Events/Contended", "Break/EndsGrants",
 		"Several/GrantedOneByOne", "Expiry/FreesWhatIsNotRenewed", "Expiry/BriefAtFirst", "Detach")
 }
