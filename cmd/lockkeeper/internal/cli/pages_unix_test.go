@@ -62,8 +62,8 @@ func (p *shellPage) shell(line string) *exec.Cmd {
 	return cmd
 }
 
-// ends ends a line that goes on until a signal.
-func (p *shellPage) ends(q *proctest.Process) {
+// stop ends a line that goes on until a signal.
+func (p *shellPage) stop(q *proctest.Process) {
 	p.t.Helper()
 	q.Signal(syscall.SIGTERM)
 	_ = q.Wait() // says in words what State says in numbers
@@ -104,7 +104,7 @@ func (p *shellPage) run(line string) {
 	case words[1] == "run" && strings.Contains(line, "--hold"):
 		q := proctest.Run(p.t, p.shell("exec "+line))
 		until(p.t, client(p.t, p.store), "maintenance", "it is held", func(s backends.State) bool { return len(s.Holders) == 1 })
-		p.ends(q)
+		p.stop(q)
 		return
 	case words[1] == "run":
 		command := started.FindStringSubmatch(line)
@@ -112,7 +112,7 @@ func (p *shellPage) run(line string) {
 	case words[1] == "serve":
 		q := proctest.Run(p.t, p.shell("exec "+line))
 		q.Expect("http://")
-		p.ends(q)
+		p.stop(q)
 		return
 	case slices.Contains([]string{"ls", "show", "break"}, words[1]):
 		defer hold(p.t, p.store, name).Kill()
