@@ -65,13 +65,13 @@ func (cl *client) keepHeartbeat(d time.Duration) {
 	if h.timer == nil || at.Before(h.at) {
 		h.stop()
 		h.at = at
-		h.timer = cl.actor.After(at.Sub(now), beat{})
+		h.timer = cl.actor.After(at.Sub(now), heartbeatDue{})
 	}
 }
 
-type beat struct{}
+type heartbeatDue struct{}
 
-func (beat) on(cl *client) {
+func (heartbeatDue) on(cl *client) {
 	h := &cl.heartbeat
 	h.timer = nil
 	if cl.closing || h.busy {

@@ -21,13 +21,13 @@ const (
 // for how long the server keeps it. A request that can do with less than its time to live has what
 // it needs and a heartbeat, in which it can be renewed.
 func (b *Backend) terms(r backends.Request) (brief, keep time.Duration) {
-	beat := b.opt.heartbeat
-	if r.MinValid > 0 && r.MinValid+beat <= briefHeartbeats*beat {
-		brief = min(r.MinValid+beat, r.TTL)
+	period := b.opt.heartbeat
+	if r.MinValid > 0 && r.MinValid+period <= briefHeartbeats*period {
+		brief = min(r.MinValid+period, r.TTL)
 	}
-	least := min(leastHeartbeats*beat, r.TTL)
+	least := min(leastHeartbeats*period, r.TTL)
 	if b.opt.deaf { // only a heartbeat tells it, however short its time to live
-		least = max(min(briefHeartbeats*beat, r.TTL), leastHeartbeats*beat)
+		least = max(min(briefHeartbeats*period, r.TTL), leastHeartbeats*period)
 	}
 	return brief, life(max(brief, least))
 }

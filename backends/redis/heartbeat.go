@@ -30,7 +30,7 @@ const aliveHeartbeats = 4
 // slowest bounds the period of a client whose server is slow.
 const slowest = 30 * time.Second
 
-// pace is how often the heart beats.
+// pace is how often a heartbeat comes.
 type pace struct {
 	period time.Duration
 	least  time.Duration // between two looks at a name
@@ -134,7 +134,7 @@ func (cl *client) lookAtDue() {
 		looks = append(looks, p.look())
 		delete(cl.due, p)
 	}
-	// The first beat after a subscription finds what was granted before it: no message of that can come.
+	// The first heartbeat after a subscription finds what was granted before it: no message of that can come.
 	heard := cl.inbox.subscribed && !cl.inbox.fresh
 	if len(cl.due) == 0 {
 		cl.inbox.fresh = false
