@@ -13,10 +13,11 @@ import (
 
 // Report says under which circumstances figures were measured.
 type Report struct {
-	Machine string
-	Go      string
-	Date    time.Time
-	Command string
+	Machine  string
+	Go       string
+	Versions []string // of what was measured, in lines
+	Date     time.Time
+	Command  string
 }
 
 // NewReport describes this machine and this run.
@@ -49,7 +50,11 @@ func processor() string {
 // were missed.
 func (r Report) Head(w io.Writer, vs []Verdict, quick bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "# Benchmarks\n\n- machine: %s\n- %s\n- %s\n- `%s`\n\n", r.Machine, r.Go, r.Date.Format(time.RFC3339), r.Command)
+	b.WriteString("# Benchmarks\n\n")
+	for _, line := range slices.Concat([]string{"machine: " + r.Machine, r.Go}, r.Versions, []string{r.Date.Format(time.RFC3339), "`" + r.Command + "`"}) {
+		fmt.Fprintf(&b, "- %s\n", line)
+	}
+	b.WriteByte('\n')
 	if quick {
 		b.WriteString("One short round each: this shows that the workloads run. The figures mean nothing.\n")
 	} else {

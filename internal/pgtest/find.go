@@ -22,6 +22,12 @@ func require(t testing.TB) string {
 	return bin
 }
 
+// Program returns the server's program, for what asks it for its version.
+func Program() (string, error) {
+	bin, err := find()
+	return filepath.Join(bin, "postgres"), err
+}
+
 // find returns a directory that has the server and the tools. A distribution may have the server
 // alone on the PATH, by a link.
 func find() (string, error) {

@@ -100,6 +100,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	outs, err := profiled(f.profile, func() ([]harness.Outcome, error) { return harness.Run(ctx, chosen, f.opts) })
 	report := harness.NewReport("lkbench " + strings.Join(args, " "))
+	report.Versions = suites.Versions()
 	fmt.Fprintln(stdout, report)
 	vs := harness.Verdicts(outs)
 	if terr := harness.Table(stdout, vs, f.opts.Quick); err == nil {

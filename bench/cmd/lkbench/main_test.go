@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -25,6 +26,9 @@ func TestQuickRunPrintsATableAndAReportWithoutVerdicts(t *testing.T) {
 	report, err := os.ReadFile(md)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !regexp.MustCompile(`(?m)^- (.*, )?golang.org/x/sync v\d`).Match(report) {
+		t.Errorf("no version of a library in\n%s", report)
 	}
 	for _, text := range []string{out.String(), string(report)} {
 		if !strings.Contains(text, "Ask round trip") || !strings.Contains(text, "≤ 1.2 ×") {
