@@ -6,6 +6,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/lockkeeper/lockkeeper/backends"
+	"github.com/lockkeeper/lockkeeper/internal/nils"
 )
 
 // Lease is what [Fence] needs of a lease; a *manager.Lease is one.
@@ -33,6 +34,12 @@ type Lease interface {
 // Of the options it uses [WithSchema] only. The user of the transaction needs the rights that doc.go
 // says.
 func Fence(ctx context.Context, tx pgx.Tx, l Lease, opts ...Option) error {
+	if err := fencing(ctx, tx, l); err != nil {
+		return wrap("fence", "", err)
+	}
+	if err := fencing(ctx, tx, l); err != nil {
+		return wrap("fence", "", err)
+	}
 	o, err := newOptions(opts)
 	if err != nil {
 		return wrap("fence", l.Name(), err)
@@ -42,4 +49,16 @@ func Fence(ctx context.Context, tx pgx.Tx, l Lease, opts ...Option) error {
 		err = &backends.LostError{Name: l.Name(), Token: l.Token(), Reason: backends.NotOwner}
 	}
 	return wrap("fence", l.Name(), err)
+}
+
+// fencing returns an error if an argument of Fence is nil. A nil *manager.Lease is a lease that was
+// released.
+func fencing(ctx context.Context, tx pgx.Tx, l Lease) error {
+	switch {
+	case nils.Is(tx):
+		return &backends.InvalidError{Field: "transaction", Value: nil, Want: "not nil"}
+	case l == nil:
+		return &backends.InvalidError{Field: "lease", Value: nil, Want: "not nil"}
+	}
+	return backends.CheckContext(ctx)
 }

@@ -1,14 +1,17 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/lockkeeper/lockkeeper/backends"
 	"github.com/lockkeeper/lockkeeper/backends/postgres"
+	"github.com/lockkeeper/lockkeeper/manager"
 )
 
 // fenced is a grant as Fence takes it.
@@ -115,5 +118,23 @@ func TestFencedTransactionsOfSuccessiveHoldersNeverOverlap(t *testing.T) {
 			_ = tx.Rollback(b.ctx)
 			b.release(y, next)
 		})
+	}
+}
+
+func TestFenceAndMigrateRefuseNil(t *testing.T) {
+	var none context.Context
+	var released *manager.Lease
+	var tx *pgxpool.Tx
+	for what, err := range map[string]error{
+		"Fence without a transaction": postgres.Fence(t.Context(), nil, released),
+		"Fence with a nil pointer":    postgres.Fence(t.Context(), tx, released),
+		"Fence without a lease":       postgres.Fence(t.Context(), &pgxpool.Tx{}, nil),
+		"Fence without a context":     postgres.Fence(none, &pgxpool.Tx{}, released),
+		"Migrate without connection":  postgres.Migrate(t.Context(), nil),
+		"Migrate without a context":   postgres.Migrate(none, &pgx.Conn{}),
+	} {
+		if !errors.Is(err, backends.ErrInvalid) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }

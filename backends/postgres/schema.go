@@ -57,6 +57,12 @@ func (e *SchemaError) Is(target error) bool { return target == backends.ErrMisma
 func Migrate(ctx context.Context, conn *pgx.Conn, opts ...Option) error {
 	o, err := newOptions(opts)
 	if err == nil {
+		err = backends.CheckContext(ctx)
+	}
+	if err == nil && conn == nil {
+		err = &backends.InvalidError{Field: "connection", Value: nil, Want: "not nil"}
+	}
+	if err == nil {
 		err = pgx.BeginTxFunc(ctx, conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted, AccessMode: pgx.ReadWrite},
 			func(tx pgx.Tx) error { return migrate(ctx, tx, o.schema) })
 	}
