@@ -20,7 +20,9 @@ import (
 // In tests, a Manager over the memory backend that was made outside all bubbles of testing/synctest
 // may be used in one bubble after another. Do not use it in a bubble and outside within a fifth of
 // a second, and hold no lease when a bubble ends. A Manager made in a bubble belongs to that
-// bubble: elsewhere its methods fail with an *InvalidError.
+// bubble: elsewhere its methods fail with an *InvalidError. Over any other store, use no Manager in a
+// bubble: its goroutines wait for files or connections, and meanwhile the clock of a bubble stands
+// still.
 type Manager struct {
 	cfg   config
 	store backends.Backend
