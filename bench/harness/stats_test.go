@@ -18,6 +18,9 @@ func TestSpreadIsMedianAndExtremes(t *testing.T) {
 			t.Errorf("NewSpread(%v) = %v, want %v", c.in, got, c.want)
 		}
 	}
+	if got := NewSpread(nil).String(); got != "–" {
+		t.Errorf("no figures are %q", got)
+	}
 	if !math.IsNaN(NewSpread(nil).Median) {
 		t.Error("the median of nothing is a number")
 	}

@@ -81,7 +81,7 @@ func (v Verdict) word(quick bool) string {
 
 // String returns the median with smallest and largest.
 func (s Spread) String() string {
-	if s.Min == s.Max {
+	if s.Min == s.Max || math.IsNaN(s.Median) {
 		return Figure(s.Median)
 	}
 	return fmt.Sprintf("%s (%s–%s)", Figure(s.Median), Figure(s.Min), Figure(s.Max))
