@@ -268,8 +268,25 @@ func TestCheckOfAClusterFindsNodesThatAreDown(t *testing.T) {
 	if err != nil || backends.Worst(all) != backends.Failure || !strings.Contains(all[0].What, "no node of a cluster") {
 		t.Errorf("of a server that is in no cluster: %+v, %v", all, err)
 	}
+	sentinel := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: []string{redistest.StartSentinel(t, redistest.Start(t)).Addr}})
+	defer sentinel.Close()
+	all, err = open(t, sentinel).Check(t.Context())
+	if err != nil || backends.Worst(all) != backends.Failure || !strings.Contains(all[0].What, "no node of a cluster") {
+		t.Errorf("of a Sentinel: %+v, %v", all, err)
+	}
 	c := redistest.StartCluster(t, 2, 0)
 	client := c.Client(t)
+	for _, p := range c.Primaries {
+		if err := p.Client(t).Do(t.Context(), "ACL", "SETUSER", "blind", "on", "nopass", "~*", "&*", "+@all", "-cluster").Err(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	blind := goredis.NewClusterClient(&goredis.ClusterOptions{Addrs: c.Addrs(), Username: "blind", Password: "x"})
+	defer blind.Close()
+	all, err = open(t, blind).Check(t.Context())
+	if err != nil || backends.Worst(all) != backends.Failure || !strings.Contains(all[0].Mend, "+cluster|slots") || strings.Contains(all[0].Mend, "eval") {
+		t.Errorf("of a user who may not ask for the slots: %+v, %v", all, err)
+	}
 	b := open(t, client)
 	if all, err := b.Check(t.Context()); err != nil || backends.Worst(all) > backends.Warning {
 		t.Errorf("of a whole cluster: %+v, %v", all, err)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -41,10 +42,17 @@ func (x *exam) refusal(err error) {
 	case strings.HasPrefix(text, "WRONGPASS"), strings.Contains(text, "without any password configured"):
 		f.Topic, f.What, f.Mend = "rights", "the server refuses user or password: "+text, "give the right user and password: redis://USER:PASSWORD@HOST:PORT"
 	case errors.Is(x.Classify(err), backends.ErrPermission):
-		x.lacks(backends.Failure, []string{"eval", "evalsha"}, nothingWorks)
+		missing := []string{"eval", "evalsha"}
+		if name := between(text, "run the '", "' command"); name != "" && !slices.Contains(missing, name) {
+			missing = []string{name} // that the client sends before any script
+		}
+		x.lacks(backends.Failure, missing, nothingWorks)
 		return
 	case strings.Contains(text, "DB index"), strings.Contains(text, "command 'select'"), strings.Contains(text, "SELECT is not allowed"):
 		f.Topic, f.What, f.Mend = "database", "the database cannot be chosen: "+text, "use a database that the server has; number 0 is always there"
+	case strings.Contains(text, "unknown command 'cluster'"):
+		f.Topic, f.What = "role", "it is no node of a cluster, or does not know CLUSTER"
+		f.Mend = mendOne + "; or remove rename-command CLUSTER from its configuration"
 	case strings.Contains(text, "unknown command"):
 		f.Topic, f.What = "commands", "the server runs no scripts: "+text
 		f.Mend = "remove rename-command EVAL and EVALSHA from its configuration, or use a server that has them"
@@ -54,6 +62,16 @@ func (x *exam) refusal(err error) {
 		f.What, f.Mend = "it is loading its data", "wait until it has loaded them"
 	}
 	x.add(f)
+}
+
+// between returns what stands in a text between two others, or "".
+func between(text, begin, end string) string {
+	_, rest, _ := strings.Cut(text, begin)
+	part, _, found := strings.Cut(rest, end)
+	if !found {
+		return ""
+	}
+	return part
 }
 
 // noSentinel is what the client library says before the answers of Sentinels that name no primary.
