@@ -92,8 +92,27 @@ func (b *Backend) classify(err error) error {
 			strings.Contains(text, "without any password configured") {
 			return fmt.Errorf("%w: %w", backends.ErrPermission, err)
 		}
+		err = withoutArgs(err)
 	}
 	return fmt.Errorf("%w: %w", backends.ErrUnavailable, err)
+}
+
+// briefError is an error with the end of its text left out.
+type briefError struct {
+	error
+	text string
+}
+
+func (e *briefError) Error() string { return e.text }
+func (e *briefError) Unwrap() error { return e.error }
+
+// withoutArgs leaves out the arguments that a server repeats of a command that it does not know: the
+// keys of the name and the label of the process.
+func withoutArgs(err error) error {
+	if text, _, found := strings.Cut(err.Error(), ", with args beginning with"); found {
+		return &briefError{err, text}
+	}
+	return err
 }
 
 // noDatabase reports whether the server has refused the number of the database.

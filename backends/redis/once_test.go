@@ -57,6 +57,13 @@ func TestErrorsOfAManagerSayEachThingOnce(t *testing.T) {
 	if l, err = m.Lock(name).Acquire(b.ctx); err != nil {
 		t.Fatal(err)
 	}
+	blind := redistest.Start(t, "--rename-command", "EVALSHA", "")
+	lame, err := manager.New(open(t, blind.Client(t)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = lame.Lock(name).Acquire(b.ctx) // the server repeats the command
+	once("acquire", backends.ErrUnavailable, err)
 	b.server.Kill()
 	once("release", backends.ErrUnavailable, l.Release())
 	_, err = other.Lock(name).Acquire(b.ctx)
