@@ -71,7 +71,7 @@
 // With --at-least, the lock stays taken until that long after it was acquired, even if the command
 // has ended, or lockkeeper was killed. So a line of cron on many hosts, each with
 //
-//   - * * * * lockkeeper run -n -q -E 0 --at-least 30s report -- ./report.sh
+//   - * * * * lockkeeper run -n -q -E 0 --at-least 30s --store redis://db1 report -- ./report.sh
 //
 // runs the report once a minute: clocks may differ by half a minute. ls says until when a lock is
 // kept, and break frees it. A cancelled wait and a busy try keep nothing.

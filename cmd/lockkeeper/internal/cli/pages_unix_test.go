@@ -87,9 +87,27 @@ func TestTheCommandsOfThePagesRun(t *testing.T) {
 				t.Errorf("%d command lines, want %d: %q", len(lines), want, lines)
 			}
 			for _, l := range lines {
+				if many := regexp.MustCompile(`many hosts|all machines`); many.MatchString(l) && !strings.Contains(l, "redis://") {
+					t.Errorf("%s: the default store is of one machine", l)
+				}
 				p.run(l)
 			}
 		})
+	}
+}
+
+// The first example of the command in the README says where its lock is.
+func TestTheFirstExampleSaysWhereTheLockIs(t *testing.T) {
+	text, err := os.ReadFile("../../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(text), "\nlockkeeper run ")
+	first, _, _ := strings.Cut(after, "\nlockkeeper ")
+	for _, says := range []string{"~/.local/state/lockkeeper", "/var/lib/lockkeeper", "terminal", "cron", "systemd"} {
+		if !found || !strings.Contains(first, says) {
+			t.Errorf("it does not say %s: %q", says, first)
+		}
 	}
 }
 
