@@ -112,6 +112,23 @@ func TestTheCommandIsEndedThoughNothingCanBeSaid(t *testing.T) {
 	}
 }
 
+// A message that standard error does not take, as of a terminal that ^S has stopped, does not keep
+// the command from its start: it would hold the lock for nothing.
+func TestAStuckMessageDelaysNoCommand(t *testing.T) {
+	stuck, theirs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stuck.Close()
+	defer theirs.Close()
+	fill(t, theirs)
+	p := startWith(t, "file:"+t.TempDir()+"/locks", func(cmd *exec.Cmd) { cmd.Stderr = theirs }, "run", "--verbose", "a", "--",
+		"sh", "-c", "exec 2>/dev/null; trap '' TERM; echo started")
+	p.Expect("started")
+	p.Signal(syscall.SIGTERM) // nobody waits for the messages any longer
+	p.ends(0)
+}
+
 // fill writes to a pipe until it takes no more, and leaves it blocking.
 func fill(t *testing.T, w *os.File) {
 	t.Helper()

@@ -75,10 +75,12 @@ func Front(args []string, files [3]*os.File, lost int) (int, error) {
 // holder have little to do, and starting a thread costs a tenth of a millisecond.
 func oneProcessor() { runtime.GOMAXPROCS(1) }
 
+// lastWords is how long standard error may take for messages that are waited for.
+const lastWords = time.Second
+
 // print waits until all messages are written. Standard error may be stuck: then a signal ends the
 // wait, be it one that came before.
 func (h *holder) print(printed <-chan error, sigs <-chan os.Signal, signalled bool) {
-	const lastWords = time.Second
 	var enough <-chan time.Time
 	if signalled {
 		enough = time.After(lastWords)
@@ -126,9 +128,25 @@ func startHolder(args []string, files [3]*os.File) (*holder, error) {
 	return &holder{pid: pid, to: to, said: said}, nil
 }
 
-// relay writes the holder's messages to standard error until the holder has ended.
+// unwritten is how many messages may wait until standard error takes them. More are left out.
+const unwritten = 256
+
+// relay writes the holder's messages to standard error until the holder has ended. Messages have a
+// goroutine of their own: while standard error is stuck, as a terminal after ^S, the command starts all
+// the same, a moment later.
 func (h *holder) relay(to *os.File) error {
 	defer h.said.Close()
+	writes := make(chan func(), unwritten)
+	written := Background("standard error", func() struct{} {
+		for write := range writes {
+			write()
+		}
+		return struct{}{}
+	}, func(error) struct{} { return struct{}{} })
+	defer func() {
+		close(writes)
+		<-written
+	}()
 	lines := bufio.NewReader(h.said)
 	for {
 		line, err := lines.ReadString('\n')
@@ -137,6 +155,7 @@ func (h *holder) relay(to *os.File) error {
 		}
 		switch text := line[1:]; line[0] {
 		case lineQuestion:
+			untilWritten(writes)
 			_, _ = h.to.Write([]byte{goAhead})
 		case lineCommand:
 			pid, _ := strconv.Atoi(text[:len(text)-1])
@@ -144,8 +163,26 @@ func (h *holder) relay(to *os.File) error {
 		case lineReady:
 			notifyReady()
 		case lineText:
-			_, _ = to.WriteString(text) // there is nobody else to tell
+			select {
+			case writes <- func() { _, _ = to.WriteString(text) }: // there is nobody else to tell
+			default:
+			}
 		}
+	}
+}
+
+// untilWritten returns when what was to be written before has been, so that it stands before what
+// the command writes; or after a moment, for standard error may be stuck.
+func untilWritten(writes chan<- func()) {
+	done := make(chan struct{})
+	select {
+	case writes <- func() { close(done) }:
+	default:
+		return
+	}
+	select {
+	case <-done:
+	case <-time.After(lastWords):
 	}
 }
 
