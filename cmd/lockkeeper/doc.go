@@ -108,8 +108,8 @@
 // # run: who is shown
 //
 // People who ask who holds the lock are shown the label (--label), or else the name of the command
-// without its arguments, which may be secret. On a terminal, a wait of more than a second says once
-// whom it waits for.
+// without its arguments, which may be secret. In the foreground of a terminal, a wait of more than a
+// second says once whom it waits for.
 //
 // Lockkeeper is two processes: the one that was started, and lockkeeper-holder, which ls shows as
 // the holder. If one is killed, the other ends the command. If the holder alone is stopped (SIGSTOP)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/creack/pty"
 
@@ -236,6 +237,23 @@ func TestASuspendedWaitStartsNothing(t *testing.T) {
 		sh.types("fg\n")
 		sh.expect("started")
 		untilFree(t, in)
+	})
+}
+
+// A terminal may stop jobs in the background that write to it. The notice of a wait is not worth that:
+// the job would hold the lock without running its command.
+func TestAWaitInTheBackgroundIsNotStoppedByItsNotice(t *testing.T) {
+	eachShell(t, func(t *testing.T, sh *shell, in string) {
+		b, first, ran := client(t, in), hold(t, in, "a"), t.TempDir()+"/ran"
+		sh.types("stty tostop\n$LK run a -- touch %s &\n", ran)
+		until(t, b, "a", "the job has waited for long", func(s backends.State) bool {
+			return len(s.Waiters) == 1 && time.Since(s.Waiters[0].Since) > 3*noticeAfter
+		})
+		first.let()
+		untilFree(t, in)
+		if _, err := os.Stat(ran); err != nil {
+			t.Error(err)
+		}
 	})
 }
 

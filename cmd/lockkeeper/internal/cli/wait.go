@@ -93,8 +93,9 @@ func (r *runCmd) acquire(s streams, m *manager.Manager, ps parts, link *command.
 		case <-notice:
 			seen = r.look(lookCtx, m, ps)
 		case l := <-seen:
-			seen = nil
-			r.notice(s, l)
+			if seen = nil; !link.InBackground() {
+				r.notice(s, l)
+			}
 		case sig := <-sigs:
 			cancel()
 			(<-done).release()

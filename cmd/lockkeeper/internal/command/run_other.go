@@ -22,6 +22,9 @@ type Link struct {
 // Attach returns nil.
 func Attach() *Link { return nil }
 
+// InBackground is never called.
+func (*Link) InBackground() bool { return false }
+
 // Ready is never called.
 func (*Link) Ready() <-chan struct{} { return nil }
 

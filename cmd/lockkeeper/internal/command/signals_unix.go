@@ -65,14 +65,27 @@ func SignalCode(s os.Signal) int {
 }
 
 // inForeground reports whether this process is in the foreground group of its controlling terminal.
-func inForeground() bool {
+func inForeground() bool { return foreground() == unix.Getpgrp() }
+
+// foreground returns the foreground group of the controlling terminal, 0 if there is none.
+func foreground() int {
 	tty, err := os.OpenFile("/dev/tty", os.O_RDONLY|unix.O_NOCTTY, 0)
 	if err != nil {
-		return false // no terminal
+		return 0 // no terminal
 	}
 	defer tty.Close()
 	group, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && group == unix.Getpgrp()
+	if err != nil {
+		return 0
+	}
+	return group
+}
+
+// InBackground reports whether the front is a job in the background of its terminal. There a message
+// may stop it (stty tostop).
+func (l *Link) InBackground() bool {
+	group := foreground()
+	return l != nil && group != 0 && group != l.group
 }
 
 // hasTerminal reports whether this process has a controlling terminal.
