@@ -46,6 +46,7 @@ func (s *story) judge() *Verdict {
 	for _, f := range []Fault{
 		{Name: "flushall", Outside: true}, {Name: "clock-ahead", Outside: true, Reach: ClockReach},
 		{Name: "two-primaries", Outside: true, Split: true}, {Name: "promotion", Behind: true}, {Name: "stop"},
+		{Name: "clock-back", Back: true},
 	} {
 		steps = append(steps, Step{Fault: f})
 	}
@@ -93,6 +94,22 @@ func TestChecksFindWhatTheyAreFor(t *testing.T) {
 			s.add(event{Kind: fault, Process: "main", Name: "flushall", At: 4 * ms, Until: 5 * ms})
 			s.held("p1.0", "m0", 100, 6, 7, 20, 1000)
 			s.held("p0.0", "m0", 2, 8, 9, 10, 1000)
+		}},
+		{"a smaller token after a loss of data, and the clock set back", "", func(s *story) {
+			s.held("p0.0", "m0", 100, 1, 2, 3, 1000)
+			s.add(event{Kind: fault, Process: "main", Name: "flushall", At: 4 * ms, Until: 5 * ms})
+			s.add(event{Kind: fault, Process: "main", Name: "clock-back", At: 6 * ms, Until: 7 * ms})
+			s.held("p1.0", "m0", 50, 8, 9, 20, 1000)
+		}},
+		{"a smaller token after a loss of data", "tokens", func(s *story) {
+			s.held("p0.0", "m0", 100, 1, 2, 3, 1000)
+			s.add(event{Kind: fault, Process: "main", Name: "flushall", At: 4 * ms, Until: 5 * ms})
+			s.held("p1.0", "m0", 50, 8, 9, 20, 1000)
+		}},
+		{"a smaller token though only the clock was set back", "tokens", func(s *story) {
+			s.held("p0.0", "m0", 100, 1, 2, 3, 1000)
+			s.add(event{Kind: fault, Process: "main", Name: "clock-back", At: 6 * ms, Until: 7 * ms})
+			s.held("p1.0", "m0", 50, 8, 9, 20, 1000)
 		}},
 		{"believes in its lease for longer than the store does", "validity", func(s *story) {
 			s.held("p0.0", "m0", 1, 1, 2, 500, 1000)

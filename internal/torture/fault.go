@@ -24,6 +24,11 @@ type Fault struct {
 	// valid that is not.
 	Reach time.Duration
 
+	// Back says that the server's clock goes back. Tokens follow that clock, and the last one given out:
+	// where the data is lost at about the same time, those that come are smaller until the clock has
+	// passed the last one.
+	Back bool
+
 	// Split says that for a while there may be two servers that grant.
 	Split bool
 
@@ -70,7 +75,7 @@ var redisFaults = []Fault{
 	{Name: "lost-replies", Text: "the server executes a command, the answer is lost, the connection is cut", Min: 0.5, Max: 1.5, Link: true},
 	{Name: "max-clients", Text: "the server has cut all connections, and takes no new ones", Min: 0.3, Max: 1.5},
 	{Name: "full-disk", Text: "the disk of the server is full: it refuses to write", Min: 0.3, Max: 1.5},
-	{Name: "clock-back", Text: "the clock of the server is set back, for good", Min: 0.5, Max: 1.5},
+	{Name: "clock-back", Text: "the clock of the server is set back, for good", Min: 0.5, Max: 1.5, Back: true},
 	{Name: "clock-ahead", Text: "the clock of the server is set ahead by more than the time to live, for good", Min: 1, Max: 3, Outside: true, Reach: ClockReach, Why: "grants that are over by that clock"},
 	{Name: "restart-empty", Text: "Redis is killed and started again without its data", Outside: true, Why: "all grants"},
 	{Name: "flushall", Text: "FLUSHALL", Outside: true, Why: "all grants"},

@@ -30,7 +30,7 @@ var faults = []torture.Fault{
 	{Name: "full-disk", Text: "the disk of the server is full: it refuses to write, or crashes", Min: 0.3, Max: 1.5, Behind: true},
 	{Name: "black-hole", Text: "the connections of a process are silent", Min: 1.2, Max: 3, Link: true},
 	{Name: "slow-link", Text: "each way from and to a process takes a while longer", Min: 1, Max: 2, Link: true},
-	{Name: "clock-back", Text: "the clock of the server is set back, for good", Min: 0.5, Max: 1.5},
+	{Name: "clock-back", Text: "the clock of the server is set back, for good", Min: 0.5, Max: 1.5, Back: true},
 	{Name: "clock-ahead", Text: "the clock of the server is set ahead by more than the time to live, for good", Min: 1, Max: 3, Outside: true, Reach: torture.ClockReach, Why: "grants that are over by that clock"},
 }
 
