@@ -17,6 +17,7 @@ import (
 type Report struct {
 	Config   Config
 	Rounds   int
+	Duration time.Duration       // of all rounds
 	Faults   map[string][]Fault  // that were to happen, by store
 	Verdicts map[string]*Verdict // by store, added up
 }
@@ -62,6 +63,15 @@ func (r *Report) violations() int {
 		}
 	}
 	return n
+}
+
+// Add adds the rounds of another run of the same stores.
+func (r *Report) Add(more *Report) {
+	r.Rounds += more.Rounds
+	r.Duration += more.Duration
+	for _, v := range more.Verdicts {
+		r.add(v)
+	}
 }
 
 // add adds the verdict of a round to those before it.

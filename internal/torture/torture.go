@@ -31,6 +31,7 @@ func Run(ctx context.Context, c Config, stores []Store, out io.Writer) (*Report,
 			report.Rounds-- // what the others have found is reported
 			return report, fmt.Errorf("seed %d: %w", one.Seed, err)
 		}
+		report.Duration += one.Duration
 	}
 	return report, nil
 }

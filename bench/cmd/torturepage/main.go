@@ -6,7 +6,8 @@
 //	torture -duration 30m -report report.json
 //	go run ./cmd/torturepage -page ../docs/torture.md -plots ../docs/img report.json
 //
-// The section is the last one of the page.
+// The section is the last one of the page. Several reports are added up, say of a run that could not be
+// carried through and of one that went on with the next seed.
 package main
 
 import (
@@ -43,12 +44,19 @@ func run(args []string, stderr io.Writer) error {
 	if err := set.Parse(args); err != nil {
 		return err
 	}
-	if set.NArg() != 1 || *page == "" || *dir == "" {
-		return errors.New("want -page, -plots and one report")
+	if set.NArg() == 0 || *page == "" || *dir == "" {
+		return errors.New("want -page, -plots and a report")
 	}
 	report, err := torture.ReadReport(set.Arg(0))
 	if err != nil {
 		return err
+	}
+	for _, name := range set.Args()[1:] {
+		more, err := torture.ReadReport(name)
+		if err != nil {
+			return err
+		}
+		report.Add(more)
 	}
 	text, err := os.ReadFile(*page)
 	if err != nil {
@@ -80,7 +88,7 @@ func section(b *strings.Builder, r *torture.Report, machine harness.Report) {
 	c, stores := r.Config, slices.Sorted(maps.Keys(r.Verdicts))
 	fmt.Fprintf(b, "\n`make torture-docs` writes this section. Last: %v, at once over %d stores, %d processes with %d goroutines for each, "+
 		"in %d rounds with seeds from %d on; time to live %v, heartbeat %v; %v.\n",
-		c.Duration, len(stores), c.Processes, c.Goroutines, r.Rounds, c.Seed, c.TTL, c.Heartbeat, machine)
+		r.Duration, len(stores), c.Processes, c.Goroutines, r.Rounds, c.Seed, c.TTL, c.Heartbeat, machine)
 
 	violations := 0
 	for _, v := range r.Verdicts {

@@ -20,9 +20,9 @@ func TestSectionIsReplacedAndHasWhatWasFound(t *testing.T) {
 	dir := t.TempDir()
 	page, report, img := filepath.Join(dir, "torture.md"), filepath.Join(dir, "report.json"), filepath.Join(dir, "img")
 	c := torture.Defaults()
-	c.Seed, c.Duration = 7, 30*time.Minute
+	c.Seed = 7
 	r := &torture.Report{
-		Config: c, Rounds: 30,
+		Config: c, Rounds: 30, Duration: 30 * time.Minute,
 		Faults: map[string][]torture.Fault{"file": {{Name: "kill"}}, "redis": {{Name: "kill"}, {Name: "flushall"}}},
 		Verdicts: map[string]*torture.Verdict{
 			"file": {
@@ -38,11 +38,21 @@ func TestSectionIsReplacedAndHasWhatWasFound(t *testing.T) {
 	if err := r.Write(report); err != nil {
 		t.Fatal(err)
 	}
+	rest := filepath.Join(dir, "rest.json")
+	more := &torture.Report{
+		Rounds: 2, Duration: 2 * time.Minute,
+		Verdicts: map[string]*torture.Verdict{"file": {
+			Store: "file", Operations: map[string]int{"granted": 3}, Margins: map[string][]time.Duration{"wait": {5 * time.Millisecond}},
+		}},
+	}
+	if err := more.Write(rest); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(page, []byte("# Torture\n\n"+heading+"\nbefore this\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 { // the second time finds what the first has written
-		if err := run([]string{"-page", page, "-plots", img, report}, io.Discard); err != nil {
+		if err := run([]string{"-page", page, "-plots", img, report, rest}, io.Discard); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -51,9 +61,9 @@ func TestSectionIsReplacedAndHasWhatWasFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"# Torture\n\n" + heading, "30m0s", "30 rounds", "seeds from 7 on", "Violations: 1.", "- redis, fence: refused",
-		"| fault | file | redis |", "| kill | 3 | 0 |", "| flushall | – | 0 |", "| granted | 12 | 0 |", "| busy | 0 | 4 |",
-		"| lost | 0 | 5 |", "| fence | 0 | 99 |", "less the faults, at most | 3ms | – |", `src="img/torture-wait-light.svg"`,
+		"# Torture\n\n" + heading, "32m0s", "32 rounds", "seeds from 7 on", "Violations: 1.", "- redis, fence: refused",
+		"| fault | file | redis |", "| kill | 3 | 0 |", "| flushall | – | 0 |", "| granted | 15 | 0 |", "| busy | 0 | 4 |",
+		"| lost | 0 | 5 |", "| fence | 0 | 99 |", "less the faults, at most | 5ms | – |", `src="img/torture-wait-light.svg"`,
 	} {
 		if strings.Count(string(text), want) != 1 {
 			t.Errorf("%q stands %d times in\n%s", want, strings.Count(string(text), want), text)
