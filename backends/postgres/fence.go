@@ -37,9 +37,6 @@ func Fence(ctx context.Context, tx pgx.Tx, l Lease, opts ...Option) error {
 	if err := fencing(ctx, tx, l); err != nil {
 		return wrap("fence", "", err)
 	}
-	if err := fencing(ctx, tx, l); err != nil {
-		return wrap("fence", "", err)
-	}
 	o, err := newOptions(opts)
 	if err != nil {
 		return wrap("fence", l.Name(), err)

@@ -245,7 +245,7 @@ func checkTokens(r *round, v *Verdict) {
 			case errors.As(err, &back):
 				before, after := back.Before, back.After
 				h := byToken[after.Token]
-				if !r.rewound(byToken[before.Token].At, h.At) && !slices.ContainsFunc(outside, func(f event) bool {
+				if !r.rewound(byToken[before.Token].born, h.At) && !slices.ContainsFunc(outside, func(f event) bool {
 					return h.born <= f.Until && h.At >= f.At && (h.to == h.At || h.At <= f.Until+int64(r.TTL))
 				}) {
 					v.violation("tokens", r.show(byToken[before.Token], byToken[after.Token]), "token %d of %q is granted after token %d", after.Token, after.Name, before.Token)
@@ -260,14 +260,18 @@ func checkTokens(r *round, v *Verdict) {
 	}
 }
 
-// rewound reports whether tokens may be smaller than some of before: between the two, the data was
-// lost and the server's clock set back. By how much, bounds how long before the one or after the other
-// that matters.
+// rewind is for how long tokens may be ahead of a clock that was set back: by two steps of it.
+func (r *round) rewind() int64 { return 3 * int64(r.TTL) }
+
+// rewound reports whether a token given out by to may be smaller than one of from: between the two the
+// data was lost, and there or shortly before the server's clock was set back.
 func (r *round) rewound(from, to int64) bool {
-	within := func(f event) bool { return f.At <= to && f.Until >= from-3*int64(r.TTL) }
+	after := func(from int64) func(event) bool {
+		return func(f event) bool { return f.At <= to && f.Until >= from }
+	}
 	loses := func(f Fault) bool { return f.Outside && f.Reach == 0 } // a clock that is ahead loses no tokens
-	return slices.ContainsFunc(r.caused(loses), within) &&
-		slices.ContainsFunc(r.caused(func(f Fault) bool { return f.Back }), within)
+	back := func(f Fault) bool { return f.Back }
+	return slices.ContainsFunc(r.caused(loses), after(from)) && slices.ContainsFunc(r.caused(back), after(from-r.rewind()))
 }
 
 func (r *round) withToken(name string, token uint64) []*hold {
@@ -291,7 +295,7 @@ func checkFence(r *round, v *Verdict) {
 		case "stale":
 			v.Stale++
 		case "refused":
-			if r.rewound(e.At, e.At) || slices.ContainsFunc(outside, func(f event) bool { return e.At >= f.At && e.At <= f.Until+int64(r.TTL) }) {
+			if r.rewound(e.At-r.rewind(), e.At) || slices.ContainsFunc(outside, func(f event) bool { return e.At >= f.At && e.At <= f.Until+int64(r.TTL) }) {
 				v.Stale++ // a holder from before the loss, and one from after it
 				continue
 			}

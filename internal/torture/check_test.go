@@ -101,6 +101,12 @@ func TestChecksFindWhatTheyAreFor(t *testing.T) {
 			s.add(event{Kind: fault, Process: "main", Name: "clock-back", At: 6 * ms, Until: 7 * ms})
 			s.held("p1.0", "m0", 50, 8, 9, 20, 1000)
 		}},
+		{"a smaller token though the data was lost before both, and the clock set back", "tokens", func(s *story) {
+			s.add(event{Kind: fault, Process: "main", Name: "flushall", At: 1 * ms, Until: 2 * ms})
+			s.add(event{Kind: fault, Process: "main", Name: "clock-back", At: 3 * ms, Until: 4 * ms})
+			s.held("p0.0", "m0", 100, 5, 6, 7, 1000)
+			s.held("p1.0", "m0", 50, 8, 9, 20, 1000)
+		}},
 		{"a smaller token after a loss of data", "tokens", func(s *story) {
 			s.held("p0.0", "m0", 100, 1, 2, 3, 1000)
 			s.add(event{Kind: fault, Process: "main", Name: "flushall", At: 4 * ms, Until: 5 * ms})

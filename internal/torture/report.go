@@ -53,9 +53,10 @@ func ReadReport(name string) (*Report, error) {
 }
 
 // OK reports whether nothing was found.
-func (r *Report) OK() bool { return r.violations() == 0 }
+func (r *Report) OK() bool { return r.Violations() == 0 }
 
-func (r *Report) violations() int {
+// Violations returns how many there were.
+func (r *Report) Violations() int {
 	n := 0
 	for _, v := range r.Verdicts {
 		for _, c := range v.Counts {

@@ -90,13 +90,7 @@ func section(b *strings.Builder, r *torture.Report, machine harness.Report) {
 		"in %d rounds with seeds from %d on; time to live %v, heartbeat %v; %v.\n",
 		r.Duration, len(stores), c.Processes, c.Goroutines, r.Rounds, c.Seed, c.TTL, c.Heartbeat, machine)
 
-	violations := 0
-	for _, v := range r.Verdicts {
-		for _, n := range v.Counts {
-			violations += n
-		}
-	}
-	fmt.Fprintf(b, "\nViolations: %d.\n", violations)
+	fmt.Fprintf(b, "\nViolations: %d.\n", r.Violations())
 	for _, s := range stores {
 		for _, v := range r.Verdicts[s].Violations {
 			fmt.Fprintf(b, "\n- %s, %s: %s\n", s, v.Check, v.Text)

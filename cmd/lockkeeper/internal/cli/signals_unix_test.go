@@ -73,15 +73,21 @@ func TestAnIgnoredSignalEndsNothing(t *testing.T) {
 	}
 }
 
-// A standard error that takes nothing keeps no command from its SIGTERM, and no lease from its status.
-func TestTheCommandIsEndedThoughNothingCanBeSaid(t *testing.T) {
-	stuck, theirs, err := os.Pipe()
+// stuck returns a pipe that takes nothing more, and whose reader is there.
+func stuck(t *testing.T) *os.File {
+	t.Helper()
+	reader, writer, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer stuck.Close()
-	defer theirs.Close()
-	fill(t, theirs)
+	t.Cleanup(func() { reader.Close(); writer.Close() })
+	fill(t, writer)
+	return writer
+}
+
+// A standard error that takes nothing keeps no command from its SIGTERM, and no lease from its status.
+func TestTheCommandIsEndedThoughNothingCanBeSaid(t *testing.T) {
+	theirs := stuck(t)
 	gone, broken, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -115,13 +121,7 @@ func TestTheCommandIsEndedThoughNothingCanBeSaid(t *testing.T) {
 // A message that standard error does not take, as of a terminal that ^S has stopped, does not keep
 // the command from its start: it would hold the lock for nothing.
 func TestAStuckMessageDelaysNoCommand(t *testing.T) {
-	stuck, theirs, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer stuck.Close()
-	defer theirs.Close()
-	fill(t, theirs)
+	theirs := stuck(t)
 	p := startWith(t, "file:"+t.TempDir()+"/locks", func(cmd *exec.Cmd) { cmd.Stderr = theirs }, "run", "--verbose", "a", "--",
 		"sh", "-c", "exec 2>/dev/null; trap '' TERM; echo started")
 	p.Expect("started")

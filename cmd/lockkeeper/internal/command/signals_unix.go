@@ -84,8 +84,11 @@ func foreground() int {
 // InBackground reports whether the front is a job in the background of its terminal. There a message
 // may stop it (stty tostop).
 func (l *Link) InBackground() bool {
+	if l == nil {
+		return false
+	}
 	group := foreground()
-	return l != nil && group != 0 && group != l.group
+	return group != 0 && group != l.group
 }
 
 // hasTerminal reports whether this process has a controlling terminal.
