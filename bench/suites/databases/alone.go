@@ -2,7 +2,6 @@ package databases
 
 import (
 	"context"
-	"errors"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -57,33 +56,11 @@ func (e *env) alone(ttl, flushed string) harness.Case {
 }
 
 // counted adds the statements of an operation that the server has counted.
-func (e *env) counted(side string, body func(ctx context.Context, ops *int) (loop, func() error, error)) run {
-	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
-		ops := 0
-		f, shut, err := body(ctx, &ops)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, shut()) }()
-		if err := f(ctx, 1); err != nil { // connects
-			return nil, err
-		}
-		ops = 0
-		before, err := e.sent(ctx, side)
-		if err != nil {
-			return nil, err
-		}
-		m, err := harness.Loop(f)(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		after, err := e.sent(ctx, side)
-		if err != nil {
-			return nil, err
-		}
-		m["statements/op"] = float64(after-before) / float64(ops)
-		return m, nil
-	}
+func (e *env) counted(side string, of harness.Body) run {
+	read := func(ctx context.Context) (int64, error) { return e.sent(ctx, side) }
+	return harness.Around(of, read, func(m harness.Metrics, before, after int64, ops float64) {
+		m["statements/op"] = float64(after-before) / ops
+	})
 }
 
 // library acquires and releases a lock of its own.

@@ -40,45 +40,11 @@ func (e *env) alone() harness.Case {
 	return c
 }
 
-// body makes a loop of operations, which it counts.
-type body = func(ctx context.Context, ops *int) (loop func(context.Context, int) error, shut func() error, err error)
-
 // counted adds the commands of an operation that the server has counted.
-func (e *env) counted(library string, of body) run {
-	return around(of, e.server.Counts, func(m harness.Metrics, before, after redisd.Counts, ops float64) {
+func (e *env) counted(library string, of harness.Body) run {
+	return harness.Around(of, e.server.Counts, func(m harness.Metrics, before, after redisd.Counts, ops float64) {
 		m["commands/op"] = float64(after.Since(before).Network(extra(library)...)) / ops
 	})
-}
-
-// around reads something of the server before the operations and after them, and adds what follows to their metrics. The
-// operations that find out how many fit into the window are between the two as well, and so they are in the number.
-func around[T any](of body, read func(context.Context) (T, error), add func(m harness.Metrics, before, after T, ops float64)) run {
-	return func(ctx context.Context, b harness.Budget) (_ harness.Metrics, err error) {
-		ops := 0
-		loop, shut, err := of(ctx, &ops)
-		if err != nil {
-			return nil, err
-		}
-		defer func() { err = errors.Join(err, shut()) }()
-		if err := loop(ctx, 1); err != nil { // connects, and loads scripts
-			return nil, err
-		}
-		ops = 0
-		before, err := read(ctx)
-		if err != nil {
-			return nil, err
-		}
-		m, err := harness.Loop(loop)(ctx, b)
-		if err != nil {
-			return nil, err
-		}
-		after, err := read(ctx)
-		if err != nil {
-			return nil, err
-		}
-		add(m, before, after, float64(ops))
-		return m, nil
-	}
 }
 
 // library acquires and releases a lock of its own.

@@ -37,14 +37,14 @@ func (e *env) steps() harness.Case {
 }
 
 // spent adds the processor time that the server spends on an operation.
-func (e *env) spent(of body) run {
-	return around(of, e.server.CPU, func(m harness.Metrics, before, after time.Duration, ops float64) {
+func (e *env) spent(of harness.Body) run {
+	return harness.Around(of, e.server.CPU, func(m harness.Metrics, before, after time.Duration, ops float64) {
 		m["server ns/op"] = float64((after - before).Nanoseconds()) / ops
 	})
 }
 
 // twice does something two times for each operation.
-func (e *env) twice(do func(context.Context, *goredis.Client) error) body {
+func (e *env) twice(do func(context.Context, *goredis.Client) error) harness.Body {
 	return func(_ context.Context, ops *int) (func(context.Context, int) error, func() error, error) {
 		c := clients.Dial(e.server.Addr)
 		return func(ctx context.Context, n int) error {
